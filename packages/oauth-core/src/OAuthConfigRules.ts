@@ -1,0 +1,222 @@
+import * as Redacted from "effect/Redacted"
+import type { ConfigProblem } from "./ConfigProblem.ts"
+import { isLoopbackHost } from "./Loopback.ts"
+import type { OAuthConfig } from "./OAuthConfig.ts"
+
+/** Every rule between the fields of an `OAuthConfig`, with the paths of the file. */
+export const oauthConfigRules = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => [
+  ...notEmpty(config),
+  ...grantNeeds(config),
+  ...endpointUrls(config),
+  ...redirectUri(config),
+  ...resourceIndicator(config),
+  ...scopeTokens(config),
+  ...pkce(config),
+  ...fixedRequestValues(config),
+  ...lifetimes(config),
+  ...tokenPlace(config),
+  ...certificate(config),
+  ...additionalParameters(config),
+  ...customHeaders(config)
+]
+
+/** The rule for every URL a request or a token of this entry is sent to. */
+export const endpointProblem = (
+  url: string,
+  config: Pick<OAuthConfig, "enforceHttps" | "version">
+): string | undefined => {
+  const parsed = URL.parse(url)
+  if (parsed === null || !/^https?:$/.test(parsed.protocol)) return "must be an absolute http(s) URL"
+  if (parsed.username !== "" || parsed.password !== "") return "must not contain a user name or password"
+  if (url.includes("#")) return "must not contain a fragment (RFC 6749 §3.1)"
+  if (parsed.protocol === "https:") return undefined
+  if (config.enforceHttps) {
+    return isLoopbackHost(parsed.hostname)
+      ? "must be https; for a server on this machine set `enforce_https` to false"
+      : "must be https (`enforce_https`)"
+  }
+  if (config.version === "2.1" && !isLoopbackHost(parsed.hostname)) {
+    return "must be https: version 2.1 allows http for loopback hosts only"
+  }
+  return undefined
+}
+
+const problem = (key: string, message: string, ...rest: ReadonlyArray<PropertyKey>): ConfigProblem => ({
+  path: [key, ...rest],
+  message
+})
+
+const notEmpty = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+  const texts = {
+    client_id: config.clientId,
+    client_secret: config.clientSecret && Redacted.value(config.clientSecret),
+    audience: config.audience,
+    organization: config.organization,
+    client_cert_path: config.clientCertPath,
+    client_key_path: config.clientKeyPath,
+    ca_bundle_path: config.caBundlePath
+  }
+  return Object.entries(texts)
+    .filter(([, value]) => value === "")
+    .map(([key]) => problem(key, "must not be empty; leave the key out instead"))
+}
+
+const grantNeeds = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+  const problems: Array<ConfigProblem> = []
+  if (config.grantType === "client_credentials") {
+    if (config.tokenUrl === undefined) problems.push(problem("token_url", "required for client_credentials"))
+    if (config.clientId === undefined) problems.push(problem("client_id", "required for client_credentials"))
+    if (config.clientSecret === undefined && !config.useMtls) {
+      problems.push(
+        problem(
+          "client_secret",
+          "required for client_credentials, unless `use_mtls` authenticates the client"
+        )
+      )
+    }
+  } else if ((config.tokenUrl === undefined) !== (config.authorizationUrl === undefined)) {
+    const missing = config.tokenUrl === undefined ? "token_url" : "authorization_url"
+    problems.push(problem(missing, "configure both `token_url` and `authorization_url`, or neither"))
+  }
+  return problems
+}
+
+const endpointUrls = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+  const endpoints = {
+    token_url: config.tokenUrl,
+    authorization_url: config.authorizationUrl,
+    revocation_url: config.revocationUrl
+  }
+  return Object.entries(endpoints).flatMap(([key, url]) => {
+    const message = url === undefined ? undefined : endpointProblem(url, config)
+    return message === undefined ? [] : [problem(key, message)]
+  })
+}
+
+/** RFC 8252 §7.3: a native client's redirect URI may be plain http, but only on the loopback interface. */
+const redirectUri = ({ redirectUri: uri }: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+  if (uri === undefined) return []
+  const parsed = URL.parse(uri)
+  if (parsed === null) return [problem("redirect_uri", "must be an absolute URL")]
+  if (uri.includes("#")) return [problem("redirect_uri", "must not contain a fragment (RFC 6749 §3.1.2)")]
+  if (parsed.protocol === "https:" || (parsed.protocol === "http:" && isLoopbackHost(parsed.hostname)))
+    return []
+  return [problem("redirect_uri", "must be https, or http on a loopback host (RFC 8252 §7.3)")]
+}
+
+const resourceIndicator = ({ resource }: OAuthConfig): ReadonlyArray<ConfigProblem> =>
+  resource === undefined || (URL.canParse(resource) && !resource.includes("#"))
+    ? []
+    : [problem("resource", "must be an absolute URI without a fragment (RFC 8707 §2)")]
+
+const scopeTokens = ({ scope }: OAuthConfig): ReadonlyArray<ConfigProblem> =>
+  scope === undefined || /^[\x21\x23-\x5B\x5D-\x7E]+(?: [\x21\x23-\x5B\x5D-\x7E]+)*$/.test(scope)
+    ? []
+    : [problem("scope", "must be scope names separated by single spaces (RFC 6749 §3.3)")]
+
+const pkce = (config: OAuthConfig): ReadonlyArray<ConfigProblem> =>
+  config.version === "2.1" && config.codeChallengeMethod === "plain"
+    ? [problem("code_challenge_method", 'must be "S256" with version 2.1 (RFC 9700 §2.1.1)')]
+    : []
+
+/** Values that must be fresh for each request: a fixed one takes away what they protect from. */
+const fixedRequestValues = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+  const fixed = {
+    state: config.state,
+    code_verifier: config.codeVerifier,
+    code_challenge: config.codeChallenge
+  }
+  const problems = Object.entries(fixed)
+    .filter(([, value]) => value !== undefined && config.version === "2.1")
+    .map(([key]) => problem(key, "is generated for each request; version 2.1 does not allow a fixed one"))
+  if (config.codeVerifier !== undefined && !/^[\w.~-]{43,128}$/.test(Redacted.value(config.codeVerifier))) {
+    problems.push(problem("code_verifier", "must be 43 to 128 unreserved characters (RFC 7636 §4.1)"))
+  }
+  if (config.codeChallenge !== undefined && config.codeVerifier === undefined) {
+    problems.push(problem("code_challenge", "is of no use without its `code_verifier`"))
+  }
+  return problems
+}
+
+const lifetimes = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+  const problems: Array<ConfigProblem> = []
+  if (config.tokenExpiryBuffer < 0) problems.push(problem("token_expiry_buffer", "must be 0 seconds or more"))
+  if (config.defaultExpiresIn !== undefined && config.defaultExpiresIn <= 0) {
+    problems.push(problem("default_expires_in", "must be more than 0 seconds"))
+  }
+  return problems
+}
+
+const tokenPlace = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+  const problems: Array<ConfigProblem> = []
+  if (config.version === "2.1" && !config.tokenInHeaderOnly) {
+    problems.push(
+      problem("token_in_header_only", "must be true with version 2.1: a token in a URL ends up in logs")
+    )
+  }
+  for (const name of [config.tokenEnv].flat()) {
+    if (!/^[A-Za-z_]\w*$/.test(name))
+      problems.push(problem("token_env", "must be names of environment variables"))
+  }
+  return problems
+}
+
+const certificate = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+  const files = { client_cert_path: config.clientCertPath, client_key_path: config.clientKeyPath }
+  return Object.entries(files).flatMap(([key, path]) => {
+    if (config.useMtls && path === undefined) return [problem(key, "required with `use_mtls`")]
+    if (!config.useMtls && path !== undefined)
+      return [problem(key, "has no effect unless `use_mtls` is true")]
+    return []
+  })
+}
+
+/** Names of the token request that the protocol sets; most have a configuration key of their own. */
+const protocolParameters: ReadonlySet<string> = new Set([
+  "grant_type",
+  "client_id",
+  "client_secret",
+  "client_assertion",
+  "client_assertion_type",
+  "scope",
+  "resource",
+  "audience",
+  "organization",
+  "code",
+  "redirect_uri",
+  "code_verifier",
+  "refresh_token",
+  "device_code",
+  "assertion",
+  "subject_token",
+  "subject_token_type",
+  "actor_token",
+  "actor_token_type",
+  "requested_token_type"
+])
+
+const additionalParameters = (config: OAuthConfig): ReadonlyArray<ConfigProblem> =>
+  Object.keys(config.additionalParams)
+    .filter((name) => protocolParameters.has(name))
+    .map((name) => problem("additional_params", "is set by the protocol and cannot be added", name))
+
+const protocolHeaders: ReadonlySet<string> = new Set([
+  "authorization",
+  "content-type",
+  "content-length",
+  "host",
+  "transfer-encoding",
+  "connection"
+])
+
+const customHeaders = (config: OAuthConfig): ReadonlyArray<ConfigProblem> =>
+  Object.entries(config.customHeaders).flatMap(([name, value]) => {
+    if (protocolHeaders.has(name.toLowerCase())) {
+      return [problem("custom_headers", "is set by the protocol and cannot be configured", name)]
+    }
+    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) return [problem("custom_headers", "is not a header name", name)]
+    if (!/^[\t\x20-\x7E]*$/.test(Redacted.value(value))) {
+      return [problem("custom_headers", "has characters that cannot stand in a header", name)]
+    }
+    return []
+  })

@@ -1,0 +1,24 @@
+import * as Schema from "effect/Schema"
+import { OAuthErrorReason } from "./OAuthErrorReason.ts"
+
+/**
+ * The one error of this family of packages. Its `reason` says why; catch a single one with
+ * `Effect.catchReason("OAuthError", "CircuitOpen", …)`. Neither the message nor any field holds a secret.
+ */
+export class OAuthError extends Schema.TaggedError<OAuthError>()("OAuthError", {
+  /** What was being done, as in "get an access token". */
+  operation: Schema.String,
+  serverName: Schema.String,
+  /** Stands in every log line and request of the failed acquisition. */
+  correlationId: Schema.String,
+  reason: OAuthErrorReason
+}) {
+  /** Whether the same call may succeed later without anyone changing anything. */
+  get retryable(): boolean {
+    return this.reason.retryable
+  }
+
+  override get message(): string {
+    return `Could not ${this.operation} for server "${this.serverName}": ${this.reason.message} [correlation id ${this.correlationId}]`
+  }
+}

@@ -1,0 +1,171 @@
+import * as Schema from "effect/Schema"
+
+/** Not acquired because the configured grant has no flow here. */
+export class UnsupportedGrantType extends Schema.TaggedError<UnsupportedGrantType>()("UnsupportedGrantType", {
+  grantType: Schema.String
+}) {
+  readonly retryable: boolean = false
+  override get message(): string {
+    return `Unsupported grant type: ${this.grantType}`
+  }
+}
+
+/** The configuration asks for something that this composition cannot do. */
+export class Misconfigured extends Schema.TaggedError<Misconfigured>()("Misconfigured", {
+  problem: Schema.String
+}) {
+  readonly retryable: boolean = false
+  override get message(): string {
+    return this.problem
+  }
+}
+
+/** The client certificate could not be used; nothing was sent without it (RFC 8705 §2). */
+export class CertificateUnusable extends Schema.TaggedError<CertificateUnusable>()("CertificateUnusable", {
+  /** The configuration key of the file at fault. */
+  key: Schema.String,
+  problem: Schema.String
+}) {
+  readonly retryable: boolean = false
+  override get message(): string {
+    return `the client certificate cannot be used: \`${this.key}\` ${this.problem}`
+  }
+}
+
+/** No connection, or it broke before the whole answer was there. */
+export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("ConnectionFailed", {
+  endpoint: Schema.String,
+  problem: Schema.String
+}) {
+  readonly retryable: boolean = true
+  override get message(): string {
+    return `${this.endpoint} could not be reached (${this.problem}). Check the address and that the server is up`
+  }
+}
+
+/** The endpoint did not answer within `auth_timeout_seconds`. */
+export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("RequestTimeout", {
+  endpoint: Schema.String,
+  seconds: Schema.Finite
+}) {
+  readonly retryable: boolean = true
+  override get message(): string {
+    return `${this.endpoint} did not answer within ${this.seconds} s (\`auth_timeout_seconds\`)`
+  }
+}
+
+/** The endpoint answered 429 or 5xx: it may work later. */
+export class EndpointUnavailable extends Schema.TaggedError<EndpointUnavailable>()("EndpointUnavailable", {
+  endpoint: Schema.String,
+  status: Schema.Int,
+  /** Seconds the server asked to wait (RFC 9110 §10.2.3), if it did. */
+  retryAfterSeconds: Schema.optionalKey(Schema.Finite)
+}) {
+  readonly retryable: boolean = true
+  override get message(): string {
+    const when = this.retryAfterSeconds === undefined ? "later" : `in ${Math.ceil(this.retryAfterSeconds)} s`
+    return `${this.endpoint} answered HTTP ${this.status}. Try again ${when}`
+  }
+}
+
+/** The endpoint refused the request for good (RFC 6749 §5.2). */
+export class RequestRefused extends Schema.TaggedError<RequestRefused>()("RequestRefused", {
+  endpoint: Schema.String,
+  status: Schema.Int,
+  /** The error code of RFC 6749 §5.2, when the answer had one. */
+  error: Schema.optionalKey(Schema.String),
+  /** The server's own words, with everything taken out that is not plain text or that we sent as a secret. */
+  description: Schema.optionalKey(Schema.String)
+}) {
+  readonly retryable: boolean = false
+  override get message(): string {
+    const detail = [this.error, this.description].filter((part) => part !== undefined).join(": ")
+    const advice = this.error === undefined ? undefined : adviceFor[this.error]
+    return (
+      `${this.endpoint} refused the request with HTTP ${this.status}${detail === "" ? "" : ` (${detail})`}` +
+      (advice === undefined ? "" : `. ${advice}`)
+    )
+  }
+}
+
+const adviceFor: Readonly<Record<string, string>> = {
+  invalid_client: "Check `client_id`, `client_secret` and `use_basic_auth`",
+  unauthorized_client: "Allow this grant for the client at the authorization server",
+  unsupported_grant_type: "Allow this grant at the authorization server",
+  invalid_scope: "Check `scope`",
+  invalid_target: "Check `resource` and `audience`",
+  invalid_grant: "Log in again"
+}
+
+/** The endpoint answered with a redirect, which is never followed with credentials. */
+export class RedirectRefused extends Schema.TaggedError<RedirectRefused>()("RedirectRefused", {
+  endpoint: Schema.String,
+  status: Schema.Int
+}) {
+  readonly retryable: boolean = false
+  override get message(): string {
+    return `${this.endpoint} answered with a redirect (HTTP ${this.status}), which is not followed. Configure the final URL`
+  }
+}
+
+/** The answer could not be used. Says why, never what it was. */
+export class InvalidResponse extends Schema.TaggedError<InvalidResponse>()("InvalidResponse", {
+  endpoint: Schema.String,
+  problem: Schema.String
+}) {
+  readonly retryable: boolean = false
+  override get message(): string {
+    return `${this.endpoint} gave an answer that cannot be used: ${this.problem}`
+  }
+}
+
+/** The token that was granted lacks scopes that were asked for (`validate_scopes`). */
+export class InsufficientScope extends Schema.TaggedError<InsufficientScope>()("InsufficientScope", {
+  missing: Schema.Array(Schema.String)
+}) {
+  readonly retryable: boolean = false
+  override get message(): string {
+    return `the token lacks the scope ${this.missing.join(" ")}. Allow it for the client, or take it out of \`scope\``
+  }
+}
+
+/** After repeated failures the endpoint is left alone for a while. */
+export class CircuitOpen extends Schema.TaggedError<CircuitOpen>()("CircuitOpen", {
+  endpoint: Schema.String,
+  /** Seconds until the next try is let through. */
+  retryAfterSeconds: Schema.Finite
+}) {
+  readonly retryable: boolean = true
+  override get message(): string {
+    return `${this.endpoint} failed repeatedly and is left alone. Next try in ${Math.ceil(this.retryAfterSeconds)} s`
+  }
+}
+
+/** The protected resource refused a fresh token, too (RFC 6750 §3.1). */
+export class UpstreamUnauthorized extends Schema.TaggedError<UpstreamUnauthorized>()("UpstreamUnauthorized", {
+  status: Schema.Int
+}) {
+  readonly retryable: boolean = false
+  override get message(): string {
+    return `the MCP server refused a fresh token with HTTP ${this.status}. Check \`audience\`, \`resource\` and \`scope\``
+  }
+}
+
+/** Why no token was had. */
+export const OAuthErrorReason = Schema.Union([
+  UnsupportedGrantType,
+  Misconfigured,
+  CertificateUnusable,
+  ConnectionFailed,
+  RequestTimeout,
+  EndpointUnavailable,
+  RequestRefused,
+  RedirectRefused,
+  InvalidResponse,
+  InsufficientScope,
+  CircuitOpen,
+  UpstreamUnauthorized
+])
+
+/** Why no token was had. */
+export type OAuthErrorReason = typeof OAuthErrorReason.Type

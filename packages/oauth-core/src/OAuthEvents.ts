@@ -1,0 +1,27 @@
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { OAuthErrorReason } from "./OAuthErrorReason.ts"
+
+/** What happened to the tokens of one server. Carries no token, client or subject. */
+export type OAuthEvent = { readonly serverName: string } & (
+  | { readonly _tag: "CacheHit" }
+  /** No token could be served at once; also for a caller that joins an acquisition under way. */
+  | { readonly _tag: "CacheMiss" }
+  /** `refresh`: it replaced a token that was kept. `duration` spans all attempts. */
+  | { readonly _tag: "TokenAcquired"; readonly duration: Duration.Duration; readonly refresh: boolean }
+  | {
+      readonly _tag: "AcquisitionFailed"
+      readonly duration: Duration.Duration
+      readonly refresh: boolean
+      readonly reason: OAuthErrorReason["_tag"]
+    }
+  | { readonly _tag: "TokenInvalidated" }
+  | { readonly _tag: "TokenExpired" }
+  | { readonly _tag: "TokenRevoked" }
+)
+
+/** Port: learns what happened. Does nothing by default, so nobody needs to provide it. */
+export const OAuthEvents = Context.Reference<{
+  readonly publish: (event: OAuthEvent) => Effect.Effect<void>
+}>("@secure-mcp/oauth-core/OAuthEvents", { defaultValue: () => ({ publish: () => Effect.void }) })

@@ -1,0 +1,54 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
+import * as Layer from "effect/Layer"
+import type { OAuthConfig } from "./OAuthConfig.ts"
+import { CertificateUnusable } from "./OAuthErrorReason.ts"
+
+/** How to talk to the authorization server of one configuration. */
+export interface OAuthConnection {
+  readonly client: HttpClient.HttpClient
+  /** `x5t#S256` (RFC 8705 §3.1) of the client certificate the connection presents, if it presents one. */
+  readonly certificateThumbprint?: string | undefined
+}
+
+/**
+ * Port: the HTTP client to use for a configuration. Swap it to change the transport.
+ *
+ * An implementation must not follow redirects (credentials would travel with them) and must fail rather than
+ * leave out a client certificate that the configuration asks for.
+ */
+export class OAuthHttp extends Context.Service<
+  OAuthHttp,
+  {
+    readonly connection: (config: OAuthConfig) => Effect.Effect<OAuthConnection, CertificateUnusable>
+  }
+>()("@secure-mcp/oauth-core/OAuthHttp") {
+  /** One client for every configuration, from whatever `HttpClient` is provided. Knows no certificates. */
+  static readonly layer: Layer.Layer<OAuthHttp, never, HttpClient.HttpClient> = Layer.effect(
+    OAuthHttp,
+    Effect.map(HttpClient.HttpClient, (httpClient) => {
+      const client = withoutRedirects(httpClient)
+      return {
+        connection: (config) => {
+          const key = config.useMtls
+            ? "use_mtls"
+            : config.caBundlePath === undefined
+              ? undefined
+              : "ca_bundle_path"
+          return key === undefined
+            ? Effect.succeed({ client })
+            : Effect.fail(
+                new CertificateUnusable({ key, problem: "needs the layer of @secure-mcp/mtls for OAuthHttp" })
+              )
+        }
+      }
+    })
+  )
+}
+
+/** fetch follows redirects unless told not to; the other clients do not follow them in the first place. */
+const withoutRedirects = HttpClient.transformResponse(
+  Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" })
+)

@@ -1,0 +1,35 @@
+import * as Duration from "effect/Duration"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+
+/**
+ * An access token as it was granted (RFC 6749 §5.1), with the moments that rule its life.
+ *
+ * The encoded form holds the secrets in plain text: whoever lets it leave the process must encrypt it.
+ */
+export class OAuthToken extends Schema.Class<OAuthToken>("@secure-mcp/oauth-core/OAuthToken")({
+  accessToken: Schema.RedactedFromValue(Schema.String),
+  /** Always a bearer token (RFC 6750); other types are refused when they arrive. */
+  tokenType: Schema.Literal("Bearer"),
+  /** Scope names that were granted; absent when neither the request nor the answer named any. */
+  scope: Schema.optionalKey(Schema.Array(Schema.String)),
+  refreshToken: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
+  /** When the token was received, in milliseconds since the epoch. */
+  issuedAt: Schema.Finite,
+  /** When it ends, in milliseconds since the epoch; absent for a token that lives until it is refused. */
+  expiresAt: Schema.optionalKey(Schema.Finite),
+  /** Whether it may be served again; false for a token whose lifetime nobody stated. */
+  reusable: Schema.Boolean
+}) {
+  /** How long the token lives from the moment it was received. */
+  get lifetime(): Duration.Duration {
+    return this.expiresAt === undefined
+      ? Duration.infinity
+      : Duration.millis(Math.max(0, this.expiresAt - this.issuedAt))
+  }
+
+  /** Whether `candidate` is this very access token. */
+  isAccessToken(candidate: Redacted.Redacted): boolean {
+    return Redacted.value(this.accessToken) === Redacted.value(candidate)
+  }
+}
