@@ -1,0 +1,98 @@
+import type { JWK } from "jose"
+import { randomBytes } from "node:crypto"
+import {
+  errors,
+  type Configuration,
+  type ClientMetadata,
+  type KoaContextWithOIDC,
+  type ResourceServer
+} from "oidc-provider"
+import type { ProtectedResource } from "./ProtectedResource.ts"
+import type { TokenStorage } from "./TokenStorage.ts"
+
+const day = 24 * 60 * 60
+
+/**
+ * What the provider is told. Hooks whose defaults print a notice to standard output are all given,
+ * because standard output belongs to whoever runs the server.
+ */
+export const providerConfiguration = (settings: {
+  readonly clients: ReadonlyArray<ClientMetadata>
+  readonly resources: ReadonlyArray<ProtectedResource>
+  readonly accessTokenLifetime: () => number
+  readonly signingKey: JWK
+  readonly storage: TokenStorage
+}): Configuration => ({
+  adapter: settings.storage.adapter,
+  clients: [...settings.clients],
+  clientDefaults: { id_token_signed_response_alg: "ES256" },
+  clientBasedCORS: () => false,
+  cookies: { keys: [randomBytes(32).toString("base64url")] },
+  features: {
+    ...machineFeatures(settings.resources),
+    ...interactiveFeatures
+  },
+  findAccount: (_context, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
+  issueRefreshToken: (_context, client) => client.grantTypeAllowed("refresh_token"),
+  jwks: { keys: [settings.signingKey] },
+  pkce: { required: () => true },
+  renderError: (context, out) => {
+    context.type = "json"
+    context.body = out
+  },
+  scopes: ["openid", "offline_access", ...settings.resources.flatMap((resource) => resource.scopes)],
+  ttl: {
+    AccessToken: settings.accessTokenLifetime,
+    ClientCredentials: settings.accessTokenLifetime,
+    AuthorizationCode: 60,
+    IdToken: 3600,
+    RefreshToken: 14 * day,
+    Interaction: 3600,
+    Session: 14 * day,
+    Grant: 14 * day
+  }
+})
+
+/** What a machine needs: client credentials for a resource, introspection, revocation. */
+const machineFeatures = (resources: ReadonlyArray<ProtectedResource>) =>
+  ({
+    clientCredentials: { enabled: true },
+    introspection: {
+      enabled: true,
+      // Any confidential client counts as a resource server; a public one may ask about its own tokens.
+      allowedPolicy: (_context, client, token) =>
+        client.clientAuthMethod !== "none" || token.clientId === client.clientId
+    },
+    revocation: {
+      enabled: true,
+      allowedPolicy: (_context, client, token) => token.clientId === client.clientId
+    },
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: (context, _client, oneOf) => oneOf ?? audienceAsResource(context, resources),
+      useGrantedResource: () => true,
+      getResourceServerInfo: (_context, identifier) => resourceServer(identifier, resources)
+    }
+  }) satisfies Configuration["features"]
+
+/** What a person in front of a browser needs; the pages come from Interactions. */
+const interactiveFeatures = {
+  devInteractions: { enabled: false },
+  rpInitiatedLogout: { enabled: false }
+} satisfies Configuration["features"]
+
+// Some servers take `audience` where RFC 8707 has `resource`; a known one is understood here too.
+const audienceAsResource = (context: KoaContextWithOIDC, resources: ReadonlyArray<ProtectedResource>) => {
+  const audience = context.oidc.body?.["audience"]
+  return resources.find((resource) => resource.identifier === audience)?.identifier
+}
+
+const resourceServer = (identifier: string, resources: ReadonlyArray<ProtectedResource>): ResourceServer => {
+  const resource = resources.find((resource) => resource.identifier === identifier)
+  if (resource === undefined) throw new errors.InvalidTarget()
+  return {
+    audience: resource.identifier,
+    scope: resource.scopes.join(" "),
+    accessTokenFormat: resource.accessTokenFormat
+  }
+}

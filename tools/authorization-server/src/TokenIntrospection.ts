@@ -1,0 +1,78 @@
+import * as Effect from "effect/Effect"
+import { createLocalJWKSet, jwtVerify, type JWK, type JWTPayload } from "jose"
+import type Provider from "oidc-provider"
+import type { TokenStorage } from "./TokenStorage.ts"
+
+/** An introspection response, in the names of RFC 7662 section 2.2. */
+export type TokenIntrospection =
+  | { readonly active: false }
+  | {
+      readonly active: true
+      readonly client_id: string
+      /** The person behind the token; the client itself when it acts on its own. */
+      readonly sub: string
+      /** Space-separated; absent when the token carries none. */
+      readonly scope?: string
+      readonly aud?: string | ReadonlyArray<string>
+      /** Seconds since the epoch. */
+      readonly exp: number
+    }
+
+const inactive: TokenIntrospection = { active: false }
+
+/**
+ * Answers for any access token of the provider, on the wall clock the provider itself lives by.
+ */
+export const tokenVerifier = (parts: {
+  readonly provider: Provider
+  readonly signingKey: JWK
+  readonly storage: TokenStorage
+}) => {
+  const { provider, storage } = parts
+  const { d: _private, ...publicKey } = parts.signingKey
+  const keys = createLocalJWKSet({ keys: [publicKey] })
+  const register = (token: { readonly jti: string }) => storage.registerJwt(token.jti)
+  provider.on("access_token.issued", register)
+  provider.on("client_credentials.issued", register)
+
+  const verifyJwt = (token: string) =>
+    Effect.tryPromise(() => jwtVerify(token, keys, { issuer: provider.issuer, typ: "at+jwt" })).pipe(
+      Effect.map(({ payload }) => (storage.isActiveJwt(payload.jti ?? "") ? describeJwt(payload) : inactive)),
+      Effect.orElseSucceed(() => inactive)
+    )
+
+  const verifyOpaque = (token: string) =>
+    Effect.promise(async () => {
+      const found = (await provider.ClientCredentials.find(token)) ?? (await provider.AccessToken.find(token))
+      return found?.isValid === true ? describeOpaque(found) : inactive
+    })
+
+  return (token: string): Effect.Effect<TokenIntrospection> =>
+    token.split(".").length === 3 ? verifyJwt(token) : verifyOpaque(token)
+}
+
+const describeJwt = (payload: JWTPayload): TokenIntrospection => ({
+  active: true,
+  client_id: String(payload["client_id"]),
+  sub: String(payload.sub),
+  ...(typeof payload["scope"] === "string" ? { scope: payload["scope"] } : {}),
+  ...(payload.aud === undefined ? {} : { aud: payload.aud }),
+  exp: payload.exp ?? 0
+})
+
+const describeOpaque = (token: OpaqueToken): TokenIntrospection => ({
+  active: true,
+  client_id: token.clientId ?? "",
+  sub: token.accountId ?? token.clientId ?? "",
+  ...(token.scope === undefined ? {} : { scope: token.scope }),
+  ...(token.aud === undefined ? {} : { aud: token.aud }),
+  exp: token.exp ?? 0
+})
+
+interface OpaqueToken {
+  readonly clientId?: string | undefined
+  readonly accountId?: string | undefined
+  readonly scope?: string | undefined
+  readonly aud?: string | Array<string> | undefined
+  readonly exp?: number | undefined
+}

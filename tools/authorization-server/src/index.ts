@@ -1,0 +1,4 @@
+export * from "./AuthorizationServer.ts"
+export * from "./ProtectedResource.ts"
+export * from "./TokenRequest.ts"
+export * from "./TokenIntrospection.ts"
