@@ -1,0 +1,3 @@
+export * from "./EchoServer.ts"
+export * from "./ReceivedRequest.ts"
+export * from "./StdioServer.ts"
