@@ -1,0 +1,3 @@
+export * from "./ClientCertificates.ts"
+export type { ConnectionPoolOptions } from "./ConnectionPool.ts"
+export * from "./MtlsOAuthHttp.ts"
