@@ -1,0 +1,77 @@
+import { CircuitOpen } from "@secure-mcp/oauth-core"
+import type { OAuthConfig, OAuthErrorReason } from "@secure-mcp/oauth-core"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
+import * as Predicate from "effect/Predicate"
+import * as Schedule from "effect/Schedule"
+import type { Endpoint } from "./Endpoint.ts"
+import { retryAfter } from "./Retry.ts"
+
+/** After this many failed acquisitions in a row the circuit opens. */
+const failures = 5
+const longestOpen = Duration.minutes(5)
+/** 30 s, doubling each time the endpoint is still down, to at most five minutes. */
+const openDuration = Schedule.min([Schedule.exponential("30 seconds"), Schedule.spaced(longestOpen)])
+
+/** Leaves an endpoint alone that failed repeatedly, instead of hammering a server that is down. */
+export class Circuit extends Context.Service<
+  Circuit,
+  {
+    /**
+     * Counts the outcome of an acquisition with all its attempts. Only passing failures count: a refusal says that
+     * the endpoint works.
+     */
+    readonly protect: <A, R>(
+      acquisition: Effect.Effect<A, OAuthErrorReason, R>,
+      endpoint: Endpoint,
+      config: OAuthConfig
+    ) => Effect.Effect<A, OAuthErrorReason, R>
+  }
+>()("@secure-mcp/oauth-flows/Circuit") {
+  static readonly layer: Layer.Layer<Circuit> = Layer.effect(
+    Circuit,
+    Effect.suspend(() => make)
+  ).pipe(Layer.provide(CircuitBreaker.layerStoreMemory()))
+}
+
+const make = Effect.gen(function* () {
+  const breaker = yield* CircuitBreaker.make({
+    tripPolicy: CircuitBreaker.consecutive(failures),
+    openDuration,
+    maxOpenDuration: longestOpen
+  })
+  return Circuit.of({
+    protect: (acquisition, endpoint, config) =>
+      breaker
+        .execute(acquisition, { key: keyOf(endpoint, config), classify })
+        .pipe(
+          Effect.catchTag("CircuitBreakerError", ({ reason }) =>
+            Effect.fail(
+              new CircuitOpen({ endpoint: endpoint.name, retryAfterSeconds: secondsUntilNextTry(reason) })
+            )
+          )
+        )
+  })
+})
+
+/** An entry whose own certificates spoil the connection must not close the endpoint for the others. */
+const keyOf = ({ url }: Endpoint, { caBundlePath, clientCertPath }: OAuthConfig): string =>
+  JSON.stringify([url, clientCertPath ?? null, caBundlePath ?? null])
+
+const classify = (exit: Exit.Exit<unknown, OAuthErrorReason>): CircuitBreaker.Outcome => {
+  if (Exit.isSuccess(exit)) return CircuitBreaker.success
+  const reason = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+  return reason?.retryable === true
+    ? CircuitBreaker.failure({ retryAfter: retryAfter(reason) })
+    : CircuitBreaker.ignored
+}
+
+const secondsUntilNextTry = (reason: CircuitBreaker.CircuitBreakerErrorReason): number =>
+  // While another caller is trying, the answer is as near as that call's end.
+  Predicate.isTagged(reason, "CircuitOpen") ? Duration.toSeconds(reason.retryAfter) : 1

@@ -1,0 +1,154 @@
+import {
+  ConnectionFailed,
+  EndpointUnavailable,
+  Misconfigured,
+  OAuthHttp,
+  RedirectRefused,
+  RequestTimeout
+} from "@secure-mcp/oauth-core"
+import type { GrantRequest, OAuthErrorReason } from "@secure-mcp/oauth-core"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Headers from "effect/http/Headers"
+import * as HttpClient from "effect/http/HttpClient"
+import type { HttpClientError } from "effect/http/HttpClientError"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type { HttpClientResponse } from "effect/http/HttpClientResponse"
+import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
+import * as Record from "effect/Record"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import { authenticateClient, type ClientAuthentication } from "./ClientAuthentication.ts"
+import type { Endpoint } from "./Endpoint.ts"
+import { describeRefusal, type Refuse } from "./ErrorResponse.ts"
+import type { FormParameters } from "./Form.ts"
+import { makeSecretMask } from "./SecretMask.ts"
+import { transportProblem } from "./TransportProblem.ts"
+
+/** A form for an endpoint, without what every form carries: client authentication and correlation id. */
+export interface EndpointForm {
+  readonly request: GrantRequest
+  readonly endpoint: Endpoint
+  readonly parameters: FormParameters
+  readonly headers?: Readonly<Record<string, Redacted.Redacted>> | undefined
+}
+
+/**
+ * Makes the result of a 2xx answer. Runs while the connection is open and within the timeout.
+ *
+ * @param refuse for an answer that turns out to be a refusal all the same
+ */
+export type UseAnswer<A> = (
+  response: HttpClientResponse,
+  refuse: Refuse
+) => Effect.Effect<A, OAuthErrorReason | HttpClientError>
+
+/** Sends authenticated forms to the endpoints of authorization servers. */
+export class EndpointClient extends Context.Service<
+  EndpointClient,
+  {
+    /** One attempt. The connection is given back or closed when it ends, however it ends. */
+    readonly post: <A>(form: EndpointForm, useAnswer: UseAnswer<A>) => Effect.Effect<A, OAuthErrorReason>
+  }
+>()("@secure-mcp/oauth-flows/EndpointClient") {
+  /** @param timeout bounds each attempt, from connecting to the last byte of the answer */
+  static readonly layer = (timeout: Duration.Input): Layer.Layer<EndpointClient, never, OAuthHttp> =>
+    Layer.effect(
+      EndpointClient,
+      Effect.map(OAuthHttp, (http) => ({ post: makePost(http, timeout) }))
+    )
+}
+
+const makePost =
+  (http: OAuthHttp["Service"], timeout: Duration.Input): EndpointClient["Service"]["post"] =>
+  (form, useAnswer) =>
+    exchange(http, form, useAnswer).pipe(
+      Effect.scoped,
+      Effect.catchTag("HttpClientError", (error) => Effect.fail(transportFailure(form, error))),
+      Effect.timeoutOrElse({
+        duration: timeout,
+        orElse: () =>
+          Effect.fail(
+            new RequestTimeout({ endpoint: form.endpoint.name, seconds: Duration.toSeconds(timeout) })
+          )
+      }),
+      Effect.withSpan("EndpointClient.post")
+    )
+
+const exchange = Effect.fnUntraced(function* <A>(
+  http: OAuthHttp["Service"],
+  form: EndpointForm,
+  useAnswer: UseAnswer<A>
+) {
+  const { config } = form.request
+  const authentication = yield* authenticateClient(config)
+  const { client } = yield* http.connection(config)
+  // The scope aborts what is left of the exchange, so an answer that is not read to its end lets go of the connection.
+  const response = yield* HttpClient.withScope(client).execute(buildRequest(form, authentication))
+  const refuse = describeRefusal(form.endpoint.name, makeSecretMask(secretsOf(form, authentication)))
+  return yield* judge(form.endpoint, response, refuse, useAnswer)
+})
+
+const buildRequest = ({ endpoint, headers, parameters, request }: EndpointForm, auth: ClientAuthentication) =>
+  HttpClientRequest.post(endpoint.url).pipe(
+    HttpClientRequest.setHeaders(Record.map({ ...headers, ...auth.headers }, Redacted.value)),
+    HttpClientRequest.setHeaders({
+      accept: "application/json",
+      "x-correlation-id": request.correlationId,
+      "x-request-id": request.correlationId
+    }),
+    HttpClientRequest.bodyUrlParams(
+      Record.filter({ ...parameters, ...auth.parameters }, (value) => value !== undefined)
+    )
+  )
+
+/** Whatever was sent redacted, and the client secret, which Basic sends in disguise. */
+const secretsOf = (form: EndpointForm, auth: ClientAuthentication): ReadonlyArray<Redacted.Redacted> =>
+  [
+    form.request.config.clientSecret,
+    ...[form.parameters, form.headers ?? {}, auth.parameters, auth.headers].flatMap((sent) =>
+      Object.values<string | Redacted.Redacted | undefined>(sent)
+    )
+  ].filter((value) => Redacted.isRedacted(value))
+
+const judge = <A>(
+  endpoint: Endpoint,
+  response: HttpClientResponse,
+  refuse: Refuse,
+  useAnswer: UseAnswer<A>
+): Effect.Effect<A, OAuthErrorReason | HttpClientError> => {
+  const { status } = response
+  if (status >= 200 && status < 300) return useAnswer(response, refuse)
+  if (status === 429 || status >= 500) return Effect.flatMap(unavailable(endpoint, response), Effect.fail)
+  if (status >= 400) return Effect.flatMap(refuse.fromBody(response), Effect.fail)
+  return Effect.fail(new RedirectRefused({ endpoint: endpoint.name, status }))
+}
+
+const unavailable = (endpoint: Endpoint, { headers, status }: HttpClientResponse) =>
+  Effect.map(Clock.currentTimeMillis, (now) => {
+    const seconds = retryAfterSeconds(headers, now)
+    return new EndpointUnavailable({
+      endpoint: endpoint.name,
+      status,
+      ...(seconds === undefined ? {} : { retryAfterSeconds: seconds })
+    })
+  })
+
+const aYear = Duration.days(365)
+
+/** RFC 9110 §10.2.3, in seconds or as a date; what cannot be read counts as not said. */
+const retryAfterSeconds = (headers: Headers.Headers, now: number): number | undefined => {
+  const value = headers["retry-after"]
+  if (value === undefined) return undefined
+  const parsed = Headers.parseRetryAfter(value)
+  if (Result.isFailure(parsed)) return undefined
+  return Duration.toSeconds(Duration.min(Headers.retryAfterDelay(parsed.success, now), aYear))
+}
+
+const transportFailure = ({ endpoint }: EndpointForm, error: HttpClientError): OAuthErrorReason =>
+  Predicate.isTagged(error.reason, "InvalidUrlError")
+    ? new Misconfigured({ problem: `${endpoint.name} has no valid URL` })
+    : new ConnectionFailed({ endpoint: endpoint.name, problem: transportProblem(error) })

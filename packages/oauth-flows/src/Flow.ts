@@ -1,0 +1,16 @@
+import type { GrantRequest, OAuthErrorReason, OAuthToken } from "@secure-mcp/oauth-core"
+import type * as Effect from "effect/Effect"
+import type { Circuit } from "./Circuit.ts"
+import type { EndpointClient } from "./EndpointClient.ts"
+
+/** What a flow may use. */
+export type FlowServices = EndpointClient | Circuit
+
+/**
+ * Obtains a token by one grant. The flow decides what may be repeated: an authorization code or a rotating refresh
+ * token must not be sent twice.
+ */
+export type Flow = (
+  request: GrantRequest,
+  previous: OAuthToken | undefined
+) => Effect.Effect<OAuthToken, OAuthErrorReason, FlowServices>

@@ -1,0 +1,49 @@
+import type { OAuthConfig } from "@secure-mcp/oauth-core"
+import * as Base64Url from "effect/encoding/Base64Url"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+
+/** A longer lifetime is taken for this one: ten years, in seconds. */
+const longest = 10 * 365 * 24 * 60 * 60
+
+/**
+ * How long a token lives: `expires_in`, else `default_expires_in`, else the `exp` of a JWT. If nobody says, the
+ * client's own token is used once, and a person's is kept until the server refuses it. A lifetime of zero or
+ * less is not kept either.
+ */
+export const tokenLife = (answer: {
+  readonly config: Pick<OAuthConfig, "defaultExpiresIn" | "grantType">
+  /** Milliseconds since the epoch. */
+  readonly issuedAt: number
+  readonly accessToken: string
+  /** The field of the answer, as it came. */
+  readonly expiresIn: unknown
+}): { readonly reusable: boolean; readonly expiresAt?: number } => {
+  const { accessToken, config, issuedAt } = answer
+  const seconds =
+    readSeconds(answer.expiresIn) ?? config.defaultExpiresIn ?? secondsToExpiryOf(accessToken, issuedAt)
+  if (seconds === undefined) return { reusable: config.grantType !== "client_credentials" }
+  const lifetime = Math.min(Math.max(seconds, 0), longest)
+  return { reusable: lifetime > 0, expiresAt: issuedAt + Math.floor(lifetime * 1000) }
+}
+
+/** A number, or its digits as text. Anything else says nothing. */
+const readSeconds = (value: unknown): number | undefined => {
+  if (Predicate.isString(value) && /^\s*[+-]?\d+(?:\.\d+)?\s*$/.test(value)) return Number(value)
+  return Predicate.isNumber(value) ? value : undefined
+}
+
+const Claims = Schema.fromJsonString(Schema.Struct({ exp: Schema.Finite }))
+
+/** RFC 7519 §4.1.4. The signature is not checked: the claim only decides when we ask for the next token. */
+const secondsToExpiryOf = (accessToken: string, issuedAt: number): number | undefined => {
+  const [, payload, signature] = accessToken.split(".")
+  if (payload === undefined || signature === undefined) return undefined
+  return Result.getSuccess(Base64Url.decodeString(payload)).pipe(
+    Option.flatMap(Schema.decodeUnknownOption(Claims)),
+    Option.map(({ exp }) => exp - issuedAt / 1000),
+    Option.getOrUndefined
+  )
+}

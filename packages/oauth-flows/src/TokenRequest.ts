@@ -1,0 +1,41 @@
+import type { GrantRequest } from "@secure-mcp/oauth-core"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Record from "effect/Record"
+import * as Redacted from "effect/Redacted"
+import type { Endpoint } from "./Endpoint.ts"
+import { EndpointClient } from "./EndpointClient.ts"
+import type { FormParameters } from "./Form.ts"
+import { readTokenResponse } from "./TokenResponse.ts"
+
+/**
+ * Asks the token endpoint for a token, once (RFC 6749 §3.2), with the additional parameters and headers of the
+ * configuration. They never replace what the protocol sets.
+ *
+ * @param parameters what the grant asks with
+ */
+export const requestToken = Effect.fn("TokenRequest.requestToken")(function* (
+  request: GrantRequest,
+  endpoint: Endpoint,
+  parameters: FormParameters
+) {
+  const { additionalParams, customHeaders } = request.config
+  const client = yield* EndpointClient
+  yield* Effect.logDebug(`Asking ${endpoint.name}`)
+  // Its life is counted from here, because the server may have begun to count before the answer was on its way.
+  const issuedAt = yield* Clock.currentTimeMillis
+  const token = yield* client.post(
+    {
+      request,
+      endpoint,
+      parameters: { ...Record.map(additionalParams, asText), ...parameters },
+      headers: customHeaders
+    },
+    readTokenResponse({ config: request.config, endpoint, issuedAt })
+  )
+  yield* Effect.logInfo(`Got a token from ${endpoint.name}`)
+  return token
+})
+
+const asText = (value: Redacted.Redacted<unknown>): Redacted.Redacted =>
+  Redacted.make(String(Redacted.value(value)))

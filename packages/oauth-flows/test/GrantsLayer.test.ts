@@ -1,0 +1,80 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Grants, OAuthHttp } from "@secure-mcp/oauth-core"
+import { GrantsLayer } from "@secure-mcp/oauth-flows"
+import { Answer, StubAuthorizationServer } from "@secure-mcp/testing"
+import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as References from "effect/References"
+import { correlationId, makeGrants, reasonOf, requestFor } from "./grants.ts"
+
+const Live = GrantsLayer.layer.pipe(Layer.provide(OAuthHttp.layer), Layer.provide(FetchHttpClient.layer))
+
+describe("the grants", () => {
+  it.effect("are a layer on whatever HTTP client there is", () =>
+    Effect.gen(function* () {
+      const server = yield* StubAuthorizationServer.make()
+      yield* server.always("/token", Answer.token())
+      const grants = yield* Grants
+      const token = yield* grants.acquire(requestFor({ token_url: server.endpoint("/token") }), undefined)
+      assert.isTrue(token.reusable)
+    }).pipe(Effect.provide(Live))
+  )
+
+  it.effect("one without a flow is refused by name", () =>
+    Effect.gen(function* () {
+      const grants = yield* makeGrants()
+      const error = yield* Effect.flip(
+        grants.acquire(requestFor({ grant_type: "authorization_code" }), undefined)
+      )
+      assert.deepStrictEqual(reasonOf(error), {
+        _tag: "UnsupportedGrantType",
+        grantType: "authorization_code"
+      })
+      assert.include(error.message, "Unsupported grant type: authorization_code")
+    })
+  )
+
+  it.effect("a certificate that is asked for and cannot be used stops the request", () =>
+    Effect.gen(function* () {
+      const server = yield* StubAuthorizationServer.make()
+      const grants = yield* makeGrants()
+      const request = requestFor({
+        token_url: server.endpoint("/token"),
+        use_mtls: true,
+        client_cert_path: "cert.pem",
+        client_key_path: "key.pem"
+      })
+      const error = yield* Effect.flip(grants.acquire(request, undefined))
+      assert.strictEqual(reasonOf(error)["_tag"], "CertificateUnusable")
+      assert.lengthOf(yield* server.requests, 0)
+    })
+  )
+
+  it.effect("every log line names the server and the acquisition", () =>
+    Effect.gen(function* () {
+      const annotations: Array<unknown> = []
+      const logger = Logger.make(({ fiber }) => {
+        annotations.push({ ...fiber.getRef(References.CurrentLogAnnotations) })
+      })
+      const server = yield* StubAuthorizationServer.make()
+      yield* server.always("/token", Answer.token())
+      yield* server.always("/revoke", Answer.text(""))
+      const grants = yield* makeGrants()
+      const request = requestFor({
+        token_url: server.endpoint("/token"),
+        revocation_url: server.endpoint("/revoke")
+      })
+      yield* grants.acquire(request, undefined).pipe(
+        Effect.flatMap((token) => grants.revoke(request, token)),
+        Effect.provide(Logger.layer([logger])),
+        Effect.provideService(References.MinimumLogLevel, "All")
+      )
+      assert.isAtLeast(annotations.length, 3)
+      for (const annotation of annotations) {
+        assert.deepStrictEqual(annotation, { server_name: "remote", correlation_id: correlationId })
+      }
+    })
+  )
+})
