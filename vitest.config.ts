@@ -1,16 +1,18 @@
 import { defineConfig } from "vitest/config"
 
+/** Workspace packages are taken from their sources, so that tests need no build. */
 const conditions = ["@secure-mcp/source", "node", "import", "default"]
+
+/** A place for a machine-readable report, next to the one for people. */
+const jsonReport = process.env["VITEST_JSON_REPORT"]
 
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
-    projects: ["packages/*", "apps/*", "tools/*"].map((folder) => ({
-      extends: true,
-      test: { include: [`${folder}/test/**/*.test.ts`], name: folder.split("/")[0] ?? folder }
-    })),
-    testTimeout: 20_000,
-    hookTimeout: 30_000
+    include: ["{packages,apps,tools}/*/test/**/*.test.ts"],
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    reporters: jsonReport === undefined ? ["default"] : ["default", ["json", { outputFile: jsonReport }]]
   }
 })
