@@ -1,0 +1,60 @@
+import { OAuthEvents, TokenCache, type OAuthError } from "@secure-mcp/oauth-core"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import { metricsSnapshot, type MetricsSnapshot } from "./MetricsSnapshot.ts"
+import { prometheusText } from "./PrometheusText.ts"
+import { makeRecorder } from "./TokenInstruments.ts"
+
+/**
+ * What happened to tokens, counted since the layer was built.
+ *
+ * Both effects ask the `TokenCache` for the active tokens when they run, and not the layer when it is built,
+ * because the cache itself is built on this layer to be counted.
+ *
+ * @effect-expect-leaking TokenCache
+ */
+export class OAuthMetrics extends Context.Service<
+  OAuthMetrics,
+  {
+    /** All servers together. Fails when the cache cannot list its tokens. */
+    readonly snapshot: Effect.Effect<MetricsSnapshot, OAuthError, TokenCache>
+    /**
+     * The Prometheus text format, version 0.0.4, by server. When the cache cannot list its tokens, the gauge
+     * `mcp_oauth_active_tokens` has no samples and a warning is logged: an outage of the token store is when the
+     * other numbers are needed.
+     */
+    readonly prometheus: Effect.Effect<string, never, TokenCache>
+  }
+>()("@secure-mcp/oauth-metrics/OAuthMetrics") {
+  /**
+   * Also provides `OAuthEvents`, which `OAuthService` and `TokenCache` read when they are built: give it to them
+   * with `Layer.provide` or `Layer.provideMerge`. Beside them in a `Layer.mergeAll` it hears nothing.
+   *
+   * Counts in a registry of its own: neither another gateway in the process nor the metrics of the program mix in.
+   */
+  static readonly layer: Layer.Layer<OAuthMetrics> = Layer.syncContext(() => makeContext())
+}
+
+const makeContext = () => {
+  const registry: Metric.MetricRegistry = new Map()
+  const record = makeRecorder(registry)
+  const metrics = OAuthMetrics.of({
+    snapshot: Effect.map(listTokens, (tokens) => metricsSnapshot(registry, tokens.length)),
+    prometheus: listTokens.pipe(
+      Effect.catch((error) => Effect.as(Effect.logWarning(error.message), undefined)),
+      Effect.map((tokens) =>
+        prometheusText(
+          registry,
+          tokens?.map(({ key }) => key.serverName)
+        )
+      )
+    )
+  })
+  return Context.make(OAuthMetrics, metrics).pipe(
+    Context.add(OAuthEvents, { publish: (event) => Effect.sync(() => record(event)) })
+  )
+}
+
+const listTokens = Effect.flatMap(TokenCache, (cache) => cache.list)

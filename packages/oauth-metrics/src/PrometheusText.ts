@@ -1,0 +1,57 @@
+import * as Context from "effect/Context"
+import * as Metric from "effect/Metric"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import { acquisitionDuration, activeTokens, counters } from "./TokenInstruments.ts"
+
+/**
+ * The Prometheus text format (version 0.0.4) of a registry.
+ *
+ * @param tokenServers the server of each active token; undefined if that is not known
+ */
+export const prometheusText = (
+  registry: Metric.MetricRegistry,
+  tokenServers: ReadonlyArray<string> | undefined
+): string => {
+  // A gauge belongs to the moment of the scrape: it goes into a copy, and so does not outlive its server.
+  const context = Context.make(Metric.MetricRegistry, new Map(registry))
+  if (tokenServers !== undefined) {
+    for (const [server, count] of countByServer(registry, tokenServers)) {
+      Metric.gauge(activeTokens.name, {
+        description: activeTokens.description,
+        attributes: { server }
+      }).updateUnsafe(count, context)
+    }
+  }
+  const samples = PrometheusMetrics.formatUnsafe(context)
+  return samples + declarationsMissingIn(samples)
+}
+
+/** Servers that were heard of and have no token now count zero. */
+const countByServer = (
+  registry: Metric.MetricRegistry,
+  tokenServers: ReadonlyArray<string>
+): ReadonlyMap<string, number> => {
+  const counts = new Map<string, number>()
+  for (const { attributes } of registry.values()) {
+    if (attributes?.["server"] !== undefined) counts.set(attributes["server"], 0)
+  }
+  for (const server of tokenServers) counts.set(server, (counts.get(server) ?? 0) + 1)
+  return counts
+}
+
+/** A family without samples still says what it is, so that a fresh start does not look like a broken one. */
+const declarationsMissingIn = (samples: string): string =>
+  families
+    .map(({ name, description, type }) => ({
+      type: `# TYPE ${name} ${type}\n`,
+      help: `# HELP ${name} ${description}\n`
+    }))
+    .filter(({ type }) => !samples.includes(type))
+    .map(({ help, type }) => help + type)
+    .join("")
+
+const families = [
+  ...Object.values(counters).map(({ name, description }) => ({ name, description, type: "counter" })),
+  { ...acquisitionDuration, type: "histogram" },
+  { ...activeTokens, type: "gauge" }
+]

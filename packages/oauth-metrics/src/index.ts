@@ -1,0 +1,2 @@
+export * from "./MetricsSnapshot.ts"
+export * from "./OAuthMetrics.ts"
