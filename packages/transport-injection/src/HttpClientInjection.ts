@@ -1,0 +1,89 @@
+import { OAuthService, type AccessTokenRequest, type OAuthError } from "@secure-mcp/oauth-core"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import type * as HttpBody from "effect/http/HttpBody"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type * as HttpClientResponse from "effect/http/HttpClientResponse"
+import * as Match from "effect/Match"
+import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import { accepted, refused, withAccessToken, type AttemptOutcome } from "./TokenInjector.ts"
+
+/**
+ * Middleware for `HttpClient`: sends the access token as `Authorization: Bearer` (RFC 6750 §2.1).
+ *
+ * Only requests to the origin of `url` carry it; to every other origin they go out as they are. Redirects are not
+ * followed, they are answered to the caller. A 401 is repeated once with a fresh token; a second one is an
+ * `OAuthError` with the reason `UpstreamUnauthorized`. A body that can be read only once (a stream) cannot be
+ * repeated: the token is replaced for the next request, and the caller gets the 401.
+ *
+ * @param options.url the MCP server the token is for
+ */
+export const injectBearer =
+  (request: AccessTokenRequest, options: { readonly url: URL }) =>
+  <E, R>(
+    client: HttpClient.HttpClient.With<E, R>
+  ): HttpClient.HttpClient.With<E | OAuthError, R | OAuthService> =>
+    HttpClient.transform(
+      client,
+      (unchanged, outgoing): Effect.Effect<Response, E | OAuthError, R | OAuthService> =>
+        isFor(options.url, outgoing)
+          ? withAccessToken(request, (token) => attempt(client, outgoing, request, token))
+          : unchanged
+    )
+
+type Response = HttpClientResponse.HttpClientResponse
+
+const attempt = Effect.fnUntraced(function* <E, R>(
+  client: HttpClient.HttpClient.With<E, R>,
+  outgoing: HttpClientRequest.HttpClientRequest,
+  request: AccessTokenRequest,
+  token: Redacted.Redacted
+): Effect.fn.Return<AttemptOutcome<Response>, E | OAuthError, R | OAuthService> {
+  const authorized = HttpClientRequest.bearerToken(outgoing, token)
+  const response = yield* withoutRedirects(client.postprocess(Effect.succeed(authorized)))
+  if (response.status !== 401) return accepted(response)
+  if (isRepeatable(outgoing.body)) {
+    yield* discard(response)
+    return refused(response.status)
+  }
+  const service = yield* OAuthService
+  yield* service.refresh(request, token)
+  return accepted(response)
+})
+
+const isFor = (resource: URL, request: HttpClientRequest.HttpClientRequest): boolean =>
+  Option.exists(HttpClientRequest.toUrl(request), ({ origin }) => origin === resource.origin)
+
+/** fetch follows redirects unless told not to; the other clients do not follow them in the first place. */
+const withoutRedirects = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.updateContext(effect, (context: Context.Context<R>) =>
+    Context.add(context, FetchHttpClient.RequestInit, {
+      ...Context.getOrUndefined(context, FetchHttpClient.RequestInit),
+      redirect: "manual"
+    })
+  )
+
+const isRepeatable = (body: HttpBody.HttpBody): boolean =>
+  Match.valueTags(body, {
+    Empty: () => true,
+    Uint8Array: () => true,
+    FormData: () => true,
+    Raw: ({ body: content }) => isKeptInMemory(content),
+    Stream: () => false
+  })
+
+const isKeptInMemory = (content: unknown): boolean =>
+  typeof content === "string" ||
+  content instanceof ArrayBuffer ||
+  ArrayBuffer.isView(content) ||
+  content instanceof Blob ||
+  content instanceof FormData ||
+  content instanceof URLSearchParams
+
+/** Frees the connection without reading a body of unknown length. */
+const discard = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
+  Effect.scoped(Effect.asVoid(Stream.toPull(response.stream)))

@@ -1,0 +1,166 @@
+import {
+  ConfigError,
+  decodeConfig,
+  decodeOAuthConfig,
+  endpointProblem,
+  oauthConfigKeys,
+  problemsAt,
+  type ConfigProblem,
+  type ConfigResult,
+  type OAuthConfig
+} from "@secure-mcp/oauth-core"
+import * as Predicate from "effect/Predicate"
+import type * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { decodeServerConfig, type ServerConfig } from "./ServerConfig.ts"
+
+/** A server that is reached over Streamable HTTP. */
+export interface HttpServerEntry {
+  readonly _tag: "Http"
+  readonly serverName: string
+  /** The MCP endpoint. The token goes to its origin and nowhere else. */
+  readonly url: URL
+  readonly headers: Readonly<Record<string, Redacted.Redacted>>
+  /** undefined: no token is wanted (`oauth.enabled` is not true). */
+  readonly oauth: OAuthConfig | undefined
+}
+
+/** A server that is started as a child process and speaks over its standard streams. */
+export interface StdioServerEntry {
+  readonly _tag: "Stdio"
+  readonly serverName: string
+  readonly command: string
+  readonly args: ReadonlyArray<string>
+  readonly env: Readonly<Record<string, Redacted.Redacted>>
+  /** undefined: the directory of the gateway. */
+  readonly cwd: string | undefined
+  /** undefined: no token is wanted (`oauth.enabled` is not true). */
+  readonly oauth: OAuthConfig | undefined
+}
+
+/** One entry of `servers`, checked, with every default filled in and every possible secret redacted. */
+export type ServerEntry = HttpServerEntry | StdioServerEntry
+
+/**
+ * Decodes one entry of `servers` and reports every problem at once: of the entry, of its `config` and of its
+ * `oauth`. Paths start at the entry (`["oauth", "token_url"]`); no value is quoted.
+ *
+ * An `oauth` object with `enabled: false` is not looked at. Without `enabled`, which means the same, its keys are
+ * still checked, so that a misspelt `enabled` does not switch the token off in silence.
+ */
+export const decodeServerEntry = (input: unknown): ConfigResult<ServerEntry> => {
+  const entry = decodeNames(input)
+  if (Result.isFailure(entry) && !isJsonObject(input)) return Result.fail(entry.failure)
+  const parts: Readonly<Record<string, unknown>> = isJsonObject(input) ? input : {}
+  const oauth = decodeOAuth(parts["oauth"])
+  const config =
+    parts["config"] === undefined ? missing("a `url` or a `command`") : decodeServerConfig(parts["config"])
+  const problems = [
+    ...problemsOf(entry),
+    ...problemsAt(["config"], problemsOf(config)),
+    ...problemsAt(["config"], tokenProblems(parts["config"], parts["oauth"])),
+    ...problemsAt(["oauth"], problemsOf(oauth))
+  ]
+  return problems.length === 0
+    ? Result.map(Result.all({ entry, config, oauth }), assemble)
+    : Result.fail(new ConfigError({ problems }))
+}
+
+const missing = (what: string) =>
+  Result.fail(new ConfigError({ problems: [{ path: [], message: `required: ${what}` }] }))
+
+const problemsOf = (result: ConfigResult<unknown>): ReadonlyArray<ConfigProblem> =>
+  Result.isFailure(result) ? result.failure.problems : []
+
+const isJsonObject = (input: unknown): input is Readonly<Record<string, unknown>> =>
+  Predicate.isObject(input) && !Array.isArray(input)
+
+const assemble = (parts: {
+  readonly entry: typeof Names.Type
+  readonly config: ServerConfig
+  readonly oauth: OAuthConfig | undefined
+}): ServerEntry => {
+  const { config, entry, oauth } = parts
+  const serverName = entry.serverName ?? ""
+  return config.url === undefined
+    ? {
+        _tag: "Stdio",
+        serverName,
+        command: config.command ?? "",
+        args: config.args ?? [],
+        env: config.env ?? {},
+        cwd: config.cwd,
+        oauth
+      }
+    : { _tag: "Http", serverName, url: new URL(config.url), headers: config.headers ?? {}, oauth }
+}
+
+const Names = Schema.Struct({ serverName: Schema.optionalKey(Schema.String) }).pipe(
+  Schema.encodeKeys({ serverName: "server_name" })
+)
+
+const decodeNames = decodeConfig({
+  schema: Names,
+  keys: ["server_name", "config", "oauth"],
+  wireNames: { serverName: "server_name" },
+  rules: ({ serverName }) => {
+    if (serverName === undefined) return [{ path: ["server_name"], message: "required" }]
+    if (!/^[A-Za-z0-9._-]+$/.test(serverName)) {
+      return [{ path: ["server_name"], message: "must be letters, digits, `.`, `_` and `-`" }]
+    }
+    // Clients and servers resolve these as relative segments of /servers/:server_name/mcp.
+    return /^\.\.?$/.test(serverName)
+      ? [{ path: ["server_name"], message: "must not be `.` or `..`, which no URL path can name" }]
+      : []
+  }
+})
+
+const decodeOAuth = (input: unknown): ConfigResult<OAuthConfig | undefined> => {
+  if (input === undefined || (isJsonObject(input) && input["enabled"] === false)) {
+    return Result.succeed(undefined)
+  }
+  return isJsonObject(input) && input["enabled"] === undefined
+    ? Result.map(checkOAuthKeys(input), () => undefined)
+    : decodeOAuthConfig(input)
+}
+
+const checkOAuthKeys = decodeConfig({
+  schema: Schema.Struct({}),
+  keys: oauthConfigKeys,
+  wireNames: {},
+  rules: () => []
+})
+
+/** The rules between `config` and `oauth`. They read the file's own form, so that no other problem hides them. */
+const tokenProblems = (config: unknown, oauth: unknown): ReadonlyArray<ConfigProblem> => {
+  if (!isJsonObject(config)) return []
+  const enabled = isJsonObject(oauth) && oauth["enabled"] === true
+  return [
+    ...urlProblems(config["url"], enabled ? oauth : undefined),
+    ...(enabled ? authorizationHeaders(config["headers"]) : [])
+  ]
+}
+
+/** A bearer token must not travel in clear text (RFC 6750 §5.3), so its server obeys the rule of the endpoints. */
+const urlProblems = (
+  url: unknown,
+  oauth: Readonly<Record<string, unknown>> | undefined
+): ReadonlyArray<ConfigProblem> => {
+  if (typeof url !== "string") return []
+  const message = endpointProblem(url, {
+    enforceHttps: oauth !== undefined && oauth["enforce_https"] !== false,
+    version: oauth?.["version"] === "2.1" ? "2.1" : "2.0"
+  })
+  return message === undefined ? [] : [{ path: ["url"], message }]
+}
+
+const authorizationHeaders = (headers: unknown): ReadonlyArray<ConfigProblem> =>
+  isJsonObject(headers)
+    ? Object.keys(headers)
+        .filter((name) => name.toLowerCase() === "authorization")
+        .map((name) => ({
+          path: ["headers", name],
+          message: "is set by `oauth`: take it out, or set `oauth.enabled` to false"
+        }))
+    : []

@@ -1,0 +1,64 @@
+import {
+  OAuthService,
+  type AccessTokenRequest,
+  type ConfigError,
+  type OAuthConfig,
+  type OAuthError
+} from "@secure-mcp/oauth-core"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { decodeServerEntry } from "./ServerEntry.ts"
+import type { WireServerEntry } from "./WireServerEntry.ts"
+
+/**
+ * The entry with the token where its server looks for it: in the `Authorization` header (RFC 6750 §2.1) of an
+ * entry with `transport: "http"` or a `url`, else in the environment variables of `oauth.token_env`.
+ *
+ * The entry given is not changed; one without `oauth.enabled` is given back as it is. Other headers and variables
+ * are kept, and those the token belongs in are replaced.
+ *
+ * The result holds the token in plain text, because a header and a child's environment do: use it to connect or
+ * to start the child, and neither log nor store it.
+ */
+export const injectToken = (entry: WireServerEntry, token: Redacted.Redacted): WireServerEntry => {
+  const { config, oauth } = entry
+  if (oauth?.enabled !== true) return entry
+  return config.transport === "http" || config.url !== undefined
+    ? { ...entry, config: { ...config, headers: withBearer(config.headers, token) } }
+    : { ...entry, config: { ...config, env: { ...config.env, ...tokenVariables(oauth.token_env, token) } } }
+}
+
+/**
+ * The environment variables that carry the token to a child, in plain text.
+ *
+ * @param tokenEnv their names (`oauth.token_env`); default `ENKRYPT_ACCESS_TOKEN`
+ */
+export const tokenVariables = (
+  tokenEnv: OAuthConfig["tokenEnv"] = "ENKRYPT_ACCESS_TOKEN",
+  token: Redacted.Redacted
+): Readonly<Record<string, string>> =>
+  Object.fromEntries([tokenEnv].flat().map((name) => [name, Redacted.value(token)]))
+
+/**
+ * Gets the token of an entry and injects it, as `injectToken` does.
+ *
+ * Fails with `OAuthError` when no token is to be had and with `ConfigError` when the entry is not valid; then there
+ * is no entry to connect to. An entry without `oauth.enabled` needs no token and is given back as it is, unchecked.
+ */
+export const injectAccessToken = Effect.fnUntraced(function* (
+  entry: WireServerEntry,
+  owner: Pick<AccessTokenRequest, "projectId" | "configId" | "subject"> = {}
+): Effect.fn.Return<WireServerEntry, OAuthError | ConfigError, OAuthService> {
+  if (entry.oauth?.enabled !== true) return entry
+  const { oauth, serverName } = yield* Effect.fromResult(decodeServerEntry(entry))
+  if (oauth === undefined) return entry
+  const service = yield* OAuthService
+  const { token } = yield* service.getAccessToken({ ...owner, serverName, config: oauth })
+  return injectToken(entry, token.accessToken)
+})
+
+/** Header names ignore case: a second spelling would send two of them. */
+const withBearer = (headers: Readonly<Record<string, string>> = {}, token: Redacted.Redacted) => ({
+  ...Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== "authorization")),
+  Authorization: `Bearer ${Redacted.value(token)}`
+})

@@ -1,0 +1,6 @@
+export * from "./HttpClientInjection.ts"
+export * from "./ServerConfig.ts"
+export * from "./ServerEntry.ts"
+export * from "./TokenInjection.ts"
+export * from "./TokenInjector.ts"
+export * from "./WireServerEntry.ts"

@@ -1,0 +1,221 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import { injectBearer } from "@secure-mcp/transport-injection"
+import * as Effect from "effect/Effect"
+import * as HttpBody from "effect/http/HttpBody"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
+import * as Stream from "effect/Stream"
+import { inspect } from "node:util"
+import { makeResourceServer, takesOnly } from "./ResourceServer.ts"
+import { accessTokenRequest, scriptedOAuthService } from "./ScriptedOAuthService.ts"
+
+const clients: Readonly<Record<string, Layer.Layer<HttpClient.HttpClient>>> = {
+  fetch: NodeHttpClient.layerFetch,
+  undici: NodeHttpClient.layerUndici,
+  "node:http": NodeHttpClient.layerNodeHttp
+}
+
+const clientFor = (url: URL) => Effect.map(HttpClient.HttpClient, injectBearer(accessTokenRequest, { url }))
+
+for (const [name, layer] of Object.entries(clients)) {
+  describe(`injectBearer on ${name}`, () => {
+    it.effect("sends the token and hands back the answer", () =>
+      Effect.gen(function* () {
+        const server = yield* makeResourceServer(takesOnly("first"))
+        const service = scriptedOAuthService("first")
+        const client = yield* clientFor(server.url)
+        const response = yield* Effect.provide(client.get(server.url), service.layer)
+        assert.deepStrictEqual([response.status, yield* response.text], [200, "welcome"])
+        assert.deepStrictEqual(server.seen, [{ authorization: "Bearer first", path: "/mcp", body: "" }])
+        assert.lengthOf(service.calls, 1)
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.effect("repeats once with a fresh token, body and all", () =>
+      Effect.gen(function* () {
+        const form = new FormData()
+        form.set("a", "1")
+        const bodies: Readonly<Record<string, HttpBody.HttpBody>> = {
+          empty: HttpBody.empty,
+          bytes: HttpBody.text('{"jsonrpc":"2.0"}'),
+          raw: HttpBody.raw("raw text"),
+          form: HttpBody.formData(form)
+        }
+        for (const [kind, body] of Object.entries(bodies)) {
+          const server = yield* makeResourceServer(takesOnly("fresh"))
+          const service = scriptedOAuthService("stale", "fresh")
+          const client = yield* clientFor(server.url)
+          const response = yield* Effect.provide(client.post(server.url, { body }), service.layer)
+          assert.deepStrictEqual([kind, yield* response.text], [kind, "welcome"])
+          const [first, second, ...more] = server.seen
+          assert.deepStrictEqual(
+            [first?.authorization, second?.authorization],
+            ["Bearer stale", "Bearer fresh"]
+          )
+          assert.deepStrictEqual(more, [])
+          assert.strictEqual(fieldsOf(first?.body), fieldsOf(second?.body))
+        }
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.effect("fails with UpstreamUnauthorized after the second 401", () =>
+      Effect.gen(function* () {
+        const server = yield* makeResourceServer(takesOnly("none"))
+        const client = yield* clientFor(server.url)
+        const error = yield* client
+          .get(server.url)
+          .pipe(Effect.flip, Effect.provide(scriptedOAuthService("one", "two").layer))
+        assert(Predicate.isTagged(error, "OAuthError"))
+        assert.isTrue(Predicate.isTagged(error.reason, "UpstreamUnauthorized"))
+        assert.lengthOf(server.seen, 2)
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.effect("contacts nobody without a token", () =>
+      Effect.gen(function* () {
+        const server = yield* makeResourceServer(takesOnly("none"))
+        const client = yield* clientFor(server.url)
+        const error = yield* client
+          .get(server.url)
+          .pipe(Effect.flip, Effect.provide(scriptedOAuthService().layer))
+        assert.isTrue(Predicate.isTagged(error, "OAuthError"))
+        assert.deepStrictEqual(server.seen, [])
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.effect("hands back the 401 to a body that can be read only once, and has the token replaced", () =>
+      Effect.gen(function* () {
+        const server = yield* makeResourceServer(takesOnly("fresh"))
+        const service = scriptedOAuthService("stale", "fresh")
+        const client = yield* clientFor(server.url)
+        const send = Effect.suspend(() =>
+          client.post(server.url, { body: HttpBody.stream(Stream.make(new TextEncoder().encode("once"))) })
+        ).pipe(Effect.provide(service.layer))
+        const refused = yield* send
+        assert.deepStrictEqual([refused.status, yield* refused.text], [401, "go away"])
+        assert.lengthOf(server.seen, 1)
+        assert.strictEqual((yield* send).status, 200)
+        assert.deepStrictEqual(
+          service.calls.map(({ call }) => call),
+          ["getAccessToken", "refresh", "getAccessToken"]
+        )
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.effect("lets go of a refusal whose body never ends", () =>
+      Effect.gen(function* () {
+        const server = yield* makeResourceServer((request, response) => {
+          if (request.authorization === "Bearer fresh") response.end("welcome")
+          else response.writeHead(401, { "Content-Type": "text/plain" }).write("and another thing: ")
+        })
+        const client = yield* clientFor(server.url)
+        const response = yield* Effect.provide(
+          client.get(server.url),
+          scriptedOAuthService("stale", "fresh").layer
+        )
+        assert.strictEqual(yield* response.text, "welcome")
+        yield* server.hungUp
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.effect("gives another origin no token, and leaves what was there", () =>
+      Effect.gen(function* () {
+        const own = yield* makeResourceServer(takesOnly("first"))
+        const other = yield* makeResourceServer(takesOnly("first"))
+        const service = scriptedOAuthService("first")
+        const client = yield* clientFor(own.url)
+        const response = yield* Effect.provide(client.get(other.url), service.layer)
+        assert.strictEqual(response.status, 401)
+        yield* Effect.provide(
+          client.get(other.url, { headers: { authorization: "Basic own" } }),
+          service.layer
+        )
+        assert.deepStrictEqual(
+          other.seen.map(({ authorization }) => authorization),
+          [undefined, "Basic own"]
+        )
+        assert.deepStrictEqual(service.calls, [])
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.effect("looks at the origin a request ends up with, not at the one it was written with", () =>
+      Effect.gen(function* () {
+        const own = yield* makeResourceServer(takesOnly("first"))
+        const other = yield* makeResourceServer(takesOnly("first"))
+        const elsewhere = (yield* clientFor(own.url)).pipe(
+          HttpClient.mapRequest(HttpClientRequest.setUrl(other.url))
+        )
+        yield* Effect.provide(elsewhere.get(own.url), scriptedOAuthService("first").layer)
+        assert.deepStrictEqual(own.seen, [])
+        assert.deepStrictEqual(
+          other.seen.map(({ authorization }) => authorization),
+          [undefined]
+        )
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.effect("answers with a redirect instead of following it", () =>
+      Effect.gen(function* () {
+        const other = yield* makeResourceServer(takesOnly("first"))
+        const own = yield* makeResourceServer((_, response) => {
+          response.writeHead(307, { Location: other.url.href }).end()
+        })
+        const service = scriptedOAuthService("first")
+        const client = yield* clientFor(own.url)
+        const response = yield* Effect.provide(client.get(own.url), service.layer)
+        assert.strictEqual(response.status, 307)
+        assert.deepStrictEqual(other.seen, [])
+
+        const followed = yield* Effect.provide(HttpClient.followRedirects(client).get(own.url), service.layer)
+        assert.strictEqual(followed.status, 401)
+        assert.deepStrictEqual(
+          other.seen.map(({ authorization }) => authorization),
+          [undefined]
+        )
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.effect("shows no token in the error of a server that cannot be reached", () =>
+      Effect.gen(function* () {
+        const server = yield* Effect.scoped(makeResourceServer(takesOnly("none")))
+        const client = yield* clientFor(server.url)
+        const error = yield* client
+          .get(server.url)
+          .pipe(Effect.flip, Effect.provide(scriptedOAuthService("canary-token").layer))
+        assert.isTrue(Predicate.isTagged(error, "HttpClientError"))
+        assert.notInclude(
+          `${error.message} ${JSON.stringify(error)} ${inspect(error, { depth: 9 })}`,
+          "canary-token"
+        )
+      }).pipe(Effect.provide(layer))
+    )
+  })
+}
+
+describe("injectBearer on fetch", () => {
+  it.effect("keeps the caller's other fetch options", () =>
+    Effect.gen(function* () {
+      const server = yield* makeResourceServer(takesOnly("first"))
+      const seen: Array<RequestInit | undefined> = []
+      const client = yield* clientFor(server.url)
+      yield* client.get(server.url).pipe(
+        Effect.provide(scriptedOAuthService("first").layer),
+        Effect.provideService(NodeHttpClient.RequestInit, { redirect: "follow", cache: "no-store" }),
+        Effect.provideService(NodeHttpClient.Fetch, (input, init) => {
+          seen.push(init)
+          return fetch(input, init)
+        })
+      )
+      assert.deepStrictEqual(
+        seen.map((init) => [init?.redirect, init?.cache]),
+        [["manual", "no-store"]]
+      )
+    }).pipe(Effect.provide(NodeHttpClient.layerFetch))
+  )
+})
+
+/** A form's boundary is another one each time it is sent. */
+const fieldsOf = (body: string | undefined) => body?.replaceAll(/-{2,}\S+/g, "boundary")

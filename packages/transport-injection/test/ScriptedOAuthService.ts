@@ -1,0 +1,76 @@
+import {
+  ConnectionFailed,
+  decodeOAuthConfig,
+  OAuthError,
+  OAuthService,
+  OAuthToken,
+  type AccessTokenRequest
+} from "@secure-mcp/oauth-core"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+
+/** A call as the port saw it; `refused` in plain text. */
+export type Call =
+  | { readonly call: "getAccessToken"; readonly request: AccessTokenRequest }
+  | { readonly call: "refresh"; readonly request: AccessTokenRequest; readonly refused: string | undefined }
+
+/** Keeps the first token, and the next one after each refresh. Out of tokens, it fails as a dead endpoint does. */
+export const scriptedOAuthService = (...tokens: ReadonlyArray<string>) => {
+  const calls: Array<Call> = []
+  let current = 0
+  const give = (serverName: string) => {
+    const accessToken = tokens[current]
+    return accessToken === undefined
+      ? Effect.fail(endpointDown(serverName))
+      : Effect.succeed({ token: makeToken(accessToken), source: "cache" as const })
+  }
+  const layer = Layer.succeed(OAuthService, {
+    getAccessToken: (request) =>
+      Effect.suspend(() => {
+        calls.push({ call: "getAccessToken", request })
+        return give(request.serverName)
+      }),
+    refresh: (request, refused) =>
+      Effect.suspend(() => {
+        calls.push({ call: "refresh", request, refused: refused && Redacted.value(refused) })
+        current++
+        return give(request.serverName)
+      }),
+    invalidate: () => Effect.die("not used here"),
+    revoke: () => Effect.die("not used here")
+  })
+  return { layer, calls }
+}
+
+export const makeToken = (accessToken: string) =>
+  new OAuthToken({
+    accessToken: Redacted.make(accessToken),
+    tokenType: "Bearer",
+    issuedAt: 0,
+    reusable: true
+  })
+
+export const wireOAuth = {
+  enabled: true,
+  token_url: "https://auth.example.com/oauth/token",
+  client_id: "client",
+  client_secret: "canary-client-secret"
+}
+
+export const accessTokenRequest: AccessTokenRequest = {
+  serverName: "remote",
+  config: Result.getOrThrow(decodeOAuthConfig(wireOAuth))
+}
+
+const endpointDown = (serverName: string) =>
+  new OAuthError({
+    operation: "get an access token",
+    serverName,
+    correlationId: "1",
+    reason: new ConnectionFailed({
+      endpoint: "https://auth.example.com/oauth/token",
+      problem: "ECONNREFUSED"
+    })
+  })

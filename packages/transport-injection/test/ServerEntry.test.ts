@@ -1,0 +1,244 @@
+import { assert, describe, it } from "@effect/vitest"
+import { formatPath } from "@secure-mcp/oauth-core"
+import {
+  decodeServerEntry,
+  type HttpServerEntry,
+  type StdioServerEntry
+} from "@secure-mcp/transport-injection"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import { wireOAuth } from "./ScriptedOAuthService.ts"
+
+const url = "https://api.example.com/mcp"
+
+/** Every problem as `path: message`. */
+const problemsOf = (input: unknown): ReadonlyArray<string> => {
+  const result = decodeServerEntry(input)
+  return Result.isSuccess(result)
+    ? []
+    : result.failure.problems.map(({ path, message }) => `${formatPath(path)}: ${message}`)
+}
+
+const decodeHttp = (input: unknown): HttpServerEntry => {
+  const entry = Result.getOrThrow(decodeServerEntry(input))
+  assert(Predicate.isTagged(entry, "Http"))
+  return entry
+}
+
+const decodeStdio = (input: unknown): StdioServerEntry => {
+  const entry = Result.getOrThrow(decodeServerEntry(input))
+  assert(Predicate.isTagged(entry, "Stdio"))
+  return entry
+}
+
+const reveal = (record: Readonly<Record<string, Redacted.Redacted>>) =>
+  Object.fromEntries(Object.entries(record).map(([name, value]) => [name, Redacted.value(value)]))
+
+describe("decodeServerEntry", () => {
+  it("takes the documented entry as it stands", () => {
+    const entry = decodeHttp({
+      server_name: "remote_mcp_server",
+      config: { url, transport: "http" },
+      oauth: {
+        enabled: true,
+        version: "2.1",
+        grant_type: "client_credentials",
+        token_url: "https://auth.example.com/oauth/token",
+        client_id: "your_client_id",
+        client_secret: "your_client_secret",
+        audience: "https://api.example.com",
+        scope: "mcp:read mcp:write",
+        enforce_https: true
+      }
+    })
+    assert.strictEqual(entry.serverName, "remote_mcp_server")
+    assert.strictEqual(entry.url.href, url)
+    assert.deepStrictEqual(entry.headers, {})
+    assert.strictEqual(entry.oauth?.audience, "https://api.example.com")
+  })
+
+  it("knows the transport by the url", () => {
+    const entry = decodeHttp({ server_name: "a", config: { url, headers: { "X-Key": "canary" } } })
+    assert.deepStrictEqual(reveal(entry.headers), { "X-Key": "canary" })
+    assert.notInclude(JSON.stringify(entry), "canary")
+    assert.isUndefined(entry.oauth)
+  })
+
+  it("takes an entry with a command", () => {
+    const config = { command: "node", args: ["server.js"], env: { API_KEY: "canary" }, cwd: "/srv" }
+    const entry = decodeStdio({ server_name: "local", config, oauth: wireOAuth })
+    assert.deepStrictEqual([entry.command, entry.args, entry.cwd], ["node", ["server.js"], "/srv"])
+    assert.deepStrictEqual(reveal(entry.env), { API_KEY: "canary" })
+    assert.notInclude(JSON.stringify(entry), "canary")
+    assert.strictEqual(entry.oauth?.tokenEnv, "ENKRYPT_ACCESS_TOKEN")
+  })
+
+  it("fills in what an entry with a command leaves out", () => {
+    const entry = decodeStdio({ server_name: "local", config: { command: "node", transport: "stdio" } })
+    assert.deepStrictEqual([entry.args, entry.env, entry.cwd, entry.oauth], [[], {}, undefined, undefined])
+  })
+
+  it("reports all problems of the entry at once, without a value", () => {
+    const input = {
+      server_name: "no spaces please",
+      configuration: {},
+      config: {
+        url: "http://user:canary@api.example.com/mcp",
+        header: { "X-Key": "canary" },
+        headers: { authorization: "canary", "X Y": "canary", "X-Line": "canary\n" }
+      },
+      oauth: {
+        enabled: true,
+        token_url: "http://auth.example.com/token",
+        client_id: 7,
+        client_sekret: "canary"
+      }
+    }
+    const problems = problemsOf(input)
+    assert.deepStrictEqual(problems, [
+      "configuration: unknown key",
+      "server_name: must be letters, digits, `.`, `_` and `-`",
+      "config.header: unknown key: did you mean `headers`?",
+      'config.headers["X Y"]: is not a header name',
+      "config.headers.X-Line: has characters that cannot stand in a header",
+      "config.url: must not contain a user name or password",
+      "config.headers.authorization: is set by `oauth`: take it out, or set `oauth.enabled` to false",
+      "oauth.client_sekret: unknown key: did you mean `client_secret`?",
+      "oauth.client_id: Expected string",
+      "oauth.client_secret: required for client_credentials, unless `use_mtls` authenticates the client",
+      "oauth.token_url: must be https (`enforce_https`)"
+    ])
+    assert.notInclude(problems.join("\n"), "canary")
+  })
+
+  it("says what is wrong with something that is not an entry", () => {
+    assert.deepStrictEqual(problemsOf("remote"), ["(root): must be a JSON object"])
+    assert.deepStrictEqual(problemsOf([]), ["(root): must be a JSON object"])
+    assert.deepStrictEqual(problemsOf({}), [
+      "server_name: required",
+      "config: required: a `url` or a `command`"
+    ])
+    assert.deepStrictEqual(problemsOf({ server_name: "a", config: url, oauth: true }), [
+      "config: must be a JSON object",
+      "oauth: must be a JSON object"
+    ])
+  })
+})
+
+describe("server_name", () => {
+  it("is letters, digits, dots, underscores and dashes", () => {
+    for (const server_name of ["a", "A.b_c-9", "...", "0"]) {
+      assert.deepStrictEqual(problemsOf({ server_name, config: { url } }), [])
+    }
+    for (const server_name of ["", "a b", "a/b", "ä", "a\n", ".", ".."]) {
+      assert.lengthOf(problemsOf({ server_name, config: { url } }), 1, JSON.stringify(server_name))
+    }
+  })
+})
+
+describe("config", () => {
+  const rule = (config: unknown) => problemsOf({ server_name: "a", config })
+
+  it("is one way to reach a server", () => {
+    assert.deepStrictEqual(rule({}), ["config: needs a `url` or a `command`"])
+    assert.deepStrictEqual(rule({ url, command: "node" }), [
+      "config.command: cannot stand next to `url`: a server is reached over HTTP or started"
+    ])
+    assert.deepStrictEqual(rule({ transport: "http" }), ['config.url: required with transport "http"'])
+    assert.deepStrictEqual(rule({ transport: "stdio" }), ['config.command: required with transport "stdio"'])
+    assert.deepStrictEqual(rule({ transport: "http", command: "node" }), [
+      "config.transport: `http` needs a `url`, not a `command`"
+    ])
+    assert.deepStrictEqual(rule({ transport: "stdio", url }), [
+      "config.transport: `stdio` needs a `command`, not a `url`"
+    ])
+    assert.deepStrictEqual(rule({ transport: "sse", url }), [
+      'config.transport: must be "http" (Streamable HTTP) or "stdio"'
+    ])
+  })
+
+  it("has no key that would do nothing", () => {
+    assert.deepStrictEqual(rule({ url, env: {} }), ["config.env: has no effect next to `url`"])
+    assert.deepStrictEqual(rule({ command: "node", headers: {} }), [
+      "config.headers: has no effect next to `command`"
+    ])
+  })
+
+  it("can be handed to a process", () => {
+    assert.deepStrictEqual(rule({ command: "", cwd: "", env: { "A=B": "1", C: "\0" } }), [
+      "config.command: must not be empty",
+      "config.cwd: must not be empty; leave the key out instead",
+      'config.env["A=B"]: is not the name of a variable',
+      "config.env.C: must not contain NUL"
+    ])
+    assert.deepStrictEqual(rule({ command: "node", args: ["a", 1], env: { A: 1 } }), [
+      "config.args[1]: Expected string",
+      "config.env.A: Expected string"
+    ])
+  })
+
+  it("may name an http server when no token goes there", () => {
+    assert.deepStrictEqual(rule({ url: "http://api.example.com/mcp" }), [])
+    assert.deepStrictEqual(rule({ url: "ftp://api.example.com/mcp" }), [
+      "config.url: must be an absolute http(s) URL"
+    ])
+    assert.deepStrictEqual(rule({ url: "/mcp" }), ["config.url: must be an absolute http(s) URL"])
+    assert.deepStrictEqual(rule({ url: "https://user:canary@api.example.com" }), [
+      "config.url: must not contain a user name or password"
+    ])
+  })
+
+  it("must name an https server when a token goes there, as the endpoints must", () => {
+    const withToken = (serverUrl: string, oauth: object) =>
+      problemsOf({ server_name: "a", config: { url: serverUrl }, oauth: { ...wireOAuth, ...oauth } })
+    assert.deepStrictEqual(withToken("http://api.example.com/mcp", {}), [
+      "config.url: must be https (`enforce_https`)"
+    ])
+    assert.deepStrictEqual(withToken("http://localhost:1/mcp", {}), [
+      "config.url: must be https; for a server on this machine set `enforce_https` to false"
+    ])
+    assert.deepStrictEqual(withToken("http://api.example.com/mcp", { enforce_https: false }), [])
+    assert.deepStrictEqual(withToken("http://localhost:1/mcp", { enforce_https: false, version: "2.1" }), [])
+    assert.deepStrictEqual(
+      withToken("http://api.example.com/mcp", { enforce_https: false, version: "2.1" }),
+      ["config.url: must be https: version 2.1 allows http for loopback hosts only"]
+    )
+  })
+})
+
+describe("oauth", () => {
+  const entry = (oauth: unknown, headers: Readonly<Record<string, string>> = {}) => ({
+    server_name: "a",
+    config: { url, headers },
+    oauth
+  })
+
+  it("is not looked at when it is off", () => {
+    const off = { enabled: false, token_url: 7, nonsense: true }
+    assert.isUndefined(decodeHttp(entry(off, { Authorization: "Basic own" })).oauth)
+  })
+
+  it("is off without `enabled`, but a misspelt `enabled` is found", () => {
+    assert.isUndefined(
+      decodeHttp(entry({ token_url: "http://not-checked" }, { Authorization: "Basic own" })).oauth
+    )
+    assert.deepStrictEqual(problemsOf(entry({ ...wireOAuth, enabled: undefined, enabeld: true })), [
+      "oauth.enabeld: unknown key: did you mean `enabled`?"
+    ])
+  })
+
+  it("is neither on nor off with an `enabled` of another type", () => {
+    assert.deepStrictEqual(problemsOf(entry({ ...wireOAuth, enabled: "false" })), [
+      "oauth.enabled: Expected boolean"
+    ])
+  })
+
+  it("owns the Authorization header, however it is spelt", () => {
+    for (const name of ["Authorization", "authorization", "AUTHORIZATION"]) {
+      assert.deepStrictEqual(problemsOf(entry(wireOAuth, { [name]: "Basic own" })), [
+        `config.headers.${name}: is set by \`oauth\`: take it out, or set \`oauth.enabled\` to false`
+      ])
+    }
+  })
+})

@@ -1,0 +1,96 @@
+import { assert, describe, it } from "@effect/vitest"
+import { accepted, refused, withAccessToken } from "@secure-mcp/transport-injection"
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import { accessTokenRequest, scriptedOAuthService } from "./ScriptedOAuthService.ts"
+
+/** An attempt at a server that takes one token only, and the tokens it was made with. */
+const attemptAt = (taken: string) => {
+  const tokens: Array<string> = []
+  const attempt = (token: Redacted.Redacted) =>
+    Effect.sync(() => {
+      tokens.push(Redacted.value(token))
+      return Redacted.value(token) === taken ? accepted(`answer to ${taken}`) : refused(401)
+    })
+  return { attempt, tokens }
+}
+
+describe("withAccessToken", () => {
+  it.effect("makes one attempt when the token is taken", () =>
+    Effect.gen(function* () {
+      const service = scriptedOAuthService("first")
+      const { attempt, tokens } = attemptAt("first")
+      const answer = yield* Effect.provide(withAccessToken(accessTokenRequest, attempt), service.layer)
+      assert.strictEqual(answer, "answer to first")
+      assert.deepStrictEqual(tokens, ["first"])
+      assert.deepStrictEqual(service.calls, [{ call: "getAccessToken", request: accessTokenRequest }])
+    })
+  )
+
+  it.effect("names the refused token, and makes one more attempt with another", () =>
+    Effect.gen(function* () {
+      const service = scriptedOAuthService("stale", "fresh")
+      const { attempt, tokens } = attemptAt("fresh")
+      const answer = yield* Effect.provide(withAccessToken(accessTokenRequest, attempt), service.layer)
+      assert.strictEqual(answer, "answer to fresh")
+      assert.deepStrictEqual(tokens, ["stale", "fresh"])
+      assert.deepStrictEqual(service.calls, [
+        { call: "getAccessToken", request: accessTokenRequest },
+        { call: "refresh", request: accessTokenRequest, refused: "stale" }
+      ])
+    })
+  )
+
+  it.effect("gives up when the fresh token is refused, too", () =>
+    Effect.gen(function* () {
+      const service = scriptedOAuthService("one", "two", "three")
+      const { attempt, tokens } = attemptAt("three")
+      const error = yield* withAccessToken(accessTokenRequest, attempt).pipe(
+        Effect.flip,
+        Effect.provide(service.layer)
+      )
+      assert.deepStrictEqual(tokens, ["one", "two"])
+      assert.isTrue(Predicate.isTagged(error.reason, "UpstreamUnauthorized"))
+      assert.strictEqual(error.serverName, "remote")
+      assert.match(error.correlationId, /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/)
+      assert.match(error.message, /^Could not use the access token for server "remote": .*HTTP 401/)
+    })
+  )
+
+  it.effect("makes no attempt without a token", () =>
+    Effect.gen(function* () {
+      const { attempt, tokens } = attemptAt("none")
+      const error = yield* withAccessToken(accessTokenRequest, attempt).pipe(
+        Effect.flip,
+        Effect.provide(scriptedOAuthService().layer)
+      )
+      assert.isTrue(Predicate.isTagged(error.reason, "ConnectionFailed"))
+      assert.deepStrictEqual(tokens, [])
+    })
+  )
+
+  it.effect("makes no second attempt when no other token is to be had", () =>
+    Effect.gen(function* () {
+      const { attempt, tokens } = attemptAt("none")
+      const error = yield* withAccessToken(accessTokenRequest, attempt).pipe(
+        Effect.flip,
+        Effect.provide(scriptedOAuthService("stale").layer)
+      )
+      assert.isTrue(Predicate.isTagged(error.reason, "ConnectionFailed"))
+      assert.deepStrictEqual(tokens, ["stale"])
+    })
+  )
+
+  it.effect("leaves the attempt's own failure alone: it says nothing of the token", () =>
+    Effect.gen(function* () {
+      const service = scriptedOAuthService("first", "second")
+      const failure = yield* withAccessToken(accessTokenRequest, () => Effect.fail("reset" as const)).pipe(
+        Effect.flip,
+        Effect.provide(service.layer)
+      )
+      assert.strictEqual(failure, "reset")
+      assert.lengthOf(service.calls, 1)
+    })
+  )
+})
