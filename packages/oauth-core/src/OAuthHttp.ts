@@ -49,6 +49,11 @@ export class OAuthHttp extends Context.Service<
 }
 
 /** fetch follows redirects unless told not to; the other clients do not follow them in the first place. */
-const withoutRedirects = HttpClient.transformResponse(
-  Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" })
+const withoutRedirects = HttpClient.transformResponse(<A, E, R>(response: Effect.Effect<A, E, R>) =>
+  Effect.updateContext(response, (context: Context.Context<R>) =>
+    Context.add(context, FetchHttpClient.RequestInit, {
+      ...Context.getOrUndefined(context, FetchHttpClient.RequestInit),
+      redirect: "manual"
+    })
+  )
 )

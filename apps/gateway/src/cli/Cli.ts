@@ -1,0 +1,16 @@
+import { ClientCertificates } from "@secure-mcp/mtls"
+import * as Command from "effect/cli/Command"
+import { CheckCommand } from "./CheckCommand.ts"
+import { LogFormat, loggingLayer } from "./LogFormat.ts"
+import { ServeCommand } from "./ServeCommand.ts"
+import { StdioCommand } from "./StdioCommand.ts"
+import { TokenCommand } from "./TokenCommand.ts"
+
+/** The `secure-mcp-gateway` command. */
+export const cli = Command.make("secure-mcp-gateway").pipe(
+  Command.withDescription("Stands between MCP clients and MCP servers and takes care of their OAuth tokens"),
+  Command.withSubcommands([ServeCommand, StdioCommand, TokenCommand, CheckCommand]),
+  Command.provide(ClientCertificates.layer),
+  Command.provide(loggingLayer),
+  Command.withGlobalFlags([LogFormat])
+)

@@ -1,0 +1,69 @@
+import type { AccessTokenRequest } from "@secure-mcp/oauth-core"
+import type { HttpServerEntry, StdioServerEntry } from "@secure-mcp/transport-injection"
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as ChildProcess from "effect/process/ChildProcess"
+import { gatewayServices } from "../GatewayServices.ts"
+import { accessTokenRequest } from "../http/Servers.ts"
+import { makeChildCommand } from "../http/StdioUpstream.ts"
+import { makeUpstreamFetch } from "../http/UpstreamFetch.ts"
+import { childEnvironment } from "../stdio/ChildCommand.ts"
+import { relay } from "../stdio/StdioRelay.ts"
+import { CommandFailure, failCommand } from "./CommandFailure.ts"
+import { ConfigFlag } from "./ConfigFlag.ts"
+import { loadedConfig } from "./LoadedConfig.ts"
+import { findServer, ServerArgument } from "./ServerArgument.ts"
+
+/** `stdio`: offers one server on standard input and output. */
+export const StdioCommand = Command.make(
+  "stdio",
+  { server: ServerArgument, config: ConfigFlag },
+  Effect.fnUntraced(function* (flags) {
+    const config = yield* loadedConfig(flags.config)
+    const entry = yield* findServer(config, flags.server)
+    const tokenRequest =
+      entry.oauth === undefined ? undefined : accessTokenRequest(entry.serverName, entry.oauth, config)
+    const offer: Effect.Effect<void, OfferError, OfferServices> =
+      entry._tag === "Http" ? relayToUpstream(entry, tokenRequest) : runChild(entry, tokenRequest)
+    yield* offer.pipe(
+      Effect.provide(gatewayServices(config.gateway)),
+      Effect.catchTag(["OAuthError", "RelayError", "CertificateUnusable"], (error) => failCommand(error.message))
+    )
+  }, Effect.scoped)
+).pipe(
+  Command.withDescription("Offer one server on standard input and output, for clients that only speak stdio")
+)
+
+const relayToUpstream = Effect.fnUntraced(function* (
+  entry: HttpServerEntry,
+  tokenRequest: AccessTokenRequest | undefined
+) {
+  const fetch = yield* makeUpstreamFetch(entry, tokenRequest)
+  yield* relay({ input: process.stdin, output: process.stdout, url: new URL(entry.url), fetch })
+})
+
+/** The child gets the standard streams themselves: there is nothing to relay. */
+const runChild = Effect.fnUntraced(function* (
+  entry: StdioServerEntry,
+  tokenRequest: AccessTokenRequest | undefined
+) {
+  const childCommand = yield* makeChildCommand(entry, tokenRequest)
+  const command = yield* childCommand
+  const exitCode = yield* ChildProcess.make(command.command, command.args, {
+    env: childEnvironment(command),
+    cwd: command.cwd,
+    stdin: "inherit",
+    stdout: "inherit",
+    stderr: "inherit"
+  }).pipe(
+    Effect.flatMap((child) => child.exitCode),
+    Effect.catchTag("PlatformError", ({ reason }) =>
+      failCommand(`The command of server "${entry.serverName}" could not be run (${reason._tag})`)
+    )
+  )
+  if (exitCode !== 0) return yield* new CommandFailure({ exitCode })
+})
+
+type Offer = ReturnType<typeof relayToUpstream> | ReturnType<typeof runChild>
+type OfferError = Effect.Error<Offer>
+type OfferServices = Effect.Services<Offer>

@@ -1,0 +1,87 @@
+import {
+  ConfigError,
+  decodeConfig,
+  problemsAt,
+  type ConfigProblem,
+  type ConfigResult
+} from "@secure-mcp/oauth-core"
+import { decodeServerEntry, type ServerEntry } from "@secure-mcp/transport-injection"
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { decodeGatewaySettings, type GatewaySettings } from "./GatewaySettings.ts"
+
+/** The whole configuration file. */
+export interface GatewayConfig {
+  readonly projectId: string
+  readonly configId: string
+  readonly gateway: GatewaySettings
+  readonly servers: ReadonlyArray<ServerEntry>
+}
+
+const wireNames = { projectId: "project_id", configId: "config_id" } as const
+
+const Document = Schema.Struct({
+  projectId: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed("default"))),
+  configId: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed("default"))),
+  gateway: Schema.Unknown.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
+  servers: Schema.Array(Schema.Unknown).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
+}).pipe(Schema.encodeKeys(wireNames))
+
+const decodeDocument = decodeConfig({
+  schema: Document,
+  keys: ["project_id", "config_id", "gateway", "servers"],
+  wireNames,
+  rules: ({ servers }) =>
+    servers.length === 0 ? [{ path: ["servers"], message: "must name at least one server" }] : []
+})
+
+/** Decodes a configuration whose references are resolved, and reports every problem of the file at once. */
+export const decodeGatewayConfig = (input: unknown): ConfigResult<GatewayConfig> => {
+  const problems: Array<ConfigProblem> = []
+  const accept = <A>(path: ReadonlyArray<PropertyKey>, result: ConfigResult<A>): A | undefined => {
+    if (Result.isSuccess(result)) return result.success
+    problems.push(...problemsAt(path, result.failure.problems))
+    return undefined
+  }
+  const document = accept([], decodeDocument(input))
+  const gateway = accept(["gateway"], decodeGatewaySettings(part(input, "gateway") ?? {}))
+  const entries = rawEntries(input)
+  const servers = entries.map((entry, index) => accept(["servers", index], decodeServerEntry(entry)))
+  problems.push(...duplicateNames(entries))
+  if (document === undefined || gateway === undefined || problems.length > 0) {
+    return Result.fail(new ConfigError({ problems }))
+  }
+  const { configId, projectId } = document
+  return Result.succeed({
+    projectId,
+    configId,
+    gateway,
+    servers: servers.filter((entry) => entry !== undefined)
+  })
+}
+
+/** The entries of a document as they stand in the file. */
+export const rawEntries = (document: unknown): ReadonlyArray<unknown> => {
+  const entries = part(document, "servers")
+  return Array.isArray(entries) ? entries : []
+}
+
+const part = (input: unknown, key: string): unknown =>
+  Predicate.isObject(input) ? Reflect.get(input, key) : undefined
+
+const duplicateNames = (entries: ReadonlyArray<unknown>): ReadonlyArray<ConfigProblem> => {
+  const names = entries.map((entry) => part(entry, "server_name"))
+  return names.flatMap((name, index) => {
+    const first = names.indexOf(name)
+    return Predicate.isString(name) && first < index
+      ? [
+          {
+            path: ["servers", index, "server_name"],
+            message: `must be unique; servers[${first}] has the same name`
+          }
+        ]
+      : []
+  })
+}

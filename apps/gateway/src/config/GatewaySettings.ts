@@ -1,0 +1,58 @@
+import { decodeConfig, type ConfigProblem, type ConfigResult } from "@secure-mcp/oauth-core"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+
+const withDefault = <S extends Schema.Constraint>(schema: S, value: S["Encoded"]) =>
+  Schema.withDecodingDefaultKey<S>(Effect.succeed(value))(schema)
+
+const fields = {
+  /** The address to listen on. */
+  host: withDefault(Schema.String, "127.0.0.1"),
+  /** The port to listen on; 0 picks a free one. */
+  port: withDefault(Schema.Int, 8787),
+  /** Bounds each request to an authorization server. */
+  authTimeoutSeconds: withDefault(Schema.Finite, 10),
+  /** What clients must send as `Authorization: Bearer`, when any are set. */
+  apiKeys: withDefault(Schema.Array(Schema.RedactedFromValue(Schema.String)), []),
+  /** Host names, beyond this machine's own, under which clients reach the gateway. */
+  allowedHosts: withDefault(Schema.Array(Schema.String), [])
+}
+
+const wireNames = {
+  authTimeoutSeconds: "auth_timeout_seconds",
+  apiKeys: "api_keys",
+  allowedHosts: "allowed_hosts"
+} as const
+
+const GatewaySettings = Schema.Struct(fields).pipe(Schema.encodeKeys(wireNames))
+
+/** The `gateway` object of the configuration file. */
+export interface GatewaySettings extends Schema.Schema.Type<typeof GatewaySettings> {}
+
+const rules = (settings: GatewaySettings): ReadonlyArray<ConfigProblem> => {
+  const problems: Array<ConfigProblem> = []
+  if (settings.host === "") problems.push({ path: ["host"], message: "must not be empty" })
+  if (settings.port < 0 || settings.port > 65_535)
+    problems.push({ path: ["port"], message: "must be 0 to 65535" })
+  if (settings.authTimeoutSeconds <= 0) {
+    problems.push({ path: ["auth_timeout_seconds"], message: "must be more than 0 seconds" })
+  }
+  settings.apiKeys.forEach((key, index) => {
+    if (Redacted.value(key).length < 16) {
+      problems.push({
+        path: ["api_keys", index],
+        message: "must have at least 16 characters, so that it cannot be guessed"
+      })
+    }
+  })
+  return problems
+}
+
+/** Decodes the `gateway` object and reports every problem at once. */
+export const decodeGatewaySettings: (input: unknown) => ConfigResult<GatewaySettings> = decodeConfig({
+  schema: GatewaySettings,
+  keys: ["host", "port", ...Object.values(wireNames)],
+  wireNames,
+  rules
+})

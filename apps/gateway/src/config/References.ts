@@ -1,0 +1,97 @@
+import { closestName, type ConfigProblem } from "@secure-mcp/oauth-core"
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Predicate from "effect/Predicate"
+
+/** A document whose `${env:NAME}` and `${file:/path}` were replaced, and what could not be. */
+export interface Resolved {
+  readonly value: unknown
+  readonly problems: ReadonlyArray<ConfigProblem>
+}
+
+/**
+ * Replaces `${env:NAME}` and `${file:/path}` in every string of a JSON document. A file's trailing newline is cut
+ * off. A missing or empty source is a problem at the field that names it, never an empty string.
+ *
+ * The `oauth` object of an entry that is not enabled is left alone, because nothing in it is used.
+ */
+export const resolveReferences = Effect.fnUntraced(function* (document: unknown) {
+  const problems: Array<ConfigProblem> = []
+  const value = yield* resolveValue(document, [], problems)
+  return { value, problems } satisfies Resolved
+})
+
+type Resolve = Effect.Effect<unknown, never, FileSystem.FileSystem>
+
+const resolveValue = (
+  value: unknown,
+  path: ReadonlyArray<PropertyKey>,
+  problems: Array<ConfigProblem>
+): Resolve => {
+  if (Predicate.isString(value)) return resolveText(value, path, problems)
+  if (Array.isArray(value)) {
+    return Effect.forEach(value, (item, index) => resolveValue(item, [...path, index], problems))
+  }
+  if (!Predicate.isObject(value)) return Effect.succeed(value)
+  return Effect.forEach(Object.entries(value), ([key, item]) =>
+    isDisabledOAuth(key, item)
+      ? Effect.succeed([key, item] as const)
+      : Effect.map(resolveValue(item, [...path, key], problems), (resolved) => [key, resolved] as const)
+  ).pipe(Effect.map(Object.fromEntries))
+}
+
+const isDisabledOAuth = (key: string, value: unknown): boolean =>
+  key === "oauth" && Predicate.isObject(value) && Reflect.get(value, "enabled") !== true
+
+const reference = /\$\{(\w+):([^}]*)\}/g
+
+const resolveText = Effect.fnUntraced(function* (
+  text: string,
+  path: ReadonlyArray<PropertyKey>,
+  problems: Array<ConfigProblem>
+) {
+  let resolved = ""
+  let end = 0
+  for (const match of text.matchAll(reference)) {
+    const [whole, source = "", name = ""] = match
+    const replacement = yield* lookUp(source, name).pipe(
+      Effect.catch((message) => {
+        problems.push({ path, message })
+        return Effect.succeed(whole)
+      })
+    )
+    resolved += text.slice(end, match.index) + (replacement ?? whole)
+    end = match.index + whole.length
+  }
+  return resolved + text.slice(end)
+})
+
+/** The text behind a reference; `undefined` when it is not one of ours and stands for itself. */
+const lookUp = (
+  source: string,
+  name: string
+): Effect.Effect<string | undefined, string, FileSystem.FileSystem> => {
+  if (source === "env") return fromEnvironment(name)
+  if (source === "file") return fromFile(name)
+  const meant = closestName(source, ["env", "file"])
+  return meant === undefined
+    ? Effect.undefined
+    : Effect.fail(`unknown reference \${${source}:…}: did you mean \${${meant}:…}?`)
+}
+
+const fromEnvironment = (name: string) =>
+  Config.String(name).pipe(
+    Effect.mapError(
+      () => `the environment variable ${name} is not set or empty: export it, or write the value here`
+    )
+  )
+
+const fromFile = Effect.fnUntraced(function* (path: string) {
+  const files = yield* FileSystem.FileSystem
+  const content = yield* files
+    .readFileString(path)
+    .pipe(Effect.mapError(({ reason }) => `the file ${path} cannot be read (${reason._tag})`))
+  const text = content.replace(/\r?\n$/, "")
+  return text === "" ? yield* Effect.fail(`the file ${path} is empty`) : text
+})

@@ -1,0 +1,64 @@
+import { timingSafeEqual, createHash } from "node:crypto"
+import type { IncomingMessage } from "node:http"
+import { isLoopbackHost } from "@secure-mcp/oauth-core"
+import * as Redacted from "effect/Redacted"
+import type { GatewaySettings } from "../config/GatewaySettings.ts"
+
+/** Why a request is turned away. */
+export interface Refusal {
+  readonly status: 401 | 403
+  readonly message: string
+}
+
+/**
+ * Decides who may talk to the gateway. Names of other machines in `Host`, and pages of other origins, are turned
+ * away, because a web page could otherwise reach a gateway on this machine (DNS rebinding); API keys, when there
+ * are any, must match.
+ */
+export const makeAccess = (settings: GatewaySettings) => {
+  const keys = settings.apiKeys.map((key) => digest(Redacted.value(key)))
+  return (request: IncomingMessage): Refusal | undefined =>
+    checkHost(request, settings) ?? checkOrigin(request, settings) ?? checkKey(request, keys)
+}
+
+const checkHost = (request: IncomingMessage, settings: GatewaySettings): Refusal | undefined => {
+  const host = hostname(`http://${request.headers.host ?? ""}`)
+  if (host !== undefined && (isOwnName(host, settings) || isAddress(host))) return undefined
+  return {
+    status: 403,
+    message: "The Host header names another machine. Add the name to gateway.allowed_hosts"
+  }
+}
+
+const checkOrigin = (request: IncomingMessage, settings: GatewaySettings): Refusal | undefined => {
+  const { origin } = request.headers
+  if (origin === undefined) return undefined
+  const host = hostname(origin)
+  const own = hostname(`http://${request.headers.host ?? ""}`)
+  if (host !== undefined && (isOwnName(host, settings) || host === own)) return undefined
+  return {
+    status: 403,
+    message: "The Origin header names a page of another machine. Add its host to gateway.allowed_hosts"
+  }
+}
+
+const checkKey = (request: IncomingMessage, keys: ReadonlyArray<Buffer>): Refusal | undefined => {
+  if (keys.length === 0) return undefined
+  const presented = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1]
+  if (presented !== undefined) {
+    const candidate = digest(presented)
+    if (keys.map((key) => timingSafeEqual(key, candidate)).includes(true)) return undefined
+  }
+  return { status: 401, message: "This gateway wants one of its API keys as Authorization: Bearer" }
+}
+
+/** Equal lengths for the constant-time comparison, whatever was sent. */
+const digest = (text: string): Buffer => createHash("sha256").update(text).digest()
+
+const hostname = (url: string): string | undefined => URL.parse(url)?.hostname || undefined
+
+const isOwnName = (host: string, settings: GatewaySettings): boolean =>
+  isLoopbackHost(host) || host === settings.host.toLowerCase() || settings.allowedHosts.includes(host)
+
+/** An address was not looked up in DNS, so it cannot have been rebound. */
+const isAddress = (host: string): boolean => /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[\da-f:.]+\])$/i.test(host)

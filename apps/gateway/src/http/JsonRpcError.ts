@@ -1,0 +1,61 @@
+import type { ServerResponse } from "node:http"
+import * as Predicate from "effect/Predicate"
+
+/**
+ * Code of every error the gateway itself answers with. MCP 2026-07-28 leaves -32768 to -32000 to the protocol.
+ */
+const gatewayErrorCode = -31001
+
+/** A failure of the gateway, as an MCP client sees it. */
+export interface GatewayFailure {
+  readonly status: number
+  readonly reason: string
+  readonly message: string
+  readonly serverName: string
+  readonly correlationId: string
+  readonly retryAfterSeconds?: number | undefined
+}
+
+/** Answers with a JSON-RPC error that names the request it belongs to. */
+export const writeFailure = (
+  response: ServerResponse,
+  failure: GatewayFailure,
+  requestBody: Uint8Array
+): void => {
+  if (response.headersSent || response.destroyed) {
+    response.destroy()
+    return
+  }
+  const body = JSON.stringify({
+    jsonrpc: "2.0",
+    id: requestId(requestBody),
+    error: {
+      code: gatewayErrorCode,
+      message: failure.message,
+      data: { reason: failure.reason, server_name: failure.serverName, correlation_id: failure.correlationId }
+    }
+  })
+  if (failure.retryAfterSeconds !== undefined) {
+    response.setHeader("retry-after", Math.ceil(failure.retryAfterSeconds))
+  }
+  response.writeHead(failure.status, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(body)
+  })
+  response.end(body)
+}
+
+/** The `id` of a single JSON-RPC request; null for a batch, a notification and anything unreadable (JSON-RPC 2.0 §5). */
+const requestId = (body: Uint8Array): string | number | null => {
+  const message = parse(body)
+  const id = Predicate.hasProperty(message, "id") ? message.id : null
+  return typeof id === "string" || typeof id === "number" ? id : null
+}
+
+const parse = (body: Uint8Array): unknown => {
+  try {
+    return JSON.parse(new TextDecoder().decode(body))
+  } catch {
+    return undefined
+  }
+}

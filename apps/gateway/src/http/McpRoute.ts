@@ -1,0 +1,93 @@
+import type { ServerResponse } from "node:http"
+import type { OAuthError } from "@secure-mcp/oauth-core"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as Layer from "effect/Layer"
+import { type GatewayFailure, writeFailure } from "./JsonRpcError.ts"
+import { alreadyWritten, nodeExchange } from "./NodeExchange.ts"
+import { readRequestBody } from "./RequestBody.ts"
+import { Servers } from "./Servers.ts"
+import type { Exchange, UpstreamFailure } from "./Upstream.ts"
+
+/** `/servers/:server_name/mcp`: MCP Streamable HTTP, passed on to the server of that name. */
+export const McpRoute = HttpRouter.use(
+  Effect.fnUntraced(function* (router) {
+    const servers = yield* Servers
+    const random = yield* SecureRandom.SecureRandom
+
+    const fail = (
+      response: ServerResponse,
+      body: Uint8Array,
+      failure: Omit<GatewayFailure, "correlationId">
+    ) =>
+      Effect.flatMap(random.uuidV4(), (correlationId) =>
+        answer(response, body, { ...failure, correlationId })
+      )
+
+    const pass = (serverName: string, exchange: Exchange) => {
+      const { body, request, response } = exchange
+      if (!methods.includes(request.method ?? "")) return fail(response, body.head, notAllowed(serverName))
+      const upstream = servers.get(serverName)
+      if (upstream === undefined) return fail(response, body.head, unknownServer(serverName))
+      return upstream.handle(exchange).pipe(
+        Effect.catchTags({
+          OAuthError: (error) => answer(response, body.head, failedAuthorization(error)),
+          UpstreamFailure: (error) => fail(response, body.head, failedUpstream(error))
+        })
+      )
+    }
+
+    yield* router.add(
+      "*",
+      "/servers/:server_name/mcp",
+      Effect.gen(function* () {
+        const { server_name: serverName = "" } = yield* HttpRouter.params
+        const { request, response } = yield* nodeExchange(yield* HttpServerRequest.HttpServerRequest)
+        const body = yield* readRequestBody(request)
+        yield* pass(serverName, { request, response, body })
+        return alreadyWritten
+      })
+    )
+  })
+).pipe(Layer.provide(SecureRandom.layerWebCrypto))
+
+const methods: ReadonlyArray<string> = ["POST", "GET", "DELETE"]
+
+const answer = (response: ServerResponse, body: Uint8Array, failure: GatewayFailure) =>
+  Effect.logWarning(failure.message).pipe(
+    Effect.annotateLogs({ server_name: failure.serverName, correlation_id: failure.correlationId }),
+    Effect.andThen(Effect.sync(() => writeFailure(response, failure, body)))
+  )
+
+const notAllowed = (serverName: string) => ({
+  status: 405,
+  reason: "MethodNotAllowed",
+  message: `This path answers ${methods.join(", ")}`,
+  serverName
+})
+
+const unknownServer = (serverName: string) => ({
+  status: 404,
+  reason: "UnknownServer",
+  message: `No server of this name is configured. Check \`server_name\` and the path /servers/<server_name>/mcp`,
+  serverName
+})
+
+/** Never 401: that would send the client to log in at the gateway, which is not what failed. */
+const failedAuthorization = ({ correlationId, message, reason, serverName }: OAuthError): GatewayFailure => ({
+  status: reason._tag === "CircuitOpen" ? 503 : 502,
+  reason: reason._tag,
+  message,
+  serverName,
+  correlationId,
+  retryAfterSeconds: "retryAfterSeconds" in reason ? reason.retryAfterSeconds : undefined
+})
+
+const failedUpstream = ({ message, reason, serverName, status }: UpstreamFailure) => ({
+  status,
+  reason,
+  message,
+  serverName
+})

@@ -1,0 +1,40 @@
+import type { OAuthConfig } from "@secure-mcp/oauth-core"
+import type { ServerEntry } from "@secure-mcp/transport-injection"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { GatewayConfig } from "../config/GatewayConfig.ts"
+import { makeHttpUpstream } from "./HttpUpstream.ts"
+import { makeStdioUpstream } from "./StdioUpstream.ts"
+import type { Upstream } from "./Upstream.ts"
+
+/** The MCP servers of a configuration, ready to be talked to, by name. */
+export class Servers extends Context.Service<Servers, ReadonlyMap<string, Upstream>>()(
+  "@secure-mcp/gateway/Servers"
+) {
+  /** One upstream for each entry; children end with the layer. */
+  static readonly layer = (config: GatewayConfig) =>
+    Layer.effect(
+      Servers,
+      Effect.forEach(config.servers, (entry) =>
+        Effect.map(makeUpstream(entry, config), (upstream) => [entry.serverName, upstream] as const)
+      ).pipe(Effect.map((entries) => new Map(entries)))
+    )
+}
+
+const makeUpstream = Effect.fnUntraced(function* (entry: ServerEntry, config: GatewayConfig) {
+  const { oauth, serverName } = entry
+  const tokenRequest = oauth === undefined ? undefined : accessTokenRequest(serverName, oauth, config)
+  const upstream: Upstream =
+    entry._tag === "Http"
+      ? yield* makeHttpUpstream(entry, tokenRequest)
+      : yield* makeStdioUpstream(entry, tokenRequest)
+  return upstream
+})
+
+/** Whose token an entry of this configuration asks for. */
+export const accessTokenRequest = (
+  serverName: string,
+  oauth: OAuthConfig,
+  { configId, projectId }: Pick<GatewayConfig, "configId" | "projectId">
+) => ({ serverName, config: oauth, projectId, configId })

@@ -1,0 +1,34 @@
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { OAuthError } from "@secure-mcp/oauth-core"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { RequestBody } from "./RequestBody.ts"
+
+/** One exchange with an MCP client, on Node's own objects. */
+export interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly body: RequestBody
+}
+
+/** An MCP server behind the gateway. */
+export interface Upstream {
+  /** Answers one exchange; fails only while nothing of an answer has been written. */
+  readonly handle: (exchange: Exchange) => Effect.Effect<void, OAuthError | UpstreamFailure>
+}
+
+/** The MCP server gave no answer. */
+export class UpstreamFailure extends Schema.TaggedError<UpstreamFailure>()("UpstreamFailure", {
+  serverName: Schema.String,
+  reason: Schema.Literals(["UpstreamUnreachable", "RequestTooLarge"]),
+  problem: Schema.String
+}) {
+  /** The HTTP status that says so. */
+  get status(): number {
+    return this.reason === "RequestTooLarge" ? 413 : 502
+  }
+
+  override get message(): string {
+    return `The MCP server "${this.serverName}" gave no answer: ${this.problem}`
+  }
+}

@@ -1,0 +1,45 @@
+import { ClientCertificates } from "@secure-mcp/mtls"
+import { type AccessTokenRequest, OAuthService } from "@secure-mcp/oauth-core"
+import { accepted, type HttpServerEntry, refused, withAccessToken } from "@secure-mcp/transport-injection"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Undici from "undici"
+
+/** A `fetch` for the MCP server of an entry, and for no other. */
+export type UpstreamFetch = (url: string | URL, init?: Undici.RequestInit) => Promise<Undici.Response>
+
+/**
+ * Makes the `fetch` that an MCP client transport uses to talk to the server of an entry: over the entry's
+ * connections, with its headers and its token, repeated once with a new token after a 401. Redirects are not
+ * followed. Rejects with an `OAuthError` when no token is to be had.
+ */
+export const makeUpstreamFetch = Effect.fnUntraced(function* (
+  entry: HttpServerEntry,
+  tokenRequest: AccessTokenRequest | undefined
+) {
+  const certificates = yield* ClientCertificates
+  const { dispatcher } = yield* certificates.connection(entry.oauth)
+  const services = Context.pick(OAuthService)(yield* Effect.context<OAuthService>())
+  const { origin } = new URL(entry.url)
+
+  const send = (url: URL, init: Undici.RequestInit, token: Redacted.Redacted | undefined) => {
+    const headers = new Undici.Headers(init.headers)
+    for (const [name, value] of Object.entries(entry.headers)) headers.set(name, Redacted.value(value))
+    if (token !== undefined) headers.set("authorization", `Bearer ${Redacted.value(token)}`)
+    return Effect.promise(() => Undici.fetch(url, { ...init, headers, dispatcher, redirect: "manual" }))
+  }
+
+  const fetch: UpstreamFetch = (input, init = {}) => {
+    const url = new URL(input)
+    const exchange =
+      tokenRequest === undefined || url.origin !== origin
+        ? send(url, init, undefined)
+        : withAccessToken(tokenRequest, (token) => Effect.map(send(url, init, token), outcome))
+    return Effect.runPromiseWith(services)(exchange, init.signal ? { signal: init.signal } : undefined)
+  }
+  return fetch
+})
+
+const outcome = (response: Undici.Response) =>
+  response.status === 401 ? refused(response.status) : accepted(response)

@@ -1,0 +1,7 @@
+export * from "./config/ConfigFile.ts"
+export * from "./config/GatewayConfig.ts"
+export * from "./config/GatewaySettings.ts"
+export * from "./GatewayServer.ts"
+export * from "./GatewayServices.ts"
+export * from "./http/Servers.ts"
+export * from "./http/Upstream.ts"
