@@ -23,13 +23,14 @@ export const oauthConfigRules = (config: OAuthConfig): ReadonlyArray<ConfigProbl
 /** The rule for every URL a request or a token of this entry is sent to. */
 export const endpointProblem = (
   url: string,
-  config: Pick<OAuthConfig, "enforceHttps" | "version">
+  config: Pick<OAuthConfig, "enforceHttps" | "version"> & Partial<Pick<OAuthConfig, "useMtls">>
 ): string | undefined => {
   const parsed = URL.parse(url)
   if (parsed === null || !/^https?:$/.test(parsed.protocol)) return "must be an absolute http(s) URL"
   if (parsed.username !== "" || parsed.password !== "") return "must not contain a user name or password"
   if (url.includes("#")) return "must not contain a fragment (RFC 6749 §3.1)"
   if (parsed.protocol === "https:") return undefined
+  if (config.useMtls === true) return "must be https: `use_mtls` has no certificate to present over http"
   if (config.enforceHttps) {
     return isLoopbackHost(parsed.hostname)
       ? "must be https; for a server on this machine set `enforce_https` to false"
@@ -105,9 +106,9 @@ const redirectUri = ({ redirectUri: uri }: OAuthConfig): ReadonlyArray<ConfigPro
 }
 
 const resourceIndicator = ({ resource }: OAuthConfig): ReadonlyArray<ConfigProblem> =>
-  resource === undefined || (URL.canParse(resource) && !resource.includes("#"))
+  resource === undefined || (URL.canParse(resource) && !/[\s#]/.test(resource))
     ? []
-    : [problem("resource", "must be an absolute URI without a fragment (RFC 8707 §2)")]
+    : [problem("resource", "must be an absolute URI without a fragment and without spaces (RFC 8707 §2)")]
 
 const scopeTokens = ({ scope }: OAuthConfig): ReadonlyArray<ConfigProblem> =>
   scope === undefined || /^[\x21\x23-\x5B\x5D-\x7E]+(?: [\x21\x23-\x5B\x5D-\x7E]+)*$/.test(scope)
@@ -154,9 +155,9 @@ const tokenPlace = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
       problem("token_in_header_only", "must be true with version 2.1: a token in a URL ends up in logs")
     )
   }
-  for (const name of [config.tokenEnv].flat()) {
-    if (!/^[A-Za-z_]\w*$/.test(name))
-      problems.push(problem("token_env", "must be names of environment variables"))
+  const names = [config.tokenEnv].flat()
+  if (names.length === 0 || !names.every((name) => /^[A-Za-z_]\w*$/.test(name))) {
+    problems.push(problem("token_env", "must be one or more names of environment variables"))
   }
   return problems
 }

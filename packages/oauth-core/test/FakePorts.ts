@@ -1,0 +1,118 @@
+import {
+  CertificateUnusable,
+  decodeOAuthConfig,
+  Grants,
+  OAuthError,
+  OAuthEvents,
+  OAuthHttp,
+  OAuthService,
+  OAuthToken,
+  TokenCache,
+  tokenKeyString,
+  type CachedToken,
+  type GrantRequest,
+  type OAuthConfig,
+  type OAuthErrorReason,
+  type OAuthEvent,
+  type TokenCacheEntry,
+  type TokenKey
+} from "@secure-mcp/oauth-core"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import { clientCredentials } from "./WireConfig.ts"
+
+export const configWith = (keys: object): OAuthConfig =>
+  Result.getOrThrow(decodeOAuthConfig({ ...clientCredentials, ...keys }))
+
+/** Fails a piece of work with this reason. */
+export const refusing =
+  (reason: OAuthErrorReason) =>
+  ({ correlationId, serverName }: GrantRequest) =>
+    Effect.fail(new OAuthError({ operation: "do the work", serverName, correlationId, reason }))
+
+interface Behaviour {
+  readonly acquire?: (request: GrantRequest) => Effect.Effect<never, OAuthError>
+  readonly revoke?: (request: GrantRequest) => Effect.Effect<never, OAuthError>
+}
+
+/** `OAuthService` on ports that remember what they were asked and hand out `token-1`, `token-2`, and so on. */
+export const makePorts = (behaviour: Behaviour = {}) => {
+  const acquired: Array<GrantRequest> = []
+  const previous: Array<OAuthToken | undefined> = []
+  const revoked: Array<{ readonly request: GrantRequest; readonly token: OAuthToken }> = []
+  const published: Array<OAuthEvent> = []
+  const asked: Array<{ readonly key: TokenKey; readonly expiryBufferSeconds: number }> = []
+  const certificate: { thumbprint: string | undefined; usable: boolean } = {
+    thumbprint: undefined,
+    usable: true
+  }
+
+  const grants = Layer.succeed(Grants, {
+    acquire: (request, replaced) => {
+      acquired.push(request)
+      previous.push(replaced)
+      return behaviour.acquire?.(request) ?? Effect.succeed(tokenNumber(acquired.length))
+    },
+    revoke: (request, token) => {
+      revoked.push({ request, token })
+      return behaviour.revoke?.(request) ?? Effect.void
+    }
+  })
+
+  const kept = new Map<string, TokenCacheEntry>()
+  const cache = Layer.succeed(TokenCache, {
+    get: ({ acquire, expiryBuffer, forceRefresh = false, key, refused }) =>
+      Effect.suspend((): Effect.Effect<CachedToken, OAuthError> => {
+        asked.push({ key, expiryBufferSeconds: Duration.toSeconds(expiryBuffer) })
+        const token = kept.get(tokenKeyString(key))?.token
+        const mayServe = !forceRefresh && (refused === undefined || !token?.isAccessToken(refused))
+        if (token !== undefined && mayServe) return Effect.succeed({ token, source: "cache" })
+        return acquire(token).pipe(
+          Effect.tap((fresh) => Effect.sync(() => kept.set(tokenKeyString(key), { key, token: fresh }))),
+          Effect.map((fresh) => ({ token: fresh, source: "acquired" }))
+        )
+      }),
+    invalidate: (key) =>
+      Effect.sync(() => {
+        const token = kept.get(tokenKeyString(key))?.token
+        kept.delete(tokenKeyString(key))
+        return token
+      }),
+    list: Effect.sync(() => [...kept.values()])
+  })
+
+  const http = Layer.succeed(OAuthHttp, {
+    connection: () =>
+      certificate.usable
+        ? Effect.succeed({ client, certificateThumbprint: certificate.thumbprint })
+        : Effect.fail(new CertificateUnusable({ key: "client_cert_path", problem: "cannot be read" }))
+  })
+
+  const events = Layer.succeed(OAuthEvents, {
+    publish: (event) => Effect.sync(() => void published.push(event))
+  })
+
+  return {
+    acquired,
+    previous,
+    revoked,
+    published,
+    asked,
+    certificate,
+    layer: OAuthService.layer.pipe(Layer.provide([grants, cache, http, events]))
+  }
+}
+
+const client = HttpClient.make(() => Effect.die("a request was sent"))
+
+const tokenNumber = (number: number) =>
+  new OAuthToken({
+    accessToken: Redacted.make(`token-${number}`),
+    tokenType: "Bearer",
+    issuedAt: 0,
+    reusable: true
+  })

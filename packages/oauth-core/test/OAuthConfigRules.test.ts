@@ -1,0 +1,231 @@
+import { assert, describe, it } from "@effect/vitest"
+import { decodeOAuthConfig, endpointProblem, formatPath } from "@secure-mcp/oauth-core"
+import * as Result from "effect/Result"
+import { clientCredentials } from "./WireConfig.ts"
+
+type Keys = Readonly<Record<string, unknown>>
+
+/** What is wrong with a configuration that has these keys, and is valid otherwise. */
+const problemsWith = (keys: Keys): ReadonlyArray<string> => {
+  const given = Object.entries({ ...clientCredentials, ...keys }).filter(([, value]) => value !== undefined)
+  const result = decodeOAuthConfig(Object.fromEntries(given))
+  return Result.isFailure(result)
+    ? result.failure.problems.map(({ message, path }) => `${formatPath(path)}: ${message}`)
+    : []
+}
+
+const authorizationCode = {
+  grant_type: "authorization_code",
+  token_url: undefined,
+  client_secret: undefined
+}
+const certificate = { use_mtls: true, client_cert_path: "client.pem", client_key_path: "client.key" }
+const verifier = "a".repeat(43)
+const loopback = "http://127.0.0.1:4000/token"
+
+/** One row a rule: the keys, the path of the one problem they make, a part of its message. */
+const refused: ReadonlyArray<readonly [keys: Keys, path: string, message: string]> = [
+  [{ enabled: "yes" }, "enabled", "Expected boolean"],
+
+  [{ version: "1.0" }, "version", 'Expected "2.0" | "2.1"'],
+  [{ version: 2.1 }, "version", 'Expected "2.0" | "2.1"'],
+
+  [{ grant_type: "refresh_token" }, "grant_type", "Unsupported grant type: refresh_token"],
+  [{ grant_type: "password" }, "grant_type", "Unsupported grant type: password"],
+  [{ grant_type: "" }, "grant_type", "Unsupported grant type: "],
+
+  [{ token_url: undefined }, "token_url", "required for client_credentials"],
+  [{ token_url: "" }, "token_url", "must be an absolute http(s) URL"],
+  [{ token_url: "/token" }, "token_url", "must be an absolute http(s) URL"],
+  [{ token_url: "ftp://auth.example/token" }, "token_url", "must be an absolute http(s) URL"],
+  [
+    { token_url: "https://me:pw@auth.example/token" },
+    "token_url",
+    "must not contain a user name or password"
+  ],
+  [{ token_url: "https://auth.example/token#x" }, "token_url", "must not contain a fragment"],
+  [{ token_url: "https://auth.example/token#" }, "token_url", "must not contain a fragment"],
+
+  [{ client_id: undefined }, "client_id", "required for client_credentials"],
+  [{ client_id: "" }, "client_id", "must not be empty"],
+  [{ client_secret: undefined }, "client_secret", "required for client_credentials, unless `use_mtls`"],
+  [{ client_secret: "" }, "client_secret", "must not be empty"],
+  [
+    { ...authorizationCode, token_url: "https://auth.example/token" },
+    "authorization_url",
+    "both `token_url` and `authorization_url`, or neither"
+  ],
+  [
+    { ...authorizationCode, authorization_url: "https://auth.example/authorize" },
+    "token_url",
+    "both `token_url` and `authorization_url`, or neither"
+  ],
+
+  [{ audience: "" }, "audience", "must not be empty"],
+  [{ organization: "" }, "organization", "must not be empty"],
+  [{ scope: "" }, "scope", "separated by single spaces (RFC 6749 §3.3)"],
+  [{ scope: "a  b" }, "scope", "separated by single spaces"],
+  [{ scope: " a" }, "scope", "separated by single spaces"],
+  [{ scope: "a\nb" }, "scope", "separated by single spaces"],
+  [{ scope: 'a"b' }, "scope", "separated by single spaces"],
+  [{ scope: ["a", "b"] }, "scope", "Expected string"],
+
+  [{ resource: "api.example.com" }, "resource", "absolute URI without a fragment"],
+  [{ resource: "https://api.example.com/#x" }, "resource", "absolute URI without a fragment"],
+  [{ resource: " https://api.example.com" }, "resource", "without spaces (RFC 8707 §2)"],
+  [{ resource: "https://api.example.com/\n" }, "resource", "without spaces"],
+
+  [{ use_pkce: 1 }, "use_pkce", "Expected boolean"],
+  [{ code_challenge_method: "S512" }, "code_challenge_method", 'Expected "S256" | "plain"'],
+  [
+    { version: "2.1", code_challenge_method: "plain" },
+    "code_challenge_method",
+    'must be "S256" with version 2.1'
+  ],
+
+  [{ authorization_url: "http://auth.example/authorize" }, "authorization_url", "must be https"],
+  [{ redirect_uri: "/callback" }, "redirect_uri", "must be an absolute URL"],
+  [
+    { redirect_uri: "http://example.com/callback" },
+    "redirect_uri",
+    "http on a loopback host (RFC 8252 §7.3)"
+  ],
+  [{ redirect_uri: "http://127.0.0.1.example/" }, "redirect_uri", "http on a loopback host"],
+  [{ redirect_uri: "http://localhost/#x" }, "redirect_uri", "must not contain a fragment"],
+  [{ redirect_uri: "javascript:alert(1)" }, "redirect_uri", "must be https"],
+  [{ version: "2.1", state: "fixed" }, "state", "version 2.1 does not allow a fixed one"],
+  [{ version: "2.1", code_verifier: verifier }, "code_verifier", "version 2.1 does not allow a fixed one"],
+  [{ code_verifier: "a".repeat(42) }, "code_verifier", "43 to 128 unreserved characters (RFC 7636 §4.1)"],
+  [{ code_verifier: "a".repeat(129) }, "code_verifier", "43 to 128 unreserved characters"],
+  [{ code_verifier: `${verifier}+` }, "code_verifier", "43 to 128 unreserved characters"],
+  [{ code_challenge: "x" }, "code_challenge", "of no use without its `code_verifier`"],
+
+  [{ token_expiry_buffer: -1 }, "token_expiry_buffer", "must be 0 seconds or more"],
+  [{ default_expires_in: 0 }, "default_expires_in", "must be more than 0 seconds"],
+  [{ default_expires_in: -5 }, "default_expires_in", "must be more than 0 seconds"],
+
+  [{ use_basic_auth: "true" }, "use_basic_auth", "Expected boolean"],
+  [{ enforce_https: "false" }, "enforce_https", "Expected boolean"],
+  [{ token_url: "http://auth.example/token" }, "token_url", "must be https (`enforce_https`)"],
+  [{ token_url: loopback }, "token_url", "on this machine set `enforce_https` to false"],
+  [
+    { version: "2.1", enforce_https: false, token_url: "http://auth.example/token" },
+    "token_url",
+    "version 2.1 allows http for loopback hosts only"
+  ],
+  [
+    { version: "2.1", enforce_https: false, token_url: "http://localhost.example/token" },
+    "token_url",
+    "version 2.1 allows http for loopback hosts only"
+  ],
+
+  [{ version: "2.1", token_in_header_only: false }, "token_in_header_only", "must be true with version 2.1"],
+
+  [{ use_mtls: true, client_cert_path: "c.pem" }, "client_key_path", "required with `use_mtls`"],
+  [{ use_mtls: true, client_key_path: "c.key" }, "client_cert_path", "required with `use_mtls`"],
+  [{ client_cert_path: "c.pem" }, "client_cert_path", "has no effect unless `use_mtls` is true"],
+  [{ client_key_path: "c.key" }, "client_key_path", "has no effect unless `use_mtls` is true"],
+  [{ ...certificate, client_cert_path: "" }, "client_cert_path", "must not be empty"],
+  [{ ...certificate, client_key_path: "" }, "client_key_path", "must not be empty"],
+  [{ ca_bundle_path: "" }, "ca_bundle_path", "must not be empty"],
+  [
+    { ...certificate, enforce_https: false, token_url: loopback },
+    "token_url",
+    "no certificate to present over http"
+  ],
+
+  [{ revocation_url: "http://auth.example/revoke" }, "revocation_url", "must be https"],
+  [{ revocation_url: "revoke" }, "revocation_url", "must be an absolute http(s) URL"],
+  [{ validate_scopes: null }, "validate_scopes", "Expected boolean"],
+
+  [{ token_env: "1TOKEN" }, "token_env", "names of environment variables"],
+  [{ token_env: ["GOOD", "NOT GOOD"] }, "token_env", "names of environment variables"],
+  [{ token_env: [] }, "token_env", "one or more names"],
+  [{ token_env: ["GOOD", 5] }, "token_env[1]", "Expected string"],
+
+  [{ additional_params: { x: null } }, "additional_params.x", "Expected string | number | boolean"],
+  [{ custom_headers: { "X-Number": 5 } }, "custom_headers.X-Number", "Expected string"],
+  [{ custom_headers: { "X Y": "z" } }, 'custom_headers["X Y"]', "is not a header name"],
+  [{ custom_headers: { "": "z" } }, 'custom_headers[""]', "is not a header name"],
+  [{ custom_headers: { "X-Key": "a\r\nX-Other: b" } }, "custom_headers.X-Key", "cannot stand in a header"],
+  [{ custom_headers: { "X-Key": "ключ" } }, "custom_headers.X-Key", "cannot stand in a header"]
+]
+
+const protocolParameters = (
+  "grant_type client_id client_secret client_assertion client_assertion_type scope resource audience " +
+  "organization code redirect_uri code_verifier refresh_token device_code assertion subject_token " +
+  "subject_token_type actor_token actor_token_type requested_token_type"
+).split(" ")
+
+const protocolHeaders = ["Authorization", "authorization", "Content-Type", "HOST", "Content-Length"]
+
+const accepted: ReadonlyArray<Keys> = [
+  { version: "2.0" },
+  { version: "2.1" },
+  authorizationCode,
+  { ...authorizationCode, client_id: undefined },
+  {
+    ...authorizationCode,
+    version: "2.1",
+    token_url: "https://auth.example/token",
+    authorization_url: "https://auth.example/authorize"
+  },
+  { ...certificate, client_secret: undefined },
+  { ...certificate, ca_bundle_path: "ca.pem" },
+  { ca_bundle_path: "ca.pem" },
+  { scope: "mcp:read mcp:write" },
+  { resource: "urn:example:api" },
+  { resource: "https://API.example.com/a/../b?c" },
+  { code_challenge_method: "plain" },
+  { state: "fixed", code_verifier: verifier, code_challenge: "x" },
+  { redirect_uri: "http://localhost:3000/callback" },
+  { redirect_uri: "http://[::1]/callback" },
+  { redirect_uri: "https://example.com/callback" },
+  { token_expiry_buffer: 0 },
+  { default_expires_in: 0.5 },
+  { enforce_https: false, token_url: "http://auth.example/token" },
+  { version: "2.1", enforce_https: false, token_url: loopback },
+  { version: "2.1", enforce_https: false, token_url: "http://[::1]:4000/token" },
+  { version: "2.1", enforce_https: false, token_url: "http://auth.localhost/token" },
+  { token_in_header_only: false },
+  { revocation_url: "https://auth.example/revoke" },
+  { token_env: ["A", "B_2"] },
+  { additional_params: { Scope: "a", login_hint: "b", number: 3, flag: false } },
+  { custom_headers: { "X-Key": "a\tb", Accept: "text/plain" } }
+]
+
+describe("the rules of a configuration", () => {
+  it.each(refused)("%j: %s %s", (keys, path, message) => {
+    const problems = problemsWith(keys)
+    assert.lengthOf(problems, 1)
+    const [problem = ""] = problems
+    assert.isTrue(problem.startsWith(`${path}: `), problem)
+    assert.include(problem, message)
+  })
+
+  it.each(protocolParameters)("additional_params may not hold %s", (name) => {
+    assert.deepStrictEqual(problemsWith({ additional_params: { [name]: "x", other: "y" } }), [
+      `additional_params.${name}: is set by the protocol and cannot be added`
+    ])
+  })
+
+  it.each(protocolHeaders)("custom_headers may not hold %s", (name) => {
+    assert.deepStrictEqual(problemsWith({ custom_headers: { [name]: "x", "X-Other": "y" } }), [
+      `custom_headers.${name}: is set by the protocol and cannot be configured`
+    ])
+  })
+
+  it.each(accepted)("%j is good", (keys) => {
+    assert.deepStrictEqual(problemsWith(keys), [])
+  })
+
+  it("holds for other URLs of an entry, too", () => {
+    const strict = { enforceHttps: true, version: "2.0" } as const
+    assert.strictEqual(endpointProblem("https://mcp.example/mcp", strict), undefined)
+    assert.include(endpointProblem("http://mcp.example/mcp", strict) ?? "", "must be https")
+    assert.include(
+      endpointProblem(loopback, { enforceHttps: false, version: "2.0", useMtls: true }) ?? "",
+      "no certificate to present"
+    )
+  })
+})

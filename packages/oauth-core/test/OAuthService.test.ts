@@ -1,0 +1,215 @@
+import { assert, describe, it } from "@effect/vitest"
+import { InvalidResponse, type AccessTokenRequest, OAuthService } from "@secure-mcp/oauth-core"
+import { assertNoCanary, canary } from "@secure-mcp/testing"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { configWith, makePorts, refusing } from "./FakePorts.ts"
+
+const request: AccessTokenRequest = { serverName: "remote", config: configWith({}) }
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+
+describe("OAuthService.getAccessToken", () => {
+  it.effect("obtains a token once and then serves it from the cache", () => {
+    const ports = makePorts()
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      const first = yield* oauth.getAccessToken(request)
+      const second = yield* oauth.getAccessToken({ ...request })
+      assert.deepStrictEqual([first.source, second.source], ["acquired", "cache"])
+      assert.strictEqual(Redacted.value(second.token.accessToken), "token-1")
+      assert.lengthOf(ports.acquired, 1)
+    }).pipe(Effect.provide(ports.layer))
+  })
+
+  it.effect("asks for what the request names, with the defaults of the keys", () => {
+    const ports = makePorts()
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      yield* oauth.getAccessToken({ ...request, config: configWith({ token_expiry_buffer: 42 }) })
+      const [asked] = ports.asked
+      assert.deepInclude(asked?.key, { projectId: "default", configId: "default", serverName: "remote" })
+      assert.strictEqual(asked?.key.subject, undefined)
+      assert.strictEqual(asked?.expiryBufferSeconds, 42)
+      assert.strictEqual(ports.acquired[0]?.serverName, "remote")
+    }).pipe(Effect.provide(ports.layer))
+  })
+
+  const others: ReadonlyArray<Partial<AccessTokenRequest>> = [
+    { projectId: "other" },
+    { configId: "other" },
+    { serverName: "other" },
+    { subject: "alice" },
+    { config: configWith({ scope: "other" }) },
+    { config: configWith({ client_id: "other" }) },
+    { config: configWith({ resource: "https://other.example" }) },
+    { config: configWith({ audience: "certificate:other" }) }
+  ]
+  it.effect.each(others)("obtains another token for %j", (other) => {
+    const ports = makePorts()
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      yield* oauth.getAccessToken(request)
+      assert.strictEqual((yield* oauth.getAccessToken({ ...request, ...other })).source, "acquired")
+      assert.strictEqual((yield* oauth.getAccessToken(request)).source, "cache")
+    }).pipe(Effect.provide(ports.layer))
+  })
+
+  it.effect("obtains another token when the certificate is another", () => {
+    const ports = makePorts()
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      yield* oauth.getAccessToken(request)
+      ports.certificate.thumbprint = "renewed"
+      assert.strictEqual((yield* oauth.getAccessToken(request)).source, "acquired")
+    }).pipe(Effect.provide(ports.layer))
+  })
+
+  it.effect("keeps the token when the secret is rotated", () => {
+    const ports = makePorts()
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      yield* oauth.getAccessToken(request)
+      const rotated = { ...request, config: configWith({ client_secret: "rotated" }) }
+      assert.strictEqual((yield* oauth.getAccessToken(rotated)).source, "cache")
+    }).pipe(Effect.provide(ports.layer))
+  })
+
+  it.effect("gives each acquisition one correlation id of its own", () => {
+    const ports = makePorts({ acquire: refusing(new InvalidResponse({ endpoint: "e", problem: "p" })) })
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      const errors = yield* Effect.forEach([1, 2, 3], () => Effect.flip(oauth.getAccessToken(request)))
+      const ids = errors.map(({ correlationId }) => correlationId)
+      assert.deepStrictEqual(
+        ids,
+        ports.acquired.map(({ correlationId }) => correlationId)
+      )
+      assert.strictEqual(new Set(ids).size, 3)
+      for (const id of ids) assert.match(id, uuid)
+    }).pipe(Effect.provide(ports.layer))
+  })
+
+  it.effect("says whose certificate is unusable, and asks nobody for a token", () => {
+    const ports = makePorts()
+    ports.certificate.usable = false
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      const error = yield* Effect.flip(oauth.getAccessToken(request))
+      assert.strictEqual(error.reason._tag, "CertificateUnusable")
+      assert.strictEqual(error.serverName, "remote")
+      assert.match(error.correlationId, uuid)
+      assert.lengthOf(ports.acquired, 0)
+    }).pipe(Effect.provide(ports.layer))
+  })
+
+  it.effect("shows no secret of the configuration in an error", () => {
+    const secret = canary("client-secret")
+    const ports = makePorts({ acquire: refusing(new InvalidResponse({ endpoint: "e", problem: "p" })) })
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      const config = configWith({
+        client_secret: secret,
+        additional_params: { password: secret },
+        custom_headers: { "X-Key": secret }
+      })
+      const error = yield* Effect.flip(oauth.getAccessToken({ ...request, config }))
+      assertNoCanary(error, secret)
+      assert.include(error.message, 'server "remote"')
+      ports.certificate.usable = false
+      assertNoCanary(yield* Effect.flip(oauth.getAccessToken({ ...request, config })), secret)
+    }).pipe(Effect.provide(ports.layer))
+  })
+})
+
+describe("OAuthService.refresh", () => {
+  it.effect("replaces the token and hands the old one to the flow", () => {
+    const ports = makePorts()
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      yield* oauth.getAccessToken(request)
+      const { source, token } = yield* oauth.refresh(request)
+      assert.strictEqual(source, "acquired")
+      assert.strictEqual(Redacted.value(token.accessToken), "token-2")
+      const [first, second] = ports.previous
+      assert.strictEqual(first, undefined)
+      assert.strictEqual(second && Redacted.value(second.accessToken), "token-1")
+    }).pipe(Effect.provide(ports.layer))
+  })
+
+  it.effect("replaces a token that was refused", () => {
+    const ports = makePorts()
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      const { token } = yield* oauth.getAccessToken(request)
+      const renewed = yield* oauth.refresh(request, token.accessToken)
+      assert.strictEqual(Redacted.value(renewed.token.accessToken), "token-2")
+    }).pipe(Effect.provide(ports.layer))
+  })
+
+  it.effect("serves the token that has taken the place of the refused one", () => {
+    const ports = makePorts()
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      const { token: old } = yield* oauth.getAccessToken(request)
+      yield* oauth.refresh(request)
+      const { source, token } = yield* oauth.refresh(request, old.accessToken)
+      assert.strictEqual(source, "cache")
+      assert.strictEqual(Redacted.value(token.accessToken), "token-2")
+      assert.lengthOf(ports.acquired, 2)
+    }).pipe(Effect.provide(ports.layer))
+  })
+})
+
+describe("OAuthService.invalidate", () => {
+  it.effect("forgets the token of this request and no other", () => {
+    const ports = makePorts()
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      const other = { ...request, subject: "alice" }
+      yield* oauth.getAccessToken(request)
+      yield* oauth.getAccessToken(other)
+      yield* oauth.invalidate(request)
+      assert.strictEqual((yield* oauth.getAccessToken(other)).source, "cache")
+      assert.strictEqual((yield* oauth.getAccessToken(request)).source, "acquired")
+      assert.lengthOf(ports.revoked, 0)
+    }).pipe(Effect.provide(ports.layer))
+  })
+})
+
+describe("OAuthService.revoke", () => {
+  it.effect("forgets the token, tells the authorization server and says so", () => {
+    const ports = makePorts()
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      yield* oauth.getAccessToken(request)
+      yield* oauth.revoke(request)
+      const [revoked] = ports.revoked
+      assert.strictEqual(revoked && Redacted.value(revoked.token.accessToken), "token-1")
+      assert.match(revoked?.request.correlationId ?? "", uuid)
+      assert.notStrictEqual(revoked?.request.correlationId, ports.acquired[0]?.correlationId)
+      assert.deepStrictEqual(ports.published, [{ _tag: "TokenRevoked", serverName: "remote" }])
+      assert.strictEqual((yield* oauth.getAccessToken(request)).source, "acquired")
+    }).pipe(Effect.provide(ports.layer))
+  })
+
+  it.effect("forgets the token even if the server refuses, and does not call it revoked", () => {
+    const ports = makePorts({ revoke: refusing(new InvalidResponse({ endpoint: "e", problem: "p" })) })
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      yield* oauth.getAccessToken(request)
+      const error = yield* Effect.flip(oauth.revoke(request))
+      assert.strictEqual(error.reason._tag, "InvalidResponse")
+      assert.lengthOf(ports.published, 0)
+      assert.strictEqual((yield* oauth.getAccessToken(request)).source, "acquired")
+    }).pipe(Effect.provide(ports.layer))
+  })
+
+  it.effect("does nothing when there is no token", () => {
+    const ports = makePorts()
+    return Effect.gen(function* () {
+      yield* (yield* OAuthService).revoke(request)
+      assert.lengthOf(ports.revoked, 0)
+      assert.lengthOf(ports.published, 0)
+    }).pipe(Effect.provide(ports.layer))
+  })
+})

@@ -1,0 +1,157 @@
+import { assert, describe, it } from "@effect/vitest"
+import {
+  decodeOAuthConfig,
+  tokenFingerprint,
+  tokenKeyString,
+  type OAuthConfig,
+  type TokenKey
+} from "@secure-mcp/oauth-core"
+import * as Digest from "effect/crypto/Digest"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Result from "effect/Result"
+import * as fc from "fast-check"
+import { clientCredentials, wireConfigs } from "./WireConfig.ts"
+
+/** Names made of what separates and quotes names, so that two keys are near each other. */
+const name = fc.oneof(
+  fc.string({ unit: fc.constantFrom("a", ":", ",", '"', "\\", "[", "]", " "), maxLength: 4 }),
+  fc.constantFrom("null", "undefined", "\ud800", "\udfff", "\\ud800"),
+  fc.string({ unit: "binary" })
+)
+const keys: fc.Arbitrary<TokenKey> = fc.record(
+  { projectId: name, configId: name, serverName: name, subject: name, fingerprint: name },
+  { requiredKeys: ["projectId", "configId", "serverName", "fingerprint"] }
+)
+
+describe("tokenKeyString", () => {
+  it("is the same for equal keys only", () => {
+    fc.assert(
+      fc.property(keys, keys, (a, b) => {
+        assert.strictEqual(tokenKeyString({ ...a }), tokenKeyString(a))
+        assert.strictEqual(tokenKeyString(a) === tokenKeyString(b), Equal.equals(a, b))
+      }),
+      { numRuns: 1000 }
+    )
+  })
+
+  it("does not depend on where one name ends and the next begins", () => {
+    const cut = fc.nat({ max: 8 })
+    fc.assert(
+      fc.property(name, cut, cut, (text, first, second) => {
+        const cutAt = (index: number): TokenKey => ({
+          projectId: text.slice(0, index),
+          configId: text.slice(index),
+          serverName: "server",
+          fingerprint: ""
+        })
+        const [a, b] = [cutAt(first), cutAt(second)]
+        assert.strictEqual(tokenKeyString(a) === tokenKeyString(b), Equal.equals(a, b))
+      }),
+      { numRuns: 1000 }
+    )
+  })
+
+  it.each<readonly [a: Partial<TokenKey>, b: Partial<TokenKey>]>([
+    [
+      { projectId: "a:b", configId: "c" },
+      { projectId: "a", configId: "b:c" }
+    ],
+    [
+      { projectId: 'a","b', configId: "c" },
+      { projectId: "a", configId: 'b","c' }
+    ],
+    [{ subject: "null" }, {}],
+    [{ subject: "" }, {}],
+    [{ subject: "alice" }, { subject: "Alice" }]
+  ])("%j is not %j", (a, b) => {
+    const rest = { projectId: "p", configId: "c", serverName: "s", fingerprint: "f" }
+    assert.notStrictEqual(tokenKeyString({ ...rest, ...a }), tokenKeyString({ ...rest, ...b }))
+  })
+})
+
+const decode = (wire: object): OAuthConfig => Result.getOrThrow(decodeOAuthConfig(wire))
+const fingerprint = (wire: object, thumbprint?: string): Promise<string> =>
+  tokenFingerprint(decode(wire), thumbprint).pipe(Effect.provide(Digest.layerWebCrypto), Effect.runPromise)
+
+const reversed = (record: object): object => Object.fromEntries(Object.entries(record).toReversed())
+
+describe("tokenFingerprint", () => {
+  it("is SHA-256 in hex", async () => {
+    assert.match(await fingerprint(clientCredentials), /^[0-9a-f]{64}$/)
+  })
+
+  it("is the same for the same, in whatever order it is written", async () => {
+    await fc.assert(
+      fc.asyncProperty(wireConfigs, fc.option(name, { nil: undefined }), async (wire, thumbprint) => {
+        const { additional_params = {}, custom_headers = {} } = wire
+        const shuffled = reversed({
+          ...wire,
+          additional_params: reversed(additional_params),
+          custom_headers: reversed(custom_headers)
+        })
+        assert.strictEqual(await fingerprint(shuffled, thumbprint), await fingerprint(wire, thumbprint))
+      })
+    )
+  })
+
+  it.each([
+    "token_url",
+    "authorization_url",
+    "client_id",
+    "scope",
+    "audience",
+    "organization",
+    "resource"
+  ] as const)("differs by %s", async (key) => {
+    await fc.assert(
+      fc.asyncProperty(wireConfigs, wireConfigs, async (wire, { [key]: value }) => {
+        const changed = value === undefined ? wire : { ...wire, [key]: value }
+        assert.strictEqual(
+          (await fingerprint(changed)) === (await fingerprint(wire)),
+          changed[key] === wire[key]
+        )
+      })
+    )
+  })
+
+  it.each([
+    [
+      { authorization_url: "https://auth.example/a", grant_type: "authorization_code" },
+      { authorization_url: "https://auth.example/a" }
+    ],
+    [{ scope: "a" }, {}],
+    [{ additional_params: { a: "1" } }, {}],
+    [{ additional_params: { a: "1" } }, { additional_params: { a: "2" } }],
+    [{ additional_params: { a: "1" } }, { additional_params: { b: "1" } }],
+    [{ additional_params: { a: "1", b: "2" } }, { additional_params: { a: "1,b", "": "2" } }],
+    [{ additional_params: { "X-A": "1" } }, { custom_headers: { "X-A": "1" } }],
+    [{ custom_headers: { "X-A": "1" } }, { custom_headers: { "X-A": "2" } }],
+    [
+      { scope: "a", audience: "b" },
+      { scope: "b", audience: "a" }
+    ],
+    [{ audience: "a" }, { organization: "a" }]
+  ])("differs for %j and %j", async (a, b) => {
+    assert.notStrictEqual(
+      await fingerprint({ ...clientCredentials, ...a }),
+      await fingerprint({ ...clientCredentials, ...b })
+    )
+  })
+
+  it("differs by the client certificate", async () => {
+    const prints = await Promise.all(
+      [undefined, "", "thumbprint", "Thumbprint"].map((thumbprint) =>
+        fingerprint(clientCredentials, thumbprint)
+      )
+    )
+    assert.strictEqual(new Set(prints).size, 4)
+  })
+
+  it("stays when the client secret is rotated", async () => {
+    assert.strictEqual(
+      await fingerprint({ ...clientCredentials, client_secret: "rotated" }),
+      await fingerprint(clientCredentials)
+    )
+  })
+})
