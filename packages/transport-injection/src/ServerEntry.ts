@@ -150,7 +150,8 @@ const urlProblems = (
   if (typeof url !== "string") return []
   const message = endpointProblem(url, {
     enforceHttps: oauth !== undefined && oauth["enforce_https"] !== false,
-    version: oauth?.["version"] === "2.1" ? "2.1" : "2.0"
+    version: oauth?.["version"] === "2.1" ? "2.1" : "2.0",
+    useMtls: oauth?.["use_mtls"] === true
   })
   return message === undefined ? [] : [{ path: ["url"], message }]
 }

@@ -204,6 +204,10 @@ describe("config", () => {
       withToken("http://api.example.com/mcp", { enforce_https: false, version: "2.1" }),
       ["config.url: must be https: version 2.1 allows http for loopback hosts only"]
     )
+    const mtls = { use_mtls: true, client_cert_path: "/cert.pem", client_key_path: "/key.pem" }
+    assert.deepStrictEqual(withToken("http://localhost:1/mcp", { enforce_https: false, ...mtls }), [
+      "config.url: must be https: `use_mtls` has no certificate to present over http"
+    ])
   })
 })
 
