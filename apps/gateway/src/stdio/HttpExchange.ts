@@ -1,0 +1,130 @@
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { OutgoingHttpHeaders, ServerResponse } from "node:http"
+
+/** The response to one HTTP request, to which JSON-RPC messages are written (MCP, Streamable HTTP). */
+export interface HttpExchange {
+  /** Sends a message ahead of the answers: from here on the response is an event stream. */
+  readonly notify: (text: string) => Effect.Effect<void>
+  /**
+   * Sends an answer; with the last one the response ends. If nothing was sent before, it is plain JSON.
+   *
+   * @param status the HTTP status, if the response has not begun
+   */
+  readonly answer: (text: string, status: number) => Effect.Effect<void>
+  /** Ends the response, whatever it still waits for. */
+  readonly end: Effect.Effect<void>
+  readonly isOpen: () => boolean
+  /** Completes when the response has been sent, or the client has gone. */
+  readonly closed: Effect.Effect<void>
+}
+
+const keepAliveInterval = "15 seconds"
+
+/** A client that leaves this much unread does not keep up (bytes). */
+const maxUnread = 8 * 1024 * 1024
+
+/**
+ * Begins an exchange. While nothing is sent for 15 seconds, a comment keeps the connection from being closed on the
+ * way, as an event stream if need be.
+ *
+ * @param options.answers how many answers end the response; 0 for an event stream that opens at once and stays
+ * @param options.isBatch answers are given as an array
+ * @param options.whenFull what to do with a client that reads slower than messages come: make the sender wait, or
+ *   cut the connection
+ */
+export const makeHttpExchange = Effect.fnUntraced(function* (options: {
+  readonly response: ServerResponse
+  readonly headers: OutgoingHttpHeaders
+  readonly answers: number
+  readonly isBatch: boolean
+  readonly whenFull: "wait" | "cut"
+}): Effect.fn.Return<HttpExchange, never, Scope.Scope> {
+  const { headers, response } = options
+  const closed = yield* Deferred.make<void>()
+  const onClose = () => Deferred.doneUnsafe(closed, Effect.void)
+  if (response.destroyed) onClose()
+  response.once("close", onClose).on("error", onClose)
+
+  const answers: Array<string> = []
+  let isStreaming = false
+  const isOpen = () => !response.writableEnded && !response.destroyed
+
+  const openStream = () => {
+    if (isStreaming) return
+    isStreaming = true
+    response.writeHead(200, { ...headers, ...eventStreamHeaders }).flushHeaders()
+    for (const text of answers) response.write(event(text))
+  }
+  const write = (chunk: string) =>
+    Effect.suspend(() => {
+      if (!isOpen()) return Effect.void
+      openStream()
+      if (response.write(chunk)) return Effect.void
+      if (options.whenFull === "wait") return drained(response)
+      if (response.writableLength > maxUnread) response.destroy()
+      return Effect.void
+    })
+  const end = Effect.sync(() => {
+    if (isOpen()) response.end()
+  })
+
+  if (options.answers === 0) openStream()
+  yield* Effect.forkScoped(Effect.forever(Effect.delay(write(":\n\n"), keepAliveInterval)))
+  return {
+    notify: (text) => write(event(text)),
+    answer: (text, status) =>
+      Effect.suspend(() => {
+        answers.push(text)
+        const isLast = answers.length === options.answers
+        if (isStreaming) return Effect.andThen(write(event(text)), isLast ? end : Effect.void)
+        if (isLast && isOpen())
+          sendJson(
+            response,
+            options.isBatch ? 200 : status,
+            options.isBatch ? `[${answers.join(",")}]` : text,
+            headers
+          )
+        return Effect.void
+      }),
+    end,
+    isOpen,
+    closed: Deferred.await(closed)
+  }
+})
+
+const eventStreamHeaders = {
+  "content-type": "text/event-stream",
+  "cache-control": "no-cache, no-transform",
+  // Reverse proxies must not hold events back.
+  "x-accel-buffering": "no"
+}
+
+const event = (text: string) => `event: message\ndata: ${text}\n\n`
+
+const drained = (response: ServerResponse) =>
+  Effect.callback<void>((resume) => {
+    const done = () => resume(Effect.void)
+    response.once("drain", done).once("close", done)
+    return Effect.sync(() => response.off("drain", done).off("close", done))
+  })
+
+/** Ends a response with a JSON body. */
+export const sendJson = (
+  response: ServerResponse,
+  status: number,
+  text: string,
+  headers: OutgoingHttpHeaders = {}
+): void => {
+  response.writeHead(status, { ...headers, "content-type": "application/json" }).end(text)
+}
+
+/** Ends a response without a body. */
+export const sendEmpty = (
+  response: ServerResponse,
+  status: number,
+  headers: OutgoingHttpHeaders = {}
+): void => {
+  response.writeHead(status, headers).end()
+}

@@ -1,0 +1,315 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { TestClock } from "effect/testing"
+import { fixture, isRunning, serveBridge, until } from "./bridgeServer.ts"
+import { call, openSession, statelessCall, type Message } from "./httpCall.ts"
+
+type Mode = "auto" | { readonly pin: "2026-07-28" }
+
+const connect = (url: URL, mode: Mode = { pin: "2026-07-28" }, headers: Record<string, string> = {}) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const client = new Client({ name: "test", version: "1" }, { versionNegotiation: { mode } })
+      await client.connect(new StreamableHTTPClientTransport(url, { requestInit: { headers } }))
+      return client
+    }),
+    (client) => Effect.promise(() => client.close())
+  )
+
+const callTool = (client: Client, name: string, onprogress?: (message: string | undefined) => void) =>
+  Effect.promise(async () => {
+    const { content } = await client.callTool(
+      { name, arguments: {} },
+      onprogress === undefined ? {} : { onprogress: ({ message }) => onprogress(message) }
+    )
+    return JSON.parse(content[0]?.type === "text" ? content[0].text : "null")
+  })
+
+const sdkServer = Effect.succeed(fixture("sdkServer"))
+const lineServer = Effect.succeed(fixture("lineServer"))
+const line = (message: object) => JSON.stringify({ jsonrpc: "2.0", ...message })
+const subscriptionId = "io.modelcontextprotocol/subscriptionId"
+const logLevel = "io.modelcontextprotocol/logLevel"
+
+const receivedMessages = (answer: Message | undefined): ReadonlyArray<Message> => {
+  const lines = answer?.result?.["received"]
+  return Array.isArray(lines) ? lines.map((text) => JSON.parse(text)) : []
+}
+
+/** Asks until the answer is the one waited for. */
+const untilAnswer = <A, E, R>(ask: Effect.Effect<A, E, R>, isRight: (answer: A) => boolean) =>
+  Effect.repeat(ask, { until: isRight })
+
+describe("the stateless revision of a stdio server", () => {
+  it.effect("shares one child between clients, however alike their ids are", () =>
+    Effect.gen(function* () {
+      const server = yield* serveBridge(sdkServer)
+      const answers = yield* Effect.forEach(
+        Array.from({ length: 20 }),
+        () =>
+          Effect.gen(function* () {
+            const client = yield* connect(server.url)
+            const heard: Array<string | undefined> = []
+            yield* callTool(client, "count_aloud", (message) => heard.push(message))
+            const { calls, pid } = yield* callTool(client, "count_calls")
+            return { heard: heard.length, calls: Number(calls), pid: Number(pid) }
+          }),
+        { concurrency: "unbounded" }
+      )
+      assert.deepStrictEqual(
+        answers.map(({ calls }) => calls).sort((a, b) => a - b),
+        Array.from({ length: 20 }, (_, index) => index + 1)
+      )
+      assert.deepStrictEqual(new Set(answers.map(({ heard }) => heard)), new Set([3]))
+      assert.strictEqual(new Set(answers.map(({ pid }) => pid)).size, 1)
+      assert.strictEqual(server.starts(), 1)
+    })
+  )
+
+  it.effect("gives ids and progress tokens back as the client knows them", () =>
+    Effect.gen(function* () {
+      const server = yield* serveBridge(lineServer)
+      const lines = [
+        '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":$token,"progress":1}}'
+      ]
+      const progress = yield* statelessCall(server.url, "same", "emit", { lines }, { progressToken: "same" })
+      assert.strictEqual(progress.headers.get("x-accel-buffering"), "no")
+      const [first, answer] = yield* progress.rest
+      assert.deepStrictEqual(first?.params, { progressToken: "same", progress: 1 })
+      assert.strictEqual(answer?.id, "same")
+      const plain = yield* statelessCall(server.url, "same", "emit")
+      assert.isFalse(plain.isEventStream)
+      assert.strictEqual((yield* plain.next)?.id, "same")
+    })
+  )
+
+  it.effect("cancels a request when its client closes the connection", () =>
+    Effect.gen(function* () {
+      const server = yield* serveBridge(sdkServer)
+      const client = yield* connect(server.url)
+      const controller = new AbortController()
+      const waiting = client.callTool({ name: "wait", arguments: {} }, { signal: controller.signal })
+      const outcome = waiting.then(
+        () => "answered",
+        () => "aborted"
+      )
+      yield* untilAnswer(callTool(client, "count_calls"), ({ waiting }) => waiting === 1)
+      controller.abort()
+      assert.strictEqual(yield* Effect.promise(() => outcome), "aborted")
+      yield* untilAnswer(callTool(client, "count_calls"), ({ cancelled }) => cancelled === 1)
+    })
+  )
+
+  it.effect("cancels under the id that the child knows", () =>
+    Effect.gen(function* () {
+      const server = yield* serveBridge(lineServer)
+      const received = statelessCall(server.url, "mine", "received").pipe(
+        Effect.flatMap(({ next }) => next),
+        Effect.map((answer) => receivedMessages(answer))
+      )
+      const open = yield* Effect.forkChild(Effect.scoped(statelessCall(server.url, "mine", "silence")))
+      const before = yield* untilAnswer(received, (messages) =>
+        messages.some(({ method }) => method === "silence")
+      )
+      yield* Fiber.interrupt(open)
+      const after = yield* untilAnswer(received, (messages) =>
+        messages.some(({ method }) => method === "notifications/cancelled")
+      )
+      const cancelled = after.find(({ method }) => method === "notifications/cancelled")
+      assert.strictEqual(
+        cancelled?.params?.["requestId"],
+        before.find(({ method }) => method === "silence")?.id
+      )
+    })
+  )
+
+  it.effect("keeps a subscription open and says which one it is", () =>
+    Effect.gen(function* () {
+      const server = yield* serveBridge(sdkServer)
+      const listening = yield* statelessCall(server.url, "sub", "subscriptions/listen", {
+        notifications: { toolsListChanged: true }
+      })
+      assert.isTrue(listening.isEventStream)
+      const acknowledged = yield* listening.next
+      assert.strictEqual(acknowledged?.method, "notifications/subscriptions/acknowledged")
+      assert.deepInclude(acknowledged?.params?.["_meta"], { [subscriptionId]: "sub" })
+      yield* callTool(yield* connect(server.url), "change_tools")
+      const changed = yield* listening.next
+      assert.strictEqual(changed?.method, "notifications/tools/list_changed")
+      assert.deepInclude(changed?.params?.["_meta"], { [subscriptionId]: "sub" })
+    })
+  )
+
+  it.effect("gives a log message to its only reader, and to nobody if there is a doubt", () =>
+    Effect.gen(function* () {
+      const server = yield* serveBridge(lineServer)
+      const lines = [line({ method: "notifications/message", params: { level: "info", data: "hello" } })]
+      const read = yield* statelessCall(server.url, 1, "emit", { lines }, { [logLevel]: "info" })
+      assert.deepStrictEqual(
+        (yield* read.rest).map(({ method }) => method),
+        ["notifications/message", undefined]
+      )
+      const unread = yield* statelessCall(server.url, 2, "emit", { lines })
+      assert.isFalse(unread.isEventStream)
+    })
+  )
+
+  it.effect("answers with the HTTP status that the error has", () =>
+    Effect.gen(function* () {
+      const server = yield* serveBridge(sdkServer)
+      const unknown = yield* statelessCall(server.url, 1, "no/such/method")
+      assert.deepStrictEqual([unknown.status, (yield* unknown.next)?.error?.code], [404, -32601])
+      const version = "1900-01-01"
+      // The SDK looks at the revision of the first request only.
+      const another = yield* serveBridge(sdkServer)
+      const old = yield* call(another.url, {
+        headers: { "mcp-protocol-version": version, "mcp-method": "tools/list" },
+        body: {
+          jsonrpc: "2.0",
+          id: 2,
+          method: "tools/list",
+          params: {
+            _meta: {
+              "io.modelcontextprotocol/protocolVersion": version,
+              "io.modelcontextprotocol/clientInfo": { name: "test", version: "1" },
+              "io.modelcontextprotocol/clientCapabilities": {}
+            }
+          }
+        }
+      })
+      assert.deepStrictEqual([old.status, (yield* old.next)?.error?.code], [400, -32022])
+    })
+  )
+
+  it.effect("refuses headers that differ from the body", () =>
+    Effect.gen(function* () {
+      const server = yield* serveBridge(lineServer)
+      const statuses = yield* Effect.forEach(
+        [
+          statelessCall(server.url, 1, "tools/call", { name: "a" }, {}, { "mcp-name": "b" }),
+          statelessCall(server.url, 1, "tools/call", { name: "a" }),
+          statelessCall(server.url, 1, "tools/list", {}, {}, { "mcp-method": "tools/call" }),
+          statelessCall(server.url, 1, "tools/list", {}, {}, { "mcp-protocol-version": "2025-11-25" })
+        ],
+        Effect.fnUntraced(function* (calling) {
+          const refused = yield* calling
+          return [refused.status, (yield* refused.next)?.error?.code]
+        })
+      )
+      assert.deepStrictEqual(
+        statuses,
+        Array.from({ length: 4 }, () => [400, -32020])
+      )
+      assert.strictEqual(server.starts(), 0)
+      const encoded = `=?base64?${Buffer.from("ä").toString("base64")}?=`
+      const accepted = yield* statelessCall(
+        server.url,
+        1,
+        "tools/call",
+        { name: "ä" },
+        {},
+        { "mcp-name": encoded }
+      )
+      assert.strictEqual((yield* accepted.next)?.error?.code, -32601)
+    })
+  )
+
+  it.effect("never shares a child between owners", () =>
+    Effect.gen(function* () {
+      const server = yield* serveBridge(sdkServer)
+      const pids = yield* Effect.forEach(["ada", "bob", "ada"], (owner) =>
+        Effect.gen(function* () {
+          const client = yield* connect(server.url, undefined, { "x-owner": owner })
+          const { pid } = yield* callTool(client, "count_calls")
+          return Number(pid)
+        })
+      )
+      assert.strictEqual(pids[0], pids[2])
+      assert.notStrictEqual(pids[0], pids[1])
+    })
+  )
+
+  it.effect("starts another child when the first has ended, and answers what it had left open", () =>
+    Effect.gen(function* () {
+      const server = yield* serveBridge(lineServer)
+      const crashed = yield* statelessCall(server.url, 1, "exit")
+      assert.deepStrictEqual([crashed.status, (yield* crashed.next)?.error?.code], [502, -31002])
+      const next = yield* statelessCall(server.url, 1, "received")
+      assert.strictEqual(next.status, 200)
+      assert.strictEqual(server.starts(), 2)
+    })
+  )
+
+  it.effect("replaces a child whose token has expired once its requests are answered", () =>
+    Effect.gen(function* () {
+      const server = yield* serveBridge(
+        Effect.map(Clock.currentTimeMillis, (now) => ({ ...fixture("sdkServer"), expiresAt: now + 60_000 }))
+      )
+      const pid = Effect.flatMap(connect(server.url), (client) =>
+        Effect.map(callTool(client, "count_calls"), (answer) => Number(answer.pid))
+      )
+      const first = yield* pid
+      assert.strictEqual(yield* pid, first)
+      const open = yield* statelessCall(server.url, "sub", "subscriptions/listen", {
+        notifications: { toolsListChanged: true }
+      })
+      yield* open.next
+      yield* TestClock.adjust("1 minute")
+      const pids = yield* Effect.all([pid, pid, pid], { concurrency: "unbounded" })
+      assert.strictEqual(new Set(pids).size, 1)
+      assert.notStrictEqual(pids[0], first)
+      assert.isTrue(isRunning(first))
+      yield* open.abort
+      yield* until(() => !isRunning(first))
+    })
+  )
+
+  it.effect("leads a client to initialize when the server knows only sessions", () =>
+    Effect.gen(function* () {
+      const server = yield* serveBridge(lineServer)
+      const client = yield* connect(server.url, "auto")
+      assert.strictEqual(client.getServerVersion()?.name, "lines")
+      const probe = yield* statelessCall(server.url, 1, "server/discover")
+      assert.strictEqual(probe.status, 400)
+    })
+  )
+
+  it.effect("leads a client to initialize when the server does not answer at all", () =>
+    Effect.gen(function* () {
+      const server = yield* serveBridge(Effect.succeed(fixture("lineServer", { SILENT: "server/discover" })))
+      const probing = yield* Effect.forkChild(statelessCall(server.url, 1, "server/discover"))
+      while (probing.pollUnsafe() === undefined) {
+        yield* TestClock.adjust("1 second")
+        yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      }
+      const probe = yield* Fiber.join(probing)
+      assert.strictEqual(probe.status, 400)
+    })
+  )
+
+  it.effect("has neither sessions nor streams nor batches", () =>
+    Effect.gen(function* () {
+      const server = yield* serveBridge(lineServer)
+      const { headers } = yield* openSession(server.url)
+      const version = { "mcp-protocol-version": "2026-07-28" }
+      const batch = yield* call(server.url, {
+        headers: version,
+        body: [{ jsonrpc: "2.0", id: 1, method: "received" }]
+      })
+      assert.strictEqual(batch.status, 400)
+      const get = yield* call(server.url, { method: "GET", headers: version })
+      assert.strictEqual(get.status, 405)
+      const notified = yield* call(server.url, {
+        headers: version,
+        body: { jsonrpc: "2.0", method: "notifications/x" }
+      })
+      assert.strictEqual(notified.status, 202)
+      const ignoring = yield* statelessCall(server.url, 1, "received", {}, {}, headers)
+      const { result } = (yield* ignoring.next) ?? {}
+      assert.isFalse(JSON.stringify(result).includes("initialize"))
+    })
+  )
+})
