@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { TestClock } from "effect/testing"
+import { request } from "node:http"
 import { fixture, isRunning, serveBridge, until } from "./bridgeServer.ts"
-import { call, openSession, statelessCall, type Message } from "./httpCall.ts"
+import { call, openSession, statelessCall, statelessRequest, type Message } from "./httpCall.ts"
 
 type Mode = "auto" | { readonly pin: "2026-07-28" }
 
@@ -157,29 +159,43 @@ describe("the stateless revision of a stdio server", () => {
     })
   )
 
+  it.effect("cuts off a client that does not read, and lets nobody wait for it", () =>
+    Effect.gen(function* () {
+      const server = yield* serveBridge(lineServer)
+      const data = "x".repeat(64 * 1024)
+      const lines = Array.from({ length: 640 }, () =>
+        line({ method: "notifications/message", params: { data } })
+      )
+      const begun = yield* Deferred.make<void>()
+      yield* Effect.acquireRelease(
+        Effect.sync(() => {
+          const { headers, ...body } = statelessRequest(1, "emit", { lines }, { [logLevel]: "debug" })
+          const client = request(server.url, { method: "POST", headers }, (response) => {
+            response.pause()
+            Deferred.doneUnsafe(begun, Effect.void)
+          })
+          client.on("error", () => {})
+          return client.end(JSON.stringify(body))
+        }),
+        (client) => Effect.sync(() => client.destroy())
+      )
+      yield* Deferred.await(begun)
+      yield* server.settled
+      const other = yield* statelessCall(server.url, 2, "environment")
+      assert.strictEqual(other.status, 200)
+      assert.strictEqual(server.starts(), 1)
+    })
+  )
+
   it.effect("answers with the HTTP status that the error has", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(sdkServer)
       const unknown = yield* statelessCall(server.url, 1, "no/such/method")
       assert.deepStrictEqual([unknown.status, (yield* unknown.next)?.error?.code], [404, -32601])
-      const version = "1900-01-01"
       // The SDK looks at the revision of the first request only.
       const another = yield* serveBridge(sdkServer)
-      const old = yield* call(another.url, {
-        headers: { "mcp-protocol-version": version, "mcp-method": "tools/list" },
-        body: {
-          jsonrpc: "2.0",
-          id: 2,
-          method: "tools/list",
-          params: {
-            _meta: {
-              "io.modelcontextprotocol/protocolVersion": version,
-              "io.modelcontextprotocol/clientInfo": { name: "test", version: "1" },
-              "io.modelcontextprotocol/clientCapabilities": {}
-            }
-          }
-        }
-      })
+      const { headers, ...body } = statelessRequest(2, "tools/list", {}, {}, "1900-01-01")
+      const old = yield* call(another.url, { headers, body })
       assert.deepStrictEqual([old.status, (yield* old.next)?.error?.code], [400, -32022])
     })
   )

@@ -85,7 +85,30 @@ async function* readMessages(response: Response): AsyncGenerator<Message, undefi
   return undefined
 }
 
-/** A request of the stateless revision, with the headers that go with it. */
+/** A request of the stateless revision, and the headers that go with it. */
+export const statelessRequest = (
+  id: unknown,
+  method: string,
+  params: Readonly<Record<string, unknown>> = {},
+  meta: Readonly<Record<string, unknown>> = {},
+  version = "2026-07-28"
+) => ({
+  headers: { "mcp-protocol-version": version, "mcp-method": method },
+  jsonrpc: "2.0",
+  id,
+  method,
+  params: {
+    ...params,
+    _meta: {
+      "io.modelcontextprotocol/protocolVersion": version,
+      "io.modelcontextprotocol/clientInfo": { name: "test", version: "1" },
+      "io.modelcontextprotocol/clientCapabilities": {},
+      ...meta
+    }
+  }
+})
+
+/** Sends a request of the stateless revision. */
 export const statelessCall = (
   url: URL,
   id: unknown,
@@ -94,24 +117,8 @@ export const statelessCall = (
   meta: Readonly<Record<string, unknown>> = {},
   headers: Record<string, string> = {}
 ) => {
-  const version = "2026-07-28"
-  return call(url, {
-    headers: { "mcp-protocol-version": version, "mcp-method": method, ...headers },
-    body: {
-      jsonrpc: "2.0",
-      id,
-      method,
-      params: {
-        ...params,
-        _meta: {
-          "io.modelcontextprotocol/protocolVersion": version,
-          "io.modelcontextprotocol/clientInfo": { name: "test", version: "1" },
-          "io.modelcontextprotocol/clientCapabilities": {},
-          ...meta
-        }
-      }
-    }
-  })
+  const { headers: mirrored, ...body } = statelessRequest(id, method, params, meta)
+  return call(url, { headers: { ...mirrored, ...headers }, body })
 }
 
 /** Initializes a session by hand and gives the headers of its further requests. */
