@@ -1,28 +1,34 @@
-import { Misconfigured } from "@secure-mcp/oauth-core"
-import type { OAuthConfig } from "@secure-mcp/oauth-core"
-import * as Effect from "effect/Effect"
-
 /** An endpoint of the authorization server. */
 export interface Endpoint {
   readonly url: string
   /** For errors and logs, as in "the token endpoint https://host/path". Never holds the query. */
   readonly name: string
+  /** Whether a server named it, rather than the configuration: then its address is looked at before each request. */
+  readonly discovered: boolean
 }
 
-/** RFC 6749 §3.2 */
-export const tokenEndpoint = ({ tokenUrl }: OAuthConfig): Effect.Effect<Endpoint, Misconfigured> =>
-  tokenUrl === undefined
-    ? Effect.fail(new Misconfigured({ problem: "`token_url` is not configured" }))
-    : Effect.succeed(makeEndpoint("token", tokenUrl))
+/** @param kind as in "the token endpoint" */
+export const configuredEndpoint = (kind: string, url: string): Endpoint => ({
+  url,
+  name: nameOf(`the ${kind} endpoint`, url),
+  discovered: false
+})
 
-/** RFC 7009 §2 */
-export const revocationEndpoint = ({ revocationUrl }: OAuthConfig): Endpoint | undefined =>
-  revocationUrl === undefined ? undefined : makeEndpoint("revocation", revocationUrl)
+/** @param kind as in "the token endpoint" */
+export const discoveredEndpoint = (kind: string, url: string): Endpoint => ({
+  url,
+  name: nameOf(`the ${kind} endpoint`, url),
+  discovered: true
+})
 
-const makeEndpoint = (kind: string, url: string): Endpoint => {
+/** A document that says where to go on. */
+export const metadataDocument = (kind: string, url: string): Endpoint => ({
+  url,
+  name: nameOf(`the ${kind} metadata`, url),
+  discovered: true
+})
+
+const nameOf = (what: string, url: string): string => {
   const parsed = URL.parse(url)
-  return {
-    url,
-    name: parsed === null ? `the ${kind} endpoint` : `the ${kind} endpoint ${parsed.origin}${parsed.pathname}`
-  }
+  return parsed === null ? what : `${what} ${parsed.origin}${parsed.pathname}`
 }

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Answer } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { acquireFrom, makeGrantsAnsweredBy, reasonOf, requestFor } from "./grants.ts"
 
 const refused: ReadonlyArray<
@@ -146,6 +147,20 @@ describe("answers that are refused, with a reason that never quotes them", () =>
     Effect.gen(function* () {
       const { outcome, server } = yield* acquireFrom(Answer.giantBody(64 * 1024 * 1024))
       yield* Effect.flip(outcome)
+      yield* server.aborted(1)
+    })
+  )
+
+  const unread = [
+    ["an outage", { status: 503, headers: { "retry-after": "31" } }, "EndpointUnavailable"],
+    ["a redirect", { status: 302 }, "RedirectRefused"]
+  ] as const
+
+  it.effect.each(unread)("%s has no body worth reading: the connection is let go", ([, head, tag]) =>
+    Effect.gen(function* () {
+      const endless = Stream.concat(Stream.make("a"), Stream.never)
+      const { outcome, server } = yield* acquireFrom(Answer.streamed(endless, head))
+      assert.strictEqual(reasonOf(yield* Effect.flip(outcome))["_tag"], tag)
       yield* server.aborted(1)
     })
   )
