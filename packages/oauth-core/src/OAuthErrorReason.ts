@@ -151,6 +151,80 @@ export class UpstreamUnauthorized extends Schema.TaggedError<UpstreamUnauthorize
   }
 }
 
+/** The place where tokens are kept could not be read or written. */
+export class StoreUnavailable extends Schema.TaggedError<StoreUnavailable>()("StoreUnavailable", {
+  /** What went wrong; never a token, nor anything else that is kept. */
+  problem: Schema.String
+}) {
+  readonly retryable: boolean = true
+  override get message(): string {
+    return `the token store cannot be used: ${this.problem}`
+  }
+}
+
+/** A person has to log in: there is no grant yet, or it ended. */
+export class AuthorizationRequired extends Schema.TaggedError<AuthorizationRequired>()(
+  "AuthorizationRequired",
+  {
+    /** Where the person consents, if an authorization was begun for them. */
+    authorizationUrl: Schema.optionalKey(Schema.String)
+  }
+) {
+  readonly retryable: boolean = false
+  override get message(): string {
+    return "a person has to log in: run `secure-mcp-gateway login SERVER`"
+  }
+}
+
+/** The authorization server could not be found, or what was found must not be used (RFC 9728 §3.3, RFC 8414 §3.3). */
+export class DiscoveryFailed extends Schema.TaggedError<DiscoveryFailed>()("DiscoveryFailed", {
+  /** What was looked at, without its query. */
+  url: Schema.String,
+  problem: Schema.String
+}) {
+  readonly retryable: boolean = false
+  override get message(): string {
+    return `discovery at ${this.url} failed: ${this.problem}`
+  }
+}
+
+/** The person or the authorization server said no (RFC 6749 §4.1.2.1, RFC 8628 §3.5). */
+export class AuthorizationDenied extends Schema.TaggedError<AuthorizationDenied>()("AuthorizationDenied", {
+  error: Schema.String,
+  /** The server's own words, as plain text. */
+  description: Schema.optionalKey(Schema.String)
+}) {
+  readonly retryable: boolean = false
+  override get message(): string {
+    const detail = this.description === undefined ? this.error : `${this.error}: ${this.description}`
+    return `the authorization was denied (${detail})`
+  }
+}
+
+/** The authorization response is not the answer to a request of ours, or not from the server that was asked. */
+export class AuthorizationResponseInvalid extends Schema.TaggedError<AuthorizationResponseInvalid>()(
+  "AuthorizationResponseInvalid",
+  { problem: Schema.String }
+) {
+  readonly retryable: boolean = false
+  override get message(): string {
+    return `the authorization response cannot be used: ${this.problem}. Log in again`
+  }
+}
+
+/** The MCP server asks for more scope again and again (RFC 6750 §3.1). */
+export class StepUpExhausted extends Schema.TaggedError<StepUpExhausted>()("StepUpExhausted", {
+  attempts: Schema.Int,
+  /** What the last challenge asked for. */
+  scope: Schema.optionalKey(Schema.String)
+}) {
+  readonly retryable: boolean = false
+  override get message(): string {
+    const wanted = this.scope === undefined ? "" : ` (${this.scope})`
+    return `the MCP server still asks for more scope${wanted} after ${this.attempts} authorizations`
+  }
+}
+
 /** Why no token was had. */
 export const OAuthErrorReason = Schema.Union([
   UnsupportedGrantType,
@@ -164,7 +238,13 @@ export const OAuthErrorReason = Schema.Union([
   InvalidResponse,
   InsufficientScope,
   CircuitOpen,
-  UpstreamUnauthorized
+  UpstreamUnauthorized,
+  StoreUnavailable,
+  AuthorizationRequired,
+  DiscoveryFailed,
+  AuthorizationDenied,
+  AuthorizationResponseInvalid,
+  StepUpExhausted
 ])
 
 /** Why no token was had. */

@@ -1,0 +1,39 @@
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { OAuthToken, StoreUnavailable, TokenCacheEntry, TokenKey } from "@secure-mcp/oauth-core"
+import { makeMemoryTokenStore } from "./MemoryTokenStore.ts"
+
+/**
+ * Port: where tokens are kept. A store knows keys, tokens and how long to keep them; whether a token may be served
+ * is not its business.
+ *
+ * The cache reads it only when it has no token in memory that may be served, or is about to replace one. Every
+ * operation must end in bounded time, because callers wait for it and it is not interrupted. A store whose data
+ * leave the process must encrypt them. `tokenStoreContract` of `@secure-mcp/token-cache/testing` says the rest.
+ */
+export class TokenStore extends Context.Service<
+  TokenStore,
+  {
+    /** The token kept for a key, until its time to live is over. */
+    readonly get: (key: TokenKey) => Effect.Effect<OAuthToken | undefined, StoreUnavailable>
+    /**
+     * Keeps a token in place of the one before it. The write is whole when this ends.
+     *
+     * @param timeToLive how long from now; infinite for a token that can still be refreshed after its expiry
+     */
+    readonly set: (
+      key: TokenKey,
+      token: OAuthToken,
+      timeToLive: Duration.Duration
+    ) => Effect.Effect<void, StoreUnavailable>
+    /** Forgets the token of a key and gives it back, in one step: of two callers only one gets it. */
+    readonly remove: (key: TokenKey) => Effect.Effect<OAuthToken | undefined, StoreUnavailable>
+    /** Everything that is kept, in no particular order. */
+    readonly list: Effect.Effect<ReadonlyArray<TokenCacheEntry>, StoreUnavailable>
+  }
+>()("@secure-mcp/token-cache/TokenStore") {
+  /** Keeps tokens in this process only, `TokenCapacity` of them at most. Nothing is written to disk. */
+  static readonly layerMemory: Layer.Layer<TokenStore> = Layer.effect(TokenStore, makeMemoryTokenStore)
+}

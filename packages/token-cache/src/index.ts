@@ -1,0 +1,3 @@
+export * from "./SingleFlightTokenCache.ts"
+export * from "./TokenCapacity.ts"
+export * from "./TokenStore.ts"

@@ -1,0 +1,2 @@
+export { ContractTime, ContractViolation, type ContractPoint } from "./ContractPoint.ts"
+export * from "./TokenStoreContract.ts"

@@ -1,0 +1,114 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Redacted from "effect/Redacted"
+import { tokenKeyString } from "@secure-mcp/oauth-core"
+import { decide, type Asked, type Decision } from "../src/Decision.ts"
+import { hold } from "../src/HeldToken.ts"
+import { beginRemoval, emptySlots, endRemoval, land, leave, type TokenSlots } from "../src/TokenSlots.ts"
+import { keyOf, tokenOf } from "./fixtures.ts"
+
+const key = keyOf("server")
+const id = tokenKeyString(key)
+
+const asking = (options: Partial<Asked> = {}): Asked => ({
+  id,
+  key,
+  expiryBuffer: Duration.seconds(10),
+  outcome: Deferred.makeUnsafe(),
+  ...options
+})
+
+/** What was decided for each request, one after the other, and the state in the end. */
+const run = (state: TokenSlots, now: number, ...requests: ReadonlyArray<Partial<Asked>>) => {
+  let current = state
+  const decisions: Array<Decision> = []
+  for (const request of requests) {
+    const [decision, next] = decide(current, now, asking(request))
+    decisions.push(decision)
+    current = next
+  }
+  return { tags: decisions.map(({ _tag }) => _tag), decisions, state: current }
+}
+
+const nothing = emptySlots(10)
+
+/** A token of 100 s, taken in at time 0. */
+const holding = (): TokenSlots => {
+  const { state } = run(nothing, 0, {})
+  const held = hold(tokenOf("1", { expiresAt: 100_000 }), { wall: 0, monotonic: 0 })
+  return land(state, id, 0, { _tag: "Obtained", held })[1]
+}
+
+const acquisitionOf = (decision: Decision | undefined) =>
+  decision?._tag === "Lead" || decision?._tag === "Join" ? decision.acquisition : undefined
+
+describe("decide", () => {
+  it("lets the first one lead and the others join", () => {
+    const { decisions, tags } = run(nothing, 0, {}, {}, { forceRefresh: true })
+    assert.deepStrictEqual(tags, ["Lead", "Join", "Join"])
+    const [led, joined, last] = decisions.map(acquisitionOf)
+    assert.strictEqual(joined?.outcome, led?.outcome)
+    assert.strictEqual(last?.waiters, 3)
+  })
+
+  it("leaves what it was given as it was", () => {
+    const before = holding()
+    run(before, 95_000, {}, { forceRefresh: true }, { refused: Redacted.make("1") })
+    const [again] = run(before, 0, {}).decisions
+    assert.deepStrictEqual(again?._tag === "Hit" && again.renewal, undefined)
+  })
+
+  it("changes nothing for a hit on the token that was used last", () => {
+    const before = holding()
+    assert.strictEqual(run(before, 50_000, {}).state, before)
+  })
+
+  it("starts one renewal in the margin, and none before", () => {
+    const renewals = (now: number) =>
+      run(holding(), now, {}, {}).decisions.map(
+        (decision) => decision._tag === "Hit" && decision.renewal !== undefined
+      )
+    assert.deepStrictEqual(renewals(89_999), [false, false])
+    assert.deepStrictEqual(renewals(90_000), [true, false])
+  })
+
+  it("lets callers past expiry lead or join, and tells once that the token ran out", () => {
+    const { decisions, tags } = run(holding(), 100_000, {}, {})
+    assert.deepStrictEqual(tags, ["Lead", "Join"])
+    assert.deepStrictEqual(
+      decisions.map(({ expired }) => expired),
+      [true, false]
+    )
+  })
+
+  it("takes a refused token out of service, and only that one", () => {
+    const refused = Redacted.make("1")
+    assert.deepStrictEqual(run(holding(), 0, { refused }, {}).tags, ["Lead", "Join"])
+    assert.deepStrictEqual(run(holding(), 0, { refused: Redacted.make("0") }).tags, ["Hit"])
+  })
+
+  it("holds everyone back while a token is being forgotten, until the acquisition has ended, too", () => {
+    const { state } = run(nothing, 0, {})
+    const [, removing] = beginRemoval(state, id, key, Deferred.makeUnsafe())
+    const [first, halfway] = endRemoval(removing, id)
+    assert.isUndefined(first)
+    assert.deepStrictEqual(run(halfway, 0, {}, { forceRefresh: true }).tags, ["Wait", "Wait"])
+    const held = hold(tokenOf("1"), { wall: 0, monotonic: 0 })
+    const [last, done] = land(halfway, id, 0, { _tag: "Obtained", held })
+    assert.isDefined(last)
+    assert.deepStrictEqual(run(done, 0, {}).tags, ["Lead"])
+  })
+
+  it("holds everyone back while an abandoned acquisition is ending", () => {
+    const { decisions, state } = run(nothing, 0, {}, {})
+    const acquisitionId = acquisitionOf(decisions[0])?.id ?? -1
+    const [one, fewer] = leave(state, id, acquisitionId)
+    assert.isFalse(one)
+    const [last, none] = leave(fewer, id, acquisitionId)
+    assert.isTrue(last)
+    assert.deepStrictEqual(run(none, 0, {}).tags, ["Wait"])
+    const [, done] = land(none, id, 0, { _tag: "Interrupted" })
+    assert.deepStrictEqual(run(done, 0, {}).tags, ["Lead"])
+  })
+})

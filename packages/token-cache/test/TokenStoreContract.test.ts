@@ -1,0 +1,110 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import { OAuthToken, StoreUnavailable, type TokenKey } from "@secure-mcp/oauth-core"
+import { TokenStore } from "@secure-mcp/token-cache"
+import { tokenStoreContract } from "@secure-mcp/token-cache/testing"
+
+type Store = TokenStore["Service"]
+
+/** The memory store with one thing done wrong, and the point that has to notice. */
+const brokenStores: ReadonlyArray<readonly [string, string, (store: Store) => Store]> = [
+  [
+    "joins the parts of a key with colons",
+    "keeps apart keys that differ in any part, whatever they contain",
+    (store) => {
+      const joined = (key: TokenKey): TokenKey => ({
+        ...key,
+        projectId: `${key.projectId}:${key.configId}:${key.serverName}`,
+        configId: "",
+        serverName: ""
+      })
+      return {
+        ...store,
+        get: (key) => store.get(joined(key)),
+        set: (key, token, timeToLive) => store.set(joined(key), token, timeToLive),
+        remove: (key) => store.remove(joined(key))
+      }
+    }
+  ],
+  [
+    "never forgets",
+    "forgets a token when its time to live is over, and not before",
+    (store) => ({ ...store, set: (key, token) => store.set(key, token, Duration.infinity) })
+  ],
+  [
+    "forgets too early",
+    "forgets a token when its time to live is over, and not before",
+    (store) => ({ ...store, set: (key, token) => store.set(key, token, Duration.millis(400)) })
+  ],
+  [
+    "drops the refresh token",
+    "gives back every field of a token",
+    (store) => ({
+      ...store,
+      set: (key, token, timeToLive) => {
+        const { refreshToken: _, ...fields } = token
+        return store.set(key, new OAuthToken(fields), timeToLive)
+      }
+    })
+  ],
+  [
+    "keeps the first token",
+    "replaces the token of a key, and its time to live",
+    (store) => ({
+      ...store,
+      set: (key, token, timeToLive) =>
+        Effect.flatMap(store.get(key), (kept) =>
+          kept === undefined ? store.set(key, token, timeToLive) : Effect.void
+        )
+    })
+  ],
+  [
+    "gives a removed token to everyone",
+    "gives a removed token to one caller only and keeps it no longer",
+    (store) => ({
+      ...store,
+      remove: (key) =>
+        Effect.gen(function* () {
+          const token = yield* store.get(key)
+          yield* Effect.yieldNow
+          yield* store.remove(key)
+          return token
+        })
+    })
+  ],
+  [
+    "reveals secrets",
+    "shows no secret when its tokens are printed",
+    (store) => ({
+      ...store,
+      get: (key) =>
+        Effect.map(store.get(key), (token) =>
+          token === undefined
+            ? undefined
+            : Object.assign(token, { toJSON: () => Redacted.value(token.accessToken) })
+        )
+    })
+  ],
+  [
+    "fails",
+    "knows nothing of a key that was never set",
+    (store) => ({ ...store, get: () => Effect.fail(new StoreUnavailable({ problem: "gone" })) })
+  ]
+]
+
+describe("tokenStoreContract", () => {
+  for (const [fault, name, breaking] of brokenStores)
+    it.effect(`finds out a store that ${fault}`, () =>
+      Effect.gen(function* () {
+        const point = tokenStoreContract.find((candidate) => candidate.name === name)
+        assert.isDefined(point)
+        const broken = Layer.effect(TokenStore, Effect.map(TokenStore, breaking))
+        const store = Layer.provide(broken, TokenStore.layerMemory)
+        const violation = yield* Effect.flip(Effect.provide(point.effect, store))
+        assert.strictEqual(violation._tag, "ContractViolation")
+      })
+    )
+})

@@ -1,0 +1,116 @@
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import {
+  OAuthError,
+  OAuthEvents,
+  OAuthToken,
+  RequestTimeout,
+  type OAuthEvent,
+  type TokenCacheRequest,
+  type TokenKey
+} from "@secure-mcp/oauth-core"
+
+export const keyOf = (serverName: string): TokenKey => ({
+  projectId: "default",
+  configId: "default",
+  serverName,
+  fingerprint: "f"
+})
+
+/** A token issued at the epoch, where the TestClock starts; it lives for ever unless `expiresAt` says otherwise. */
+export const tokenOf = (accessToken: string, fields: Partial<OAuthToken> = {}) =>
+  new OAuthToken({
+    accessToken: Redacted.make(accessToken),
+    tokenType: "Bearer",
+    issuedAt: 0,
+    reusable: true,
+    ...fields
+  })
+
+/** What is in an access token, for assertions. */
+export const text = (token: OAuthToken | undefined) => token && Redacted.value(token.accessToken)
+
+export const refusedBy = (correlationId: string) =>
+  new OAuthError({
+    operation: "get an access token",
+    serverName: "server",
+    correlationId,
+    reason: new RequestTimeout({ endpoint: "https://auth.example.com/token", seconds: 10 })
+  })
+
+/** Grants "1", "2", ... and remembers what it was asked. */
+export const makeServer = (
+  options: { readonly expiresIn?: number; readonly refreshToken?: boolean } = {}
+) => {
+  const previous: Array<string | undefined> = []
+  let running = 0
+  let most = 0
+  let interrupted = 0
+  const server = {
+    previous,
+    /** Acquisitions started. */
+    get count() {
+      return previous.length
+    },
+    /** Acquisitions that ran at the same time, at most. */
+    get most() {
+      return most
+    },
+    get interrupted() {
+      return interrupted
+    },
+    /** What to wait for before an acquisition ends. */
+    gate: Effect.void as Effect.Effect<void>,
+    /** What an acquisition ends with, instead of a token. */
+    failure: undefined as OAuthError | undefined,
+    acquire: (replaced: OAuthToken | undefined): Effect.Effect<OAuthToken, OAuthError> =>
+      Effect.gen(function* () {
+        previous.push(text(replaced))
+        const name = String(previous.length)
+        running += 1
+        most = Math.max(most, running)
+        yield* server.gate
+        if (server.failure !== undefined) return yield* server.failure
+        const now = yield* Clock.currentTimeMillis
+        return tokenOf(name, {
+          issuedAt: now,
+          ...(options.expiresIn === undefined ? {} : { expiresAt: now + options.expiresIn * 1000 }),
+          ...(options.refreshToken === true ? { refreshToken: Redacted.make(`refresh-${name}`) } : {})
+        })
+      }).pipe(
+        Effect.onInterrupt(() => Effect.sync(() => (interrupted += 1))),
+        Effect.ensuring(Effect.sync(() => (running -= 1)))
+      )
+  }
+  return server
+}
+
+/** Asks for the token of a server; renewed 10 s ahead unless told otherwise. */
+export const requestOf = (
+  server: { readonly acquire: TokenCacheRequest["acquire"] },
+  options: Partial<TokenCacheRequest> = {}
+): TokenCacheRequest => ({
+  key: keyOf("server"),
+  expiryBuffer: Duration.seconds(10),
+  acquire: server.acquire,
+  ...options
+})
+
+/** Writes events down. */
+export const recordEvents = () => {
+  const events: Array<OAuthEvent> = []
+  const layer = Layer.succeed(OAuthEvents, {
+    publish: (event) => Effect.sync(() => void events.push(event))
+  })
+  return { events, layer, tags: () => events.map(({ _tag }) => _tag) }
+}
+
+/** A gate that is shut until it is opened. */
+export const makeGate = () => {
+  const gate = Deferred.makeUnsafe<void>()
+  return { passed: Deferred.await(gate), open: Deferred.succeed(gate, undefined) }
+}
