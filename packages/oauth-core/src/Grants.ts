@@ -1,17 +1,16 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
-import type { OAuthConfig } from "./OAuthConfig.ts"
+import type { AccessTokenRequest } from "./AccessTokenRequest.ts"
+import type { Challenge } from "./Challenge.ts"
 import type { OAuthError } from "./OAuthError.ts"
 import type { OAuthToken } from "./OAuthToken.ts"
 
 /** One piece of work at an authorization server. */
-export interface GrantRequest {
-  readonly serverName: string
-  readonly config: OAuthConfig
-  /** The person the token is for; absent for the client's own token. */
-  readonly subject?: string | undefined
+export interface GrantRequest extends AccessTokenRequest {
   /** One per acquisition; sent with every request of it and named in its errors. */
   readonly correlationId: string
+  /** What the MCP server said when it refused, if that is why there is work. */
+  readonly challenge?: Challenge | undefined
 }
 
 /** Port: routes a configuration to the flow for its grant type. */

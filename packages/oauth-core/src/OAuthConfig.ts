@@ -1,10 +1,20 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { ClientAuthenticationMethod } from "./ClientAuthenticationMethod.ts"
 import { decodeConfig, type ConfigResult } from "./ConfigProblem.ts"
 import { oauthConfigRules } from "./OAuthConfigRules.ts"
 
-/** The grants that can be configured (RFC 6749 §4). Refreshing is not among them: it happens by itself. */
-export const grantTypes = ["client_credentials", "authorization_code"] as const
+/**
+ * The grants that can be configured (RFC 6749 §4, RFC 7523, RFC 8628, RFC 8693). Refreshing is not among them: it
+ * happens by itself.
+ */
+export const grantTypes = [
+  "client_credentials",
+  "authorization_code",
+  "jwt_bearer",
+  "token_exchange",
+  "device_code"
+] as const
 
 /** A grant that can be configured. */
 export type GrantType = (typeof grantTypes)[number]
@@ -28,6 +38,24 @@ const Secret = Schema.RedactedFromValue(Schema.String)
 /** A form parameter: JSON scalars are written the way they stand in the file. */
 const Parameter = Schema.Union([Schema.String, Schema.Finite, Schema.Boolean])
 
+/** Where the assertion of an enterprise-managed authorization comes from: the token exchange of RFC 8693 there. */
+const IdentityProvider = Schema.Struct({
+  tokenUrl: Schema.optionalKey(Schema.String),
+  clientId: Schema.optionalKey(Schema.String),
+  clientSecret: Schema.optionalKey(Secret),
+  /** The person's token; `${file:/path}` is read anew for each request. */
+  subjectToken: Schema.optionalKey(Secret),
+  subjectTokenType: withDefault(Schema.String, "urn:ietf:params:oauth:token-type:id_token")
+}).pipe(
+  Schema.encodeKeys({
+    tokenUrl: "token_url",
+    clientId: "client_id",
+    clientSecret: "client_secret",
+    subjectToken: "subject_token",
+    subjectTokenType: "subject_token_type"
+  })
+)
+
 const fields = {
   /** Off: the entry passes through untouched. */
   enabled: withDefault(Schema.Boolean, false),
@@ -36,8 +64,22 @@ const fields = {
   grantType: withDefault(GrantType, "client_credentials"),
   /** Token endpoint (RFC 6749 §3.2). */
   tokenUrl: Schema.optionalKey(Schema.String),
+  /** The authorization server, byte for byte (RFC 8414 §2), where it is not to be found through the resource. */
+  issuer: Schema.optionalKey(Schema.String),
   clientId: Schema.optionalKey(Schema.String),
   clientSecret: Schema.optionalKey(Secret),
+  /** The https URL that is our `client_id` where the server supports Client ID Metadata Documents. */
+  clientMetadataUrl: Schema.optionalKey(Schema.String),
+  /** The name a server we register at shows to the person (RFC 7591 §2). */
+  clientName: Schema.optionalKey(Schema.String),
+  /** Default: what the server's metadata prefers and this configuration can do, else `use_basic_auth` decides. */
+  tokenEndpointAuthMethod: Schema.optionalKey(ClientAuthenticationMethod),
+  /** For `private_key_jwt`: PEM (PKCS#8) or a JWK as JSON. */
+  privateKey: Schema.optionalKey(Secret),
+  /** Default: the one that fits the key. */
+  privateKeyAlg: Schema.optionalKey(Schema.Literals(["ES256", "RS256", "EdDSA"])),
+  /** The `kid` by which the server finds the public key. */
+  privateKeyId: Schema.optionalKey(Schema.String),
   audience: Schema.optionalKey(Schema.String),
   organization: Schema.optionalKey(Schema.String),
   /** Space-separated scope tokens (RFC 6749 §3.3). */
@@ -47,11 +89,21 @@ const fields = {
   /** PKCE (RFC 7636). Always on with version 2.1. */
   usePkce: withDefault(Schema.Boolean, false),
   authorizationUrl: Schema.optionalKey(Schema.String),
+  /** Device authorization endpoint (RFC 8628 §3.1). */
+  deviceAuthorizationUrl: Schema.optionalKey(Schema.String),
   redirectUri: Schema.optionalKey(Schema.String),
   state: Schema.optionalKey(Secret),
   codeVerifier: Schema.optionalKey(Secret),
   codeChallenge: Schema.optionalKey(Schema.String),
   codeChallengeMethod: withDefault(Schema.Literals(["S256", "plain"]), "S256"),
+  /** For `jwt_bearer`: the JWT (RFC 7523 §2.1); `${file:/path}` is read anew for each request. */
+  assertion: Schema.optionalKey(Secret),
+  /** For `jwt_bearer`: where the assertion is obtained first. */
+  identityProvider: Schema.optionalKey(IdentityProvider),
+  /** For `token_exchange` (RFC 8693 §2.1); `${file:/path}` is read anew for each request. */
+  subjectToken: Schema.optionalKey(Secret),
+  subjectTokenType: Schema.optionalKey(Schema.String),
+  requestedTokenType: Schema.optionalKey(Schema.String),
   /** Seconds before expiry from which a token is refreshed in the background; at most half of its lifetime counts. */
   tokenExpiryBuffer: withDefault(Schema.Finite, 300),
   /** Seconds a token lives when the answer does not say. */
@@ -85,11 +137,22 @@ const wireNames = {
   clientId: "client_id",
   clientSecret: "client_secret",
   usePkce: "use_pkce",
+  clientMetadataUrl: "client_metadata_url",
+  clientName: "client_name",
+  tokenEndpointAuthMethod: "token_endpoint_auth_method",
+  privateKey: "private_key",
+  privateKeyAlg: "private_key_alg",
+  privateKeyId: "private_key_id",
   authorizationUrl: "authorization_url",
+  deviceAuthorizationUrl: "device_authorization_url",
   redirectUri: "redirect_uri",
   codeVerifier: "code_verifier",
   codeChallenge: "code_challenge",
   codeChallengeMethod: "code_challenge_method",
+  identityProvider: "identity_provider",
+  subjectToken: "subject_token",
+  subjectTokenType: "subject_token_type",
+  requestedTokenType: "requested_token_type",
   tokenExpiryBuffer: "token_expiry_buffer",
   defaultExpiresIn: "default_expires_in",
   useBasicAuth: "use_basic_auth",

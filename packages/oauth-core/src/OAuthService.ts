@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
+import type { AccessTokenRequest } from "./AccessTokenRequest.ts"
 import { Grants, type GrantRequest } from "./Grants.ts"
 import type { OAuthConfig } from "./OAuthConfig.ts"
 import { OAuthError } from "./OAuthError.ts"
@@ -13,18 +14,6 @@ import { OAuthHttp } from "./OAuthHttp.ts"
 import type { OAuthToken } from "./OAuthToken.ts"
 import { TokenCache, type CachedToken } from "./TokenCache.ts"
 import { tokenFingerprint, type TokenKey } from "./TokenKey.ts"
-
-/** Whose token is wanted, and for which server. */
-export interface AccessTokenRequest {
-  readonly serverName: string
-  readonly config: OAuthConfig
-  /** Default: "default". */
-  readonly projectId?: string | undefined
-  /** Default: "default". */
-  readonly configId?: string | undefined
-  /** The person the token is for; absent for the client's own token. */
-  readonly subject?: string | undefined
-}
 
 /** Access tokens for MCP servers: obtained when needed, kept while fresh, renewed ahead of expiry, revoked. */
 export class OAuthService extends Context.Service<
@@ -62,12 +51,7 @@ const make = Effect.gen(function* () {
   const fingerprintOf = yield* makeFingerprintMemo
 
   const newGrantRequest = (request: AccessTokenRequest): Effect.Effect<GrantRequest> =>
-    Effect.map(random.uuidV4(), (correlationId) => ({
-      serverName: request.serverName,
-      config: request.config,
-      subject: request.subject,
-      correlationId
-    }))
+    Effect.map(random.uuidV4(), (correlationId) => ({ ...request, correlationId }))
 
   const keyOf = Effect.fnUntraced(function* (request: AccessTokenRequest) {
     const { certificateThumbprint } = yield* http

@@ -1,6 +1,22 @@
 import * as Duration from "effect/Duration"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { ClientAuthenticationMethod } from "./ClientAuthenticationMethod.ts"
+
+/** The client a grant was given to, and by whom: only it can refresh, and only there (RFC 6749 §10.4). */
+export const GrantedClient = Schema.Struct({
+  /** As it was configured or discovered; absent where every endpoint is configured and no issuer is known. */
+  issuer: Schema.optionalKey(Schema.String),
+  clientId: Schema.String,
+  /** Of a registered client. That of a configured one stays in the configuration. */
+  clientSecret: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
+  /** When the secret ends, in milliseconds since the epoch; absent if it does not. */
+  clientSecretExpiresAt: Schema.optionalKey(Schema.Finite),
+  tokenEndpointAuthMethod: Schema.optionalKey(ClientAuthenticationMethod)
+})
+
+/** The client a grant was given to, and by whom. */
+export interface GrantedClient extends Schema.Schema.Type<typeof GrantedClient> {}
 
 /**
  * An access token as it was granted (RFC 6749 §5.1), with the moments that rule its life.
@@ -19,7 +35,9 @@ export class OAuthToken extends Schema.Class<OAuthToken>("@secure-mcp/oauth-core
   /** When it ends, in milliseconds since the epoch; absent for a token that lives until it is refused. */
   expiresAt: Schema.optionalKey(Schema.Finite),
   /** Whether it may be served again; false for a token whose lifetime nobody stated. */
-  reusable: Schema.Boolean
+  reusable: Schema.Boolean,
+  /** For a person's grant. */
+  grantedTo: Schema.optionalKey(GrantedClient)
 }) {
   /** How long the token lives from the moment it was received. */
   get lifetime(): Duration.Duration {

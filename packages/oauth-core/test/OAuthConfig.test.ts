@@ -49,7 +49,9 @@ describe("OAuthConfig", () => {
         "use_pkce authorization_url redirect_uri state code_verifier code_challenge code_challenge_method " +
         "token_expiry_buffer use_basic_auth enforce_https token_in_header_only use_mtls client_cert_path " +
         "client_key_path ca_bundle_path revocation_url validate_scopes additional_params custom_headers " +
-        "default_expires_in token_env"
+        "default_expires_in token_env issuer client_metadata_url client_name token_endpoint_auth_method " +
+        "private_key private_key_alg private_key_id device_authorization_url assertion identity_provider " +
+        "subject_token subject_token_type requested_token_type"
       ).split(" ")
     )
   })

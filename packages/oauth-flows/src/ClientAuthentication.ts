@@ -1,8 +1,10 @@
 import { Misconfigured } from "@secure-mcp/oauth-core"
-import type { OAuthConfig, OAuthErrorReason } from "@secure-mcp/oauth-core"
+import type { OAuthConfig } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
 import * as Redacted from "effect/Redacted"
+import type { Client } from "./Client.ts"
+import { clientAssertion } from "./ClientAssertion.ts"
 import { formEncode, type FormParameters } from "./Form.ts"
 
 /** What a request to an endpoint carries so that the authorization server knows the client. */
@@ -12,24 +14,36 @@ export interface ClientAuthentication {
 }
 
 /**
- * The client authentication that a configuration asks for (RFC 6749 §2.3).
+ * Authenticates a client by its method: one of them, never two (RFC 6749 §2.3). A client that the TLS connection
+ * authenticates (RFC 8705 §2) and a public one (RFC 6749 §3.2.1) only say who they are.
  *
- * - with a secret: client_secret_basic, or client_secret_post if `use_basic_auth` is off; never both (§2.3.1)
- * - without one: `client_id` alone, for a client that the TLS connection authenticates (RFC 8705 §2) and for a
- *   public client (§3.2.1)
+ * @param config holds the key of `private_key_jwt`
  */
 export const authenticateClient = (
+  client: Client,
   config: OAuthConfig
-): Effect.Effect<ClientAuthentication, OAuthErrorReason> => {
-  const { clientId, clientSecret } = config
-  if (clientId === undefined) {
-    return Effect.fail(new Misconfigured({ problem: "`client_id` is not configured" }))
+): Effect.Effect<ClientAuthentication, Misconfigured> => {
+  const { authenticationMethod, clientId, clientSecret } = client
+  switch (authenticationMethod) {
+    case "client_secret_basic":
+      return Effect.map(required(clientSecret), (secret) => basic(clientId, secret))
+    case "client_secret_post":
+      return Effect.map(required(clientSecret), (secret) => post(clientId, secret))
+    case "private_key_jwt":
+      return Effect.map(clientAssertion(client, config), (assertion) => signed(clientId, assertion))
+    case "none":
+    case "tls_client_auth":
+    case "self_signed_tls_client_auth":
+      return Effect.succeed({ headers: {}, parameters: { client_id: clientId } })
   }
-  if (clientSecret === undefined) return Effect.succeed(identified(clientId))
-  return Effect.succeed(config.useBasicAuth ? basic(clientId, clientSecret) : post(clientId, clientSecret))
 }
 
-/** client_secret_basic: both are form-urlencoded first, so that a colon in the id is not taken for the separator. */
+const required = (clientSecret: Redacted.Redacted | undefined) =>
+  clientSecret === undefined
+    ? Effect.fail(new Misconfigured({ problem: "`client_secret` is not configured" }))
+    : Effect.succeed(clientSecret)
+
+/** Both are form-urlencoded first, so that a colon in the id is not taken for the separator (§2.3.1). */
 const basic = (clientId: string, clientSecret: Redacted.Redacted): ClientAuthentication => {
   const credentials = Base64.encode(`${formEncode(clientId)}:${formEncode(Redacted.value(clientSecret))}`)
   return { headers: { authorization: Redacted.make(`Basic ${credentials}`) }, parameters: {} }
@@ -40,7 +54,12 @@ const post = (clientId: string, clientSecret: Redacted.Redacted): ClientAuthenti
   parameters: { client_id: clientId, client_secret: clientSecret }
 })
 
-const identified = (clientId: string): ClientAuthentication => ({
+/** RFC 7523 §2.2 */
+const signed = (clientId: string, assertion: Redacted.Redacted): ClientAuthentication => ({
   headers: {},
-  parameters: { client_id: clientId }
+  parameters: {
+    client_id: clientId,
+    client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+    client_assertion: assertion
+  }
 })

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import { Circuit } from "./Circuit.ts"
-import { tokenEndpoint } from "./Endpoint.ts"
 import type { Flow } from "./Flow.ts"
+import { ResolvedClients } from "./ResolvedClient.ts"
 import { retryTransient } from "./Retry.ts"
 import { requestToken } from "./TokenRequest.ts"
 
@@ -9,13 +9,13 @@ import { requestToken } from "./TokenRequest.ts"
 export const clientCredentials: Flow = Effect.fn("ClientCredentials.acquire")(function* (request) {
   const { config } = request
   const circuit = yield* Circuit
-  const endpoint = yield* tokenEndpoint(config)
-  const token = requestToken(request, endpoint, {
+  const resolved = yield* (yield* ResolvedClients).resolve(request)
+  const token = requestToken(request, resolved, {
     grant_type: "client_credentials",
-    scope: config.scope,
+    scope: resolved.scope,
     audience: config.audience,
     organization: config.organization,
-    resource: config.resource
+    resource: resolved.resource
   })
-  return yield* circuit.protect(retryTransient(token), endpoint, config)
+  return yield* circuit.protect(retryTransient(token), resolved.tokenEndpoint, config)
 })

@@ -21,6 +21,8 @@ import * as Predicate from "effect/Predicate"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import { AddressGuard } from "./AddressGuard.ts"
+import type { Client } from "./Client.ts"
 import { authenticateClient, type ClientAuthentication } from "./ClientAuthentication.ts"
 import type { Endpoint } from "./Endpoint.ts"
 import { describeRefusal, type Refuse } from "./ErrorResponse.ts"
@@ -32,8 +34,19 @@ import { transportProblem } from "./TransportProblem.ts"
 export interface EndpointForm {
   readonly request: GrantRequest
   readonly endpoint: Endpoint
+  /** Who we are there. */
+  readonly client: Client
   readonly parameters: FormParameters
   readonly headers?: Readonly<Record<string, Redacted.Redacted>> | undefined
+}
+
+/** Any other message for a server on the way to a token. */
+export interface EndpointMessage {
+  readonly request: GrantRequest
+  readonly endpoint: Endpoint
+  readonly message: HttpClientRequest.HttpClientRequest
+  /** What it carries that must not be shown, should the server echo it. */
+  readonly secrets: ReadonlyArray<Redacted.Redacted>
 }
 
 /**
@@ -46,60 +59,88 @@ export type UseAnswer<A> = (
   refuse: Refuse
 ) => Effect.Effect<A, OAuthErrorReason | HttpClientError>
 
-/** Sends authenticated forms to the endpoints of authorization servers. */
+/** Sends messages to the endpoints of authorization servers, and to nobody they should not go to. */
 export class EndpointClient extends Context.Service<
   EndpointClient,
   {
-    /** One attempt. The connection is given back or closed when it ends, however it ends. */
+    /** An authenticated form, once. The connection is given back or closed when it ends, however it ends. */
     readonly post: <A>(form: EndpointForm, useAnswer: UseAnswer<A>) => Effect.Effect<A, OAuthErrorReason>
+    /** A message as it is, once, without client authentication. */
+    readonly send: <A>(
+      message: EndpointMessage,
+      useAnswer: UseAnswer<A>
+    ) => Effect.Effect<A, OAuthErrorReason>
   }
 >()("@secure-mcp/oauth-flows/EndpointClient") {
   /** @param timeout bounds each attempt, from connecting to the last byte of the answer */
-  static readonly layer = (timeout: Duration.Input): Layer.Layer<EndpointClient, never, OAuthHttp> =>
+  static readonly layer = (
+    timeout: Duration.Input
+  ): Layer.Layer<EndpointClient, never, OAuthHttp | AddressGuard> =>
     Layer.effect(
       EndpointClient,
-      Effect.map(OAuthHttp, (http) => ({ post: makePost(http, timeout) }))
+      Effect.gen(function* () {
+        const send = makeSend(yield* OAuthHttp, yield* AddressGuard, timeout)
+        return { send, post: makePost(send) }
+      })
     )
 }
 
+type Send = EndpointClient["Service"]["send"]
+
 const makePost =
-  (http: OAuthHttp["Service"], timeout: Duration.Input): EndpointClient["Service"]["post"] =>
+  (send: Send): EndpointClient["Service"]["post"] =>
   (form, useAnswer) =>
-    exchange(http, form, useAnswer).pipe(
+    Effect.flatMap(authenticateClient(form.client, form.request.config), (authentication) =>
+      send(
+        {
+          request: form.request,
+          endpoint: form.endpoint,
+          message: formMessage(form, authentication),
+          secrets: secretsOf(form, authentication)
+        },
+        useAnswer
+      )
+    )
+
+const makeSend =
+  (http: OAuthHttp["Service"], guard: AddressGuard["Service"], timeout: Duration.Input): Send =>
+  (message, useAnswer) =>
+    guard.check(message.endpoint, message.request).pipe(
+      Effect.andThen(exchange(http, message, useAnswer)),
       Effect.scoped,
-      Effect.catchTag("HttpClientError", (error) => Effect.fail(transportFailure(form, error))),
+      Effect.catchTag("HttpClientError", (error) => Effect.fail(transportFailure(message.endpoint, error))),
       Effect.timeoutOrElse({
         duration: timeout,
         orElse: () =>
           Effect.fail(
-            new RequestTimeout({ endpoint: form.endpoint.name, seconds: Duration.toSeconds(timeout) })
+            new RequestTimeout({ endpoint: message.endpoint.name, seconds: Duration.toSeconds(timeout) })
           )
       }),
-      Effect.withSpan("EndpointClient.post")
+      Effect.withSpan("EndpointClient.send")
     )
 
 const exchange = Effect.fnUntraced(function* <A>(
   http: OAuthHttp["Service"],
-  form: EndpointForm,
+  { endpoint, message, request, secrets }: EndpointMessage,
   useAnswer: UseAnswer<A>
 ) {
-  const { config } = form.request
-  const authentication = yield* authenticateClient(config)
-  const { client } = yield* http.connection(config)
+  const { client } = yield* http.connection(request.config)
+  const { correlationId } = request
   // The scope aborts what is left of the exchange, so an answer that is not read to its end lets go of the connection.
-  const response = yield* HttpClient.withScope(client).execute(buildRequest(form, authentication))
-  const refuse = describeRefusal(form.endpoint.name, makeSecretMask(secretsOf(form, authentication)))
-  return yield* judge(form.endpoint, response, refuse, useAnswer)
+  const response = yield* HttpClient.withScope(client).execute(
+    HttpClientRequest.setHeaders(message, {
+      accept: "application/json",
+      "x-correlation-id": correlationId,
+      "x-request-id": correlationId
+    })
+  )
+  const refuse = describeRefusal(endpoint.name, makeSecretMask(secrets))
+  return yield* judge(endpoint, response, refuse, useAnswer)
 })
 
-const buildRequest = ({ endpoint, headers, parameters, request }: EndpointForm, auth: ClientAuthentication) =>
+const formMessage = ({ endpoint, headers, parameters }: EndpointForm, auth: ClientAuthentication) =>
   HttpClientRequest.post(endpoint.url).pipe(
     HttpClientRequest.setHeaders(Record.map({ ...headers, ...auth.headers }, Redacted.value)),
-    HttpClientRequest.setHeaders({
-      accept: "application/json",
-      "x-correlation-id": request.correlationId,
-      "x-request-id": request.correlationId
-    }),
     HttpClientRequest.bodyUrlParams(
       Record.filter({ ...parameters, ...auth.parameters }, (value) => value !== undefined)
     )
@@ -108,7 +149,7 @@ const buildRequest = ({ endpoint, headers, parameters, request }: EndpointForm, 
 /** Whatever was sent redacted, and the client secret, which Basic sends in disguise. */
 const secretsOf = (form: EndpointForm, auth: ClientAuthentication): ReadonlyArray<Redacted.Redacted> =>
   [
-    form.request.config.clientSecret,
+    form.client.clientSecret,
     ...[form.parameters, form.headers ?? {}, auth.parameters, auth.headers].flatMap((sent) =>
       Object.values<string | Redacted.Redacted | undefined>(sent)
     )
@@ -148,7 +189,7 @@ const retryAfterSeconds = (headers: Headers.Headers, now: number): number | unde
   return Duration.toSeconds(Duration.min(Headers.retryAfterDelay(parsed.success, now), aYear))
 }
 
-const transportFailure = ({ endpoint }: EndpointForm, error: HttpClientError): OAuthErrorReason =>
+const transportFailure = (endpoint: Endpoint, error: HttpClientError): OAuthErrorReason =>
   Predicate.isTagged(error.reason, "InvalidUrlError")
     ? new Misconfigured({ problem: `${endpoint.name} has no valid URL` })
     : new ConnectionFailed({ endpoint: endpoint.name, problem: transportProblem(error) })

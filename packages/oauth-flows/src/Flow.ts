@@ -2,9 +2,10 @@ import type { GrantRequest, OAuthErrorReason, OAuthToken } from "@secure-mcp/oau
 import type * as Effect from "effect/Effect"
 import type { Circuit } from "./Circuit.ts"
 import type { EndpointClient } from "./EndpointClient.ts"
+import type { ResolvedClients } from "./ResolvedClient.ts"
 
 /** What a flow may use. */
-export type FlowServices = EndpointClient | Circuit
+export type FlowServices = EndpointClient | Circuit | ResolvedClients
 
 /**
  * Obtains a token by one grant. The flow decides what may be repeated: an authorization code or a rotating refresh

@@ -4,10 +4,13 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { AddressGuard } from "./AddressGuard.ts"
 import { Circuit } from "./Circuit.ts"
 import { clientCredentials } from "./ClientCredentials.ts"
+import { ClientResolution } from "./ClientResolution.ts"
 import { EndpointClient } from "./EndpointClient.ts"
 import type { Flow, FlowServices } from "./Flow.ts"
+import { ResolvedClients } from "./ResolvedClient.ts"
 import { revokeToken } from "./Revocation.ts"
 
 export interface GrantsOptions {
@@ -18,7 +21,10 @@ export interface GrantsOptions {
 /** The flow of each grant. One without a flow fails with `UnsupportedGrantType`. */
 const flows: Record<GrantType, Flow | undefined> = {
   client_credentials: clientCredentials,
-  authorization_code: undefined
+  authorization_code: undefined,
+  jwt_bearer: undefined,
+  token_exchange: undefined,
+  device_code: undefined
 }
 
 const acquireBy = (
@@ -31,7 +37,11 @@ const acquireBy = (
 }
 
 const make = Effect.gen(function* () {
-  const services = Context.pick(EndpointClient, Circuit)(yield* Effect.context<EndpointClient | Circuit>())
+  const services = Context.pick(
+    EndpointClient,
+    Circuit,
+    ResolvedClients
+  )(yield* Effect.context<FlowServices>())
   return Grants.of({
     acquire: Effect.fn("Grants.acquire")((request, previous) =>
       acquireBy(request, previous).pipe(
@@ -59,7 +69,11 @@ const annotateLogs = ({ correlationId, serverName }: GrantRequest) =>
   Effect.annotateLogs({ server_name: serverName, correlation_id: correlationId })
 
 const layerOptions = ({ authTimeout = "10 seconds" }: GrantsOptions): Layer.Layer<Grants, never, OAuthHttp> =>
-  Layer.effect(Grants, make).pipe(Layer.provide([EndpointClient.layer(authTimeout), Circuit.layer]))
+  Layer.effect(Grants, make).pipe(
+    Layer.provide(ClientResolution.layer),
+    Layer.provide([EndpointClient.layer(authTimeout), Circuit.layer]),
+    Layer.provide(AddressGuard.layer)
+  )
 
 /** Implements the `Grants` port: tokens are obtained by the flow of the configured grant, with retries behind a circuit. */
 export const GrantsLayer = {

@@ -48,6 +48,6 @@ export class ResolvedClients extends Context.Service<
   }
 >()("@secure-mcp/oauth-flows/ResolvedClients") {}
 
-/** Whether a grant was given to this client by this issuer. If not, its tokens must not be used there. */
+/** Whether a grant was given to this client by this issuer. If not, its refresh token must not be sent there. */
 export const belongsTo = ({ grantedTo }: OAuthToken, { client, issuer }: ResolvedClient): boolean =>
-  grantedTo === undefined || (grantedTo.clientId === client.clientId && grantedTo.issuer === issuer)
+  grantedTo !== undefined && grantedTo.clientId === client.clientId && grantedTo.issuer === issuer

@@ -3,9 +3,9 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
-import type { Endpoint } from "./Endpoint.ts"
 import { EndpointClient } from "./EndpointClient.ts"
 import type { FormParameters } from "./Form.ts"
+import type { ResolvedClient } from "./ResolvedClient.ts"
 import { readTokenResponse } from "./TokenResponse.ts"
 
 /**
@@ -16,18 +16,19 @@ import { readTokenResponse } from "./TokenResponse.ts"
  */
 export const requestToken = Effect.fn("TokenRequest.requestToken")(function* (
   request: GrantRequest,
-  endpoint: Endpoint,
+  { client, tokenEndpoint: endpoint }: Pick<ResolvedClient, "client" | "tokenEndpoint">,
   parameters: FormParameters
 ) {
   const { additionalParams, customHeaders } = request.config
-  const client = yield* EndpointClient
+  const endpointClient = yield* EndpointClient
   yield* Effect.logDebug(`Asking ${endpoint.name}`)
   // Its life is counted from here, because the server may have begun to count before the answer was on its way.
   const issuedAt = yield* Clock.currentTimeMillis
-  const token = yield* client.post(
+  const token = yield* endpointClient.post(
     {
       request,
       endpoint,
+      client,
       parameters: { ...Record.map(additionalParams, asText), ...parameters },
       headers: customHeaders
     },

@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { OAuthConfig } from "@secure-mcp/oauth-core"
 import { Answer, StubAuthorizationServer } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as fc from "fast-check"
 import { authenticateClient } from "../src/ClientAuthentication.ts"
+import { configuredClient } from "../src/ConfiguredClient.ts"
 import { decodeConfig, makeGrants, requestFor } from "./grants.ts"
 
 const sentWith = Effect.fnUntraced(function* (oauth: Readonly<Record<string, unknown>>) {
@@ -15,6 +17,12 @@ const sentWith = Effect.fnUntraced(function* (oauth: Readonly<Record<string, unk
   assert(request !== undefined)
   return request
 })
+
+/** As the configuration alone has it. */
+const authenticate = (config: OAuthConfig) =>
+  Effect.flatMap(configuredClient(config, "https://as.example.com", undefined), (client) =>
+    authenticateClient(client, config)
+  )
 
 const formDecode = (value: string) => new URLSearchParams(`v=${value}`).get("v")
 
@@ -58,7 +66,7 @@ describe("client authentication", () => {
 
   it.effect.each(withoutSecret)("%s is known by its client_id in the body", ([, oauth]) =>
     Effect.gen(function* () {
-      const authentication = yield* authenticateClient(decodeConfig(oauth))
+      const authentication = yield* authenticate(decodeConfig(oauth))
       assert.deepStrictEqual(authentication, { headers: {}, parameters: { client_id: "gateway" } })
     })
   )
@@ -66,7 +74,7 @@ describe("client authentication", () => {
   it.effect("without a client_id there is nothing to authenticate", () =>
     Effect.gen(function* () {
       const config = decodeConfig({ grant_type: "authorization_code", client_id: undefined })
-      const reason = yield* Effect.flip(authenticateClient(config))
+      const reason = yield* Effect.flip(authenticate(config))
       assert.strictEqual(reason.message, "`client_id` is not configured")
     })
   )
@@ -80,7 +88,7 @@ describe("client authentication", () => {
           client_id: clientId,
           client_secret: clientSecret
         })
-        const { headers } = Effect.runSync(authenticateClient(config))
+        const { headers } = Effect.runSync(authenticate(config))
         assert(headers["authorization"] !== undefined)
         const [scheme, credentials = ""] = Redacted.value(headers["authorization"]).split(" ")
         const [id = "", secret = "", ...more] = Buffer.from(credentials, "base64").toString().split(":")

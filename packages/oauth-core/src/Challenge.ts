@@ -1,0 +1,53 @@
+/** What a protected resource said in `WWW-Authenticate: Bearer` (RFC 6750 §3, RFC 9728 §5.1). */
+export interface Challenge {
+  /** `invalid_token`, `insufficient_scope`, … */
+  readonly error?: string | undefined
+  /** The scope that the request needs, space-separated. */
+  readonly scope?: string | undefined
+  /** Where the resource's metadata is, as it was written. */
+  readonly resourceMetadata?: string | undefined
+}
+
+/**
+ * The Bearer challenge among the values of `WWW-Authenticate`, or undefined when there is none. A field may hold
+ * several challenges, and a parameter may be quoted (RFC 9110 §11.6.1); what does not fit that grammar ends the
+ * reading, and what was read before it counts.
+ */
+export const parseChallenge = (values: string | ReadonlyArray<string> | undefined): Challenge | undefined => {
+  const bearer = [values ?? []]
+    .flat()
+    .flatMap(parseChallenges)
+    .find(({ scheme }) => scheme === "bearer")
+  if (bearer === undefined) return undefined
+  const { parameters } = bearer
+  return {
+    error: parameters.get("error"),
+    scope: parameters.get("scope"),
+    resourceMetadata: parameters.get("resource_metadata")
+  }
+}
+
+interface AnyChallenge {
+  readonly scheme: string
+  readonly parameters: Map<string, string>
+}
+
+/** A parameter, or, where no `=` follows, the scheme of the next challenge with the credentials some schemes have. */
+const element =
+  /[\s,]*(?<name>[\w!#$%&'*+.^`|~-]+)(?:\s*=\s*(?:"(?<quoted>(?:[^"\\]|\\.)*)"|(?<plain>[\w!#$%&'*+.^`|~/:-]+))|(?: +[\w.~+/-]+=*(?=\s*(?:,|$)))?)/y
+
+const parseChallenges = (value: string): ReadonlyArray<AnyChallenge> => {
+  const challenges: Array<AnyChallenge> = []
+  element.lastIndex = 0
+  for (let match = element.exec(value); match !== null; match = element.exec(value)) {
+    const { name = "", plain, quoted } = match.groups ?? {}
+    const text = quoted?.replaceAll(/\\(.)/g, "$1") ?? plain
+    if (text === undefined) challenges.push({ scheme: name.toLowerCase(), parameters: new Map() })
+    // The first of two parameters with one name counts; a second one is an attempt to confuse.
+    else
+      challenges
+        .at(-1)
+        ?.parameters.set(name.toLowerCase(), challenges.at(-1)?.parameters.get(name.toLowerCase()) ?? text)
+  }
+  return challenges
+}

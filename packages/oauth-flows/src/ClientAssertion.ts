@@ -1,0 +1,38 @@
+import { Misconfigured } from "@secure-mcp/oauth-core"
+import type { OAuthConfig } from "@secure-mcp/oauth-core"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { SignJWT } from "jose"
+import { randomUUID } from "node:crypto"
+import type { Client } from "./Client.ts"
+import { privateKey } from "./PrivateKey.ts"
+
+/** Seconds: long enough for a slow request, too short to be worth stealing. */
+const lifetime = 60
+
+/**
+ * A JWT by which the client proves that it holds its key (RFC 7523 §3). Each is made for one request: its `jti` is
+ * never used again.
+ */
+export const clientAssertion = Effect.fn("ClientAssertion.clientAssertion")(function* (
+  { audience, clientId }: Client,
+  config: OAuthConfig
+) {
+  const { algorithm, key, keyId } = yield* privateKey(config)
+  const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+  const assertion = yield* Effect.tryPromise({
+    try: () =>
+      new SignJWT()
+        .setProtectedHeader({ alg: algorithm, typ: "JWT", ...(keyId === undefined ? {} : { kid: keyId }) })
+        .setIssuer(clientId)
+        .setSubject(clientId)
+        .setAudience(audience)
+        .setJti(randomUUID())
+        .setIssuedAt(now)
+        .setExpirationTime(now + lifetime)
+        .sign(key),
+    catch: () => new Misconfigured({ problem: "`private_key` cannot sign" })
+  })
+  return Redacted.make(assertion)
+})
