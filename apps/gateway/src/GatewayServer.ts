@@ -1,4 +1,4 @@
-import { createServer } from "node:http"
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
@@ -18,7 +18,7 @@ export const gatewayServer = (config: GatewayConfig) =>
     disableListenLog: true
   }).pipe(
     Layer.provideMerge(
-      NodeHttpServer.layer(() => createServer({ requestTimeout: requestTimeoutMillis }), {
+      NodeHttpServer.layer(makeServer, {
         host: config.gateway.host,
         port: config.gateway.port,
         gracefulShutdownTimeout: "10 seconds"
@@ -27,5 +27,18 @@ export const gatewayServer = (config: GatewayConfig) =>
     Layer.provide(Servers.layer(config))
   )
 
-/** Bounds how long a client may take to send one request; answers, such as event streams, may take forever. */
-const requestTimeoutMillis = 60_000
+const makeServer = () => {
+  const server = createServer({
+    // Milliseconds a client may take to send one request; answers, such as event streams, may take forever.
+    requestTimeout: 60_000,
+    // An offer of HTTP/2 or WebSocket is declined by serving the request itself (RFC 9110 §7.8).
+    shouldUpgradeCallback: () => false
+  })
+  // Else a client that keeps its connection open would go on being served by a gateway that was told to stop.
+  const hangUpWhenStopped = ({ socket }: IncomingMessage, response: ServerResponse) => {
+    response.once("finish", () => {
+      if (!server.listening) socket.destroySoon()
+    })
+  }
+  return server.on("request", hangUpWhenStopped).on("checkContinue", hangUpWhenStopped)
+}

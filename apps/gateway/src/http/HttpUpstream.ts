@@ -94,7 +94,7 @@ const forward = ({ body, request, response }: Exchange, dispatcher: Dispatcher, 
       (error) => {
         if (error === null) resume(Effect.succeed(answered))
         else if (response.headersSent) resume(Effect.sync(() => hangUp(response)))
-        else resume(Effect.fail(describe(error)))
+        else resume(Effect.fail(describe(error, destination.origin)))
       }
     )
   })
@@ -122,17 +122,25 @@ const hangUp = (response: ServerResponse) => {
 }
 
 /** Node's error code says what went wrong without quoting addresses or headers. */
-const describe = (error: Error): string => {
+const describe = (error: Error, origin: string): string => {
   const code = "code" in error && typeof error.code === "string" ? error.code : error.name
-  return explanations[code] ?? code
+  const explanation = explanations[code] ?? code
+  return origin.startsWith("https:") && closed.has(code)
+    ? `${explanation}; if it asks for a client certificate, see \`use_mtls\``
+    : explanation
 }
+
+/** TLS 1.3 refuses a missing certificate after the handshake, and the alert may be lost with the connection. */
+const closed: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"])
 
 const explanations: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused",
   ECONNRESET: "the connection was reset",
   ENOTFOUND: "the host name is unknown",
+  HTTPParserError: "what came back is not HTTP",
   UND_ERR_SOCKET: "the connection was closed before an answer came",
   UND_ERR_CONNECT_TIMEOUT: "no connection in time",
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: "it asks for a client certificate; see `use_mtls`",
   DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed; see `ca_bundle_path`",
   SELF_SIGNED_CERT_IN_CHAIN: "its certificate chain is self-signed; see `ca_bundle_path`",
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate is not trusted; see `ca_bundle_path`",

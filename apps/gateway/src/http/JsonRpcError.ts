@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http"
+import type { OutgoingHttpHeaders, ServerResponse } from "node:http"
 import * as Predicate from "effect/Predicate"
 
 /**
@@ -13,7 +13,8 @@ export interface GatewayFailure {
   readonly message: string
   readonly serverName: string
   readonly correlationId: string
-  readonly retryAfterSeconds?: number | undefined
+  /** What the status calls for: `Allow` with 405 (RFC 9110 §15.5.6), `Retry-After` when there is a time. */
+  readonly headers?: OutgoingHttpHeaders | undefined
 }
 
 /** Answers with a JSON-RPC error that names the request it belongs to. */
@@ -35,10 +36,8 @@ export const writeFailure = (
       data: { reason: failure.reason, server_name: failure.serverName, correlation_id: failure.correlationId }
     }
   })
-  if (failure.retryAfterSeconds !== undefined) {
-    response.setHeader("retry-after", Math.ceil(failure.retryAfterSeconds))
-  }
   response.writeHead(failure.status, {
+    ...failure.headers,
     "content-type": "application/json",
     "content-length": Buffer.byteLength(body)
   })

@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http"
 import type { OAuthError } from "@secure-mcp/oauth-core"
+import * as Cause from "effect/Cause"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -35,7 +36,12 @@ export const McpRoute = HttpRouter.use(
         Effect.catchTags({
           OAuthError: (error) => answer(response, body.head, failedAuthorization(error)),
           UpstreamFailure: (error) => fail(response, body.head, failedUpstream(error))
-        })
+        }),
+        Effect.catchDefect((defect) =>
+          Effect.logError("A request failed by a bug", Cause.die(defect)).pipe(
+            Effect.andThen(fail(response, body.head, failedByBug(serverName)))
+          )
+        )
       )
     }
 
@@ -45,7 +51,7 @@ export const McpRoute = HttpRouter.use(
       Effect.gen(function* () {
         const { server_name: serverName = "" } = yield* HttpRouter.params
         const { request, response } = yield* nodeExchange(yield* HttpServerRequest.HttpServerRequest)
-        const body = yield* readRequestBody(request)
+        const body = yield* readRequestBody(request, response)
         yield* pass(serverName, { request, response, body })
         return alreadyWritten
       })
@@ -65,7 +71,8 @@ const notAllowed = (serverName: string) => ({
   status: 405,
   reason: "MethodNotAllowed",
   message: `This path answers ${methods.join(", ")}`,
-  serverName
+  serverName,
+  headers: { allow: methods.join(", ") }
 })
 
 const unknownServer = (serverName: string) => ({
@@ -82,12 +89,25 @@ const failedAuthorization = ({ correlationId, message, reason, serverName }: OAu
   message,
   serverName,
   correlationId,
-  retryAfterSeconds: "retryAfterSeconds" in reason ? reason.retryAfterSeconds : undefined
+  headers: retryAfter(reason)
 })
+
+const retryAfter = (reason: OAuthError["reason"]) =>
+  "retryAfterSeconds" in reason && reason.retryAfterSeconds !== undefined
+    ? { "retry-after": String(Math.ceil(reason.retryAfterSeconds)) }
+    : undefined
 
 const failedUpstream = ({ message, reason, serverName, status }: UpstreamFailure) => ({
   status,
   reason,
   message,
+  serverName
+})
+
+/** What exactly went wrong stands in the log only. */
+const failedByBug = (serverName: string) => ({
+  status: 500,
+  reason: "InternalError",
+  message: "The gateway failed by a bug. Its log says more",
   serverName
 })

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import { Readable } from "node:stream"
 import * as Effect from "effect/Effect"
 
@@ -14,13 +14,18 @@ export interface RequestBody {
 }
 
 /** Reads a body up to the size that can be repeated, and leaves the rest to be streamed. */
-export const readRequestBody = (request: IncomingMessage): Effect.Effect<RequestBody> =>
+export const readRequestBody = (
+  request: IncomingMessage,
+  response: ServerResponse
+): Effect.Effect<RequestBody> =>
   request.method === "GET" || request.method === "DELETE"
     ? Effect.succeed({ head: Buffer.alloc(0) })
-    : readHead(request)
+    : readHead(request, response)
 
-const readHead = (request: IncomingMessage): Effect.Effect<RequestBody> =>
+const readHead = (request: IncomingMessage, response: ServerResponse): Effect.Effect<RequestBody> =>
   Effect.callback((resume) => {
+    // Effect's server leaves this to whoever reads the body (RFC 9110 §10.1.1).
+    if (/\b100-continue\b/i.test(request.headers.expect ?? "")) response.writeContinue()
     const chunks: Array<Buffer> = []
     let size = 0
     const finish = (body: RequestBody) => {

@@ -1,0 +1,139 @@
+import { assert, describe, it } from "@effect/vitest"
+import { refusedPort } from "@secure-mcp/testing"
+import * as Effect from "effect/Effect"
+import { failureIn, ping, send, serveRaw } from "./RawHttp.ts"
+import { startGateway, startTokenEndpoint } from "./RunningGateway.ts"
+
+describe("the gateway", () => {
+  it.effect("answers 404 for a server that is not configured", () =>
+    Effect.gen(function* () {
+      const gateway = yield* startGateway({
+        servers: [{ server_name: "raw", config: { url: "http://127.0.0.1:9/mcp" } }]
+      })
+      for (const name of ["other", "constructor", "RAW", "raw%2F..%2Fraw"]) {
+        const answer = yield* send(gateway.mcp(name), ping)
+        assert.strictEqual(answer.status, 404, name)
+        assert.strictEqual(failureIn(answer).id, 1, name)
+        assert.strictEqual(failureIn(answer).error.data.reason, "UnknownServer", name)
+      }
+      assert.strictEqual((yield* send(`${gateway.url}/servers/raw`, ping)).status, 404)
+      assert.strictEqual((yield* send(`${gateway.url}/`)).status, 404)
+    })
+  )
+
+  it.effect("answers 405 for a method that MCP does not use, and says which it does", () =>
+    Effect.gen(function* () {
+      const gateway = yield* startGateway({
+        servers: [{ server_name: "raw", config: { url: "http://127.0.0.1:9/mcp" } }]
+      })
+      for (const method of ["PUT", "PATCH", "OPTIONS"]) {
+        const answer = yield* send(gateway.mcp("raw"), { method })
+        assert.strictEqual(answer.status, 405, method)
+        assert.strictEqual(answer.headers.allow, "POST, GET, DELETE", method)
+        assert.strictEqual(failureIn(answer).error.data.reason, "MethodNotAllowed", method)
+      }
+      const { body, status } = yield* send(gateway.mcp("raw"), { method: "HEAD" })
+      assert.strictEqual(status, 405)
+      assert.lengthOf(body, 0)
+    })
+  )
+
+  it.effect("answers 502 when the server cannot be reached, with a token or without", () =>
+    Effect.gen(function* () {
+      const port = yield* refusedPort
+      const { oauth } = yield* startTokenEndpoint
+      const config = { url: `http://127.0.0.1:${port}/mcp` }
+      const gateway = yield* startGateway({
+        servers: [
+          { server_name: "plain", config },
+          { server_name: "with-token", config, oauth }
+        ]
+      })
+      for (const name of ["plain", "with-token"]) {
+        const answer = yield* send(gateway.mcp(name), ping)
+        assert.strictEqual(answer.status, 502, name)
+        const { error, id } = failureIn(answer)
+        assert.strictEqual(id, 1)
+        assert.deepInclude(error.data, { reason: "UpstreamUnreachable", server_name: name })
+        assert.match(error.data.correlation_id, /^[\da-f-]{36}$/)
+        assert.include(error.message, "connection refused")
+      }
+    })
+  )
+
+  it.effect("answers 502 when the server hangs up instead of answering", () =>
+    Effect.gen(function* () {
+      const upstream = yield* serveRaw((request) => request.socket.destroy())
+      const gateway = yield* startGateway({
+        servers: [{ server_name: "raw", config: { url: upstream.url } }]
+      })
+      const answer = yield* send(gateway.mcp("raw"), ping)
+      assert.strictEqual(answer.status, 502)
+      assert.strictEqual(failureIn(answer).error.data.reason, "UpstreamUnreachable")
+      assert.include(failureIn(answer).error.message, "closed before an answer")
+    })
+  )
+
+  it.effect("answers 502 when what comes back is not HTTP", () =>
+    Effect.gen(function* () {
+      const upstream = yield* serveRaw((request) => request.socket.end("SSH-2.0-OpenSSH\r\n"))
+      const gateway = yield* startGateway({
+        servers: [{ server_name: "raw", config: { url: upstream.url } }]
+      })
+      const answer = yield* send(gateway.mcp("raw"), ping)
+      assert.strictEqual(answer.status, 502)
+      assert.include(failureIn(answer).error.message, "not HTTP")
+    })
+  )
+
+  it.effect("answers a request too long to keep also when it does not read it", () =>
+    Effect.gen(function* () {
+      const gateway = yield* startGateway({
+        servers: [{ server_name: "raw", config: { url: "http://127.0.0.1:9/mcp" } }]
+      })
+      const body = Buffer.alloc(32 * 1024 * 1024, "m")
+      assert.strictEqual((yield* send(gateway.mcp("other"), { method: "POST", body })).status, 404)
+    })
+  )
+
+  it.effect("passes a redirect on without following it, so the token stays where it belongs", () =>
+    Effect.gen(function* () {
+      const { oauth } = yield* startTokenEndpoint
+      const tokens: Array<unknown> = []
+      const stranger = yield* serveRaw((request, response) => {
+        tokens.push("the stranger", request.headers.authorization)
+        response.end()
+      })
+      const upstream = yield* serveRaw((request, response) => {
+        tokens.push(request.headers.authorization)
+        response.writeHead(307, { location: stranger.url }).end()
+      })
+      const gateway = yield* startGateway({
+        servers: [{ server_name: "raw", config: { url: upstream.url }, oauth }]
+      })
+      const answer = yield* send(gateway.mcp("raw"), ping)
+      assert.strictEqual(answer.status, 307)
+      assert.strictEqual(answer.headers.location, stranger.url)
+      assert.deepStrictEqual(tokens, ["Bearer token-1"])
+    })
+  )
+
+  it.effect("puts its token in place of what the client sends, in the header and nowhere else", () =>
+    Effect.gen(function* () {
+      const { oauth } = yield* startTokenEndpoint
+      const seen: Array<unknown> = []
+      const upstream = yield* serveRaw((request, response) => {
+        seen.push([request.url, request.headers.authorization, request.headers["x-tenant"]])
+        response.end()
+      })
+      const gateway = yield* startGateway({
+        servers: [
+          { server_name: "raw", config: { url: upstream.url, headers: { "X-Tenant": "seven" } }, oauth }
+        ]
+      })
+      const headers = { authorization: "Bearer of-the-client", "x-tenant": "eight" }
+      yield* send(`${gateway.mcp("raw")}?access_token=of-the-client`, { method: "POST", headers })
+      assert.deepStrictEqual(seen, [["/mcp", "Bearer token-1", "seven"]])
+    })
+  )
+})
