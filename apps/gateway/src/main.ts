@@ -7,7 +7,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Runtime from "effect/Runtime"
 import * as Command from "effect/cli/Command"
+import * as Layer from "effect/Layer"
 import { cli } from "./cli/Cli.ts"
+import { usageOutputLayer } from "./cli/UsageOutput.ts"
 
 const { version }: { version: string } = JSON.parse(
   readFileSync(new URL("../package.json", import.meta.url), "utf8")
@@ -19,4 +21,7 @@ const teardown: Runtime.Teardown = (exit, onExit) =>
     ? onExit(0)
     : Runtime.defaultTeardown(exit, onExit)
 
-Command.run(cli, { version }).pipe(Effect.provide(NodeServices.layer), NodeRuntime.runMain({ teardown }))
+Command.run(cli, { version }).pipe(
+  Effect.provide(Layer.merge(NodeServices.layer, usageOutputLayer)),
+  NodeRuntime.runMain({ teardown })
+)

@@ -15,6 +15,6 @@ export const LogFormat = GlobalFlag.Setting("log-format")({
 /** Logs go to standard error, so that standard output holds results only. */
 export const loggingLayer = Layer.unwrap(
   Effect.map(LogFormat, (format) =>
-    Logger.layer([format === "json" ? Logger.consoleJson : Logger.consolePretty()])
+    Logger.layer([format === "json" ? Logger.withConsoleError(Logger.formatJson) : Logger.consolePretty()])
   )
 ).pipe(Layer.merge(Layer.succeed(Logger.LogToStderr, true)))

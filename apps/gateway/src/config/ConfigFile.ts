@@ -1,10 +1,18 @@
-import { ConfigError, formatPath, problemsAt, type ConfigProblem } from "@secure-mcp/oauth-core"
+import {
+  ConfigError,
+  decodeOAuthConfig,
+  formatPath,
+  problemsAt,
+  type ConfigProblem,
+  type OAuthConfig
+} from "@secure-mcp/oauth-core"
 import { ClientCertificates } from "@secure-mcp/mtls"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import { decodeServerEntry } from "@secure-mcp/transport-injection"
-import { decodeGatewayConfig, rawEntries, type GatewayConfig } from "./GatewayConfig.ts"
+import { decodeGatewayConfig, rawEntries } from "./GatewayConfig.ts"
+import { syntaxErrorPosition } from "./JsonSyntax.ts"
 import { resolveReferences } from "./References.ts"
 
 /**
@@ -16,8 +24,10 @@ export const loadConfigFile = Effect.fn("ConfigFile.load")(function* (path: stri
   const decoded = decodeGatewayConfig(resolved.value)
   const problems = [
     ...resolved.problems,
-    ...newProblems(decoded, resolved.problems),
-    ...(yield* certificateProblems(resolved.value))
+    ...elsewhere(resolved.problems, [
+      ...(Result.isFailure(decoded) ? decoded.failure.problems : []),
+      ...(yield* certificateProblems(resolved.value))
+    ])
   ]
   if (Result.isFailure(decoded) || problems.length > 0) return yield* new ConfigError({ problems })
   return decoded.success
@@ -30,43 +40,61 @@ const readJson = Effect.fnUntraced(function* (path: string) {
     .pipe(Effect.mapError(({ reason }) => documentError(`the file ${path} cannot be read (${reason._tag})`)))
   return yield* Effect.try({
     try: (): unknown => JSON.parse(text),
-    catch: (cause) => documentError(`the file ${path} is not JSON: ${positionOf(cause, text)}`)
+    catch: () => documentError(`the file ${path} is not JSON: ${describeSyntaxError(text)}`)
   })
 })
 
 const documentError = (message: string) => new ConfigError({ problems: [{ path: [], message }] })
 
-/** The parser's own message quotes the text around the error, which may be a secret. */
-const positionOf = (cause: unknown, text: string): string => {
-  const position = /position (\d+)/.exec(String(cause))?.[1]
-  if (position === undefined) return "syntax error"
-  const before = text.slice(0, Number(position)).split("\n")
-  return `syntax error at line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`
+const describeSyntaxError = (text: string): string => {
+  const { column, line } = syntaxErrorPosition(text)
+  return `syntax error at line ${line}, column ${column}`
 }
 
 /** An unresolved reference may break a rule as well; the reference is the problem to show. */
-const newProblems = (
-  decoded: Result.Result<GatewayConfig, ConfigError>,
-  known: ReadonlyArray<ConfigProblem>
+const elsewhere = (
+  known: ReadonlyArray<ConfigProblem>,
+  problems: ReadonlyArray<ConfigProblem>
 ): ReadonlyArray<ConfigProblem> => {
-  const places = new Set(known.map((problem) => formatPath(problem.path)))
-  return Result.isFailure(decoded)
-    ? decoded.failure.problems.filter((problem) => !places.has(formatPath(problem.path)))
-    : []
+  const places = new Set(known.map(({ path }) => formatPath(path)))
+  return problems.filter(({ path }) => !places.has(formatPath(path)))
 }
 
-/** Opens the certificates of every entry that is well-formed by itself, whatever is wrong with the others. */
+/** Opens the certificates of every entry, whatever else is wrong with it. */
 const certificateProblems = Effect.fnUntraced(function* (document: unknown) {
   const certificates = yield* ClientCertificates
-  const problems = yield* Effect.forEach(rawEntries(document), (entry, index) => {
-    const decoded = decodeServerEntry(entry)
-    if (Result.isFailure(decoded)) return Effect.succeed([])
-    return certificates.connection(decoded.success.oauth).pipe(
+  const open = (config: OAuthConfig) =>
+    certificates.connection(config).pipe(
       Effect.as([]),
-      Effect.catch(({ key, problem }) =>
-        Effect.succeed(problemsAt(["servers", index, "oauth"], [{ path: [key], message: problem }]))
-      )
+      Effect.catch(({ key, problem }) => Effect.succeed([{ path: [key], message: problem }]))
     )
-  })
+  const problems = yield* Effect.forEach(
+    rawEntries(document),
+    Effect.fnUntraced(function* (entry, index) {
+      const config = certificateSettings(entry)
+      if (config === undefined) return []
+      const found = yield* open(config)
+      // A client certificate that cannot be used keeps the authorities from being looked at.
+      const others = found.length > 0 && config.useMtls ? yield* open({ ...config, useMtls: false }) : []
+      return problemsAt(["servers", index, "oauth"], [...found, ...elsewhere(found, others)])
+    })
+  )
   return problems.flat()
 })
+
+/** The part of an entry's `oauth` that names certificates; undefined if it is off or ill-formed. */
+const certificateSettings = (entry: unknown): OAuthConfig | undefined => {
+  const oauth = Predicate.hasProperty(entry, "oauth") ? entry.oauth : undefined
+  if (!Predicate.isObject(oauth) || Reflect.get(oauth, "enabled") !== true) return undefined
+  const named = Object.entries(oauth).filter(([key]) => certificateKeys.has(key))
+  // The one grant that can do without every other key.
+  const decoded = decodeOAuthConfig({ grant_type: "authorization_code", ...Object.fromEntries(named) })
+  return Result.isSuccess(decoded) ? decoded.success : undefined
+}
+
+const certificateKeys: ReadonlySet<string> = new Set([
+  "use_mtls",
+  "client_cert_path",
+  "client_key_path",
+  "ca_bundle_path"
+])

@@ -1,0 +1,57 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it } from "@effect/vitest"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as Logger from "effect/Logger"
+import * as Redacted from "effect/Redacted"
+import { startCast } from "../src/Cast.ts"
+import { tellStory } from "../src/Story.ts"
+
+type Cast = Effect.Success<typeof startCast>
+
+/** The story with a cast in which one plays another part: what was told, and how it failed. */
+const tellWith = Effect.fnUntraced(
+  function* (recast: (cast: Cast) => Effect.Effect<Cast>) {
+    const lines: Array<string> = []
+    const listening = { ...(yield* Console.Console), log: (line: string) => void lines.push(line) }
+    const cast = yield* startCast
+    const failure = yield* tellStory(yield* recast(cast)).pipe(
+      Effect.provide(cast.services),
+      Effect.provideService(Console.Console, listening),
+      Effect.flip
+    )
+    return { failure: String(failure), told: lines.join("\n") }
+  },
+  Effect.provide([NodeServices.layer, FetchHttpClient.layer, Logger.layer([])])
+)
+
+describe("the story fails", () => {
+  it.live("at the first step when the client is not known", () =>
+    Effect.gen(function* () {
+      const { failure, told } = yield* tellWith((cast) => {
+        const servers = cast.config.servers.map((entry) => ({
+          ...entry,
+          oauth: entry.oauth && { ...entry.oauth, clientSecret: Redacted.make("another secret") }
+        }))
+        return Effect.succeed({ ...cast, config: { ...cast.config, servers } })
+      })
+      assert.include(failure, "invalid_client")
+      assert.strictEqual(told, "")
+    })
+  )
+
+  it.live("in the middle when a revoked token is still served", () =>
+    Effect.gen(function* () {
+      const { failure, told } = yield* tellWith((cast) =>
+        Effect.succeed({
+          ...cast,
+          authorizationServer: { ...cast.authorizationServer, revokeAccessTokens: Effect.void }
+        })
+      )
+      assert.include(failure, "the server should have got another token")
+      assert.include(told, "Forced refresh")
+      assert.notInclude(told, "Token refused")
+    })
+  )
+})

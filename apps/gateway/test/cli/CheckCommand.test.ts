@@ -1,0 +1,40 @@
+import { assert, describe, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { entryWith, TestLayer } from "../config/configFile.ts"
+import { runGateway, writeConfig } from "./gatewayProcess.ts"
+
+describe("check", () => {
+  layer(TestLayer)((it) => {
+    it.effect("says on standard output that a file is valid", () =>
+      Effect.gen(function* () {
+        const config = yield* writeConfig({
+          servers: [entryWith(), { ...entryWith(), server_name: "other" }]
+        })
+        assert.deepStrictEqual(yield* runGateway(["check", "--config", config]), {
+          exitCode: 0,
+          stdout: `${config} is valid: 2 servers\n`,
+          stderr: ""
+        })
+      })
+    )
+
+    it.effect("says on standard error everything that is wrong, and nothing else", () =>
+      Effect.gen(function* () {
+        const config = yield* writeConfig({
+          gateway: { prot: 1 },
+          servers: [entryWith({ scope: "", client_secret: "${env:CLIENT_SECRET}" })]
+        })
+        const { exitCode, stderr, stdout } = yield* runGateway(["check", "-c", config])
+        assert.strictEqual(exitCode, 1)
+        assert.strictEqual(stdout, "")
+        assert.deepStrictEqual(stderr.split("\n"), [
+          `${config}: 3 configuration problems:`,
+          "  servers[0].oauth.client_secret: the environment variable CLIENT_SECRET is not set or empty: export it, or write the value here",
+          "  gateway.prot: unknown key: did you mean `port`?",
+          "  servers[0].oauth.scope: must be scope names separated by single spaces (RFC 6749 §3.3)",
+          ""
+        ])
+      })
+    )
+  })
+})

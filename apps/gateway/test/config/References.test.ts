@@ -1,0 +1,138 @@
+import { assert, describe, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { entryWith, load, problemsOf, TestLayer, writeFile, type Environment } from "./configFile.ts"
+
+/** The client secret after resolution. */
+const secretFrom = (text: string, env: Environment = {}) =>
+  load({ servers: [entryWith({ client_secret: text })] }, env).pipe(
+    Effect.map(({ servers }) => Redacted.value(servers[0]?.oauth?.clientSecret ?? Redacted.make("")))
+  )
+
+const problemsWith = (text: string, env: Environment = {}) =>
+  problemsOf({ servers: [entryWith({ client_secret: text })] }, env)
+
+describe("references", () => {
+  layer(TestLayer)((it) => {
+    it.effect("are replaced by the environment, byte for byte", () =>
+      Effect.gen(function* () {
+        assert.strictEqual(yield* secretFrom("${env:A_SECRET}", { A: "no", A_SECRET: " s p\n" }), " s p\n")
+      })
+    )
+
+    it.effect("are not looked for in what replaces them", () =>
+      Effect.gen(function* () {
+        assert.strictEqual(yield* secretFrom("${env:A}", { A: "${env:B}$&", B: "no" }), "${env:B}$&")
+      })
+    )
+
+    it.effect("may stand several in one string, anywhere in the file", () =>
+      Effect.gen(function* () {
+        const config = yield* load(
+          {
+            project_id: "${env:PROJECT}",
+            gateway: { host: "${env:HOST}", api_keys: ["${env:KEY}${env:KEY}"] },
+            servers: [
+              { server_name: "${env:NAME}", config: { command: "node", args: ["--x=${env:A}-${env:B}."] } }
+            ]
+          },
+          { PROJECT: "p", HOST: "localhost", KEY: "12345678", NAME: "n", A: "a", B: "b" }
+        )
+        assert.strictEqual(config.projectId, "p")
+        assert.strictEqual(config.gateway.host, "localhost")
+        assert.lengthOf(config.gateway.apiKeys, 1, "two halves of eight characters make a key")
+        assert.deepInclude(config.servers[0], { serverName: "n", args: ["--x=a-b."] })
+      })
+    )
+
+    it.effect.each([
+      ["secret", "secret"],
+      ["secret\n", "secret"],
+      ["secret\r\n", "secret"],
+      ["secret\n\n", "secret\n"],
+      [" two\nlines \n", " two\nlines "]
+    ] as const)("are replaced by a file without its one trailing newline: %j", ([content, expected]) =>
+      Effect.gen(function* () {
+        const path = yield* writeFile("secret", content)
+        assert.strictEqual(yield* secretFrom(`\${file:${path}}`), expected)
+      })
+    )
+
+    it.effect.each([{}, { CLIENT_SECRET: "" }])(
+      "must not name a variable that is missing or empty: %j",
+      (env) =>
+        Effect.gen(function* () {
+          assert.deepStrictEqual(yield* problemsWith("${env:CLIENT_SECRET}", env), [
+            "servers[0].oauth.client_secret: the environment variable CLIENT_SECRET is not set or empty: export it, or write the value here"
+          ])
+        })
+    )
+
+    it.effect("must not name a file that is missing or empty", () =>
+      Effect.gen(function* () {
+        const empty = yield* writeFile("empty", "\n")
+        const [missing] = yield* problemsWith("${file:/nonexistent/secret}")
+        assert.strictEqual(
+          missing,
+          "servers[0].oauth.client_secret: the file /nonexistent/secret cannot be read (NotFound)"
+        )
+        assert.deepStrictEqual(yield* problemsWith(`\${file:${empty}}`), [
+          `servers[0].oauth.client_secret: the file ${empty} is empty`
+        ])
+      })
+    )
+
+    it.effect("are one problem where they fail, not two", () =>
+      Effect.gen(function* () {
+        const document = {
+          gateway: { api_keys: ["${env:KEY}"] },
+          servers: [
+            entryWith({ token_url: "${env:TOKEN_URL}" }),
+            {
+              ...entryWith({
+                use_mtls: true,
+                client_cert_path: "${env:CERT}",
+                client_key_path: "${env:KEY}"
+              }),
+              server_name: "by-certificate"
+            }
+          ]
+        }
+        const problems = yield* problemsOf(document)
+        assert.deepStrictEqual(
+          problems.map((problem) => problem.slice(0, problem.indexOf(" is not set"))),
+          [
+            "gateway.api_keys[0]: the environment variable KEY",
+            "servers[0].oauth.token_url: the environment variable TOKEN_URL",
+            "servers[1].oauth.client_cert_path: the environment variable CERT",
+            "servers[1].oauth.client_key_path: the environment variable KEY"
+          ]
+        )
+      })
+    )
+
+    it.effect("of an unknown kind are taken for a slip when they look like one, else for text", () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* problemsWith("${ENV:CLIENT_SECRET}"), [
+          "servers[0].oauth.client_secret: unknown reference ${ENV:…}: did you mean ${env:…}?"
+        ])
+        assert.strictEqual(yield* secretFrom("${VARIABLE:-default}$HOME"), "${VARIABLE:-default}$HOME")
+      })
+    )
+
+    it.effect.each([{ enabled: false }, {}])("are left alone in an `oauth` that is off: %j", (oauth) =>
+      Effect.gen(function* () {
+        const { servers } = yield* load({
+          servers: [
+            {
+              server_name: "remote",
+              config: { url: "https://api.example.com/mcp" },
+              oauth: { ...oauth, client_secret: "${env:UNSET}", client_cert_path: "${file:/nonexistent}" }
+            }
+          ]
+        })
+        assert.strictEqual(servers[0]?.oauth, undefined)
+      })
+    )
+  })
+})
