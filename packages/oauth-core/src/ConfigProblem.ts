@@ -67,7 +67,8 @@ export const decodeConfig = <A>(options: {
   readonly wireNames: Readonly<Record<string, string>>
   readonly rules: (value: A) => ReadonlyArray<ConfigProblem>
 }) => {
-  const decode = Schema.decodeUnknownResult(options.schema, { errors: "all" })
+  // Unknown keys of the object itself are reported with a suggestion; this is for those inside its parts.
+  const decode = Schema.decodeUnknownResult(options.schema, { errors: "all", onExcessProperty: "error" })
   return (input: unknown): ConfigResult<A> => {
     if (!Predicate.isObject(input) || Array.isArray(input))
       return failWith([{ path: [], message: "must be a JSON object" }])
@@ -117,9 +118,12 @@ const describeIssue = (
 ): ReadonlyArray<ConfigProblem> =>
   formatIssues(issue).issues.map(({ message, path = [] }) => {
     const [head, ...rest] = path.map((segment) => (typeof segment === "object" ? segment.key : segment))
-    if (head === undefined) return { path: [], message }
-    return { path: [typeof head === "string" ? (wireNames[head] ?? head) : head, ...rest], message }
+    const said = message === excessProperty ? "unknown key" : message
+    if (head === undefined) return { path: [], message: said }
+    return { path: [typeof head === "string" ? (wireNames[head] ?? head) : head, ...rest], message: said }
   })
+
+const excessProperty = "Expected no excess property"
 
 const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
 

@@ -19,6 +19,10 @@ export const grantTypes = [
 /** A grant that can be configured. */
 export type GrantType = (typeof grantTypes)[number]
 
+/** Whether a grant is given by a person, who then owns the token; every other one brings the client's own token. */
+export const isPersonalGrant = (grantType: GrantType): boolean =>
+  grantType === "authorization_code" || grantType === "device_code"
+
 const isGrantType = (value: string): value is GrantType => grantTypes.some((grant) => grant === value)
 
 const GrantType = Schema.String.check(

@@ -1,12 +1,16 @@
 import * as Redacted from "effect/Redacted"
 import type { ConfigProblem } from "./ConfigProblem.ts"
+import { clientIdentityRules } from "./ClientIdentityRules.ts"
+import { endpointProblem, problem } from "./EndpointRule.ts"
+import { grantRules } from "./GrantRules.ts"
 import { isLoopbackHost } from "./Loopback.ts"
 import type { OAuthConfig } from "./OAuthConfig.ts"
 
 /** Every rule between the fields of an `OAuthConfig`, with the paths of the file. */
 export const oauthConfigRules = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => [
   ...notEmpty(config),
-  ...grantNeeds(config),
+  ...grantRules(config),
+  ...clientIdentityRules(config),
   ...endpointUrls(config),
   ...redirectUri(config),
   ...resourceIndicator(config),
@@ -20,37 +24,12 @@ export const oauthConfigRules = (config: OAuthConfig): ReadonlyArray<ConfigProbl
   ...customHeaders(config)
 ]
 
-/** The rule for every URL a request or a token of this entry is sent to. */
-export const endpointProblem = (
-  url: string,
-  config: Pick<OAuthConfig, "enforceHttps" | "version"> & Partial<Pick<OAuthConfig, "useMtls">>
-): string | undefined => {
-  const parsed = URL.parse(url)
-  if (parsed === null || !/^https?:$/.test(parsed.protocol)) return "must be an absolute http(s) URL"
-  if (parsed.username !== "" || parsed.password !== "") return "must not contain a user name or password"
-  if (url.includes("#")) return "must not contain a fragment (RFC 6749 §3.1)"
-  if (parsed.protocol === "https:") return undefined
-  if (config.useMtls === true) return "must be https: `use_mtls` has no certificate to present over http"
-  if (config.enforceHttps) {
-    return isLoopbackHost(parsed.hostname)
-      ? "must be https; for a server on this machine set `enforce_https` to false"
-      : "must be https (`enforce_https`)"
-  }
-  if (config.version === "2.1" && !isLoopbackHost(parsed.hostname)) {
-    return "must be https: version 2.1 allows http for loopback hosts only"
-  }
-  return undefined
-}
-
-const problem = (key: string, message: string, ...rest: ReadonlyArray<PropertyKey>): ConfigProblem => ({
-  path: [key, ...rest],
-  message
-})
-
 const notEmpty = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
   const texts = {
     client_id: config.clientId,
     client_secret: config.clientSecret && Redacted.value(config.clientSecret),
+    client_name: config.clientName,
+    private_key_id: config.privateKeyId,
     audience: config.audience,
     organization: config.organization,
     client_cert_path: config.clientCertPath,
@@ -62,31 +41,13 @@ const notEmpty = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
     .map(([key]) => problem(key, "must not be empty; leave the key out instead"))
 }
 
-const grantNeeds = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
-  const problems: Array<ConfigProblem> = []
-  if (config.grantType === "client_credentials") {
-    if (config.tokenUrl === undefined) problems.push(problem("token_url", "required for client_credentials"))
-    if (config.clientId === undefined) problems.push(problem("client_id", "required for client_credentials"))
-    if (config.clientSecret === undefined && !config.useMtls) {
-      problems.push(
-        problem(
-          "client_secret",
-          "required for client_credentials, unless `use_mtls` authenticates the client"
-        )
-      )
-    }
-  } else if ((config.tokenUrl === undefined) !== (config.authorizationUrl === undefined)) {
-    const missing = config.tokenUrl === undefined ? "token_url" : "authorization_url"
-    problems.push(problem(missing, "configure both `token_url` and `authorization_url`, or neither"))
-  }
-  return problems
-}
-
 const endpointUrls = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
   const endpoints = {
     token_url: config.tokenUrl,
     authorization_url: config.authorizationUrl,
-    revocation_url: config.revocationUrl
+    revocation_url: config.revocationUrl,
+    device_authorization_url: config.deviceAuthorizationUrl,
+    issuer: config.issuer
   }
   return Object.entries(endpoints).flatMap(([key, url]) => {
     const message = url === undefined ? undefined : endpointProblem(url, config)

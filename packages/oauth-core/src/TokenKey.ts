@@ -22,32 +22,50 @@ export const tokenKeyString = (key: TokenKey): string =>
   JSON.stringify([key.projectId, key.configId, key.serverName, key.subject ?? null, key.fingerprint])
 
 /**
- * Fingerprint of everything a token request depends on: endpoint, client, grant, scope, audience, organization,
- * resource, additional parameters and headers, and the certificate it is made with. The client secret is left
- * out, so that rotating a secret does not forget the tokens it obtained.
+ * Fingerprint of everything a token request depends on: endpoint or issuer, client, grant, scope, audience,
+ * organization, resource, additional parameters and headers, the certificate it is made with, and the person's
+ * token it is made for. The client's secret, its key and how it authenticates are left out, so that rotating a
+ * secret does not forget the tokens it obtained. For the same reason a token that is read from a file counts as
+ * the file's name.
  *
  * @param certificateThumbprint the `x5t#S256` (RFC 8705 §3.1) of the client certificate presented, if any
+ * @param resourceUrl the MCP server; counts where it decides who is asked for a token
  */
 export const tokenFingerprint = Effect.fnUntraced(function* (
   config: OAuthConfig,
-  certificateThumbprint: string | undefined
+  certificateThumbprint: string | undefined,
+  resourceUrl?: string
 ) {
   const digest = yield* Digest.Digest
   const askedFor = [
     config.grantType,
     config.tokenUrl ?? null,
     config.authorizationUrl ?? null,
+    config.deviceAuthorizationUrl ?? null,
+    config.issuer ?? null,
     config.clientId ?? null,
+    config.clientMetadataUrl ?? null,
     config.scope ?? null,
     config.audience ?? null,
     config.organization ?? null,
     config.resource ?? null,
+    (config.tokenUrl === undefined ? resourceUrl : undefined) ?? null,
     certificateThumbprint ?? null,
+    reveal(config.assertion),
+    reveal(config.subjectToken),
+    config.subjectTokenType ?? null,
+    config.requestedTokenType ?? null,
+    config.identityProvider?.tokenUrl ?? null,
+    config.identityProvider?.clientId ?? null,
+    reveal(config.identityProvider?.subjectToken),
     revealSorted(config.additionalParams),
     revealSorted(config.customHeaders)
   ]
   return yield* digest.digestHex(Digest.sha256, new TextEncoder().encode(JSON.stringify(askedFor)))
 })
+
+const reveal = (secret: Redacted.Redacted | undefined): string | null =>
+  secret === undefined ? null : Redacted.value(secret)
 
 const revealSorted = (record: Readonly<Record<string, Redacted.Redacted<unknown>>>): ReadonlyArray<unknown> =>
   Object.entries(record)

@@ -23,6 +23,34 @@ const certificate = { use_mtls: true, client_cert_path: "client.pem", client_key
 const verifier = "a".repeat(43)
 const loopback = "http://127.0.0.1:4000/token"
 
+const pem = "-----BEGIN PRIVATE KEY-----\nMC4=\n-----END PRIVATE KEY-----"
+const jwt = "eyJhbGciOiJub25lIn0.e30.c2ln"
+const idToken = "urn:ietf:params:oauth:token-type:id_token"
+const jwtBearer = { grant_type: "jwt_bearer", assertion: jwt }
+const identityProvider = {
+  token_url: "https://idp.example/token",
+  client_id: "gateway-at-idp",
+  client_secret: "secret",
+  subject_token: "${file:/run/id-token}"
+}
+const enterprise = { grant_type: "jwt_bearer", identity_provider: identityProvider }
+const tokenExchange = { grant_type: "token_exchange", subject_token: "opaque", subject_token_type: idToken }
+const discovered = { grant_type: "authorization_code", token_url: undefined }
+
+/** The rules of an identity provider: what is changed in it, the key with the problem, a part of its message. */
+const refusedProviders: ReadonlyArray<readonly [keys: Keys, path: string, message: string]> = [
+  [{ token_url: undefined }, "token_url", "required for an identity provider"],
+  [{ client_id: undefined }, "client_id", "required for an identity provider"],
+  [{ subject_token: undefined }, "subject_token", "required for an identity provider"],
+  [{ token_url: "http://idp.example/token" }, "token_url", "must be https"],
+  [{ client_id: "" }, "client_id", "must not be empty"],
+  [{ client_secret: "" }, "client_secret", "must not be empty"],
+  [{ subject_token: "two words" }, "subject_token", "must be a token, or `${file:/path}`"],
+  [{ subject_token_type: "id_token" }, "subject_token_type", "must be a URI"],
+  [{ token_url: 5 }, "token_url", "Expected string"],
+  [{ subjecttoken: "x" }, "subjecttoken", "unknown key"]
+]
+
 /** One row a rule: the keys, the path of the one problem they make, a part of its message. */
 const refused: ReadonlyArray<readonly [keys: Keys, path: string, message: string]> = [
   [{ enabled: "yes" }, "enabled", "Expected boolean"],
@@ -60,6 +88,79 @@ const refused: ReadonlyArray<readonly [keys: Keys, path: string, message: string
     "token_url",
     "both `token_url` and `authorization_url`, or neither"
   ],
+
+  [
+    { ...discovered, grant_type: "device_code", device_authorization_url: "https://auth.example/device" },
+    "token_url",
+    "both `token_url` and `device_authorization_url`, or neither"
+  ],
+  [{ ...jwtBearer, assertion: undefined }, "assertion", "needs either `assertion` or `identity_provider`"],
+  [{ ...jwtBearer, ...enterprise }, "assertion", "needs either `assertion` or `identity_provider`"],
+  [{ ...jwtBearer, assertion: "not a JWT" }, "assertion", "must be a signed JWT, or `${file:/path}`"],
+  [{ ...jwtBearer, assertion: "a.b" }, "assertion", "must be a signed JWT"],
+  [{ ...jwtBearer, client_id: undefined }, "client_id", "required for jwt_bearer"],
+  [{ assertion: jwt }, "assertion", 'has no effect unless `grant_type` is "jwt_bearer"'],
+  [{ identity_provider: identityProvider }, "identity_provider", 'unless `grant_type` is "jwt_bearer"'],
+  [{ identity_provider: "idp" }, "identity_provider", "Expected object"],
+  [{ ...tokenExchange, subject_token: undefined }, "subject_token", "required for token_exchange"],
+  [{ ...tokenExchange, subject_token_type: undefined }, "subject_token_type", "required for token_exchange"],
+  [{ ...tokenExchange, subject_token: "" }, "subject_token", "must be a token"],
+  [{ ...tokenExchange, subject_token_type: "jwt" }, "subject_token_type", "must be a URI"],
+  [{ ...tokenExchange, requested_token_type: "" }, "requested_token_type", "must be a URI"],
+  [{ ...tokenExchange, client_id: undefined }, "client_id", "required for token_exchange"],
+  [{ subject_token: "x" }, "subject_token", 'has no effect unless `grant_type` is "token_exchange"'],
+  [{ subject_token_type: idToken }, "subject_token_type", "has no effect"],
+  [{ requested_token_type: idToken }, "requested_token_type", "has no effect"],
+  [{ device_authorization_url: "http://auth.example/device" }, "device_authorization_url", "must be https"],
+
+  [{ issuer: "auth.example" }, "issuer", "must be an absolute http(s) URL"],
+  [{ issuer: "http://auth.example" }, "issuer", "must be https"],
+  [{ issuer: "https://auth.example#x" }, "issuer", "must not contain a fragment"],
+  [{ issuer: "https://auth.example?tenant=1" }, "issuer", "must not contain a query (RFC 8414 §2)"],
+
+  [{ client_metadata_url: "http://localhost/client.json" }, "client_metadata_url", "must be an https URL"],
+  [{ client_metadata_url: "https://gateway.example" }, "client_metadata_url", "with a path"],
+  [{ client_metadata_url: "https://gateway.example/" }, "client_metadata_url", "with a path"],
+  [{ client_metadata_url: "https://gateway.example/a/../b" }, "client_metadata_url", "dot segments"],
+  [{ client_metadata_url: "https://gateway.example/c#x" }, "client_metadata_url", "fragment"],
+  [{ client_metadata_url: "https://me@gateway.example/c" }, "client_metadata_url", "user name"],
+  [{ client_name: "" }, "client_name", "must not be empty"],
+  [{ client_name: "two\nlines" }, "client_name", "must not contain control characters"],
+
+  [{ token_endpoint_auth_method: "secret" }, "token_endpoint_auth_method", 'Expected "client_secret_basic"'],
+  [
+    { ...discovered, client_secret: undefined, token_endpoint_auth_method: "client_secret_post" },
+    "token_endpoint_auth_method",
+    '"client_secret_post" needs `client_secret`'
+  ],
+  [
+    { ...discovered, client_secret: undefined, token_endpoint_auth_method: "client_secret_basic" },
+    "token_endpoint_auth_method",
+    '"client_secret_basic" needs `client_secret`'
+  ],
+  [
+    { token_endpoint_auth_method: "private_key_jwt" },
+    "token_endpoint_auth_method",
+    '"private_key_jwt" needs `private_key`'
+  ],
+  [
+    { token_endpoint_auth_method: "tls_client_auth" },
+    "token_endpoint_auth_method",
+    '"tls_client_auth" needs `use_mtls`'
+  ],
+  [
+    { token_endpoint_auth_method: "self_signed_tls_client_auth" },
+    "token_endpoint_auth_method",
+    '"self_signed_tls_client_auth" needs `use_mtls`'
+  ],
+  [{ token_endpoint_auth_method: "none" }, "token_endpoint_auth_method", "must authenticate the client"],
+  [{ private_key: "secret" }, "private_key", "must be a private key as PEM"],
+  [{ private_key: "-----BEGIN PUBLIC KEY-----" }, "private_key", "must be a private key"],
+  [{ private_key: '{"kty":"EC","x":"1"}' }, "private_key", "or as a JWK"],
+  [{ private_key: pem, private_key_alg: "HS256" }, "private_key_alg", 'Expected "ES256" | "RS256" | "EdDSA"'],
+  [{ private_key: pem, private_key_id: "" }, "private_key_id", "must not be empty"],
+  [{ private_key_alg: "ES256" }, "private_key_alg", "has no effect without `private_key`"],
+  [{ private_key_id: "1" }, "private_key_id", "has no effect without `private_key`"],
 
   [{ audience: "" }, "audience", "must not be empty"],
   [{ organization: "" }, "organization", "must not be empty"],
@@ -171,6 +272,31 @@ const accepted: ReadonlyArray<Keys> = [
     authorization_url: "https://auth.example/authorize"
   },
   { ...certificate, client_secret: undefined },
+  { token_url: undefined, issuer: "https://auth.example/tenant/" },
+  { client_secret: undefined, private_key: pem },
+  {
+    private_key: '{ "kty": "OKP", "d": "x" }',
+    private_key_id: "1",
+    token_endpoint_auth_method: "private_key_jwt"
+  },
+  { ...certificate, client_secret: undefined, token_endpoint_auth_method: "tls_client_auth" },
+  { ...discovered, client_id: undefined, client_secret: undefined, client_name: "Gateway" },
+  { ...discovered, client_id: undefined, client_metadata_url: "https://gateway.example/client.json?v=1" },
+  { ...discovered, client_id: undefined, client_secret: undefined, token_endpoint_auth_method: "none" },
+  {
+    ...discovered,
+    client_id: undefined,
+    client_secret: undefined,
+    token_endpoint_auth_method: "client_secret_post"
+  },
+  { ...discovered, grant_type: "device_code" },
+  { grant_type: "device_code", device_authorization_url: "https://auth.example/device" },
+  jwtBearer,
+  { ...jwtBearer, assertion: "${file:/run/secrets/token}" },
+  { ...jwtBearer, client_id: undefined, client_metadata_url: "https://gateway.example/client.json" },
+  enterprise,
+  tokenExchange,
+  { ...tokenExchange, requested_token_type: idToken },
   { ...certificate, ca_bundle_path: "ca.pem" },
   { ca_bundle_path: "ca.pem" },
   { scope: "mcp:read mcp:write" },
@@ -200,6 +326,16 @@ describe("the rules of a configuration", () => {
     assert.lengthOf(problems, 1)
     const [problem = ""] = problems
     assert.isTrue(problem.startsWith(`${path}: `), problem)
+    assert.include(problem, message)
+  })
+
+  it.each(refusedProviders)("identity_provider %j: %s %s", (keys, path, message) => {
+    const provider = Object.entries({ ...identityProvider, ...keys }).filter(
+      ([, value]) => value !== undefined
+    )
+    const problems = problemsWith({ ...enterprise, identity_provider: Object.fromEntries(provider) })
+    const problem = problems.find((problem) => !problem.startsWith("assertion: ")) ?? ""
+    assert.isTrue(problem.startsWith(`identity_provider.${path}: `), problems.join())
     assert.include(problem, message)
   })
 

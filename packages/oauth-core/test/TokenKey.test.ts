@@ -74,6 +74,17 @@ const decode = (wire: object): OAuthConfig => Result.getOrThrow(decodeOAuthConfi
 const fingerprint = (wire: object, thumbprint?: string): Promise<string> =>
   tokenFingerprint(decode(wire), thumbprint).pipe(Effect.provide(Digest.layerWebCrypto), Effect.runPromise)
 
+const tokenExchange = { grant_type: "token_exchange", subject_token: "alice", subject_token_type: "urn:b" }
+const identityProvider = (keys: object) => ({
+  grant_type: "jwt_bearer",
+  identity_provider: {
+    token_url: "https://idp.example/token",
+    client_id: "gateway",
+    subject_token: "alice",
+    ...keys
+  }
+})
+
 const reversed = (record: object): object => Object.fromEntries(Object.entries(record).toReversed())
 
 describe("tokenFingerprint", () => {
@@ -120,6 +131,22 @@ describe("tokenFingerprint", () => {
       { authorization_url: "https://auth.example/a", grant_type: "authorization_code" },
       { authorization_url: "https://auth.example/a" }
     ],
+    [{ issuer: "https://auth.example" }, {}],
+    [{ issuer: "https://auth.example" }, { issuer: "https://auth.example/" }],
+    [{ client_metadata_url: "https://gateway.example/client" }, {}],
+    [
+      { ...tokenExchange, subject_token: "alice" },
+      { ...tokenExchange, subject_token: "bob" }
+    ],
+    [{ ...tokenExchange, subject_token_type: "urn:a" }, tokenExchange],
+    [{ ...tokenExchange, requested_token_type: "urn:a" }, tokenExchange],
+    [
+      { grant_type: "jwt_bearer", assertion: "a.b.c" },
+      { grant_type: "jwt_bearer", assertion: "a.b.d" }
+    ],
+    [identityProvider({ subject_token: "alice" }), identityProvider({ subject_token: "bob" })],
+    [identityProvider({ token_url: "https://idp.example/a" }), identityProvider({})],
+    [identityProvider({ client_id: "other" }), identityProvider({})],
     [{ scope: "a" }, {}],
     [{ additional_params: { a: "1" } }, {}],
     [{ additional_params: { a: "1" } }, { additional_params: { a: "2" } }],
@@ -148,9 +175,13 @@ describe("tokenFingerprint", () => {
     assert.strictEqual(new Set(prints).size, 4)
   })
 
-  it("stays when the client secret is rotated", async () => {
+  it.each([
+    { client_secret: "rotated" },
+    { private_key: '{"kty":"EC","d":"x"}' },
+    { token_endpoint_auth_method: "client_secret_post" }
+  ])("stays with %j", async (keys) => {
     assert.strictEqual(
-      await fingerprint({ ...clientCredentials, client_secret: "rotated" }),
+      await fingerprint({ ...clientCredentials, ...keys }),
       await fingerprint(clientCredentials)
     )
   })

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { lookup } from "node:dns/promises"
 import type { Endpoint } from "./Endpoint.ts"
+import { withoutQuery } from "./DisplayUrl.ts"
 import { networkZone, type NetworkZone } from "./NetworkZone.ts"
 
 /** Port: the IP addresses a host name stands for. The system's resolver unless something else is provided. */
@@ -39,20 +40,29 @@ export class AddressGuard extends Context.Service<
     ) => Effect.Effect<void, DiscoveryFailed | ConnectionFailed>
   }
 >()("@secure-mcp/oauth-flows/AddressGuard") {
-  static readonly layer: Layer.Layer<AddressGuard> = Layer.sync(AddressGuard, () => ({ check }))
+  static readonly layer: Layer.Layer<AddressGuard> = Layer.effect(
+    AddressGuard,
+    Effect.map(AddressLookup, ({ lookup }) => ({
+      check: (endpoint: Endpoint, request: GrantRequest) =>
+        endpoint.discovered ? check(endpoint, request, lookup) : Effect.void
+    }))
+  )
 }
 
-const check = Effect.fn("AddressGuard.check")(function* (endpoint: Endpoint, request: GrantRequest) {
-  if (!endpoint.discovered) return
+type Lookup = (typeof AddressLookup)["Service"]["lookup"]
+
+const check = Effect.fn("AddressGuard.check")(function* (endpoint: Endpoint, request: GrantRequest, lookup: Lookup) {
   const host = hostOf(endpoint.url)
   const configured = configuredHosts(request)
   if (host === undefined || configured.includes(host)) return
-  const zones = yield* zonesOf(host).pipe(
+  const zones = yield* zonesOf(host, lookup).pipe(
     Effect.mapError(({ code }) => new ConnectionFailed({ endpoint: endpoint.name, problem: code }))
   )
   const suspicious = zones.filter((zone) => zone !== "public")
   if (suspicious.length === 0) return
-  const allowed = yield* Effect.forEach(configured, (name) => Effect.orElseSucceed(zonesOf(name), () => []))
+  const allowed = yield* Effect.forEach(configured, (name) =>
+    Effect.orElseSucceed(zonesOf(name, lookup), () => [])
+  )
   const refused = suspicious.find((zone) => zone === "metadata" || !allowed.flat().includes(zone))
   if (refused !== undefined) return yield* refusal(endpoint, refused)
 })
@@ -66,11 +76,10 @@ const configuredHosts = ({ config, resourceUrl }: GrantRequest): ReadonlyArray<s
     .map(hostOf)
     .filter((host) => host !== undefined)
 
-const zonesOf = Effect.fnUntraced(function* (host: string) {
+const zonesOf = Effect.fnUntraced(function* (host: string, lookup: Lookup) {
   const literal = networkZone(host)
   if (literal !== undefined) return [literal]
   if (isLoopbackHost(host)) return ["loopback" as const]
-  const { lookup } = yield* AddressLookup
   // What is not an address at all is nothing to connect to.
   return (yield* lookup(host)).map((address): NetworkZone => networkZone(address) ?? "reserved")
 })
@@ -82,5 +91,3 @@ const refusal = (endpoint: Endpoint, zone: NetworkZone) =>
       problem: `it leads to a ${zone} address, where the configured server is not. Nothing was sent there`
     })
   )
-
-const withoutQuery = (url: string): string => url.replace(/[?#].*$/, "")

@@ -25,6 +25,30 @@ export const configuredClient = (
         source: "configured"
       })
 
+/** A client that is known by a public document (Client ID Metadata Document) shares no secret with anybody. */
+export const documentedClient = (
+  config: OAuthConfig,
+  clientId: string,
+  audience: string,
+  metadata: AuthorizationServerMetadata | undefined
+): Client => ({
+  clientId,
+  clientSecret: undefined,
+  clientSecretExpiresAt: undefined,
+  authenticationMethod: documentedMethod(config, metadata),
+  audience,
+  source: "metadata_document"
+})
+
+const documentedMethod = (
+  config: OAuthConfig,
+  metadata: AuthorizationServerMetadata | undefined
+): ClientAuthenticationMethod => {
+  if (config.privateKey === undefined) return "none"
+  const supported = metadata?.tokenEndpointAuthMethodsSupported ?? ["private_key_jwt"]
+  return supported.includes("private_key_jwt") ? "private_key_jwt" : "none"
+}
+
 /**
  * How a configured client authenticates: as configured, else with the strongest of its credentials, in the way the
  * server says it takes them. Where that does not decide between the two ways to send a secret, `use_basic_auth` does.

@@ -88,6 +88,6 @@ const wordsOf = (address: string): ReadonlyArray<number> => {
   const [head = "", tail] = canonical.split("::")
   const before = head === "" ? [] : head.split(":")
   const after = tail === undefined || tail === "" ? [] : tail.split(":")
-  const zeros = new Array<string>(8 - before.length - after.length).fill("0")
+  const zeros = Array.from({ length: 8 - before.length - after.length }, () => "0")
   return [...before, ...zeros, ...after].map((word) => Number.parseInt(word, 16))
 }

@@ -18,8 +18,8 @@ export interface ResolvedClient {
   /** The resource indicator to send (RFC 8707 §2): the configured one, else the discovered resource. */
   readonly resource: string | undefined
   /**
-   * The scope to ask for: the challenge's with the configured one, else what the resource's metadata lists, else
-   * none. `offline_access` is the business of the grant.
+   * The scope to ask for: the challenge's and the configured one together, else what the resource's metadata lists,
+   * else none. `offline_access` is the business of the grant.
    */
   readonly scope: string | undefined
   readonly client: Client
@@ -28,8 +28,10 @@ export interface ResolvedClient {
 export interface ResolveOptions {
   /** The token whose grant goes on: its registered client is used again, if it belongs to the same issuer. */
   readonly previous?: OAuthToken | undefined
-  /** Where a new registration may send people back to. Default: `redirect_uri` of the configuration. */
+  /** Where a person who begins a grant is sent back to. Without it no client is registered. */
   readonly redirectUri?: string | undefined
+  /** A person begins a grant on another device, which needs no redirect URI. */
+  readonly device?: boolean | undefined
 }
 
 /** Finds the authorization server of a request, and makes us known to it where that is needed. */
@@ -37,14 +39,15 @@ export class ResolvedClients extends Context.Service<
   ResolvedClients,
   {
     /**
-     * Asks nobody when everything is configured. Registers a client only for a grant that a person begins:
-     * `authorization_code` without a redirect URI, and without a client kept from before, fails with
-     * `AuthorizationRequired`.
+     * Asks nobody when everything is configured. A client is registered only when a person begins a grant; without
+     * one that is configured or kept from before, anything else fails with `AuthorizationRequired`.
      */
     readonly resolve: (
       request: GrantRequest,
       options?: ResolveOptions
     ) => Effect.Effect<ResolvedClient, OAuthErrorReason>
+    /** For a registered client that its server no longer knows: the next grant registers anew. */
+    readonly forget: (client: Client) => Effect.Effect<void>
   }
 >()("@secure-mcp/oauth-flows/ResolvedClients") {}
 

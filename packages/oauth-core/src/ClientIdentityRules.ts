@@ -1,0 +1,84 @@
+import * as Redacted from "effect/Redacted"
+import type { ConfigProblem } from "./ConfigProblem.ts"
+import { problem } from "./EndpointRule.ts"
+import type { OAuthConfig } from "./OAuthConfig.ts"
+
+/** Who we are, and how we prove it. */
+export const clientIdentityRules = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => [
+  ...issuer(config),
+  ...clientMetadataUrl(config),
+  ...clientName(config),
+  ...authenticationMethod(config),
+  ...privateKey(config)
+]
+
+/** RFC 8414 §2; that it is a URL and https is the rule of every endpoint. */
+const issuer = ({ issuer }: OAuthConfig): ReadonlyArray<ConfigProblem> =>
+  issuer?.includes("?") === true ? [problem("issuer", "must not contain a query (RFC 8414 §2)")] : []
+
+/** What Client ID Metadata Documents ask of a `client_id`. A simple string comparison decides, so no dot segments. */
+const clientMetadataUrl = ({ clientMetadataUrl: url }: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+  if (url === undefined) return []
+  const parsed = URL.parse(url)
+  const isUsable =
+    parsed !== null &&
+    parsed.protocol === "https:" &&
+    parsed.username === "" &&
+    parsed.password === "" &&
+    parsed.pathname !== "/" &&
+    !/[\s#]|\/\.{1,2}(?:\/|$|\?)/.test(url)
+  return isUsable
+    ? []
+    : [
+        problem(
+          "client_metadata_url",
+          "must be an https URL with a path, without dot segments, fragment, user name or password"
+        )
+      ]
+}
+
+const clientName = ({ clientName }: OAuthConfig): ReadonlyArray<ConfigProblem> =>
+  clientName !== undefined && /\p{Cc}/u.test(clientName)
+    ? [problem("client_name", "must not contain control characters")]
+    : []
+
+const authenticationMethod = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+  const { clientId, clientSecret, grantType, tokenEndpointAuthMethod: method } = config
+  const refuse = (message: string) => [problem("token_endpoint_auth_method", message)]
+  switch (method) {
+    case "client_secret_basic":
+    case "client_secret_post":
+      return clientId !== undefined && clientSecret === undefined
+        ? refuse(`"${method}" needs \`client_secret\``)
+        : []
+    case "private_key_jwt":
+      return config.privateKey === undefined ? refuse(`"${method}" needs \`private_key\``) : []
+    case "tls_client_auth":
+    case "self_signed_tls_client_auth":
+      return config.useMtls ? [] : refuse(`"${method}" needs \`use_mtls\``)
+    case "none":
+      return grantType === "client_credentials"
+        ? refuse(
+            "must authenticate the client: client_credentials is for confidential clients (RFC 6749 §4.4)"
+          )
+        : []
+    default:
+      return []
+  }
+}
+
+const privateKey = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+  if (config.privateKey === undefined) {
+    const dependent = { private_key_alg: config.privateKeyAlg, private_key_id: config.privateKeyId }
+    return Object.entries(dependent)
+      .filter(([, value]) => value !== undefined)
+      .map(([key]) => problem(key, "has no effect without `private_key`"))
+  }
+  const text = Redacted.value(config.privateKey).trim()
+  return text.startsWith("-----BEGIN PRIVATE KEY-----") || isPrivateJwk(text)
+    ? []
+    : [problem("private_key", "must be a private key as PEM (`BEGIN PRIVATE KEY`) or as a JWK")]
+}
+
+const isPrivateJwk = (text: string): boolean =>
+  text.startsWith("{") && /"kty"\s*:/.test(text) && /"d"\s*:/.test(text)

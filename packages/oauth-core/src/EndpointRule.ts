@@ -1,0 +1,35 @@
+import type { ConfigProblem } from "./ConfigProblem.ts"
+import { isLoopbackHost } from "./Loopback.ts"
+import type { OAuthConfig } from "./OAuthConfig.ts"
+
+/** The rule for every URL a request or a token of this entry is sent to. */
+export const endpointProblem = (
+  url: string,
+  config: Pick<OAuthConfig, "enforceHttps" | "version"> & Partial<Pick<OAuthConfig, "useMtls">>
+): string | undefined => {
+  const parsed = URL.parse(url)
+  if (parsed === null || !/^https?:$/.test(parsed.protocol)) return "must be an absolute http(s) URL"
+  if (parsed.username !== "" || parsed.password !== "") return "must not contain a user name or password"
+  if (url.includes("#")) return "must not contain a fragment (RFC 6749 §3.1)"
+  if (parsed.protocol === "https:") return undefined
+  if (config.useMtls === true) return "must be https: `use_mtls` has no certificate to present over http"
+  if (config.enforceHttps) {
+    return isLoopbackHost(parsed.hostname)
+      ? "must be https; for a server on this machine set `enforce_https` to false"
+      : "must be https (`enforce_https`)"
+  }
+  if (config.version === "2.1" && !isLoopbackHost(parsed.hostname)) {
+    return "must be https: version 2.1 allows http for loopback hosts only"
+  }
+  return undefined
+}
+
+/** A problem of one key, or of something inside it. */
+export const problem = (
+  key: string,
+  message: string,
+  ...rest: ReadonlyArray<PropertyKey>
+): ConfigProblem => ({
+  path: [key, ...rest],
+  message
+})

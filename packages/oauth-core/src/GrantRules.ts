@@ -1,0 +1,152 @@
+import * as Redacted from "effect/Redacted"
+import type { ConfigProblem } from "./ConfigProblem.ts"
+import { endpointProblem, problem } from "./EndpointRule.ts"
+import type { OAuthConfig } from "./OAuthConfig.ts"
+
+/** What each grant needs, and what only one of them understands. */
+export const grantRules = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => [
+  ...needs[config.grantType](config),
+  ...identityProvider(config),
+  ...givenTokens(config),
+  ...tokenTypes(config),
+  ...foreignKeys(config)
+]
+
+const clientCredentials = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+  const problems: Array<ConfigProblem> = []
+  if (config.tokenUrl === undefined && config.issuer === undefined) {
+    problems.push(problem("token_url", "required for client_credentials, unless `issuer` leads to it"))
+  }
+  if (config.clientId === undefined) problems.push(problem("client_id", "required for client_credentials"))
+  if (config.clientSecret === undefined && config.privateKey === undefined && !config.useMtls) {
+    problems.push(
+      problem(
+        "client_secret",
+        "required for client_credentials, unless `use_mtls` or `private_key` authenticates the client"
+      )
+    )
+  }
+  return problems
+}
+
+const authorizationCode = (config: OAuthConfig) =>
+  bothOrNeither({ token_url: config.tokenUrl, authorization_url: config.authorizationUrl })
+
+const deviceCode = (config: OAuthConfig) =>
+  bothOrNeither({ token_url: config.tokenUrl, device_authorization_url: config.deviceAuthorizationUrl })
+
+/** Endpoints of two servers do not belong together, so one is not configured while the other is discovered. */
+const bothOrNeither = (endpoints: Readonly<Record<string, string | undefined>>) => {
+  const names = Object.keys(endpoints)
+  const missing = names.filter((name) => endpoints[name] === undefined)
+  if (missing.length !== 1) return []
+  const both = names.map((name) => `\`${name}\``).join(" and ")
+  return missing.map((name) => problem(name, `configure both ${both}, or neither`))
+}
+
+const jwtBearer = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+  const problems = [...identified(config)]
+  if ((config.assertion === undefined) === (config.identityProvider === undefined)) {
+    problems.push(problem("assertion", "jwt_bearer needs either `assertion` or `identity_provider`"))
+  }
+  return problems
+}
+
+const tokenExchange = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+  const required = { subject_token: config.subjectToken, subject_token_type: config.subjectTokenType }
+  return [
+    ...identified(config),
+    ...Object.entries(required)
+      .filter(([, value]) => value === undefined)
+      .map(([key]) => problem(key, "required for token_exchange (RFC 8693 §2.1)"))
+  ]
+}
+
+/** Nobody is there to consent to a client that was registered on the fly. */
+const identified = ({ clientId, clientMetadataUrl, grantType }: OAuthConfig) =>
+  clientId === undefined && clientMetadataUrl === undefined
+    ? [problem("client_id", `required for ${grantType}, unless \`client_metadata_url\` names the client`)]
+    : []
+
+const needs: Record<OAuthConfig["grantType"], (config: OAuthConfig) => ReadonlyArray<ConfigProblem>> = {
+  client_credentials: clientCredentials,
+  authorization_code: authorizationCode,
+  device_code: deviceCode,
+  jwt_bearer: jwtBearer,
+  token_exchange: tokenExchange
+}
+
+const identityProvider = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+  const { identityProvider: provider } = config
+  if (provider === undefined) return []
+  const required = {
+    token_url: provider.tokenUrl,
+    client_id: provider.clientId,
+    subject_token: provider.subjectToken
+  }
+  const inside = (key: string, message: string) => problem("identity_provider", message, key)
+  const problems = Object.entries(required)
+    .filter(([, value]) => value === undefined)
+    .map(([key]) => inside(key, "required for an identity provider"))
+  const url = provider.tokenUrl === undefined ? undefined : endpointProblem(provider.tokenUrl, config)
+  if (url !== undefined) problems.push(inside("token_url", url))
+  if (provider.clientId === "") problems.push(inside("client_id", "must not be empty"))
+  if (provider.clientSecret !== undefined && Redacted.value(provider.clientSecret) === "") {
+    problems.push(inside("client_secret", "must not be empty; leave the key out instead"))
+  }
+  if (provider.subjectToken !== undefined && !isTokenOrFile(Redacted.value(provider.subjectToken))) {
+    problems.push(inside("subject_token", tokenOrFile))
+  }
+  if (!URL.canParse(provider.subjectTokenType)) {
+    problems.push(inside("subject_token_type", tokenTypeUri))
+  }
+  return problems
+}
+
+const tokenOrFile = "must be a token, or `${file:/path}`, which is read anew for each request"
+
+const isFileReference = (value: string): boolean => /^\$\{file:[^}]+\}$/.test(value)
+
+const isTokenOrFile = (value: string): boolean => isFileReference(value) || /^[\x21-\x7E]+$/.test(value)
+
+const isJwtOrFile = (value: string): boolean =>
+  isFileReference(value) || /^[\w-]+\.[\w-]+\.[\w-]+$/.test(value)
+
+const givenTokens = ({ assertion, subjectToken }: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+  const problems: Array<ConfigProblem> = []
+  if (assertion !== undefined && !isJwtOrFile(Redacted.value(assertion))) {
+    problems.push(
+      problem("assertion", "must be a signed JWT, or `${file:/path}`, which is read anew for each request")
+    )
+  }
+  if (subjectToken !== undefined && !isTokenOrFile(Redacted.value(subjectToken))) {
+    problems.push(problem("subject_token", tokenOrFile))
+  }
+  return problems
+}
+
+const tokenTypeUri = "must be a URI, as in urn:ietf:params:oauth:token-type:access_token (RFC 8693 §3)"
+
+const tokenTypes = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+  const types = {
+    subject_token_type: config.subjectTokenType,
+    requested_token_type: config.requestedTokenType
+  }
+  return Object.entries(types)
+    .filter(([, type]) => type !== undefined && !URL.canParse(type))
+    .map(([key]) => problem(key, tokenTypeUri))
+}
+
+/** A key that another grant needs shows that the wrong one is configured. */
+const foreignKeys = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+  const owners = [
+    ["jwt_bearer", "assertion", config.assertion],
+    ["jwt_bearer", "identity_provider", config.identityProvider],
+    ["token_exchange", "subject_token", config.subjectToken],
+    ["token_exchange", "subject_token_type", config.subjectTokenType],
+    ["token_exchange", "requested_token_type", config.requestedTokenType]
+  ] as const
+  return owners
+    .filter(([grant, , value]) => value !== undefined && grant !== config.grantType)
+    .map(([grant, key]) => problem(key, `has no effect unless \`grant_type\` is "${grant}"`))
+}

@@ -1,0 +1,69 @@
+import { assert, describe, it } from "@effect/vitest"
+import { type Challenge, parseChallenge } from "@secure-mcp/oauth-core"
+import * as fc from "fast-check"
+
+const metadata = "https://mcp.example/.well-known/oauth-protected-resource/mcp"
+
+const read: ReadonlyArray<readonly [header: string | ReadonlyArray<string>, challenge: Challenge]> = [
+  ["Bearer", {}],
+  ["bearer", {}],
+  [`Bearer resource_metadata="${metadata}"`, { resourceMetadata: metadata }],
+  [`Bearer resource_metadata=${metadata}`, { resourceMetadata: metadata }],
+  ['BEARER Error="insufficient_scope", SCOPE="a b"', { error: "insufficient_scope", scope: "a b" }],
+  ["Bearer error = invalid_token ,scope= a", { error: "invalid_token", scope: "a" }],
+  ['Bearer realm="a, Basic realm=b", scope="c"', { scope: "c" }],
+  ['Bearer scope="quoted \\"b\\" \\\\"', { scope: 'quoted "b" \\' }],
+  ['Basic realm="x", Bearer scope="a"', { scope: "a" }],
+  ['Negotiate YWJj==, Bearer scope="a"', { scope: "a" }],
+  ['Bearer scope="a", Basic scope="b", realm="x"', { scope: "a" }],
+  ['Bearer scope="a", DPoP algs="ES256", scope="b"', { scope: "a" }],
+  ['Bearer scope="a", scope="b"', { scope: "a" }],
+  [['Basic realm="x"', 'Bearer error="invalid_token"'], { error: "invalid_token" }],
+  ['Bearer scope="a", error="unfinished', { scope: "a" }],
+  [',, Bearer scope="a"', { scope: "a" }]
+]
+
+const none = [
+  undefined,
+  [],
+  "",
+  "Basic",
+  'Basic realm="Bearer scope=a"',
+  "Bearers scope=a",
+  'DPoP error="x"',
+  "="
+]
+
+const defined = (challenge: Challenge | undefined) =>
+  Object.fromEntries(Object.entries(challenge ?? {}).filter(([, value]) => value !== undefined))
+
+describe("parseChallenge", () => {
+  it.each(read)("reads %j as %j", (header, challenge) => {
+    const parsed = parseChallenge(header)
+    assert(parsed !== undefined)
+    assert.deepStrictEqual(defined(parsed), challenge)
+  })
+
+  it.each(none.map((header) => [header] as const))("finds none in %j", (header) => {
+    assert.isUndefined(parseChallenge(header))
+  })
+
+  it("gives back whatever was quoted", () => {
+    const text = fc.string({ unit: fc.constantFrom("a", " ", ",", '"', "\\", "=", "Bearer "), maxLength: 20 })
+    fc.assert(
+      fc.property(text, text, (scope, error) => {
+        const quote = (value: string) => `"${value.replaceAll(/["\\]/g, "\\$&")}"`
+        const header = `Basic realm=${quote(error)}, Bearer scope=${quote(scope)}, error=${quote(error)}`
+        assert.deepStrictEqual(defined(parseChallenge(header)), { scope, error })
+      })
+    )
+  })
+
+  it("takes no longer for a long nonsense than it is long", () => {
+    for (const piece of ["a", " ", ",", '"', "a=", "Bearer ", "\\", "a "]) {
+      const started = performance.now()
+      parseChallenge(piece.repeat(100_000))
+      assert.isBelow(performance.now() - started, 5000)
+    }
+  })
+})
