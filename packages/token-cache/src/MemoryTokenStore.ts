@@ -62,7 +62,8 @@ export const makeMemoryTokenStore = Effect.gen(function* () {
     list: Effect.map(currentMoment, (now) => {
       dropEnded(now.monotonic)
       return Array.from(kept.values(), ({ key, token }) => ({ key, token }))
-    })
+    }),
+    checkWritable: Effect.void
   }
   return store
 })

@@ -13,6 +13,7 @@ import {
 } from "@secure-mcp/oauth-core"
 import type { Lead } from "./Decision.ts"
 import { currentMoment, hold, timeToLive, type HeldToken } from "./HeldToken.ts"
+import { guardedAcquire } from "./StoreGuard.ts"
 import { consult } from "./StoredToken.ts"
 import type { TokenStore } from "./TokenStore.ts"
 
@@ -34,7 +35,11 @@ export const makeObtain = (
 ): ((lead: Lead, request: TokenCacheRequest) => Effect.Effect<Obtained, OAuthError>) => {
   const obtain = Effect.fnUntraced(function* (lead: Lead, request: TokenCacheRequest) {
     const { key } = request
-    const found = yield* Effect.interruptible(store.get(key)).pipe(orWarn("read"))
+    let unread: StoreUnavailable | undefined
+    const found = yield* Effect.interruptible(store.get(key)).pipe(
+      Effect.tapError((reason) => Effect.sync(() => (unread = reason))),
+      orWarn("read")
+    )
     const { adopted, previous, refused } = consult(found, lead, request, yield* currentMoment)
     if (!lead.acquisition.background)
       yield* events.publish({
@@ -43,15 +48,20 @@ export const makeObtain = (
       })
     if (adopted !== undefined) return served(adopted.token, "cache", adopted)
     if (refused !== undefined) yield* withdraw(key, refused)
-    const token = yield* acquire(request, previous)
+    const token = yield* acquire(request, previous, unread)
     return served(token, "acquired", yield* keep(key, token, previous))
   })
 
-  const acquire = Effect.fnUntraced(function* (request: TokenCacheRequest, previous: OAuthToken | undefined) {
+  const acquire = Effect.fnUntraced(function* (
+    request: TokenCacheRequest,
+    previous: OAuthToken | undefined,
+    unread: StoreUnavailable | undefined
+  ) {
     const { serverName } = request.key
     const refresh = previous !== undefined
     const start = (yield* currentMoment).monotonic
-    const exit = yield* Effect.exit(Effect.interruptible(Effect.suspend(() => request.acquire(previous))))
+    const acquisition = guardedAcquire(store, request, previous, unread)
+    const exit = yield* Effect.exit(Effect.interruptible(acquisition))
     const duration = Duration.millis((yield* currentMoment).monotonic - start)
     const error = Exit.findErrorOption(exit)
     if (Exit.isSuccess(exit)) yield* events.publish({ _tag: "TokenAcquired", serverName, duration, refresh })

@@ -1,9 +1,19 @@
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import type { OAuthToken, StoreUnavailable, TokenCacheEntry, TokenKey } from "@secure-mcp/oauth-core"
+import type * as Path from "effect/Path"
+import type {
+  Misconfigured,
+  OAuthToken,
+  StoreUnavailable,
+  TokenCacheEntry,
+  TokenKey
+} from "@secure-mcp/oauth-core"
+import { makeFileTokenStore, type FileTokenStoreOptions } from "./FileTokenStore.ts"
 import { makeMemoryTokenStore } from "./MemoryTokenStore.ts"
+import { makePersonGrantTokenStore } from "./PersonGrantTokenStore.ts"
 
 /**
  * Port: where tokens are kept. A store knows keys, tokens and how long to keep them; whether a token may be served
@@ -32,8 +42,36 @@ export class TokenStore extends Context.Service<
     readonly remove: (key: TokenKey) => Effect.Effect<OAuthToken | undefined, StoreUnavailable>
     /** Everything that is kept, in no particular order. */
     readonly list: Effect.Effect<ReadonlyArray<TokenCacheEntry>, StoreUnavailable>
+    /**
+     * Whether `set` would work now, found out by trying. Asked before a refresh token is used: it may be good for
+     * one use only, and what comes in its place has to be kept.
+     */
+    readonly checkWritable: Effect.Effect<void, StoreUnavailable>
   }
 >()("@secure-mcp/token-cache/TokenStore") {
   /** Keeps tokens in this process only, `TokenCapacity` of them at most. Nothing is written to disk. */
   static readonly layerMemory: Layer.Layer<TokenStore> = Layer.effect(TokenStore, makeMemoryTokenStore)
+
+  /**
+   * Keeps tokens in encrypted files, which outlive the process and which several processes on one machine share.
+   * Without a configured key it makes one, next to the tokens.
+   */
+  static readonly layerFileSystem = (
+    options: FileTokenStoreOptions = {}
+  ): Layer.Layer<TokenStore, Misconfigured | StoreUnavailable, FileSystem.FileSystem | Path.Path> =>
+    Layer.effect(TokenStore, makeFileTokenStore(options))
+
+  /**
+   * Keeps what a person granted (it has a refresh token, or says whom it was granted to) in the given store, and
+   * all other tokens in memory: the client can ask for those again by itself.
+   */
+  static readonly layerPersonGrants = <E, R>(
+    durable: Layer.Layer<TokenStore, E, R>
+  ): Layer.Layer<TokenStore, E, R> =>
+    Layer.effect(
+      TokenStore,
+      Effect.flatMap(TokenStore, (store) =>
+        Effect.map(makeMemoryTokenStore, (memory) => makePersonGrantTokenStore(store, memory))
+      )
+    ).pipe(Layer.provide(durable))
 }

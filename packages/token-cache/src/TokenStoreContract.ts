@@ -174,6 +174,14 @@ export const tokenStoreContract: ReadonlyArray<ContractPoint> = [
       yield* expectToken(yield* store.get(key), plain)
     })
   ),
+  aboutKey("says that it can be written, and can", "writable", (store, key) =>
+    Effect.gen(function* () {
+      yield* store.checkWritable
+      yield* expect((yield* listed(store, key)).length === 0, "lists a token that was never set")
+      yield* store.set(key, full, long)
+      yield* expectToken(yield* store.get(key), full)
+    })
+  ),
   aboutKey("shows no secret when its tokens are printed", "printed", (store, key) =>
     Effect.gen(function* () {
       yield* store.set(key, full, long)

@@ -1,3 +1,6 @@
+export { type FileTokenStoreOptions } from "./FileTokenStore.ts"
 export * from "./SingleFlightTokenCache.ts"
 export * from "./TokenCapacity.ts"
+export * from "./TokenEncryption.ts"
+export * from "./TokenRecord.ts"
 export * from "./TokenStore.ts"

@@ -89,6 +89,11 @@ const brokenStores: ReadonlyArray<readonly [string, string, (store: Store) => St
     })
   ],
   [
+    "is never ready to be written",
+    "says that it can be written, and can",
+    (store) => ({ ...store, checkWritable: Effect.fail(new StoreUnavailable({ problem: "full" })) })
+  ],
+  [
     "fails",
     "knows nothing of a key that was never set",
     (store) => ({ ...store, get: () => Effect.fail(new StoreUnavailable({ problem: "gone" })) })

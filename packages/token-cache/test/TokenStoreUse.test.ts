@@ -14,7 +14,7 @@ type Store = TokenStore["Service"]
 
 /** A cache over the memory store with some operations replaced; counts the calls. */
 const over = (change: (store: Store) => Partial<Store>) => {
-  const calls = { get: 0, set: 0, remove: 0, list: 0 }
+  const calls = { get: 0, set: 0, remove: 0, list: 0, checkWritable: 0 }
   const counting = Layer.effect(
     TokenStore,
     Effect.map(TokenStore, (memory) => {
@@ -23,7 +23,8 @@ const over = (change: (store: Store) => Partial<Store>) => {
         get: (key) => Effect.suspend(() => ((calls.get += 1), store.get(key))),
         set: (key, token, ttl) => Effect.suspend(() => ((calls.set += 1), store.set(key, token, ttl))),
         remove: (key) => Effect.suspend(() => ((calls.remove += 1), store.remove(key))),
-        list: Effect.suspend(() => ((calls.list += 1), store.list))
+        list: Effect.suspend(() => ((calls.list += 1), store.list)),
+        checkWritable: Effect.suspend(() => ((calls.checkWritable += 1), store.checkWritable))
       } satisfies Store
     })
   ).pipe(Layer.provide(TokenStore.layerMemory))
@@ -47,7 +48,7 @@ describe("the store", () => {
       const server = makeServer()
       yield* get(server)
       for (let i = 0; i < 10; i++) yield* get(server)
-      assert.deepStrictEqual(calls, { get: 1, set: 1, remove: 0, list: 0 })
+      assert.deepStrictEqual(calls, { get: 1, set: 1, remove: 0, list: 0, checkWritable: 0 })
     }).pipe(Effect.provide(layer))
   })
 

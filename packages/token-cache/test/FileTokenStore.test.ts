@@ -1,0 +1,219 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Redacted from "effect/Redacted"
+import * as TestClock from "effect/testing/TestClock"
+import { tokenKeyString } from "@secure-mcp/oauth-core"
+import { assertNoCanary, canary } from "@secure-mcp/testing"
+import { tokenStoreContract } from "@secure-mcp/token-cache/testing"
+import { createHash } from "node:crypto"
+import { dirname } from "node:path"
+import {
+  contentsOf,
+  files,
+  layerStore,
+  makeDirectory,
+  namesIn,
+  openStore,
+  recordLog,
+  secretOf
+} from "./fileStores.ts"
+import { keyOf, text, tokenOf } from "./fixtures.ts"
+
+const forever = Duration.infinity
+
+describe("TokenStore.layerFileSystem with a key file", () => {
+  for (const { effect, name } of tokenStoreContract)
+    it.effect(name, () => Effect.provide(effect, layerStore()))
+})
+
+describe("TokenStore.layerFileSystem with a configured key", () => {
+  for (const { effect, name } of tokenStoreContract)
+    it.effect(name, () => Effect.provide(effect, layerStore({ encryptionKey: secretOf("one") })))
+})
+
+describe("the files of the file store", () => {
+  it.effect("outlive it", () =>
+    Effect.gen(function* () {
+      const directory = yield* makeDirectory
+      yield* (yield* openStore({ directory })).set(keyOf("a"), tokenOf("a"), forever)
+      const later = yield* openStore({ directory })
+      assert.strictEqual(text(yield* later.get(keyOf("a"))), "a")
+      assert.deepStrictEqual(
+        (yield* later.list).map(({ key }) => key),
+        [keyOf("a")]
+      )
+    }).pipe(Effect.provide(files))
+  )
+
+  it.effect("are open to their owner only", () =>
+    Effect.gen(function* () {
+      const directory = yield* makeDirectory
+      yield* (yield* openStore({ directory })).set(keyOf("a"), tokenOf("a"), forever)
+      const { stat, readDirectory } = yield* FileSystem.FileSystem
+      assert.strictEqual((yield* stat(directory)).mode & 0o777, 0o700)
+      for (const name of yield* readDirectory(directory))
+        assert.strictEqual((yield* stat(`${directory}/${name}`)).mode & 0o777, 0o600)
+    }).pipe(Effect.provide(files))
+  )
+
+  it.effect("are named after the hash of the key", () =>
+    Effect.gen(function* () {
+      const directory = yield* makeDirectory
+      yield* (yield* openStore({ directory })).set(keyOf("a"), tokenOf("a"), forever)
+      const hash = createHash("sha256")
+        .update(tokenKeyString(keyOf("a")))
+        .digest("hex")
+      assert.deepStrictEqual(yield* namesIn(directory), [`${hash}.token`])
+    }).pipe(Effect.provide(files))
+  )
+
+  it.effect("hold no secret and no name in plain text", () =>
+    Effect.gen(function* () {
+      const directory = yield* makeDirectory
+      const secrets = ["access", "refresh", "client-secret", "subject", "server"].map(canary)
+      const [access = "", refresh = "", clientSecret = "", subject = "", server = ""] = secrets
+      const token = tokenOf(access, {
+        refreshToken: Redacted.make(refresh),
+        grantedTo: { clientId: "client", clientSecret: Redacted.make(clientSecret) }
+      })
+      const store = yield* openStore({ directory })
+      yield* store.set({ ...keyOf(server), subject }, token, forever)
+      assertNoCanary(yield* contentsOf(directory), secrets)
+      assert.strictEqual((yield* namesIn(directory)).length, 1)
+    }).pipe(Effect.provide(files))
+  )
+
+  it.effect("are in the user's state directory unless another one is named", () =>
+    Effect.gen(function* () {
+      const home = yield* makeDirectory
+      const environment = ConfigProvider.fromEnv({ env: { XDG_STATE_HOME: home } })
+      const store = yield* Effect.provideService(openStore({}), ConfigProvider.ConfigProvider, environment)
+      yield* store.set(keyOf("a"), tokenOf("a"), forever)
+      assert.strictEqual((yield* namesIn(`${home}/secure-mcp-gateway/tokens`)).length, 1)
+    }).pipe(Effect.provide(files))
+  )
+
+  it.effect("leave when the time to live is over, also those that nobody asks for", () =>
+    Effect.gen(function* () {
+      const directory = yield* makeDirectory
+      const store = yield* openStore({ directory })
+      yield* store.set(keyOf("asked"), tokenOf("a"), Duration.seconds(1))
+      yield* store.set(keyOf("listed"), tokenOf("b"), Duration.seconds(1))
+      yield* store.set(keyOf("kept"), tokenOf("c"), forever)
+      yield* TestClock.adjust("1 second")
+      assert.isUndefined(yield* store.get(keyOf("asked")))
+      assert.strictEqual((yield* namesIn(directory)).length, 2)
+      yield* store.list
+      assert.strictEqual((yield* namesIn(directory)).length, 1)
+    }).pipe(Effect.provide(files))
+  )
+
+  it.effect("of a process that ended while it wrote are cleared away by one that starts an hour later", () =>
+    Effect.gen(function* () {
+      const directory = yield* makeDirectory
+      const fs = yield* FileSystem.FileSystem
+      yield* openStore({ directory })
+      const uuid = "01234567-89ab-4def-8123-456789abcdef"
+      yield* fs.writeFileString(`${directory}/tmp-0-${uuid}`, "left over")
+      yield* fs.writeFileString(`${directory}/tmp-${60 * 60 * 1000}-${uuid}`, "being written")
+      yield* TestClock.adjust("61 minutes")
+      yield* openStore({ directory })
+      assert.deepStrictEqual(yield* namesIn(directory), [`tmp-${60 * 60 * 1000}-${uuid}`])
+    }).pipe(Effect.provide(files))
+  )
+})
+
+describe("the folder of the file store", () => {
+  it.effect("is closed to other users, and its owner is told", () => {
+    const log = recordLog()
+    return Effect.gen(function* () {
+      const directory = yield* makeDirectory
+      const fs = yield* FileSystem.FileSystem
+      yield* fs.makeDirectory(directory, { recursive: true })
+      yield* fs.chmod(directory, 0o755)
+      yield* openStore({ directory })
+      assert.strictEqual((yield* fs.stat(directory)).mode & 0o777, 0o700)
+      assert.deepStrictEqual(log.lines, [`Warn ${directory} was open to other users; its mode is 0700 now`])
+      yield* openStore({ directory })
+      assert.strictEqual(log.lines.length, 1)
+    }).pipe(Effect.provide([files, log.layer]))
+  })
+
+  it.effect("that cannot be made is an error when the layer is built", () =>
+    Effect.gen(function* () {
+      const directory = yield* makeDirectory
+      const fs = yield* FileSystem.FileSystem
+      yield* fs.makeDirectory(dirname(directory))
+      yield* fs.writeFileString(directory, "a file")
+      const error = yield* Effect.flip(openStore({ directory }))
+      assert.strictEqual(
+        error.message,
+        `the token store cannot be used: ${directory} could not be made (EEXIST)`
+      )
+    }).pipe(Effect.provide(files))
+  )
+
+  it.effect("that is gone is found out by the check, which leaves nothing behind otherwise", () =>
+    Effect.gen(function* () {
+      const directory = yield* makeDirectory
+      const fs = yield* FileSystem.FileSystem
+      const store = yield* openStore({ directory })
+      yield* store.checkWritable
+      assert.deepStrictEqual(yield* namesIn(directory), [])
+      yield* fs.remove(directory, { recursive: true })
+      const error = yield* Effect.flip(store.checkWritable)
+      assert.match(error.problem, /could not be written \(ENOENT\)\. Check that the folder is there$/)
+      yield* Effect.flip(store.set(keyOf("a"), tokenOf("a"), forever))
+    }).pipe(Effect.provide(files))
+  )
+})
+
+describe("the key file", () => {
+  it.effect("is made once and holds 32 random bytes", () =>
+    Effect.gen(function* () {
+      const directory = yield* makeDirectory
+      const { readFileString } = yield* FileSystem.FileSystem
+      yield* openStore({ directory })
+      const key = yield* readFileString(`${directory}/key`)
+      assert.strictEqual(Buffer.from(key, "base64").length, 32)
+      yield* openStore({ directory })
+      assert.strictEqual(yield* readFileString(`${directory}/key`), key)
+    }).pipe(Effect.provide(files))
+  )
+
+  it.effect("is the same for all who start at once", () =>
+    Effect.gen(function* () {
+      const directory = yield* makeDirectory
+      const stores = yield* Effect.forEach(Array.from({ length: 20 }), () => openStore({ directory }), {
+        concurrency: "unbounded"
+      })
+      for (const [index, store] of stores.entries())
+        yield* store.set(keyOf(String(index)), tokenOf(String(index)), forever)
+      for (const store of stores) assert.strictEqual((yield* store.list).length, 20)
+      assert.strictEqual((yield* namesIn(directory)).length, 20)
+    }).pipe(Effect.provide(files))
+  )
+
+  it.effect("is not made when a key is configured", () =>
+    Effect.gen(function* () {
+      const directory = yield* makeDirectory
+      yield* openStore({ directory, encryptionKey: secretOf("one") })
+      assert.isFalse(yield* FileSystem.FileSystem.use((fs) => fs.exists(`${directory}/key`)))
+    }).pipe(Effect.provide(files))
+  )
+
+  it.effect("that is empty is never replaced", () =>
+    Effect.gen(function* () {
+      const directory = yield* makeDirectory
+      const fs = yield* FileSystem.FileSystem
+      yield* fs.makeDirectory(directory, { recursive: true, mode: 0o700 })
+      yield* fs.writeFileString(`${directory}/key`, "")
+      const error = yield* Effect.flip(openStore({ directory }))
+      assert.include(error.message, `the key file ${directory}/key holds no key`)
+      assert.strictEqual(yield* fs.readFileString(`${directory}/key`), "")
+    }).pipe(Effect.provide(files))
+  )
+})
