@@ -59,16 +59,21 @@ export const problemsAt = (
  *
  * @param options.schema a struct whose keys were renamed with `Schema.encodeKeys`
  * @param options.wireNames the key in the file for each key in code, where they differ
+ * @param options.closedParts whether an unknown key inside a part is a problem, too; default false, for parts that
+ *   are decoded by others
  * @param options.rules the rules between fields; their paths use the names of the file
  */
 export const decodeConfig = <A>(options: {
   readonly schema: Schema.Decoder<A>
   readonly keys: ReadonlyArray<string>
   readonly wireNames: Readonly<Record<string, string>>
+  readonly closedParts?: boolean
   readonly rules: (value: A) => ReadonlyArray<ConfigProblem>
 }) => {
-  // Unknown keys of the object itself are reported with a suggestion; this is for those inside its parts.
-  const decode = Schema.decodeUnknownResult(options.schema, { errors: "all", onExcessProperty: "error" })
+  const decode = Schema.decodeUnknownResult(options.schema, {
+    errors: "all",
+    onExcessProperty: options.closedParts === true ? "error" : "ignore"
+  })
   return (input: unknown): ConfigResult<A> => {
     if (!Predicate.isObject(input) || Array.isArray(input))
       return failWith([{ path: [], message: "must be a JSON object" }])

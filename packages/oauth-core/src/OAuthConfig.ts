@@ -201,5 +201,6 @@ export const decodeOAuthConfig: (input: unknown) => ConfigResult<OAuthConfig> = 
   schema: Fields,
   keys: oauthConfigKeys,
   wireNames,
+  closedParts: true,
   rules: oauthConfigRules
 })

@@ -51,7 +51,11 @@ export class AddressGuard extends Context.Service<
 
 type Lookup = (typeof AddressLookup)["Service"]["lookup"]
 
-const check = Effect.fn("AddressGuard.check")(function* (endpoint: Endpoint, request: GrantRequest, lookup: Lookup) {
+const check = Effect.fn("AddressGuard.check")(function* (
+  endpoint: Endpoint,
+  request: GrantRequest,
+  lookup: Lookup
+) {
   const host = hostOf(endpoint.url)
   const configured = configuredHosts(request)
   if (host === undefined || configured.includes(host)) return

@@ -1,9 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Answer, StubAuthorizationServer } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
+import * as Context from "effect/Context"
+import * as Layer from "effect/Layer"
+import { AddressLookup } from "../src/AddressGuard.ts"
+import { configuredEndpoint, discoveredEndpoint } from "../src/Endpoint.ts"
+import { settle } from "./grants.ts"
+import { EndpointClient } from "../src/EndpointClient.ts"
 import {
   addresses,
   discoveredRequest,
+  makeResolution,
   makeResolutionOn,
   makeResolvedClients,
   makeServers,
@@ -254,6 +261,47 @@ describe("server-side request forgery", () => {
       )
       const found = yield* inside.resolved.resolve(discoveredRequest(server, { ...client, issuer: named }))
       assert.strictEqual(found.issuer, named)
+    })
+  )
+
+  const token = Answer.json({ access_token: "t", token_type: "Bearer" })
+
+  it.effect("credentials go to a configured endpoint inside, and not to a discovered one", () =>
+    Effect.gen(function* () {
+      const inside = yield* StubAuthorizationServer.make()
+      yield* inside.always("/token", token)
+      const endpointClient = Context.get(yield* makeResolution(), EndpointClient)
+      const request = discoveredRequest(server, { ...client, client_secret: "secret" })
+      const form = {
+        request,
+        client: {
+          clientId: "gateway",
+          clientSecret: undefined,
+          clientSecretExpiresAt: undefined,
+          authenticationMethod: "none",
+          audience: issuer,
+          source: "configured"
+        },
+        parameters: { grant_type: "refresh_token" }
+      } as const
+      const url = inside.endpoint("/token")
+      const reason = yield* Effect.flip(
+        endpointClient.post({ ...form, endpoint: discoveredEndpoint("token", url) }, () => Effect.void)
+      )
+      assert.include(reason.message, "it leads to a loopback address")
+      assert.isEmpty(yield* inside.requests)
+      yield* endpointClient.post({ ...form, endpoint: configuredEndpoint("token", url) }, () => Effect.void)
+      assert.lengthOf(yield* inside.requests, 1)
+    })
+  )
+
+  it.effect("a name that cannot be looked up is not asked", () =>
+    Effect.gen(function* () {
+      const nowhere = Layer.succeed(AddressLookup, { lookup: () => Effect.fail({ code: "ENOTFOUND" }) })
+      const { asked, resolved } = yield* makeResolutionOn(web(issuer, metadataOf(issuer)), nowhere)
+      const reason = yield* Effect.flip(settle(resolved.resolve(discoveredRequest(server, client))))
+      assert.deepInclude(plain(reason), { _tag: "ConnectionFailed", problem: "ENOTFOUND" })
+      assert.lengthOf(asked, 1)
     })
   )
 })

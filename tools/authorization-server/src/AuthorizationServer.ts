@@ -19,6 +19,8 @@ import { TokenStorage } from "./TokenStorage.ts"
 export interface AuthorizationServerOptions {
   /** Clients known from the start, as RFC 7591 metadata. */
   readonly clients: ReadonlyArray<ClientMetadata>
+  /** Client ID Metadata Documents by their URL, as if they stood there. */
+  readonly clientDocuments?: Readonly<Record<string, object>>
   readonly resources?: ReadonlyArray<ProtectedResource>
   /** Port on 127.0.0.1; 0, the default, picks one. */
   readonly port?: number
@@ -104,6 +106,7 @@ const make = Effect.fnUntraced(function* (options: AuthorizationServerOptions) {
         issuer,
         providerConfiguration({
           clients: options.clients,
+          clientDocuments: options.clientDocuments ?? {},
           resources: options.resources ?? [],
           accessTokenLifetime: () => lifetime,
           signingKey,

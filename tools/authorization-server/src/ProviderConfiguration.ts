@@ -18,6 +18,7 @@ const day = 24 * 60 * 60
  */
 export const providerConfiguration = (settings: {
   readonly clients: ReadonlyArray<ClientMetadata>
+  readonly clientDocuments: Readonly<Record<string, object>>
   readonly resources: ReadonlyArray<ProtectedResource>
   readonly accessTokenLifetime: () => number
   readonly signingKey: JWK
@@ -31,6 +32,10 @@ export const providerConfiguration = (settings: {
   features: {
     ...machineFeatures(settings.resources),
     ...interactiveFeatures
+  },
+  fetch: (url, options) => {
+    const document = settings.clientDocuments[String(url)]
+    return document === undefined ? globalThis.fetch(url, options) : Promise.resolve(Response.json(document))
   },
   findAccount: (_context, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
   issueRefreshToken: (_context, client) => client.grantTypeAllowed("refresh_token"),
@@ -75,11 +80,31 @@ const machineFeatures = (resources: ReadonlyArray<ProtectedResource>) =>
     }
   }) satisfies Configuration["features"]
 
-/** What a person in front of a browser needs; the pages come from Interactions. */
+/** What a person in front of a browser needs, and a client that nobody configured; more pages come from Interactions. */
 const interactiveFeatures = {
+  clientIdMetadataDocument: { enabled: true, ack: "draft-02" },
+  deviceFlow: {
+    enabled: true,
+    userCodeInputSource: (context, form) => showPage(context, "Enter the code", form),
+    userCodeConfirmSource: (context, form, _client, _device, userCode) =>
+      showPage(context, "Confirm the code", `<code>${userCode}</code>${form}`),
+    successSource: (context) => showPage(context, "Done", "")
+  },
   devInteractions: { enabled: false },
+  registration: { enabled: true },
   rpInitiatedLogout: { enabled: false }
 } satisfies Configuration["features"]
+
+/** @param form made by the provider, with everything in it escaped; its button stands outside of it */
+const showPage = (context: KoaContextWithOIDC, title: string, form: string) => {
+  context.type = "html"
+  context.body = `<!doctype html>
+<title>${title}</title>
+${form}
+<button type="submit" form="op.deviceInputForm">Continue</button>
+<button type="submit" form="op.deviceConfirmForm">Confirm</button>
+`
+}
 
 // Some servers take `audience` where RFC 8707 has `resource`; a known one is understood here too.
 const audienceAsResource = (context: KoaContextWithOIDC, resources: ReadonlyArray<ProtectedResource>) => {
