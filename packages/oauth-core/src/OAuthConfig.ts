@@ -25,12 +25,16 @@ export const isPersonalGrant = (grantType: GrantType): boolean =>
 
 const isGrantType = (value: string): value is GrantType => grantTypes.some((grant) => grant === value)
 
+/** Other grants of OAuth, which people may well try. What is none of them is not quoted: it may be a secret. */
+const otherGrantTypes = ["refresh_token", "password", "implicit"]
+
+const unsupportedGrantType = (value: string): string =>
+  otherGrantTypes.includes(value)
+    ? `Unsupported grant type: ${value}`
+    : `Unsupported grant type: it must be ${grantTypes.join(", ")}`
+
 const GrantType = Schema.String.check(
-  Schema.makeFilter(
-    (value: string) => isGrantType(value) || `Unsupported grant type: ${value}`,
-    undefined,
-    true
-  )
+  Schema.makeFilter((value: string) => isGrantType(value) || unsupportedGrantType(value), undefined, true)
 ).pipe(Schema.refine(isGrantType))
 
 const withDefault = <S extends Schema.Constraint>(schema: S, value: S["Encoded"]) =>

@@ -125,12 +125,16 @@ const tokenPlace = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
 
 const certificate = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
   const files = { client_cert_path: config.clientCertPath, client_key_path: config.clientKeyPath }
-  return Object.entries(files).flatMap(([key, path]) => {
+  const contents = Object.entries({ ...files, ca_bundle_path: config.caBundlePath })
+    .filter(([, path]) => path !== undefined && /[\r\n]|-----BEGIN/.test(path))
+    .map(([key]) => problem(key, "must be the path of a file, not what is in it"))
+  const missing = Object.entries(files).flatMap(([key, path]) => {
     if (config.useMtls && path === undefined) return [problem(key, "required with `use_mtls`")]
     if (!config.useMtls && path !== undefined)
       return [problem(key, "has no effect unless `use_mtls` is true")]
     return []
   })
+  return [...contents, ...missing]
 }
 
 /** Names of the token request that the protocol sets; most have a configuration key of their own. */

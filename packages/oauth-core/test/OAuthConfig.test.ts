@@ -127,8 +127,8 @@ describe("decodeOAuthConfig", () => {
         "tokenUrl: unknown key: did you mean `token_url`?",
         "token_expiry_buffer: Expected number",
         "additional_params.bad: Expected string | number | boolean",
-        "token_url: required for client_credentials",
-        "client_secret: required for client_credentials, unless `use_mtls` authenticates the client",
+        "token_url: required for client_credentials, unless `issuer` leads to it",
+        "client_secret: required for client_credentials, unless `use_mtls` or `private_key` authenticates the client",
         "scope: must be scope names separated by single spaces (RFC 6749 §3.3)",
         "token_in_header_only: must be true with version 2.1: a token in a URL ends up in logs",
         "custom_headers.Host: is set by the protocol and cannot be configured"

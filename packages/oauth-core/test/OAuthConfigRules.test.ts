@@ -60,7 +60,11 @@ const refused: ReadonlyArray<readonly [keys: Keys, path: string, message: string
 
   [{ grant_type: "refresh_token" }, "grant_type", "Unsupported grant type: refresh_token"],
   [{ grant_type: "password" }, "grant_type", "Unsupported grant type: password"],
-  [{ grant_type: "" }, "grant_type", "Unsupported grant type: "],
+  [
+    { grant_type: "" },
+    "grant_type",
+    "Unsupported grant type: it must be client_credentials, authorization_code"
+  ],
 
   [{ token_url: undefined }, "token_url", "required for client_credentials"],
   [{ token_url: "" }, "token_url", "must be an absolute http(s) URL"],
@@ -223,6 +227,12 @@ const refused: ReadonlyArray<readonly [keys: Keys, path: string, message: string
   [{ version: "2.1", token_in_header_only: false }, "token_in_header_only", "must be true with version 2.1"],
 
   [{ use_mtls: true, client_cert_path: "c.pem" }, "client_key_path", "required with `use_mtls`"],
+  [
+    { ...certificate, client_key_path: "-----BEGIN PRIVATE KEY-----" },
+    "client_key_path",
+    "must be the path of a file, not what is in it"
+  ],
+  [{ ca_bundle_path: "a\nb" }, "ca_bundle_path", "must be the path of a file, not what is in it"],
   [{ use_mtls: true, client_key_path: "c.key" }, "client_cert_path", "required with `use_mtls`"],
   [{ client_cert_path: "c.pem" }, "client_cert_path", "has no effect unless `use_mtls` is true"],
   [{ client_key_path: "c.key" }, "client_key_path", "has no effect unless `use_mtls` is true"],
