@@ -83,6 +83,6 @@ const writeConfig = Effect.fnUntraced(function* (document: object) {
 
 const gatewayFor = (config: GatewayConfig) =>
   gatewayServer(config).pipe(
-    Layer.provideMerge(gatewayServices(config.gateway)),
+    Layer.provideMerge(gatewayServices(config)),
     Layer.provide(ClientCertificates.layer)
   )

@@ -73,10 +73,9 @@ export const tellStory = Effect.fnUntraced(function* (cast: Cast) {
 }, Effect.scoped)
 
 const tokenRequestOf = Effect.fnUntraced(function* ({ config }: Cast, serverName: string) {
-  const oauth = config.servers.find((entry) => entry.serverName === serverName)?.oauth
-  return oauth === undefined
-    ? yield* new StoryError({ message: `the server ${serverName} should have an oauth configuration` })
-    : accessTokenRequest(serverName, oauth, config)
+  const entry = config.servers.find((candidate) => candidate.serverName === serverName)
+  const request = entry && accessTokenRequest(entry, config, undefined)
+  return request ?? (yield* new StoryError({ message: `the server ${serverName} should want a token` }))
 })
 
 const check = (condition: boolean, expectation: string) =>

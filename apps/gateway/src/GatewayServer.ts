@@ -7,6 +7,7 @@ import { accessMiddleware } from "./http/AccessMiddleware.ts"
 import { McpRoute } from "./http/McpRoute.ts"
 import { OperationsRoutes } from "./http/OperationsRoutes.ts"
 import { Servers } from "./http/Servers.ts"
+import { Logins } from "./login/Logins.ts"
 
 /**
  * The gateway's HTTP server. It listens once the layer is built; when the layer is released it stops accepting,
@@ -24,7 +25,8 @@ export const gatewayServer = (config: GatewayConfig) =>
         gracefulShutdownTimeout: "10 seconds"
       })
     ),
-    Layer.provide(Servers.layer(config))
+    Layer.provide(Servers.layer(config)),
+    Layer.provide(Logins.layer(config.gateway))
   )
 
 const makeServer = () => {

@@ -4,16 +4,21 @@ import { GrantsLayer } from "@secure-mcp/oauth-flows"
 import { OAuthMetrics } from "@secure-mcp/oauth-metrics"
 import { SingleFlightTokenCache } from "@secure-mcp/token-cache"
 import * as Layer from "effect/Layer"
-import type { GatewaySettings } from "./config/GatewaySettings.ts"
+import type { GatewayConfig } from "./config/GatewayConfig.ts"
+import { gatewayStore } from "./GatewayStore.ts"
+import { LastErrors } from "./status/LastErrors.ts"
 
 /**
  * The packages of this family, wired: tokens are obtained by the flows of oauth-flows over connections of mtls,
- * kept in memory and counted. To swap one of them, copy this file and change its line.
+ * kept by token-cache, and counted. To swap one of them, copy this file and change its line.
  */
-export const gatewayServices = (settings: Pick<GatewaySettings, "authTimeoutSeconds">) =>
+export const gatewayServices = (config: GatewayConfig) =>
   OAuthService.layer.pipe(
-    Layer.provide(GrantsLayer.layerOptions({ authTimeout: `${settings.authTimeoutSeconds} seconds` })),
-    Layer.provideMerge(SingleFlightTokenCache.layerMemory),
+    Layer.provide(GrantsLayer.layerOptions({ authTimeout: `${config.gateway.authTimeoutSeconds} seconds` })),
+    Layer.provideMerge(SingleFlightTokenCache.layer),
+    Layer.provideMerge(gatewayStore(config)),
+    Layer.provide(LastErrors.layerEvents),
     Layer.provideMerge(OAuthMetrics.layer),
+    Layer.provideMerge(LastErrors.layer(config)),
     Layer.provide(layerOAuthHttp)
   )

@@ -4,7 +4,8 @@ import {
   OAuthError,
   OAuthService,
   OAuthToken,
-  type AccessTokenRequest
+  type AccessTokenRequest,
+  type Challenge
 } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -14,7 +15,12 @@ import * as Result from "effect/Result"
 /** A call as the port saw it; `refused` in plain text. */
 export type Call =
   | { readonly call: "getAccessToken"; readonly request: AccessTokenRequest }
-  | { readonly call: "refresh"; readonly request: AccessTokenRequest; readonly refused: string | undefined }
+  | {
+      readonly call: "refresh"
+      readonly request: AccessTokenRequest
+      readonly refused: string | undefined
+      readonly challenge: Challenge | undefined
+    }
 
 /** Keeps the first token, and the next one after each refresh. Out of tokens, it fails as a dead endpoint does. */
 export const scriptedOAuthService = (...tokens: ReadonlyArray<string>) => {
@@ -32,12 +38,15 @@ export const scriptedOAuthService = (...tokens: ReadonlyArray<string>) => {
         calls.push({ call: "getAccessToken", request })
         return give(request.serverName)
       }),
-    refresh: (request, refused) =>
+    refresh: (request, { challenge, refused } = {}) =>
       Effect.suspend(() => {
-        calls.push({ call: "refresh", request, refused: refused && Redacted.value(refused) })
+        calls.push({ call: "refresh", request, refused: refused && Redacted.value(refused), challenge })
         current++
         return give(request.serverName)
       }),
+    authorize: () => Effect.die("not used here"),
+    completeAuthorization: () => Effect.die("not used here"),
+    authorizeDevice: () => Effect.die("not used here"),
     invalidate: () => Effect.die("not used here"),
     revoke: () => Effect.die("not used here")
   })

@@ -53,7 +53,7 @@ describe("decodeServerEntry", () => {
       }
     })
     assert.strictEqual(entry.serverName, "remote_mcp_server")
-    assert.strictEqual(entry.url.href, url)
+    assert.strictEqual(entry.url, url)
     assert.deepStrictEqual(entry.headers, {})
     assert.strictEqual(entry.oauth?.audience, "https://api.example.com")
   })
@@ -106,7 +106,7 @@ describe("decodeServerEntry", () => {
       "config.headers.authorization: is set by `oauth`: take it out, or set `oauth.enabled` to false",
       "oauth.client_sekret: unknown key: did you mean `client_secret`?",
       "oauth.client_id: Expected string",
-      "oauth.client_secret: required for client_credentials, unless `use_mtls` authenticates the client",
+      "oauth.client_secret: required for client_credentials, unless `use_mtls` or `private_key` authenticates the client",
       "oauth.token_url: must be https (`enforce_https`)"
     ])
     assert.notInclude(problems.join("\n"), "canary")

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { accepted, refused, withAccessToken } from "@secure-mcp/transport-injection"
+import { accepted, refused, refusesToken, withAccessToken } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
@@ -37,7 +37,7 @@ describe("withAccessToken", () => {
       assert.deepStrictEqual(tokens, ["stale", "fresh"])
       assert.deepStrictEqual(service.calls, [
         { call: "getAccessToken", request: accessTokenRequest },
-        { call: "refresh", request: accessTokenRequest, refused: "stale" }
+        { call: "refresh", request: accessTokenRequest, refused: "stale", challenge: undefined }
       ])
     })
   )
@@ -80,6 +80,65 @@ describe("withAccessToken", () => {
       assert.isTrue(Predicate.isTagged(error.reason, "ConnectionFailed"))
       assert.deepStrictEqual(tokens, ["stale"])
     })
+  )
+
+  const forbidden = { error: "insufficient_scope", scope: "mcp:admin" }
+
+  it.effect("asks for the scope that is missing, with what the server said", () =>
+    Effect.gen(function* () {
+      const service = scriptedOAuthService("narrow", "wide")
+      const answer = yield* withAccessToken(accessTokenRequest, (token) =>
+        Effect.succeed(Redacted.value(token) === "wide" ? accepted("done") : refused(403, forbidden))
+      ).pipe(Effect.provide(service.layer))
+      assert.strictEqual(answer, "done")
+      assert.deepStrictEqual(service.calls[1], {
+        call: "refresh",
+        request: accessTokenRequest,
+        refused: "narrow",
+        challenge: forbidden
+      })
+    })
+  )
+
+  it.effect("gives up after the third step-up when the server still asks for more", () =>
+    Effect.gen(function* () {
+      const service = scriptedOAuthService("1", "2", "3", "4", "5")
+      const tokens: Array<string> = []
+      const error = yield* withAccessToken(accessTokenRequest, (token) => {
+        tokens.push(Redacted.value(token))
+        return Effect.succeed(refused(403, forbidden))
+      }).pipe(Effect.flip, Effect.provide(service.layer))
+      assert.deepStrictEqual(tokens, ["1", "2", "3", "4"])
+      assert.deepInclude(error.reason, { _tag: "StepUpExhausted", attempts: 3, scope: "mcp:admin" })
+    })
+  )
+
+  it.effect("counts 401 and 403 apart", () =>
+    Effect.gen(function* () {
+      const service = scriptedOAuthService("revoked", "narrow", "wide")
+      const answers = [refused(401), refused(403, forbidden), accepted("done")]
+      const answer = yield* withAccessToken(accessTokenRequest, () =>
+        Effect.sync(() => answers.shift() ?? refused(500))
+      ).pipe(Effect.provide(service.layer))
+      assert.strictEqual(answer, "done")
+      const [first, second] = [refused(403, forbidden), refused(401)]
+      const endless = [refused(401), first, second]
+      const error = yield* withAccessToken(accessTokenRequest, () =>
+        Effect.sync(() => endless.shift() ?? refused(500))
+      ).pipe(Effect.flip, Effect.provide(scriptedOAuthService("1", "2", "3", "4").layer))
+      assert.isTrue(Predicate.isTagged(error.reason, "UpstreamUnauthorized"))
+      assert.lengthOf(endless, 0)
+    })
+  )
+
+  it.effect.each([
+    [401, undefined, true],
+    [403, forbidden, true],
+    [403, { error: "invalid_token" }, false],
+    [403, undefined, false],
+    [500, forbidden, false]
+  ] as const)("HTTP %d with %j refuses the token: %s", ([status, challenge, expected]) =>
+    Effect.sync(() => assert.strictEqual(refusesToken(status, challenge), expected))
   )
 
   it.effect("leaves the attempt's own failure alone: it says nothing of the token", () =>

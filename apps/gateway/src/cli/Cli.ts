@@ -2,14 +2,25 @@ import { ClientCertificates } from "@secure-mcp/mtls"
 import * as Command from "effect/cli/Command"
 import { CheckCommand } from "./CheckCommand.ts"
 import { LogFormat, loggingLayer } from "./LogFormat.ts"
+import { LoginCommand } from "./LoginCommand.ts"
+import { LogoutCommand } from "./LogoutCommand.ts"
 import { ServeCommand } from "./ServeCommand.ts"
+import { StatusCommand } from "./StatusCommand.ts"
 import { StdioCommand } from "./StdioCommand.ts"
 import { TokenCommand } from "./TokenCommand.ts"
 
 /** The `secure-mcp-gateway` command. */
 export const cli = Command.make("secure-mcp-gateway").pipe(
   Command.withDescription("Stands between MCP clients and MCP servers and takes care of their OAuth tokens"),
-  Command.withSubcommands([ServeCommand, StdioCommand, TokenCommand, CheckCommand]),
+  Command.withSubcommands([
+    ServeCommand,
+    StdioCommand,
+    LoginCommand,
+    LogoutCommand,
+    StatusCommand,
+    TokenCommand,
+    CheckCommand
+  ]),
   Command.provide(ClientCertificates.layer),
   Command.provide(loggingLayer),
   Command.withGlobalFlags([LogFormat])

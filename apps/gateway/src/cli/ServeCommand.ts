@@ -14,6 +14,7 @@ import { gatewayServices } from "../GatewayServices.ts"
 import { failCommand } from "./CommandFailure.ts"
 import { ConfigFlag } from "./ConfigFlag.ts"
 import { loadedConfig } from "./LoadedConfig.ts"
+import { declareRunsUntilStopped } from "./RunsUntilStopped.ts"
 
 /** `serve`: runs the gateway until it is told to stop. */
 export const ServeCommand = Command.make(
@@ -36,6 +37,7 @@ export const ServeCommand = Command.make(
     )
   },
   Effect.fnUntraced(function* (flags) {
+    yield* declareRunsUntilStopped
     const loaded = yield* loadedConfig(flags.config)
     const gateway = {
       ...loaded.gateway,
@@ -43,9 +45,16 @@ export const ServeCommand = Command.make(
       port: Option.getOrElse(flags.port, () => loaded.gateway.port)
     }
     yield* guardExposure(gateway, flags.allowUnauthenticated)
+    const config = { ...loaded, gateway }
     const context = yield* Layer.build(
-      gatewayServer({ ...loaded, gateway }).pipe(Layer.provide(gatewayServices(gateway)))
-    ).pipe(Effect.catchTag("ServeError", (error) => failCommand(cannotListen(gateway, error))))
+      gatewayServer(config).pipe(Layer.provide(gatewayServices(config)))
+    ).pipe(
+      Effect.catchTags({
+        ServeError: (error) => failCommand(cannotListen(gateway, error)),
+        Misconfigured: (error) => failCommand(error.message),
+        StoreUnavailable: (error) => failCommand(error.message)
+      })
+    )
     yield* Console.log(HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address))
     return yield* Effect.never
   }, Effect.scoped)

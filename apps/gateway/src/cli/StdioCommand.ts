@@ -2,6 +2,7 @@ import type { AccessTokenRequest } from "@secure-mcp/oauth-core"
 import type { HttpServerEntry, StdioServerEntry } from "@secure-mcp/transport-injection"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as ChildProcess from "effect/process/ChildProcess"
 import { gatewayServices } from "../GatewayServices.ts"
 import { accessTokenRequest } from "../http/Servers.ts"
@@ -12,22 +13,27 @@ import { relay } from "../stdio/StdioRelay.ts"
 import { CommandFailure, failCommand } from "./CommandFailure.ts"
 import { ConfigFlag } from "./ConfigFlag.ts"
 import { loadedConfig } from "./LoadedConfig.ts"
+import { declareRunsUntilStopped } from "./RunsUntilStopped.ts"
 import { findServer, ServerArgument } from "./ServerArgument.ts"
+import { SubjectFlag } from "./SubjectFlag.ts"
 
 /** `stdio`: offers one server on standard input and output. */
 export const StdioCommand = Command.make(
   "stdio",
-  { server: ServerArgument, config: ConfigFlag },
+  { server: ServerArgument, config: ConfigFlag, subject: SubjectFlag },
   Effect.fnUntraced(function* (flags) {
+    yield* declareRunsUntilStopped
     const config = yield* loadedConfig(flags.config)
     const entry = yield* findServer(config, flags.server)
-    const tokenRequest =
-      entry.oauth === undefined ? undefined : accessTokenRequest(entry.serverName, entry.oauth, config)
+    const tokenRequest = accessTokenRequest(entry, config, Option.getOrUndefined(flags.subject))
     const offer: Effect.Effect<void, OfferError, OfferServices> =
       entry._tag === "Http" ? relayToUpstream(entry, tokenRequest) : runChild(entry, tokenRequest)
     yield* offer.pipe(
-      Effect.provide(gatewayServices(config.gateway)),
-      Effect.catchTag(["OAuthError", "RelayError", "CertificateUnusable"], (error) => failCommand(error.message))
+      Effect.provide(gatewayServices(config)),
+      Effect.catchTag(
+        ["OAuthError", "Misconfigured", "StoreUnavailable", "RelayError", "CertificateUnusable"],
+        (error) => failCommand(error.message)
+      )
     )
   }, Effect.scoped)
 ).pipe(
@@ -47,8 +53,8 @@ const runChild = Effect.fnUntraced(function* (
   entry: StdioServerEntry,
   tokenRequest: AccessTokenRequest | undefined
 ) {
-  const childCommand = yield* makeChildCommand(entry, tokenRequest)
-  const command = yield* childCommand
+  const childCommand = yield* makeChildCommand(entry, () => tokenRequest)
+  const command = yield* childCommand(undefined)
   const exitCode = yield* ChildProcess.make(command.command, command.args, {
     env: childEnvironment(command),
     cwd: command.cwd,

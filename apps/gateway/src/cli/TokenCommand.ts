@@ -1,10 +1,11 @@
-import { type CachedToken, OAuthService } from "@secure-mcp/oauth-core"
+import { type AccessTokenRequest, type CachedToken, OAuthService } from "@secure-mcp/oauth-core"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { gatewayServices } from "../GatewayServices.ts"
 import { accessTokenRequest } from "../http/Servers.ts"
@@ -12,6 +13,7 @@ import { failCommand } from "./CommandFailure.ts"
 import { ConfigFlag } from "./ConfigFlag.ts"
 import { loadedConfig } from "./LoadedConfig.ts"
 import { findServer, ServerArgument } from "./ServerArgument.ts"
+import { SubjectFlag } from "./SubjectFlag.ts"
 
 /** `token`: gets a token and describes it. */
 export const TokenCommand = Command.make(
@@ -19,6 +21,7 @@ export const TokenCommand = Command.make(
   {
     server: ServerArgument,
     config: ConfigFlag,
+    subject: SubjectFlag,
     forceRefresh: Flag.Boolean("force-refresh").pipe(
       Flag.withDescription("Get a new token even if one is kept"),
       Flag.withDefault(false)
@@ -29,22 +32,24 @@ export const TokenCommand = Command.make(
   Effect.fnUntraced(function* (flags) {
     const config = yield* loadedConfig(flags.config)
     const entry = yield* findServer(config, flags.server)
-    if (entry.oauth === undefined) {
+    const request = accessTokenRequest(entry, config, Option.getOrUndefined(flags.subject))
+    if (request === undefined) {
       return yield* failCommand(
         `The server "${flags.server}" has no \`oauth\` that is enabled, so it gets no token`
       )
     }
-    const request = accessTokenRequest(entry.serverName, entry.oauth, config)
     const cached = yield* getToken(request, flags.forceRefresh).pipe(
-      Effect.provide(gatewayServices(config.gateway)),
-      Effect.catchTag("OAuthError", (error) => failCommand(error.message))
+      Effect.provide(gatewayServices(config)),
+      Effect.catchTag(["OAuthError", "Misconfigured", "StoreUnavailable"], (error) =>
+        failCommand(error.message)
+      )
     )
     const description = describe(flags.server, cached, yield* Clock.currentTimeMillis, flags.show)
     yield* Console.log(flags.json ? JSON.stringify(description) : formatLines(description))
   })
 ).pipe(Command.withDescription("Get the token for a server and describe it"))
 
-const getToken = (request: ReturnType<typeof accessTokenRequest>, forceRefresh: boolean) =>
+const getToken = (request: AccessTokenRequest, forceRefresh: boolean) =>
   Effect.flatMap(OAuthService, (oauth) =>
     forceRefresh ? oauth.refresh(request) : oauth.getAccessToken(request)
   )

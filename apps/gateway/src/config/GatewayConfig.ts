@@ -11,12 +11,14 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { decodeGatewaySettings, type GatewaySettings } from "./GatewaySettings.ts"
+import { decodeStoreSettings, type StoreSettings } from "./StoreSettings.ts"
 
 /** The whole configuration file. */
 export interface GatewayConfig {
   readonly projectId: string
   readonly configId: string
   readonly gateway: GatewaySettings
+  readonly store: StoreSettings
   readonly servers: ReadonlyArray<ServerEntry>
 }
 
@@ -26,12 +28,13 @@ const Document = Schema.Struct({
   projectId: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed("default"))),
   configId: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed("default"))),
   gateway: Schema.Unknown.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
+  store: Schema.Unknown.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
   servers: Schema.Array(Schema.Unknown).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
 }).pipe(Schema.encodeKeys(wireNames))
 
 const decodeDocument = decodeConfig({
   schema: Document,
-  keys: ["project_id", "config_id", "gateway", "servers"],
+  keys: ["project_id", "config_id", "gateway", "store", "servers"],
   wireNames,
   rules: ({ servers }) =>
     servers.length === 0 ? [{ path: ["servers"], message: "must name at least one server" }] : []
@@ -47,10 +50,11 @@ export const decodeGatewayConfig = (input: unknown): ConfigResult<GatewayConfig>
   }
   const document = accept([], decodeDocument(input))
   const gateway = accept(["gateway"], decodeGatewaySettings(part(input, "gateway") ?? {}))
+  const store = accept(["store"], decodeStoreSettings(part(input, "store") ?? {}))
   const entries = rawEntries(input)
   const servers = entries.map((entry, index) => accept(["servers", index], decodeServerEntry(entry)))
   problems.push(...duplicateNames(entries))
-  if (document === undefined || gateway === undefined || problems.length > 0) {
+  if (document === undefined || gateway === undefined || store === undefined || problems.length > 0) {
     return Result.fail(new ConfigError({ problems }))
   }
   const { configId, projectId } = document
@@ -58,6 +62,7 @@ export const decodeGatewayConfig = (input: unknown): ConfigResult<GatewayConfig>
     projectId,
     configId,
     gateway,
+    store,
     servers: servers.filter((entry) => entry !== undefined)
   })
 }

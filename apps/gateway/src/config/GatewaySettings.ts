@@ -6,6 +6,18 @@ import * as Schema from "effect/Schema"
 const withDefault = <S extends Schema.Constraint>(schema: S, value: S["Encoded"]) =>
   Schema.withDecodingDefaultKey<S>(Effect.succeed(value))(schema)
 
+const Secret = Schema.RedactedFromValue(Schema.String)
+
+/** `"key"`, or `{ "key": …, "subject": … }` with the name of the person who holds it. */
+const ApiKey = Schema.Union([Secret, Schema.Struct({ key: Secret, subject: Schema.NonEmptyString })])
+
+/** What a caller must show, with or without the name of the person it stands for. */
+export type ApiKey = typeof ApiKey.Type
+
+/** The key itself. */
+export const apiKeySecret = (apiKey: ApiKey): Redacted.Redacted =>
+  Redacted.isRedacted(apiKey) ? apiKey : apiKey.key
+
 const fields = {
   /** The address to listen on. */
   host: withDefault(Schema.String, "127.0.0.1"),
@@ -14,15 +26,18 @@ const fields = {
   /** Bounds each request to an authorization server. */
   authTimeoutSeconds: withDefault(Schema.Finite, 10),
   /** What clients must send as `Authorization: Bearer`, when any are set. */
-  apiKeys: withDefault(Schema.Array(Schema.RedactedFromValue(Schema.String)), []),
+  apiKeys: withDefault(Schema.Array(ApiKey), []),
   /** Host names, beyond this machine's own, under which clients reach the gateway. */
-  allowedHosts: withDefault(Schema.Array(Schema.String), [])
+  allowedHosts: withDefault(Schema.Array(Schema.String), []),
+  /** Where logins come back to, on this machine, unless `redirect_uri` says; 0 picks a free port. */
+  callbackPort: withDefault(Schema.Int, 0)
 }
 
 const wireNames = {
   authTimeoutSeconds: "auth_timeout_seconds",
   apiKeys: "api_keys",
-  allowedHosts: "allowed_hosts"
+  allowedHosts: "allowed_hosts",
+  callbackPort: "callback_port"
 } as const
 
 const GatewaySettings = Schema.Struct(fields).pipe(Schema.encodeKeys(wireNames))
@@ -38,8 +53,19 @@ const rules = (settings: GatewaySettings): ReadonlyArray<ConfigProblem> => {
   if (settings.authTimeoutSeconds <= 0) {
     problems.push({ path: ["auth_timeout_seconds"], message: "must be more than 0 seconds" })
   }
-  settings.apiKeys.forEach((key, index) => {
-    if (Redacted.value(key).length < 16) {
+  if (settings.callbackPort < 0 || settings.callbackPort > 65_535) {
+    problems.push({ path: ["callback_port"], message: "must be 0 to 65535" })
+  }
+  settings.allowedHosts.forEach((host, index) => {
+    if (!/^[a-z\d](?:[a-z\d.-]*[a-z\d])?$/.test(host)) {
+      problems.push({
+        path: ["allowed_hosts", index],
+        message: "must be a host name in lower case, without scheme and port"
+      })
+    }
+  })
+  settings.apiKeys.forEach((apiKey, index) => {
+    if (Redacted.value(apiKeySecret(apiKey)).length < 16) {
       problems.push({
         path: ["api_keys", index],
         message: "must have at least 16 characters, so that it cannot be guessed"

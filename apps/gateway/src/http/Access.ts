@@ -2,7 +2,9 @@ import { timingSafeEqual, createHash } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 import { isLoopbackHost } from "@secure-mcp/oauth-core"
 import * as Redacted from "effect/Redacted"
-import type { GatewaySettings } from "../config/GatewaySettings.ts"
+import * as Result from "effect/Result"
+import { type ApiKey, apiKeySecret, type GatewaySettings } from "../config/GatewaySettings.ts"
+import type { Caller } from "./Caller.ts"
 
 /** Why a request is turned away. */
 export interface Refusal {
@@ -16,9 +18,11 @@ export interface Refusal {
  * are any, must match.
  */
 export const makeAccess = (settings: GatewaySettings) => {
-  const keys = settings.apiKeys.map((key) => digest(Redacted.value(key)))
-  return (request: IncomingMessage): Refusal | undefined =>
-    checkHost(request, settings) ?? checkOrigin(request, settings) ?? checkKey(request, keys)
+  const keys = settings.apiKeys.map(knownKey)
+  return (request: IncomingMessage): Result.Result<Caller, Refusal> => {
+    const refusal = checkHost(request, settings) ?? checkOrigin(request, settings)
+    return refusal === undefined ? identify(request, keys) : Result.fail(refusal)
+  }
 }
 
 const checkHost = (request: IncomingMessage, settings: GatewaySettings): Refusal | undefined => {
@@ -42,14 +46,29 @@ const checkOrigin = (request: IncomingMessage, settings: GatewaySettings): Refus
   }
 }
 
-const checkKey = (request: IncomingMessage, keys: ReadonlyArray<Buffer>): Refusal | undefined => {
-  if (keys.length === 0) return undefined
-  const presented = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1]
-  if (presented !== undefined) {
-    const candidate = digest(presented)
-    if (keys.map((key) => timingSafeEqual(key, candidate)).includes(true)) return undefined
-  }
-  return { status: 401, message: "This gateway wants one of its API keys as Authorization: Bearer" }
+interface KnownKey {
+  readonly digest: Buffer
+  readonly caller: Caller
+}
+
+/** A key without a name is a person all the same: whoever holds it, told apart from the holders of other keys. */
+const knownKey = (apiKey: ApiKey): KnownKey => {
+  const keyDigest = digest(Redacted.value(apiKeySecret(apiKey)))
+  const name = Redacted.isRedacted(apiKey) ? `key-${keyDigest.toString("hex").slice(0, 16)}` : apiKey.subject
+  return { digest: keyDigest, caller: { subject: name } }
+}
+
+const identify = (
+  request: IncomingMessage,
+  keys: ReadonlyArray<KnownKey>
+): Result.Result<Caller, Refusal> => {
+  if (keys.length === 0) return Result.succeed({ subject: undefined })
+  const presented = digest(/^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? "")
+  // Every key is compared, so that the time says nothing about which one matched.
+  const [match] = keys.filter((known) => timingSafeEqual(known.digest, presented))
+  return match === undefined
+    ? Result.fail({ status: 401, message: "This gateway wants one of its API keys as Authorization: Bearer" })
+    : Result.succeed(match.caller)
 }
 
 /** Equal lengths for the constant-time comparison, whatever was sent. */

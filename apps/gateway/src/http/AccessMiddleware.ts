@@ -2,19 +2,27 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Result from "effect/Result"
 import type { GatewaySettings } from "../config/GatewaySettings.ts"
 import { makeAccess } from "./Access.ts"
+import { CurrentCaller } from "./Caller.ts"
 import { nodeExchange } from "./NodeExchange.ts"
 
-/** Turns away, on every path, who may not talk to the gateway. Nothing of a refused request is read. */
+/**
+ * Turns away, on every path, who may not talk to the gateway, and says who it is that may. Nothing of a refused
+ * request is read.
+ */
 export const accessMiddleware = (settings: GatewaySettings) => {
-  const refusalOf = makeAccess(settings)
+  const admit = makeAccess(settings)
   return HttpRouter.middleware(
     (app) =>
       Effect.gen(function* () {
         const { request } = yield* nodeExchange(yield* HttpServerRequest.HttpServerRequest)
-        const refusal = refusalOf(request)
-        if (refusal === undefined) return yield* app
+        const admission = admit(request)
+        if (Result.isSuccess(admission)) {
+          return yield* Effect.provideService(app, CurrentCaller, admission.success)
+        }
+        const refusal = admission.failure
         yield* Effect.logWarning(`Request refused: ${refusal.message}`)
         return HttpServerResponse.text(`${refusal.message}\n`, {
           status: refusal.status,

@@ -1,12 +1,13 @@
 import type { IncomingHttpHeaders, ServerResponse } from "node:http"
 import { Writable } from "node:stream"
 import { ClientCertificates } from "@secure-mcp/mtls"
-import { type AccessTokenRequest, OAuthService } from "@secure-mcp/oauth-core"
+import { OAuthService, parseChallenge } from "@secure-mcp/oauth-core"
 import {
   accepted,
   type AttemptOutcome,
   type HttpServerEntry,
   refused,
+  refusesToken,
   withAccessToken
 } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
@@ -19,7 +20,7 @@ import { type Exchange, type Upstream, UpstreamFailure } from "./Upstream.ts"
 /** An MCP server that speaks Streamable HTTP: exchanges are passed on, with the token added. */
 export const makeHttpUpstream = Effect.fnUntraced(function* (
   entry: HttpServerEntry,
-  tokenRequest: AccessTokenRequest | undefined
+  tokenRequest: Upstream["tokenRequest"]
 ) {
   const certificates = yield* ClientCertificates
   const oauth = yield* OAuthService
@@ -39,17 +40,19 @@ export const makeHttpUpstream = Effect.fnUntraced(function* (
         exchange.request.headers,
         token === undefined ? ownHeaders : { ...ownHeaders, authorization: `Bearer ${Redacted.value(token)}` }
       ),
-      withholds401: token !== undefined
+      withholdsRefusals: token !== undefined
     }).pipe(Effect.mapError(unreachable))
 
   return {
+    tokenRequest,
     handle: Effect.fnUntraced(function* (exchange) {
       const { dispatcher } = yield* certificates
         .connection(entry.oauth)
         .pipe(Effect.mapError((error) => unreachable(error.message)))
-      if (tokenRequest === undefined) return yield* Effect.asVoid(send(exchange, dispatcher, undefined))
+      const request = tokenRequest(exchange.caller)
+      if (request === undefined) return yield* Effect.asVoid(send(exchange, dispatcher, undefined))
       let attempts = 0
-      return yield* withAccessToken(tokenRequest, (token) => {
+      return yield* withAccessToken(request, (token) => {
         attempts += 1
         return attempts > 1 && exchange.body.rest !== undefined
           ? Effect.succeed(refused(401))
@@ -63,8 +66,8 @@ interface Destination {
   readonly origin: string
   readonly path: string
   readonly headers: IncomingHttpHeaders
-  /** Whether a 401 is kept from the client, because another token may change it. */
-  readonly withholds401: boolean
+  /** Whether a refusal of the token is kept from the client, because another token may change it. */
+  readonly withholdsRefusals: boolean
 }
 
 /**
@@ -83,9 +86,12 @@ const forward = ({ body, request, response }: Exchange, dispatcher: Dispatcher, 
         signal
       },
       ({ headers, statusCode }) => {
-        if (statusCode === 401 && destination.withholds401) {
-          resume(Effect.succeed(refused(statusCode)))
-          return discard()
+        if (destination.withholdsRefusals && (statusCode === 401 || statusCode === 403)) {
+          const challenge = parseChallenge(headers["www-authenticate"])
+          if (refusesToken(statusCode, challenge)) {
+            resume(Effect.succeed(refused(statusCode, challenge)))
+            return discard()
+          }
         }
         response.writeHead(statusCode, responseHeaders(headers))
         if (isEventStream(headers["content-type"])) response.flushHeaders()

@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http"
 import * as Predicate from "effect/Predicate"
+import { parseJson } from "./JsonRpcMessage.ts"
 
 /**
  * Code of every error the gateway itself answers with. MCP 2026-07-28 leaves -32768 to -32000 to the protocol.
@@ -15,6 +16,8 @@ export interface GatewayFailure {
   readonly correlationId: string
   /** What the status calls for: `Allow` with 405 (RFC 9110 §15.5.6), `Retry-After` when there is a time. */
   readonly headers?: OutgoingHttpHeaders | undefined
+  /** Where a person can log in, if that is what is missing. */
+  readonly authorizationUrl?: string | undefined
 }
 
 /** Answers with a JSON-RPC error that names the request it belongs to. */
@@ -27,17 +30,34 @@ export const writeFailure = (
     response.destroy()
     return
   }
-  const body = JSON.stringify({
+  const { authorizationUrl, correlationId, reason, serverName } = failure
+  const message = {
     jsonrpc: "2.0",
     id: requestId(requestBody),
     error: {
       code: gatewayErrorCode,
       message: failure.message,
-      data: { reason: failure.reason, server_name: failure.serverName, correlation_id: failure.correlationId }
+      data: {
+        reason,
+        server_name: serverName,
+        correlation_id: correlationId,
+        ...(authorizationUrl === undefined ? {} : { authorization_url: authorizationUrl })
+      }
     }
-  })
-  response.writeHead(failure.status, {
-    ...failure.headers,
+  }
+  writeMessage(response, failure.status, message, failure.headers)
+}
+
+/** Answers with one JSON-RPC message. */
+export const writeMessage = (
+  response: ServerResponse,
+  status: number,
+  message: object,
+  headers: OutgoingHttpHeaders = {}
+): void => {
+  const body = JSON.stringify(message)
+  response.writeHead(status, {
+    ...headers,
     "content-type": "application/json",
     "content-length": Buffer.byteLength(body)
   })
@@ -46,15 +66,7 @@ export const writeFailure = (
 
 /** The `id` of a single JSON-RPC request; null for a batch, a notification and anything unreadable (JSON-RPC 2.0 §5). */
 const requestId = (body: Uint8Array): string | number | null => {
-  const message = parse(body)
+  const message = parseJson(body)
   const id = Predicate.hasProperty(message, "id") ? message.id : null
   return typeof id === "string" || typeof id === "number" ? id : null
-}
-
-const parse = (body: Uint8Array): unknown => {
-  try {
-    return JSON.parse(new TextDecoder().decode(body))
-  } catch {
-    return undefined
-  }
 }

@@ -1,22 +1,31 @@
 import type { ServerResponse } from "node:http"
 import type { OAuthError } from "@secure-mcp/oauth-core"
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
+import type { CallbackListenerError } from "../login/CallbackListener.ts"
+import { Logins } from "../login/Logins.ts"
+import { CurrentCaller } from "./Caller.ts"
 import { type GatewayFailure, writeFailure } from "./JsonRpcError.ts"
+import { askForLogin, awaitLogin, withoutLoginAnswer } from "./LoginAnswer.ts"
 import { alreadyWritten, nodeExchange } from "./NodeExchange.ts"
 import { readRequestBody } from "./RequestBody.ts"
 import { Servers } from "./Servers.ts"
-import type { Exchange, UpstreamFailure } from "./Upstream.ts"
+import type { Exchange, Upstream, UpstreamFailure } from "./Upstream.ts"
 
 /** `/servers/:server_name/mcp`: MCP Streamable HTTP, passed on to the server of that name. */
 export const McpRoute = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const servers = yield* Servers
     const random = yield* SecureRandom.SecureRandom
+    const services = Context.pick(
+      Logins,
+      SecureRandom.SecureRandom
+    )(yield* Effect.context<Logins | SecureRandom.SecureRandom>())
 
     const fail = (
       response: ServerResponse,
@@ -27,14 +36,31 @@ export const McpRoute = HttpRouter.use(
         answer(response, body, { ...failure, correlationId })
       )
 
+    /** A person who has to log in is asked to, and one who says they are doing it is waited for. */
+    const serve = (upstream: Upstream, received: Exchange) => {
+      const { accepted, exchange } = withoutLoginAnswer(received)
+      const request = upstream.tokenRequest(exchange.caller)
+      if (request === undefined) return upstream.handle(exchange)
+      const ask = (error: OAuthError) => askForLogin(exchange, request, error, failedAuthorization(error))
+      const afterLogin = awaitLogin(request).pipe(
+        Effect.andThen(upstream.handle(exchange)),
+        Effect.catchIf(needsLogin, ask)
+      )
+      return upstream.handle(exchange).pipe(
+        Effect.catchIf(needsLogin, (error) => (accepted ? afterLogin : ask(error))),
+        Effect.provide(services)
+      )
+    }
+
     const pass = (serverName: string, exchange: Exchange) => {
       const { body, request, response } = exchange
       if (!methods.includes(request.method ?? "")) return fail(response, body.head, notAllowed(serverName))
       const upstream = servers.get(serverName)
       if (upstream === undefined) return fail(response, body.head, unknownServer(serverName))
-      return upstream.handle(exchange).pipe(
+      return serve(upstream, exchange).pipe(
         Effect.catchTags({
           OAuthError: (error) => answer(response, body.head, failedAuthorization(error)),
+          CallbackListenerError: (error) => fail(response, body.head, failedLogin(serverName, error)),
           UpstreamFailure: (error) => fail(response, body.head, failedUpstream(error))
         }),
         Effect.catchDefect((defect) =>
@@ -52,7 +78,7 @@ export const McpRoute = HttpRouter.use(
         const { server_name: serverName = "" } = yield* HttpRouter.params
         const { request, response } = yield* nodeExchange(yield* HttpServerRequest.HttpServerRequest)
         const body = yield* readRequestBody(request, response)
-        yield* pass(serverName, { request, response, body })
+        yield* pass(serverName, { request, response, body, caller: yield* CurrentCaller })
         return alreadyWritten
       })
     )
@@ -96,6 +122,16 @@ const retryAfter = (reason: OAuthError["reason"]) =>
   "retryAfterSeconds" in reason && reason.retryAfterSeconds !== undefined
     ? { "retry-after": String(Math.ceil(reason.retryAfterSeconds)) }
     : undefined
+
+const needsLogin = (error: OAuthError | UpstreamFailure): error is OAuthError =>
+  error._tag === "OAuthError" && error.reason._tag === "AuthorizationRequired"
+
+const failedLogin = (serverName: string, { message }: CallbackListenerError) => ({
+  status: 502,
+  reason: "AuthorizationRequired",
+  message,
+  serverName
+})
 
 const failedUpstream = ({ message, reason, serverName, status }: UpstreamFailure) => ({
   status,

@@ -1,4 +1,4 @@
-import type { OAuthConfig } from "@secure-mcp/oauth-core"
+import type { AccessTokenRequest } from "@secure-mcp/oauth-core"
 import type { ServerEntry } from "@secure-mcp/transport-injection"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -23,8 +23,7 @@ export class Servers extends Context.Service<Servers, ReadonlyMap<string, Upstre
 }
 
 const makeUpstream = Effect.fnUntraced(function* (entry: ServerEntry, config: GatewayConfig) {
-  const { oauth, serverName } = entry
-  const tokenRequest = oauth === undefined ? undefined : accessTokenRequest(serverName, oauth, config)
+  const tokenRequest: Upstream["tokenRequest"] = ({ subject }) => accessTokenRequest(entry, config, subject)
   const upstream: Upstream =
     entry._tag === "Http"
       ? yield* makeHttpUpstream(entry, tokenRequest)
@@ -32,9 +31,19 @@ const makeUpstream = Effect.fnUntraced(function* (entry: ServerEntry, config: Ga
   return upstream
 })
 
-/** Whose token an entry of this configuration asks for. */
+/** Whose token an entry of a configuration asks for; undefined for one that wants none. */
 export const accessTokenRequest = (
-  serverName: string,
-  oauth: OAuthConfig,
-  { configId, projectId }: Pick<GatewayConfig, "configId" | "projectId">
-) => ({ serverName, config: oauth, projectId, configId })
+  entry: ServerEntry,
+  { configId, projectId }: Pick<GatewayConfig, "configId" | "projectId">,
+  subject: string | undefined
+): AccessTokenRequest | undefined =>
+  entry.oauth === undefined
+    ? undefined
+    : {
+        serverName: entry.serverName,
+        config: entry.oauth,
+        projectId,
+        configId,
+        subject,
+        ...(entry._tag === "Http" ? { resourceUrl: entry.url } : {})
+      }

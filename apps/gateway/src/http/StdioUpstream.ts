@@ -10,14 +10,17 @@ import { type Upstream, UpstreamFailure } from "./Upstream.ts"
 /** An MCP server that is a child process, offered over Streamable HTTP. */
 export const makeStdioUpstream = Effect.fnUntraced(function* (
   entry: StdioServerEntry,
-  tokenRequest: AccessTokenRequest | undefined
+  tokenRequest: Upstream["tokenRequest"]
 ) {
-  const childCommand = yield* makeChildCommand(entry, tokenRequest)
+  const childCommand = yield* makeChildCommand(entry, (owner: string | undefined) =>
+    tokenRequest({ subject: owner })
+  )
   const bridge = yield* StdioBridge.make({ serverName: entry.serverName, childCommand })
   return {
-    handle: ({ body, request, response }) =>
+    tokenRequest,
+    handle: ({ body, caller, request, response }) =>
       body.rest === undefined
-        ? bridge.handle(request, response, body.head, undefined)
+        ? bridge.handle(request, response, body.head, caller.subject)
         : Effect.fail(
             new UpstreamFailure({
               serverName: entry.serverName,
@@ -29,18 +32,26 @@ export const makeStdioUpstream = Effect.fnUntraced(function* (
 })
 
 /** The child to start, with a fresh token in its environment. Fails, and nothing is started, when there is none. */
-export const makeChildCommand = (entry: StdioServerEntry, tokenRequest: AccessTokenRequest | undefined) =>
-  Effect.map(OAuthService, (oauth): Effect.Effect<ChildCommand, OAuthError> => {
-    const { args, command, cwd, env } = entry
-    if (tokenRequest === undefined) return Effect.succeed({ command, args, cwd, env })
-    return Effect.map(oauth.getAccessToken(tokenRequest), ({ token }) => ({
-      command,
-      args,
-      cwd,
-      env: { ...env, ...redacted(tokenVariables(tokenRequest.config.tokenEnv, token.accessToken)) },
-      expiresAt: token.expiresAt
-    }))
-  })
+export const makeChildCommand = (
+  entry: StdioServerEntry,
+  tokenRequest: (owner: string | undefined) => AccessTokenRequest | undefined
+) =>
+  Effect.map(
+    OAuthService,
+    (oauth) =>
+      (owner: string | undefined): Effect.Effect<ChildCommand, OAuthError> => {
+        const { args, command, cwd, env } = entry
+        const request = tokenRequest(owner)
+        if (request === undefined) return Effect.succeed({ command, args, cwd, env })
+        return Effect.map(oauth.getAccessToken(request), ({ token }) => ({
+          command,
+          args,
+          cwd,
+          env: { ...env, ...redacted(tokenVariables(request.config.tokenEnv, token.accessToken)) },
+          expiresAt: token.expiresAt
+        }))
+      }
+  )
 
 const redacted = (variables: Readonly<Record<string, string>>) =>
   Record.map(variables, (value) => Redacted.make(value))

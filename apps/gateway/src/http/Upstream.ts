@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
-import type { OAuthError } from "@secure-mcp/oauth-core"
+import type { AccessTokenRequest, OAuthError } from "@secure-mcp/oauth-core"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type { Caller } from "./Caller.ts"
 import type { RequestBody } from "./RequestBody.ts"
 
 /** One exchange with an MCP client, on Node's own objects. */
@@ -9,10 +10,13 @@ export interface Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly body: RequestBody
+  readonly caller: Caller
 }
 
 /** An MCP server behind the gateway. */
 export interface Upstream {
+  /** Whose token an exchange with a caller needs; undefined for a server that wants none. */
+  readonly tokenRequest: (caller: Caller) => AccessTokenRequest | undefined
   /** Answers one exchange; fails only while nothing of an answer has been written. */
   readonly handle: (exchange: Exchange) => Effect.Effect<void, OAuthError | UpstreamFailure>
 }

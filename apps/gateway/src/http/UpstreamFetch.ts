@@ -1,7 +1,12 @@
 import { ClientCertificates } from "@secure-mcp/mtls"
-import { type AccessTokenRequest, OAuthService } from "@secure-mcp/oauth-core"
-import { accepted, type HttpServerEntry, refused, withAccessToken } from "@secure-mcp/transport-injection"
-import * as Context from "effect/Context"
+import { type AccessTokenRequest, OAuthService, parseChallenge } from "@secure-mcp/oauth-core"
+import {
+  accepted,
+  type HttpServerEntry,
+  refused,
+  refusesToken,
+  withAccessToken
+} from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Undici from "undici"
@@ -11,7 +16,7 @@ export type UpstreamFetch = (url: string | URL, init?: Undici.RequestInit) => Pr
 
 /**
  * Makes the `fetch` that an MCP client transport uses to talk to the server of an entry: over the entry's
- * connections, with its headers and its token, repeated once with a new token after a 401. Redirects are not
+ * connections, with its headers and its token, repeated with another token as `withAccessToken` says. Redirects are not
  * followed. Rejects with an `OAuthError` when no token is to be had.
  */
 export const makeUpstreamFetch = Effect.fnUntraced(function* (
@@ -20,7 +25,8 @@ export const makeUpstreamFetch = Effect.fnUntraced(function* (
 ) {
   const certificates = yield* ClientCertificates
   const { dispatcher } = yield* certificates.connection(entry.oauth)
-  const services = Context.pick(OAuthService)(yield* Effect.context<OAuthService>())
+  // With the loggers, which must not write where the messages go.
+  const services = yield* Effect.context<OAuthService>()
   const { origin } = new URL(entry.url)
 
   const send = (url: URL, init: Undici.RequestInit, token: Redacted.Redacted | undefined) => {
@@ -41,5 +47,7 @@ export const makeUpstreamFetch = Effect.fnUntraced(function* (
   return fetch
 })
 
-const outcome = (response: Undici.Response) =>
-  response.status === 401 ? refused(response.status) : accepted(response)
+const outcome = (response: Undici.Response) => {
+  const challenge = parseChallenge(response.headers.get("www-authenticate") ?? undefined)
+  return refusesToken(response.status, challenge) ? refused(response.status, challenge) : accepted(response)
+}

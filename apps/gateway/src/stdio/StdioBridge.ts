@@ -68,24 +68,21 @@ interface Call {
  */
 export const make = Effect.fnUntraced(function* <E>(options: {
   readonly serverName: string
-  readonly childCommand: Effect.Effect<ChildCommand, E>
+  readonly childCommand: (owner: string | undefined) => Effect.Effect<ChildCommand, E>
 }): Effect.fn.Return<StdioBridge<E>, never, Scope.Scope | ChildProcessSpawner | SecureRandom.SecureRandom> {
   const { childCommand, serverName } = options
   const random = yield* SecureRandom.SecureRandom
 
-  /** The owner is part of the key, so that a session is found by nobody else. */
   const sessions = yield* makeChildren({
-    start: (key: string) =>
-      Effect.flatMap(childCommand, (command) =>
-        makeSession({ id: key.slice(0, key.indexOf(" ")), serverName, command })
-      ),
+    start: (key: string) => {
+      const { id, owner } = parseSessionKey(key)
+      return Effect.flatMap(childCommand(owner), (command) => makeSession({ id, serverName, command }))
+    },
     capacity: maxChildren
   })
-  const sessionKey = (id: string, owner: string | undefined) => `${id} ${JSON.stringify(owner ?? null)}`
-
   const sharedChildren = yield* makeChildren({
-    start: (_owner: string | undefined) =>
-      Effect.flatMap(childCommand, (command) => makeSharedChild({ serverName, command })),
+    start: (owner: string | undefined) =>
+      Effect.flatMap(childCommand(owner), (command) => makeSharedChild({ serverName, command })),
     capacity: maxChildren
   })
 
@@ -210,4 +207,14 @@ const refuse = (
 const onlyId = (posted: Posted | undefined): RequestId | null => {
   const json = posted?.isBatch === false ? posted.messages[0]?.json : undefined
   return json !== undefined && isRequest(json) ? json.id : null
+}
+
+/** The owner is part of the key, so that a session is found by nobody else, whatever the header says its id is. */
+const sessionKey = (id: string, owner: string | undefined): string => `${id} ${JSON.stringify(owner ?? null)}`
+
+/** Of a session that was started here, whose id holds no space. */
+const parseSessionKey = (key: string): { readonly id: string; readonly owner: string | undefined } => {
+  const space = key.indexOf(" ")
+  const owner: string | null = JSON.parse(key.slice(space + 1))
+  return { id: key.slice(0, space), owner: owner ?? undefined }
 }

@@ -39,10 +39,18 @@ const startBroken = Effect.gen(function* () {
         Layer.succeed(OAuthService, {
           getAccessToken: () => broken,
           refresh: () => broken,
+          authorize: () => broken,
+          completeAuthorization: () => broken,
+          authorizeDevice: () => broken,
           invalidate: () => broken,
           revoke: () => broken
         }),
-        Layer.succeed(TokenCache, { get: () => broken, invalidate: () => broken, list: broken }),
+        Layer.succeed(TokenCache, {
+          get: () => broken,
+          put: () => broken,
+          invalidate: () => broken,
+          list: broken
+        }),
         OAuthMetrics.layer,
         ClientCertificates.layer
       ]),

@@ -21,7 +21,7 @@ export const startGateway = Effect.fnUntraced(function* (document: {
   const recorder = Logger.make(({ message }) => logs.push(JSON.stringify(message)))
   const services = yield* Layer.build(
     gatewayServer(config).pipe(
-      Layer.provideMerge(gatewayServices(config.gateway)),
+      Layer.provideMerge(gatewayServices(config)),
       Layer.provide(ClientCertificates.layer),
       Layer.provide(NodeServices.layer),
       Layer.provide(Logger.layer([recorder]))

@@ -28,7 +28,7 @@ export const serveBridge = (childCommand: Effect.Effect<ChildCommand, "no token"
     Effect.sync(() => (starts += 1))
   )
   return Effect.gen(function* () {
-    const bridge = yield* StdioBridge.make({ serverName: "fixture", childCommand: counted })
+    const bridge = yield* StdioBridge.make({ serverName: "fixture", childCommand: () => counted })
     const calls = yield* FiberSet.make<void, never>()
     const run = yield* FiberSet.runtime(calls)()
     const server = createServer((request, response) => {

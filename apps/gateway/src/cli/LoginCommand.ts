@@ -1,0 +1,102 @@
+import { type AccessTokenRequest, type CompletedAuthorization, OAuthService } from "@secure-mcp/oauth-core"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import { gatewayServices } from "../GatewayServices.ts"
+import { openBrowser } from "../login/Browser.ts"
+import { Logins } from "../login/Logins.ts"
+import { failCommand } from "./CommandFailure.ts"
+import { ConfigFlag } from "./ConfigFlag.ts"
+import { loadPersonalGrant } from "./PersonalGrant.ts"
+import { ServerArgument } from "./ServerArgument.ts"
+import { SubjectFlag } from "./SubjectFlag.ts"
+
+/** `login`: a person lets the gateway use a server for them. */
+export const LoginCommand = Command.make(
+  "login",
+  {
+    server: ServerArgument,
+    config: ConfigFlag,
+    subject: SubjectFlag,
+    browser: Flag.Boolean("browser").pipe(
+      Flag.withDescription("Open a browser; without, print the URL and take the pasted redirect URL"),
+      Flag.withDefault(true)
+    ),
+    device: Flag.Boolean("device").pipe(
+      Flag.withDescription("Log in on another device, with a code"),
+      Flag.withDefault(false)
+    )
+  },
+  Effect.fnUntraced(function* (flags) {
+    const { config, request } = yield* loadPersonalGrant(flags)
+    const byDevice = flags.device || request.config.grantType === "device_code"
+    yield* login(request, byDevice, flags.browser).pipe(
+      Effect.provide(Logins.layer(config.gateway).pipe(Layer.provideMerge(gatewayServices(config)))),
+      Effect.catchTag(["OAuthError", "Misconfigured", "StoreUnavailable", "CallbackListenerError"], (error) =>
+        failCommand(error.message)
+      )
+    )
+    yield* Console.log(`Logged in to ${request.serverName}`)
+  }, Effect.scoped)
+).pipe(Command.withDescription("Log in to a server whose tokens a person grants"))
+
+const login = Effect.fnUntraced(function* (request: AccessTokenRequest, byDevice: boolean, mayOpen: boolean) {
+  if (byDevice) yield* loginOnDevice(request)
+  else yield* loginInBrowser(request, mayOpen)
+})
+
+const loginInBrowser = Effect.fnUntraced(function* (request: AccessTokenRequest, mayOpen: boolean) {
+  const logins = yield* Logins
+  const comesBack = yield* logins.completed.pipe(
+    Stream.filter((completed) => isFor(request, completed)),
+    Stream.runHead,
+    Effect.forkScoped({ startImmediately: true })
+  )
+  const { authorizationUrl } = yield* logins.begin(request)
+  const opened = mayOpen && (yield* openBrowser(authorizationUrl))
+  yield* Console.log(
+    opened
+      ? `Log in in the browser that has been opened, or open this URL:\n\n${authorizationUrl}\n`
+      : `Open this URL, log in, and if the page that comes last cannot be shown, paste its URL here:\n\n${authorizationUrl}\n`
+  )
+  yield* Effect.raceFirst(Fiber.join(comesBack), opened ? Effect.never : pastedResponse(logins))
+})
+
+const isFor = (request: AccessTokenRequest, { serverName, subject }: CompletedAuthorization): boolean =>
+  serverName === request.serverName && subject === request.subject
+
+/** Reads lines until one of them holds the end of a login; what cannot be used is said, and another one is awaited. */
+const pastedResponse = Effect.fnUntraced(function* (logins: Logins["Service"]) {
+  const { stdin } = yield* Stdio.Stdio
+  yield* stdin.pipe(
+    Stream.decodeText(),
+    Stream.splitLines,
+    Stream.map((line) => URL.parse(line.trim())),
+    Stream.mapEffect((url) =>
+      url === null
+        ? Effect.as(Console.error("This is not a URL. Paste the whole address of the last page"), false)
+        : logins.complete(url.searchParams).pipe(
+            Effect.as(true),
+            Effect.catchReason("OAuthError", "AuthorizationResponseInvalid", (reason) =>
+              Effect.as(Console.error(`${reason.message}. Paste the whole address of the last page`), false)
+            )
+          )
+    ),
+    Stream.takeUntil((completed) => completed),
+    Stream.runDrain,
+    Effect.catchTag("PlatformError", () => Effect.void)
+  )
+})
+
+const loginOnDevice = Effect.fnUntraced(function* (request: AccessTokenRequest) {
+  const oauth = yield* OAuthService
+  const { token, userCode, verificationUri, verificationUriComplete } = yield* oauth.authorizeDevice(request)
+  yield* Console.log(`On any device, open\n\n  ${verificationUri}\n\nand enter the code  ${userCode}`)
+  if (verificationUriComplete !== undefined) yield* Console.log(`\nor open ${verificationUriComplete}`)
+  yield* token
+})

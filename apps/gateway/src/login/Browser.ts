@@ -1,0 +1,32 @@
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as ChildProcess from "effect/process/ChildProcess"
+import open from "open"
+
+/**
+ * Opens a page in the person's browser: with the program that `$BROWSER` names, else with the system's own.
+ * Says whether a browser was started; whether it shows anything, nobody knows.
+ */
+export const openBrowser = Effect.fnUntraced(
+  function* (url: string) {
+    const browser = yield* Config.String("BROWSER").pipe(Config.option)
+    if (Option.isSome(browser)) yield* runBrowser(browser.value, url)
+    else yield* openWithSystem(url)
+    return true
+  },
+  Effect.orElseSucceed(() => false)
+)
+
+/** The command goes on by itself; a browser may well run longer than a login. */
+const runBrowser = Effect.fnUntraced(function* (command: string, url: string) {
+  const [program = command, ...args] = command.split(" ").filter((word) => word !== "")
+  yield* ChildProcess.make(program, [...args.filter((argument) => argument !== "%s"), url], {
+    detached: true,
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "ignore"
+  })
+})
+
+const openWithSystem = (url: string) => Effect.tryPromise(() => open(url))

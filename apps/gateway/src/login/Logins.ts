@@ -1,0 +1,108 @@
+import { ClientCertificates } from "@secure-mcp/mtls"
+import {
+  isLoopbackHost,
+  OAuthService,
+  type AccessTokenRequest,
+  type AuthorizationRequest,
+  type Challenge,
+  type CompletedAuthorization,
+  type OAuthConfig,
+  type OAuthError
+} from "@secure-mcp/oauth-core"
+import * as Cache from "effect/Cache"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as PubSub from "effect/PubSub"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { GatewaySettings } from "../config/GatewaySettings.ts"
+import { type CallbackListenerError, makeCallbackListener } from "./CallbackListener.ts"
+import { firstChallenge } from "./FirstChallenge.ts"
+
+/** Logins that people complete in their browsers while the gateway, or a command, runs. */
+export class Logins extends Context.Service<
+  Logins,
+  {
+    /**
+     * Begins a login. Something listens for its end before the URL is given out.
+     *
+     * @param challenge that of `AuthorizationRequired`, so that the scope it names is asked for
+     */
+    readonly begin: (
+      request: AccessTokenRequest,
+      challenge?: Challenge
+    ) => Effect.Effect<AuthorizationRequest, OAuthError | CallbackListenerError>
+    /** Takes the parameters that a browser brought back. */
+    readonly complete: (parameters: URLSearchParams) => Effect.Effect<CompletedAuthorization, OAuthError>
+    /** The logins that are completed from now on. */
+    readonly completed: Stream.Stream<CompletedAuthorization>
+  }
+>()("@secure-mcp/gateway/Logins") {
+  /** Listens where the configurations' `redirect_uri` say, else on a free port of this machine, until it is released. */
+  static readonly layer = (
+    settings: Pick<GatewaySettings, "callbackPort">
+  ): Layer.Layer<Logins, never, OAuthService | ClientCertificates> => Layer.effect(Logins, make(settings))
+}
+
+const make = Effect.fnUntraced(function* ({ callbackPort }: Pick<GatewaySettings, "callbackPort">) {
+  const oauth = yield* OAuthService
+  const certificates = yield* ClientCertificates
+  const scope = yield* Effect.scope
+  const completions = yield* PubSub.unbounded<CompletedAuthorization>()
+
+  const complete = (parameters: URLSearchParams) =>
+    oauth
+      .completeAuthorization(parameters)
+      .pipe(Effect.tap((completed) => PubSub.publish(completions, completed)))
+
+  // One for each port, whatever the paths. A port that was taken may be free the next time.
+  const listeners = yield* Cache.makeWith(
+    ({ host, port }: CallbackOrigin) => makeCallbackListener({ host, port, complete }).pipe(Scope.provide(scope)),
+    {
+      capacity: Number.POSITIVE_INFINITY,
+      timeToLive: (exit) => (Exit.isSuccess(exit) ? Duration.infinity : Duration.zero)
+    }
+  )
+
+  const listen = Effect.fnUntraced(function* ({ redirectUri }: OAuthConfig) {
+    const { path, ...origin } = callbackAddress(redirectUri, callbackPort)
+    const listener = yield* Cache.get(listeners, origin)
+    const listening = yield* listener.redirectUri(path)
+    return redirectUri ?? listening
+  })
+
+  return Logins.of({
+    begin: Effect.fnUntraced(function* (request, challenge) {
+      const redirectUri = yield* listen(request.config)
+      const said =
+        challenge ?? (yield* Effect.provideService(firstChallenge(request), ClientCertificates, certificates))
+      return yield* oauth.authorize(request, { redirectUri, challenge: said })
+    }),
+    complete,
+    completed: Stream.fromPubSub(completions)
+  })
+})
+
+interface CallbackOrigin {
+  readonly host: string
+  readonly port: number
+}
+
+interface CallbackAddress extends CallbackOrigin {
+  readonly path: string
+}
+
+/**
+ * Where to listen for a redirect URI: at its own address if that is on this machine, and behind whatever forwards
+ * it, on `callback_port`, if it is not.
+ */
+const callbackAddress = (redirectUri: string | undefined, callbackPort: number): CallbackAddress => {
+  const url = redirectUri === undefined ? null : URL.parse(redirectUri)
+  if (url === null) return { host: "127.0.0.1", port: callbackPort, path: "/oauth/callback" }
+  return url.protocol === "http:" && isLoopbackHost(url.hostname)
+    ? { host: url.hostname.replace(/^\[|\]$/g, ""), port: Number(url.port || "80"), path: url.pathname }
+    : { host: "127.0.0.1", port: callbackPort, path: url.pathname }
+}

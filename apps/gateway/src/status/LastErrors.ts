@@ -1,0 +1,86 @@
+import { isPersonalGrant, OAuthEvents, type OAuthEvent } from "@secure-mcp/oauth-core"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as KeyValueStore from "effect/persistence/KeyValueStore"
+import * as UserDirectories from "effect/persistence/UserDirectories"
+import * as Option from "effect/Option"
+import * as Path from "effect/Path"
+import * as Schema from "effect/Schema"
+import type { GatewayConfig } from "../config/GatewayConfig.ts"
+
+/** What went wrong last with the token of a server. Holds no secret. */
+export const LastError = Schema.Struct({
+  /** Why, as in `data.reason` of an answer. */
+  reason: Schema.String,
+  /** When, in ISO 8601. */
+  at: Schema.String
+})
+
+/** What went wrong last with the token of a server. */
+export interface LastError extends Schema.Schema.Type<typeof LastError> {}
+
+/** Remembers what went wrong last with each server, until it goes well again. */
+export class LastErrors extends Context.Service<
+  LastErrors,
+  {
+    /** Notes what an event says. */
+    readonly note: (event: OAuthEvent) => Effect.Effect<void>
+    readonly get: (serverName: string) => Effect.Effect<LastError | undefined>
+  }
+>()("@secure-mcp/gateway/LastErrors") {
+  /** Where people log in the notes outlive the process, so that `status` can tell what `serve` met with. */
+  static readonly layer = (config: GatewayConfig) =>
+    Layer.effect(LastErrors, make).pipe(Layer.provide(notes(config)))
+
+  /** Listens to what happens to tokens, next to whoever listened before. */
+  static readonly layerEvents = Layer.effect(
+    OAuthEvents,
+    Effect.gen(function* () {
+      const lastErrors = yield* LastErrors
+      const events = yield* OAuthEvents
+      return { publish: (event) => Effect.andThen(events.publish(event), lastErrors.note(event)) }
+    })
+  )
+}
+
+const make = Effect.gen(function* () {
+  const store = yield* KeyValueStore.KeyValueStore
+  const notes = KeyValueStore.toSchemaStore(store, LastError)
+
+  const note = Effect.fnUntraced(function* (event: OAuthEvent) {
+    if (event._tag === "AcquisitionFailed") {
+      const at = DateTime.formatIso(DateTime.makeUnsafe(yield* Clock.currentTimeMillis))
+      yield* notes.set(event.serverName, { reason: event.reason, at })
+    } else if (event._tag === "TokenAcquired") {
+      yield* notes.remove(event.serverName)
+    }
+  })
+
+  return LastErrors.of({
+    // A note that cannot be taken must not spoil what it is about.
+    note: (event) => Effect.ignore(note(event)),
+    get: (serverName) =>
+      notes.get(serverName).pipe(
+        Effect.map(Option.getOrUndefined),
+        Effect.orElseSucceed(() => undefined)
+      )
+  })
+})
+
+const notes = ({ servers, store }: GatewayConfig) =>
+  store.type !== "memory" &&
+  servers.some(({ oauth }) => oauth !== undefined && isPersonalGrant(oauth.grantType))
+    ? Layer.unwrap(Effect.map(notesDirectory, KeyValueStore.layerFileSystem)).pipe(
+        Layer.provide(UserDirectories.layer),
+        Layer.catch(() => KeyValueStore.layerMemory)
+      )
+    : KeyValueStore.layerMemory
+
+const notesDirectory = Effect.gen(function* () {
+  const path = yield* Path.Path
+  const directories = yield* UserDirectories.UserDirectories
+  return path.join(yield* directories.state("secure-mcp-gateway"), "last-errors")
+})
