@@ -1,4 +1,9 @@
-import { OAuthService, type AccessTokenRequest, type OAuthError } from "@secure-mcp/oauth-core"
+import {
+  OAuthService,
+  parseChallenge,
+  type AccessTokenRequest,
+  type OAuthError
+} from "@secure-mcp/oauth-core"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
@@ -10,15 +15,15 @@ import * as Match from "effect/Match"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
-import { accepted, refused, withAccessToken, type AttemptOutcome } from "./TokenInjector.ts"
+import { accepted, refused, refusesToken, withAccessToken, type AttemptOutcome } from "./TokenInjector.ts"
 
 /**
  * Middleware for `HttpClient`: sends the access token as `Authorization: Bearer` (RFC 6750 §2.1).
  *
  * Only requests to the origin of `url` carry it; to every other origin they go out as they are. Redirects are not
- * followed, they are answered to the caller. A 401 is repeated once with a fresh token; a second one is an
- * `OAuthError` with the reason `UpstreamUnauthorized`. A body that can be read only once (a stream) cannot be
- * repeated: the token is replaced for the next request, and the caller gets the 401.
+ * followed, they are answered to the caller. A 401 is repeated once with a fresh token, a 403 that asks for more scope
+ * up to three times, as `withAccessToken` says. A body that can be read only once (a stream) cannot be repeated: the
+ * token is replaced for the next request, and the caller gets the answer.
  *
  * @param options.url the MCP server the token is for
  */
@@ -45,13 +50,15 @@ const attempt = Effect.fnUntraced(function* <E, R>(
 ): Effect.fn.Return<AttemptOutcome<Response>, E | OAuthError, R | OAuthService> {
   const authorized = HttpClientRequest.bearerToken(outgoing, token)
   const response = yield* withoutRedirects(client.postprocess(Effect.succeed(authorized)))
-  if (response.status !== 401) return accepted(response)
+  const { headers, status } = response
+  const challenge = status === 401 || status === 403 ? parseChallenge(headers["www-authenticate"]) : undefined
+  if (!refusesToken(status, challenge)) return accepted(response)
   if (isRepeatable(outgoing.body)) {
     yield* discard(response)
-    return refused(response.status)
+    return refused(status, challenge)
   }
   const service = yield* OAuthService
-  yield* service.refresh(request, token)
+  yield* service.refresh(request, { refused: token, challenge })
   return accepted(response)
 })
 

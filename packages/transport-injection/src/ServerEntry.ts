@@ -20,7 +20,7 @@ export interface HttpServerEntry {
   readonly _tag: "Http"
   readonly serverName: string
   /** The MCP endpoint. The token goes to its origin and nowhere else. */
-  readonly url: URL
+  readonly url: string
   readonly headers: Readonly<Record<string, Redacted.Redacted>>
   /** undefined: no token is wanted (`oauth.enabled` is not true). */
   readonly oauth: OAuthConfig | undefined
@@ -93,7 +93,7 @@ const assemble = (parts: {
         cwd: config.cwd,
         oauth
       }
-    : { _tag: "Http", serverName, url: new URL(config.url), headers: config.headers ?? {}, oauth }
+    : { _tag: "Http", serverName, url: config.url, headers: config.headers ?? {}, oauth }
 }
 
 const Names = Schema.Struct({ serverName: Schema.optionalKey(Schema.String) }).pipe(
