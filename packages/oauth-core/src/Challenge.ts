@@ -1,12 +1,21 @@
+import * as Schema from "effect/Schema"
+
 /** What a protected resource said in `WWW-Authenticate: Bearer` (RFC 6750 §3, RFC 9728 §5.1). */
-export interface Challenge {
+export const Challenge = Schema.Struct({
   /** `invalid_token`, `insufficient_scope`, … */
-  readonly error?: string | undefined
+  error: Schema.optional(Schema.String),
   /** The scope that the request needs, space-separated. */
-  readonly scope?: string | undefined
+  scope: Schema.optional(Schema.String),
   /** Where the resource's metadata is, as it was written. */
-  readonly resourceMetadata?: string | undefined
-}
+  resourceMetadata: Schema.optional(Schema.String)
+})
+
+/** What a protected resource said in `WWW-Authenticate: Bearer`. */
+export interface Challenge extends Schema.Schema.Type<typeof Challenge> {}
+
+/** Whether the token is good, but not for this (RFC 6750 §3.1): more scope is to be asked for. */
+export const asksForMoreScope = (challenge: Challenge | undefined): boolean =>
+  challenge?.error === "insufficient_scope"
 
 /**
  * The Bearer challenge among the values of `WWW-Authenticate`, or undefined when there is none. A field may hold

@@ -13,6 +13,34 @@ export interface GrantRequest extends AccessTokenRequest {
   readonly challenge?: Challenge | undefined
 }
 
+/** An authorization that waits for the person's consent. */
+export interface AuthorizationRequest {
+  /** Where the person logs in and consents. Good for one use, and for some minutes. */
+  readonly authorizationUrl: string
+}
+
+/** The parameters that came back to the redirect URI (RFC 6749 §4.1.2). */
+export type AuthorizationResponse = URLSearchParams | Readonly<Record<string, string>>
+
+/** A grant that was given, and the request it answers. */
+export interface Redeemed {
+  readonly request: GrantRequest
+  readonly token: OAuthToken
+}
+
+/** An authorization that the person gives on another device (RFC 8628 §3.2). */
+export interface DeviceAuthorization {
+  /** What the person types in there. */
+  readonly userCode: string
+  readonly verificationUri: string
+  /** The same with the code in it, for a link or a QR code. */
+  readonly verificationUriComplete?: string | undefined
+  /** Seconds until the code ends. */
+  readonly expiresIn: number
+  /** Waits until the person has decided. Run it once. */
+  readonly token: Effect.Effect<OAuthToken, OAuthError>
+}
+
 /** Port: routes a configuration to the flow for its grant type. */
 export class Grants extends Context.Service<
   Grants,
@@ -26,6 +54,22 @@ export class Grants extends Context.Service<
       request: GrantRequest,
       previous: OAuthToken | undefined
     ) => Effect.Effect<OAuthToken, OAuthError>
+    /**
+     * Begins an authorization by a person (RFC 6749 §4.1.1). Begun again for the same request, it may be the same one.
+     *
+     * @param redirectUri where the response is to arrive
+     */
+    readonly authorize: (
+      request: GrantRequest,
+      redirectUri: string
+    ) => Effect.Effect<AuthorizationRequest, OAuthError>
+    /**
+     * Exchanges the code of an authorization response for a token, after checking that it is the answer to a request
+     * of ours and comes from the server that was asked (RFC 9207). A response that is not changes nothing.
+     */
+    readonly redeem: (response: AuthorizationResponse) => Effect.Effect<Redeemed, OAuthError>
+    /** Begins an authorization on another device. */
+    readonly authorizeDevice: (request: GrantRequest) => Effect.Effect<DeviceAuthorization, OAuthError>
     /** Tells the authorization server that a token is no longer needed (RFC 7009); does nothing if it has no place for that. */
     readonly revoke: (request: GrantRequest, token: OAuthToken) => Effect.Effect<void, OAuthError>
   }

@@ -1,4 +1,5 @@
 import * as Schema from "effect/Schema"
+import { Challenge } from "./Challenge.ts"
 
 /** Not acquired because the configured grant has no flow here. */
 export class UnsupportedGrantType extends Schema.TaggedError<UnsupportedGrantType>()("UnsupportedGrantType", {
@@ -94,7 +95,8 @@ const adviceFor: Readonly<Record<string, string>> = {
   unsupported_grant_type: "Allow this grant at the authorization server",
   invalid_scope: "Check `scope`",
   invalid_target: "Check `resource` and `audience`",
-  invalid_grant: "Log in again"
+  invalid_grant: "Log in again",
+  unsupported_token_type: "The server cannot revoke a token of this kind, which lives until it expires"
 }
 
 /** The endpoint answered with a redirect, which is never followed with credentials. */
@@ -167,7 +169,9 @@ export class AuthorizationRequired extends Schema.TaggedError<AuthorizationRequi
   "AuthorizationRequired",
   {
     /** Where the person consents, if an authorization was begun for them. */
-    authorizationUrl: Schema.optionalKey(Schema.String)
+    authorizationUrl: Schema.optionalKey(Schema.String),
+    /** What to begin the authorization with, so that it asks for the scope the MCP server wants. */
+    challenge: Schema.optionalKey(Challenge)
   }
 ) {
   readonly retryable: boolean = false

@@ -3,17 +3,53 @@ import * as Digest from "effect/crypto/Digest"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type { AccessTokenRequest } from "./AccessTokenRequest.ts"
-import { Grants, type GrantRequest } from "./Grants.ts"
-import type { OAuthConfig } from "./OAuthConfig.ts"
+import { asksForMoreScope, type Challenge } from "./Challenge.ts"
+import {
+  Grants,
+  type AuthorizationRequest,
+  type AuthorizationResponse,
+  type DeviceAuthorization,
+  type GrantRequest,
+  type Redeemed
+} from "./Grants.ts"
+import { isPersonalGrant, type OAuthConfig } from "./OAuthConfig.ts"
 import { OAuthError } from "./OAuthError.ts"
 import { OAuthEvents } from "./OAuthEvents.ts"
 import { OAuthHttp } from "./OAuthHttp.ts"
 import type { OAuthToken } from "./OAuthToken.ts"
-import { TokenCache, type CachedToken } from "./TokenCache.ts"
+import { TokenCache, type CachedToken, type TokenCacheRequest } from "./TokenCache.ts"
 import { tokenFingerprint, type TokenKey } from "./TokenKey.ts"
+
+/** Why the token that was served will not do. */
+export interface RefreshOptions {
+  /** The access token the MCP server refused; if another one is kept by now, that one is given. */
+  readonly refused?: Redacted.Redacted | undefined
+  /**
+   * What the MCP server said. With `insufficient_scope` the token stays good for others, and more scope is asked for:
+   * at once for the client's own token, with `AuthorizationRequired` for a person's.
+   */
+  readonly challenge?: Challenge | undefined
+}
+
+export interface AuthorizeOptions {
+  /** Where the authorization response is to arrive. */
+  readonly redirectUri: string
+  /** That of `AuthorizationRequired`, so that the scope it names is asked for. */
+  readonly challenge?: Challenge | undefined
+}
+
+/** A login that was completed. */
+export interface CompletedAuthorization {
+  readonly serverName: string
+  /** The person who has it now. */
+  readonly subject: string | undefined
+  readonly token: OAuthToken
+}
 
 /** Access tokens for MCP servers: obtained when needed, kept while fresh, renewed ahead of expiry, revoked. */
 export class OAuthService extends Context.Service<
@@ -21,15 +57,22 @@ export class OAuthService extends Context.Service<
   {
     /** A valid access token, from the cache or newly obtained. */
     readonly getAccessToken: (request: AccessTokenRequest) => Effect.Effect<CachedToken, OAuthError>
-    /**
-     * A new access token, or the result of a renewal that is already under way.
-     *
-     * @param refused the access token the MCP server refused; if another one is kept by now, that one is given
-     */
+    /** A new access token, or the result of a renewal that is already under way. */
     readonly refresh: (
       request: AccessTokenRequest,
-      refused?: Redacted.Redacted
+      options?: RefreshOptions
     ) => Effect.Effect<CachedToken, OAuthError>
+    /** Begins a login. Show the person the URL, and give what comes back to `completeAuthorization`. */
+    readonly authorize: (
+      request: AccessTokenRequest,
+      options: AuthorizeOptions
+    ) => Effect.Effect<AuthorizationRequest, OAuthError>
+    /** Checks an authorization response, exchanges its code and keeps the token. A forged response changes nothing. */
+    readonly completeAuthorization: (
+      response: AuthorizationResponse
+    ) => Effect.Effect<CompletedAuthorization, OAuthError>
+    /** Begins a login on another device (RFC 8628). Its `token` waits for the person, and keeps the token. */
+    readonly authorizeDevice: (request: AccessTokenRequest) => Effect.Effect<DeviceAuthorization, OAuthError>
     /** Forgets the token; the next call obtains a new one. */
     readonly invalidate: (request: AccessTokenRequest) => Effect.Effect<void, OAuthError>
     /** Forgets the token and tells the authorization server (RFC 7009). It is forgotten even if that fails. */
@@ -50,19 +93,26 @@ const make = Effect.gen(function* () {
   const random = yield* SecureRandom.SecureRandom
   const fingerprintOf = yield* makeFingerprintMemo
 
-  const newGrantRequest = (request: AccessTokenRequest): Effect.Effect<GrantRequest> =>
-    Effect.map(random.uuidV4(), (correlationId) => ({ ...request, correlationId }))
+  const newGrantRequest = (
+    request: AccessTokenRequest,
+    challenge: Challenge | undefined
+  ): Effect.Effect<GrantRequest> =>
+    Effect.map(random.uuidV4(), (correlationId) => ({
+      ...request,
+      correlationId,
+      ...(challenge === undefined ? {} : { challenge })
+    }))
 
   const keyOf = Effect.fnUntraced(function* (request: AccessTokenRequest) {
     const { certificateThumbprint } = yield* http
       .connection(request.config)
       .pipe(Effect.catch((reason) => failWith(request, reason)))
-    const fingerprint = yield* fingerprintOf(request.config, certificateThumbprint)
+    const fingerprint = yield* fingerprintOf(request, certificateThumbprint)
     return {
       projectId: request.projectId ?? "default",
       configId: request.configId ?? "default",
       serverName: request.serverName,
-      subject: request.subject,
+      subject: isPersonalGrant(request.config.grantType) ? request.subject : undefined,
       fingerprint
     } satisfies TokenKey
   })
@@ -79,34 +129,87 @@ const make = Effect.gen(function* () {
       )
     )
 
-  const acquire = (request: AccessTokenRequest) => (previous: OAuthToken | undefined) =>
-    Effect.flatMap(newGrantRequest(request), (grantRequest) =>
-      grants
-        .acquire(grantRequest, previous)
-        .pipe(
-          Effect.annotateLogs({ server_name: request.serverName, correlation_id: grantRequest.correlationId })
+  const acquire =
+    (request: AccessTokenRequest, challenge: Challenge | undefined) => (previous: OAuthToken | undefined) =>
+      Effect.flatMap(newGrantRequest(request, challenge), (grantRequest) =>
+        grants.acquire(grantRequest, previous).pipe(
+          Effect.annotateLogs({
+            server_name: request.serverName,
+            correlation_id: grantRequest.correlationId
+          })
         )
-    )
+      )
 
   const get = (
     request: AccessTokenRequest,
-    renewal: { forceRefresh?: boolean; refused?: Redacted.Redacted }
+    challenge: Challenge | undefined,
+    renewal: Pick<TokenCacheRequest, "forceRefresh" | "refused" | "insufficient">
   ) =>
     Effect.flatMap(keyOf(request), (key) =>
       cache.get({
         key,
         expiryBuffer: Duration.seconds(request.config.tokenExpiryBuffer),
-        acquire: acquire(request),
+        acquire: acquire(request, challenge),
         ...renewal
       })
     )
 
-  return OAuthService.of({
-    getAccessToken: Effect.fn("OAuthService.getAccessToken")((request) => get(request, {})),
+  /** Keeps what a person granted. Goes on when nobody waits for it any more: the grant can be redeemed only once. */
+  const keepGranted = Effect.fnUntraced(function* (granted: Effect.Effect<Redeemed, OAuthError>) {
+    const [duration, exit] = yield* Effect.timed(Effect.exit(granted))
+    if (Exit.isFailure(exit)) {
+      const error = Option.getOrUndefined(Exit.findErrorOption(exit))
+      if (error !== undefined) yield* publishFailure(error, duration)
+      return yield* Effect.failCause(exit.cause)
+    }
+    const { request, token } = exit.value
+    yield* cache.put(yield* keyOf(request), token)
+    const { serverName, subject } = request
+    yield* events.publish({ _tag: "TokenAcquired", serverName, duration, refresh: false })
+    return { serverName, subject, token } satisfies CompletedAuthorization
+  }, Effect.uninterruptible)
 
-    refresh: Effect.fn("OAuthService.refresh")((request, refused) =>
-      get(request, refused === undefined ? { forceRefresh: true } : { refused })
+  const publishFailure = ({ reason, serverName }: OAuthError, duration: Duration.Duration) =>
+    // What answers no request of ours is no acquisition.
+    reason._tag === "AuthorizationResponseInvalid"
+      ? Effect.void
+      : events.publish({
+          _tag: "AcquisitionFailed",
+          serverName,
+          duration,
+          refresh: false,
+          reason: reason._tag
+        })
+
+  return OAuthService.of({
+    getAccessToken: Effect.fn("OAuthService.getAccessToken")((request) => get(request, undefined, {})),
+
+    refresh: Effect.fn("OAuthService.refresh")((request, { challenge, refused } = {}) =>
+      get(
+        request,
+        challenge,
+        refused === undefined
+          ? { forceRefresh: true }
+          : asksForMoreScope(challenge)
+            ? { insufficient: refused }
+            : { refused }
+      )
     ),
+
+    authorize: Effect.fn("OAuthService.authorize")(function* (request, { challenge, redirectUri }) {
+      return yield* grants.authorize(yield* newGrantRequest(request, challenge), redirectUri)
+    }),
+
+    completeAuthorization: Effect.fn("OAuthService.completeAuthorization")((response) =>
+      keepGranted(grants.redeem(response))
+    ),
+
+    authorizeDevice: Effect.fn("OAuthService.authorizeDevice")(function* (request) {
+      const grantRequest = yield* newGrantRequest(request, undefined)
+      const device = yield* grants.authorizeDevice(grantRequest)
+      const granted = Effect.map(device.token, (token) => ({ request: grantRequest, token }))
+      return { ...device, token: Effect.map(keepGranted(granted), ({ token }) => token) }
+    }),
 
     invalidate: Effect.fn("OAuthService.invalidate")((request) =>
       keyOf(request).pipe(Effect.flatMap(cache.invalidate), Effect.asVoid)
@@ -116,7 +219,7 @@ const make = Effect.gen(function* () {
       const key = yield* keyOf(request)
       const token = yield* cache.invalidate(key)
       if (token === undefined) return
-      yield* grants.revoke(yield* newGrantRequest(request), token)
+      yield* grants.revoke(yield* newGrantRequest(request, undefined), token)
       yield* events.publish({ _tag: "TokenRevoked", serverName: request.serverName })
     })
   })
@@ -124,16 +227,26 @@ const make = Effect.gen(function* () {
 
 /** A configuration's fingerprint is asked for on every request and changes only with the certificate. */
 const makeFingerprintMemo = Effect.map(Digest.Digest, (digest) => {
-  const known = new WeakMap<
-    OAuthConfig,
-    { readonly thumbprint: string | undefined; readonly fingerprint: string }
-  >()
-  return (config: OAuthConfig, thumbprint: string | undefined): Effect.Effect<string> => {
+  const known = new WeakMap<OAuthConfig, Remembered>()
+  return (
+    { config, resourceUrl }: AccessTokenRequest,
+    thumbprint: string | undefined
+  ): Effect.Effect<string> => {
     const memo = known.get(config)
-    if (memo !== undefined && memo.thumbprint === thumbprint) return Effect.succeed(memo.fingerprint)
-    return tokenFingerprint(config, thumbprint).pipe(
-      Effect.tap((fingerprint) => Effect.sync(() => known.set(config, { thumbprint, fingerprint }))),
+    if (memo !== undefined && memo.thumbprint === thumbprint && memo.resourceUrl === resourceUrl) {
+      return Effect.succeed(memo.fingerprint)
+    }
+    return tokenFingerprint(config, thumbprint, resourceUrl).pipe(
+      Effect.tap((fingerprint) =>
+        Effect.sync(() => known.set(config, { thumbprint, resourceUrl, fingerprint }))
+      ),
       Effect.provideService(Digest.Digest, digest)
     )
   }
 })
+
+interface Remembered {
+  readonly thumbprint: string | undefined
+  readonly resourceUrl: string | undefined
+  readonly fingerprint: string
+}

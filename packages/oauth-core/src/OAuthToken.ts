@@ -36,8 +36,10 @@ export class OAuthToken extends Schema.Class<OAuthToken>("@secure-mcp/oauth-core
   expiresAt: Schema.optionalKey(Schema.Finite),
   /** Whether it may be served again; false for a token whose lifetime nobody stated. */
   reusable: Schema.Boolean,
-  /** For a person's grant. */
-  grantedTo: Schema.optionalKey(GrantedClient)
+  /** For a grant that can be refreshed. */
+  grantedTo: Schema.optionalKey(GrantedClient),
+  /** The scope that was asked for because the MCP server wanted more than is configured; a renewal asks for it again. */
+  stepUpScope: Schema.optionalKey(Schema.String)
 }) {
   /** How long the token lives from the moment it was received. */
   get lifetime(): Duration.Duration {

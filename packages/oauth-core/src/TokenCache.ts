@@ -11,12 +11,17 @@ export interface TokenCacheRequest {
   readonly key: TokenKey
   /** How long before expiry the token is renewed in the background; at most half of its lifetime counts. */
   readonly expiryBuffer: Duration.Duration
-  /** Obtains a new token. Gets the one it replaces, which may have expired. */
+  /**
+   * Obtains a new token. Gets the one it replaces, which may have expired. If that one has a refresh token, which is
+   * used up when it is sent, nothing interrupts this: it must end in bounded time.
+   */
   readonly acquire: (previous: OAuthToken | undefined) => Effect.Effect<OAuthToken, OAuthError>
   /** Replace the token even if it is fresh. Joins a replacement that is already under way. */
   readonly forceRefresh?: boolean | undefined
   /** An access token the MCP server refused: it is not served again, any other one is. */
   readonly refused?: Redacted.Redacted | undefined
+  /** An access token that is good, but not for this caller, who wants any other one. It is served to others. */
+  readonly insufficient?: Redacted.Redacted | undefined
 }
 
 /** A token and where it came from. */
@@ -36,6 +41,8 @@ export class TokenCache extends Context.Service<
   TokenCache,
   {
     readonly get: (request: TokenCacheRequest) => Effect.Effect<CachedToken, OAuthError>
+    /** Keeps a token that was obtained elsewhere, in place of the one before it and of one that is on its way. */
+    readonly put: (key: TokenKey, token: OAuthToken) => Effect.Effect<void, OAuthError>
     /** Forgets the token of a key and gives it back, if there was one. */
     readonly invalidate: (key: TokenKey) => Effect.Effect<OAuthToken | undefined, OAuthError>
     /** The tokens that may be served now. */

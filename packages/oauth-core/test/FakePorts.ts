@@ -14,6 +14,7 @@ import {
   type OAuthConfig,
   type OAuthErrorReason,
   type OAuthEvent,
+  type Redeemed,
   type TokenCacheEntry,
   type TokenKey
 } from "@secure-mcp/oauth-core"
@@ -37,15 +38,21 @@ export const refusing =
 interface Behaviour {
   readonly acquire?: (request: GrantRequest) => Effect.Effect<never, OAuthError>
   readonly revoke?: (request: GrantRequest) => Effect.Effect<never, OAuthError>
+  readonly redeem?: Effect.Effect<Redeemed, OAuthError>
 }
 
 /** `OAuthService` on ports that remember what they were asked and hand out `token-1`, `token-2`, and so on. */
 export const makePorts = (behaviour: Behaviour = {}) => {
   const acquired: Array<GrantRequest> = []
   const previous: Array<OAuthToken | undefined> = []
+  const authorized: Array<{ readonly request: GrantRequest; readonly redirectUri: string }> = []
   const revoked: Array<{ readonly request: GrantRequest; readonly token: OAuthToken }> = []
   const published: Array<OAuthEvent> = []
-  const asked: Array<{ readonly key: TokenKey; readonly expiryBufferSeconds: number }> = []
+  const asked: Array<{
+    readonly key: TokenKey
+    readonly expiryBufferSeconds: number
+    readonly unwanted?: string | undefined
+  }> = []
   const certificate: { thumbprint: string | undefined; usable: boolean } = {
     thumbprint: undefined,
     usable: true
@@ -57,6 +64,18 @@ export const makePorts = (behaviour: Behaviour = {}) => {
       previous.push(replaced)
       return behaviour.acquire?.(request) ?? Effect.succeed(tokenNumber(acquired.length))
     },
+    authorize: (request, redirectUri) => {
+      authorized.push({ request, redirectUri })
+      return Effect.succeed({ authorizationUrl: "https://auth.example.com/authorize?state=1" })
+    },
+    redeem: () => behaviour.redeem ?? Effect.die("not used here"),
+    authorizeDevice: () =>
+      Effect.succeed({
+        userCode: "WDJB-MJHT",
+        verificationUri: "https://auth.example.com/device",
+        expiresIn: 600,
+        token: Effect.sync(() => tokenNumber(100))
+      }),
     revoke: (request, token) => {
       revoked.push({ request, token })
       return behaviour.revoke?.(request) ?? Effect.void
@@ -65,11 +84,17 @@ export const makePorts = (behaviour: Behaviour = {}) => {
 
   const kept = new Map<string, TokenCacheEntry>()
   const cache = Layer.succeed(TokenCache, {
-    get: ({ acquire, expiryBuffer, forceRefresh = false, key, refused }) =>
+    put: (key, token) => Effect.sync(() => void kept.set(tokenKeyString(key), { key, token })),
+    get: ({ acquire, expiryBuffer, forceRefresh = false, insufficient, key, refused }) =>
       Effect.suspend((): Effect.Effect<CachedToken, OAuthError> => {
-        asked.push({ key, expiryBufferSeconds: Duration.toSeconds(expiryBuffer) })
+        asked.push({
+          key,
+          expiryBufferSeconds: Duration.toSeconds(expiryBuffer),
+          unwanted: refused === undefined ? insufficient && "insufficient" : "refused"
+        })
         const token = kept.get(tokenKeyString(key))?.token
-        const mayServe = !forceRefresh && (refused === undefined || !token?.isAccessToken(refused))
+        const unwanted = refused ?? insufficient
+        const mayServe = !forceRefresh && (unwanted === undefined || !token?.isAccessToken(unwanted))
         if (token !== undefined && mayServe) return Effect.succeed({ token, source: "cache" })
         return acquire(token).pipe(
           Effect.tap((fresh) => Effect.sync(() => kept.set(tokenKeyString(key), { key, token: fresh }))),
@@ -99,6 +124,7 @@ export const makePorts = (behaviour: Behaviour = {}) => {
   return {
     acquired,
     previous,
+    authorized,
     revoked,
     published,
     asked,
@@ -109,7 +135,7 @@ export const makePorts = (behaviour: Behaviour = {}) => {
 
 const client = HttpClient.make(() => Effect.die("a request was sent"))
 
-const tokenNumber = (number: number) =>
+export const tokenNumber = (number: number) =>
   new OAuthToken({
     accessToken: Redacted.make(`token-${number}`),
     tokenType: "Bearer",

@@ -38,7 +38,6 @@ describe("OAuthService.getAccessToken", () => {
     { projectId: "other" },
     { configId: "other" },
     { serverName: "other" },
-    { subject: "alice" },
     { config: configWith({ scope: "other" }) },
     { config: configWith({ client_id: "other" }) },
     { config: configWith({ resource: "https://other.example" }) },
@@ -141,7 +140,7 @@ describe("OAuthService.refresh", () => {
     return Effect.gen(function* () {
       const oauth = yield* OAuthService
       const { token } = yield* oauth.getAccessToken(request)
-      const renewed = yield* oauth.refresh(request, token.accessToken)
+      const renewed = yield* oauth.refresh(request, { refused: token.accessToken })
       assert.strictEqual(Redacted.value(renewed.token.accessToken), "token-2")
     }).pipe(Effect.provide(ports.layer))
   })
@@ -152,7 +151,7 @@ describe("OAuthService.refresh", () => {
       const oauth = yield* OAuthService
       const { token: old } = yield* oauth.getAccessToken(request)
       yield* oauth.refresh(request)
-      const { source, token } = yield* oauth.refresh(request, old.accessToken)
+      const { source, token } = yield* oauth.refresh(request, { refused: old.accessToken })
       assert.strictEqual(source, "cache")
       assert.strictEqual(Redacted.value(token.accessToken), "token-2")
       assert.lengthOf(ports.acquired, 2)
@@ -165,7 +164,7 @@ describe("OAuthService.invalidate", () => {
     const ports = makePorts()
     return Effect.gen(function* () {
       const oauth = yield* OAuthService
-      const other = { ...request, subject: "alice" }
+      const other = { ...request, serverName: "other" }
       yield* oauth.getAccessToken(request)
       yield* oauth.getAccessToken(other)
       yield* oauth.invalidate(request)

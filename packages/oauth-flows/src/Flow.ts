@@ -3,9 +3,10 @@ import type * as Effect from "effect/Effect"
 import type { Circuit } from "./Circuit.ts"
 import type { EndpointClient } from "./EndpointClient.ts"
 import type { ResolvedClients } from "./ResolvedClient.ts"
+import type { StepUps } from "./StepUp.ts"
 
 /** What a flow may use. */
-export type FlowServices = EndpointClient | Circuit | ResolvedClients
+export type FlowServices = EndpointClient | Circuit | ResolvedClients | StepUps
 
 /**
  * Obtains a token by one grant. The flow decides what may be repeated: an authorization code or a rotating refresh

@@ -1,61 +1,90 @@
-import { Grants, OAuthError, UnsupportedGrantType } from "@secure-mcp/oauth-core"
-import type { GrantRequest, GrantType, OAuthErrorReason, OAuthHttp, OAuthToken } from "@secure-mcp/oauth-core"
+import { Grants, OAuthError } from "@secure-mcp/oauth-core"
+import type { GrantRequest, GrantType, OAuthErrorReason, OAuthHttp } from "@secure-mcp/oauth-core"
 import * as Context from "effect/Context"
+import * as Digest from "effect/crypto/Digest"
+import * as SecureRandom from "effect/crypto/SecureRandom"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { AddressGuard } from "./AddressGuard.ts"
+import { authorize, type LoginServices, redeem } from "./AuthorizationCode.ts"
+import { checkAuthorizationResponse } from "./AuthorizationResponse.ts"
 import { Circuit } from "./Circuit.ts"
 import { clientCredentials } from "./ClientCredentials.ts"
 import { ClientResolution } from "./ClientResolution.ts"
+import { authorizeDevice } from "./DeviceAuthorization.ts"
 import { EndpointClient } from "./EndpointClient.ts"
-import type { Flow, FlowServices } from "./Flow.ts"
+import type { Flow } from "./Flow.ts"
+import { jwtBearer } from "./JwtBearer.ts"
+import { PendingAuthorizations } from "./PendingAuthorizations.ts"
+import { personalGrant } from "./PersonalGrant.ts"
 import { ResolvedClients } from "./ResolvedClient.ts"
 import { revokeToken } from "./Revocation.ts"
+import { StepUps } from "./StepUp.ts"
+import { tokenExchange } from "./TokenExchange.ts"
 
 export interface GrantsOptions {
   /** Bounds each attempt, from connecting to the last byte of the answer (`auth_timeout_seconds`). Default 10 s. */
   readonly authTimeout?: Duration.Input | undefined
 }
 
-/** The flow of each grant. One without a flow fails with `UnsupportedGrantType`. */
-const flows: Record<GrantType, Flow | undefined> = {
+/** The flow of each grant. */
+const flows: Record<GrantType, Flow> = {
   client_credentials: clientCredentials,
-  authorization_code: undefined,
-  jwt_bearer: undefined,
-  token_exchange: undefined,
-  device_code: undefined
-}
-
-const acquireBy = (
-  request: GrantRequest,
-  previous: OAuthToken | undefined
-): Effect.Effect<OAuthToken, OAuthErrorReason, FlowServices> => {
-  const { grantType } = request.config
-  const flow = flows[grantType]
-  return flow === undefined ? Effect.fail(new UnsupportedGrantType({ grantType })) : flow(request, previous)
+  authorization_code: personalGrant,
+  device_code: personalGrant,
+  jwt_bearer: jwtBearer,
+  token_exchange: tokenExchange
 }
 
 const make = Effect.gen(function* () {
+  const random = yield* SecureRandom.SecureRandom
   const services = Context.pick(
     EndpointClient,
     Circuit,
-    ResolvedClients
-  )(yield* Effect.context<FlowServices>())
+    ResolvedClients,
+    StepUps,
+    PendingAuthorizations,
+    SecureRandom.SecureRandom,
+    Digest.Digest
+  )(yield* Effect.context<LoginServices>())
+
+  /** Runs a piece of work of a request, and says in its error and its logs which. */
+  const work =
+    (operation: string, request: GrantRequest) =>
+    <A>(self: Effect.Effect<A, OAuthErrorReason, LoginServices>): Effect.Effect<A, OAuthError> =>
+      self.pipe(Effect.provide(services), reportAs(operation, request), annotateLogs(request))
+
+  const reportForged = (reason: OAuthErrorReason) =>
+    Effect.flatMap(random.uuidV4(), (correlationId) =>
+      Effect.fail(new OAuthError({ operation: "log in", serverName: "*", correlationId, reason }))
+    )
+
   return Grants.of({
     acquire: Effect.fn("Grants.acquire")((request, previous) =>
-      acquireBy(request, previous).pipe(
-        Effect.provide(services),
-        reportAs("get an access token", request),
-        annotateLogs(request)
-      )
+      flows[request.config.grantType](request, previous).pipe(work("get an access token", request))
     ),
-    revoke: Effect.fn("Grants.revoke")((request, token) =>
-      revokeToken(request, token).pipe(
+
+    authorize: Effect.fn("Grants.authorize")((request, redirectUri) =>
+      authorize(request, redirectUri).pipe(work("log in", request))
+    ),
+
+    redeem: Effect.fn("Grants.redeem")(function* (response) {
+      const genuine = yield* checkAuthorizationResponse(response).pipe(
         Effect.provide(services),
-        reportAs("revoke the access token", request),
-        annotateLogs(request)
+        Effect.catch(reportForged)
       )
+      const { request } = genuine.pending
+      return { request, token: yield* redeem(genuine).pipe(work("log in", request)) }
+    }),
+
+    authorizeDevice: Effect.fn("Grants.authorizeDevice")(function* (request) {
+      const login = yield* authorizeDevice(request).pipe(work("log in", request))
+      return { ...login, token: login.token.pipe(work("log in", request)) }
+    }),
+
+    revoke: Effect.fn("Grants.revoke")((request, token) =>
+      revokeToken(request, token).pipe(work("revoke the access token", request))
     )
   })
 })
@@ -70,7 +99,8 @@ const annotateLogs = ({ correlationId, serverName }: GrantRequest) =>
 
 const layerOptions = ({ authTimeout = "10 seconds" }: GrantsOptions): Layer.Layer<Grants, never, OAuthHttp> =>
   Layer.effect(Grants, make).pipe(
-    Layer.provide(ClientResolution.layer),
+    Layer.provide([ClientResolution.layer, PendingAuthorizations.layer, StepUps.layer]),
+    Layer.provide([Digest.layerWebCrypto, SecureRandom.layerWebCrypto]),
     Layer.provide([EndpointClient.layer(authTimeout), Circuit.layer]),
     Layer.provide(AddressGuard.layer)
   )

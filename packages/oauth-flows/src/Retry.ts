@@ -39,6 +39,28 @@ export const retryTransient = <A, R>(
   self: Effect.Effect<A, OAuthErrorReason, R>
 ): Effect.Effect<A, OAuthErrorReason, R> => Effect.retry(self, { schedule: retryPolicy })
 
+/**
+ * Repeats what failed before there was a connection, and so cannot have been read by anybody. For codes and refresh
+ * tokens, which are good for one use.
+ */
+export const retryUnsent = <A, R>(
+  self: Effect.Effect<A, OAuthErrorReason, R>
+): Effect.Effect<A, OAuthErrorReason, R> =>
+  Effect.retry(self, { schedule: retryPolicy, while: (reason) => isUnsent(reason) })
+
+/** What the system says when it could not connect; a connection that broke says something else. */
+const withoutConnection: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT"
+])
+
+const isUnsent = (reason: OAuthErrorReason): boolean =>
+  reason._tag === "ConnectionFailed" && withoutConnection.has(reason.problem)
+
 const mayWait = (reason: OAuthErrorReason): boolean =>
   reason.retryable && !Duration.isGreaterThan(retryAfter(reason) ?? Duration.zero, longestRetryAfter)
 

@@ -1,4 +1,4 @@
-import type { GrantRequest, OAuthErrorReason, OAuthToken } from "@secure-mcp/oauth-core"
+import type { GrantRequest, OAuthErrorReason, OAuthToken, RequestRefused } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import type { Client } from "./Client.ts"
@@ -23,10 +23,16 @@ export const revokeToken = Effect.fn("Revocation.revokeToken")(function* (
   const revokeAccessToken = revoke(at, accessToken, "access_token")
   if (refreshToken === undefined) return yield* revokeAccessToken
   return yield* Effect.matchEffect(revoke(at, refreshToken, "refresh_token"), {
-    onSuccess: () => revokeAccessToken,
+    onSuccess: () => Effect.catchTag(revokeAccessToken, "RequestRefused", unlessUnsupported),
     onFailure: (reason) => Effect.andThen(Effect.ignore(revokeAccessToken), Effect.fail(reason))
   })
 })
+
+/** RFC 7009 §2.2.1: with its grant gone, an access token that cannot be revoked is as good as it gets. */
+const unlessUnsupported = (refusal: RequestRefused) =>
+  refusal.error === "unsupported_token_type"
+    ? Effect.logWarning(`The grant is revoked; the access token lives until it expires: ${refusal.message}`)
+    : Effect.fail(refusal)
 
 interface RevocationPlace {
   readonly request: GrantRequest

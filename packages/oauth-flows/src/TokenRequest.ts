@@ -6,6 +6,7 @@ import * as Redacted from "effect/Redacted"
 import { EndpointClient } from "./EndpointClient.ts"
 import type { FormParameters } from "./Form.ts"
 import type { ResolvedClient } from "./ResolvedClient.ts"
+import type { Scope } from "./Scope.ts"
 import { readTokenResponse } from "./TokenResponse.ts"
 
 /**
@@ -13,11 +14,13 @@ import { readTokenResponse } from "./TokenResponse.ts"
  * configuration. They never replace what the protocol sets.
  *
  * @param parameters what the grant asks with
+ * @param scope what was granted if the answer does not say (RFC 6749 §5.1, §6)
  */
 export const requestToken = Effect.fn("TokenRequest.requestToken")(function* (
   request: GrantRequest,
   { client, tokenEndpoint: endpoint }: Pick<ResolvedClient, "client" | "tokenEndpoint">,
-  parameters: FormParameters
+  parameters: FormParameters,
+  scope: Scope
 ) {
   const { additionalParams, customHeaders } = request.config
   const endpointClient = yield* EndpointClient
@@ -32,7 +35,7 @@ export const requestToken = Effect.fn("TokenRequest.requestToken")(function* (
       parameters: { ...Record.map(additionalParams, asText), ...parameters },
       headers: customHeaders
     },
-    readTokenResponse({ config: request.config, endpoint, issuedAt })
+    readTokenResponse({ config: request.config, endpoint, issuedAt, scope })
   )
   yield* Effect.logInfo(`Got a token from ${endpoint.name}`)
   return token

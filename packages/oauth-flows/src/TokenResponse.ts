@@ -1,13 +1,14 @@
-import { InsufficientScope, InvalidResponse, OAuthToken } from "@secure-mcp/oauth-core"
+import { InsufficientScope, OAuthToken } from "@secure-mcp/oauth-core"
 import type { OAuthConfig, OAuthErrorReason } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import { isFilled, readAnswerFields, unusableAnswer } from "./AnswerFields.ts"
 import type { Endpoint } from "./Endpoint.ts"
 import type { UseAnswer } from "./EndpointClient.ts"
-import { readBody } from "./ResponseBody.ts"
-import { parseFields, type ResponseFields } from "./ResponseFields.ts"
+import type { ResponseFields } from "./ResponseFields.ts"
+import { type Scope, scopeNames } from "./Scope.ts"
 import { tokenLife } from "./TokenLife.ts"
 
 export interface TokenResponseContext {
@@ -15,34 +16,32 @@ export interface TokenResponseContext {
   readonly endpoint: Endpoint
   /** When the token was asked for, in milliseconds since the epoch. */
   readonly issuedAt: number
+  /** What was granted if the answer does not say. */
+  readonly scope: Scope
 }
 
 /** Makes a token of a successful answer (RFC 6749 §5.1), and of every deviation from it that real servers send. */
 export const readTokenResponse =
   (context: TokenResponseContext): UseAnswer<OAuthToken> =>
   (response, refuse) =>
-    Effect.gen(function* () {
-      const fields = yield* readBody(response).pipe(
-        Effect.flatMap((body) => orUnusable(context, parseFields(body))),
-        Effect.catchTag("UnusableBody", ({ problem }) => unusable(context, problem))
-      )
-      // Some servers put the error of §5.2 into a 200.
-      if (isFilled(fields["error"])) return yield* refuse.fromFields(response.status, fields)
-      const token = yield* orUnusable(context, readToken(fields, context))
-      return yield* withRequestedScopes(token, context.config)
-    })
+    readAnswerFields(context.endpoint)(response, refuse).pipe(
+      Effect.flatMap((fields) =>
+        Effect.fromResult(readToken(fields, context)).pipe(
+          Effect.catch((problem) => unusableAnswer(context.endpoint, problem))
+        )
+      ),
+      Effect.flatMap((token) => withRequestedScopes(token, context.config))
+    )
 
-const orUnusable = <A>(context: TokenResponseContext, result: Result.Result<A, string>) =>
-  Result.isSuccess(result) ? Effect.succeed(result.success) : unusable(context, result.failure)
-
-const unusable = ({ endpoint }: TokenResponseContext, problem: string) =>
-  Effect.fail(new InvalidResponse({ endpoint: endpoint.name, problem }))
-
-const readToken = (fields: ResponseFields, { config, issuedAt }: TokenResponseContext) =>
+const readToken = (
+  fields: ResponseFields,
+  { config, issuedAt, scope: requested }: TokenResponseContext
+): Result.Result<OAuthToken, string> =>
   Result.gen(function* () {
     const accessToken = yield* readAccessToken(fields["access_token"])
     const tokenType = yield* readTokenType(fields["token_type"])
-    const scope = (yield* readScope(fields["scope"])) ?? config.scope?.split(" ")
+    const scope =
+      (yield* readScope(fields["scope"])) ?? (requested === undefined ? undefined : scopeNames(requested))
     const refreshToken = fields["refresh_token"]
     return new OAuthToken({
       accessToken: Redacted.make(accessToken),
@@ -79,8 +78,6 @@ const readScope = (value: unknown): Result.Result<ReadonlyArray<string> | undefi
 }
 
 const isScopeName = (name: string): boolean => /^[\x21\x23-\x5B\x5D-\x7E]+$/.test(name)
-
-const isFilled = (value: unknown): value is string => Predicate.isString(value) && value !== ""
 
 const withRequestedScopes = (
   token: OAuthToken,

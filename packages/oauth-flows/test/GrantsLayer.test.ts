@@ -29,20 +29,6 @@ describe("the grants", () => {
     }).pipe(Effect.provide(Live))
   )
 
-  it.effect("one without a flow is refused by name", () =>
-    Effect.gen(function* () {
-      const grants = yield* makeGrants()
-      const error = yield* Effect.flip(
-        grants.acquire(requestFor({ grant_type: "authorization_code" }), undefined)
-      )
-      assert.deepStrictEqual(reasonOf(error), {
-        _tag: "UnsupportedGrantType",
-        grantType: "authorization_code"
-      })
-      assert.include(error.message, "Unsupported grant type: authorization_code")
-    })
-  )
-
   it.effect("a certificate that is asked for and cannot be used stops the request", () =>
     Effect.gen(function* () {
       const { grants, moments } = yield* makeGrantsAnsweredBy(() => Effect.succeed(tokenAnswer()))

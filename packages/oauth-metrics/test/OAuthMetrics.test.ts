@@ -182,5 +182,8 @@ const config = Result.getOrThrow(
 
 const grants = Layer.succeed(Grants, {
   acquire: () => Effect.succeed(token),
+  authorize: () => Effect.die("not used here"),
+  redeem: () => Effect.die("not used here"),
+  authorizeDevice: () => Effect.die("not used here"),
   revoke: () => Effect.void
 })

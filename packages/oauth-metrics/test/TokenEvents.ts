@@ -60,12 +60,14 @@ const entry = (serverName: string): TokenCacheEntry => ({
 export const cacheWith = (...servers: ReadonlyArray<string>) =>
   Layer.succeed(TokenCache, {
     get: () => Effect.die("not used here"),
+    put: () => Effect.die("not used here"),
     invalidate: () => Effect.succeed(token),
     list: Effect.succeed(servers.map(entry))
   })
 
 export const storeDown = Layer.succeed(TokenCache, {
   get: () => Effect.die("not used here"),
+  put: () => Effect.die("not used here"),
   invalidate: () => Effect.die("not used here"),
   list: Effect.fail(
     new OAuthError({

@@ -72,7 +72,7 @@ const choose = (
 ): readonly [Hit | Join | Lead | Wait, TokenSlot] => {
   const { acquisition, held, removal } = slot
   if (removal !== undefined) return [{ _tag: "Wait", end: Deferred.await(removal.ended) }, slot]
-  if (held !== undefined && asked.forceRefresh !== true && isServable(held, now))
+  if (held !== undefined && isWanted(held, asked) && isServable(held, now))
     return serve(slot, held, now, asked, acquisitionId)
   if (acquisition === undefined) return lead(slot, asked, acquisitionId, "foreground")
   if (acquisition.abandoned) return [{ _tag: "Wait", end: Deferred.await(acquisition.outcome) }, slot]
@@ -82,6 +82,9 @@ const choose = (
     { ...slot, acquisition: joined }
   ]
 }
+
+const isWanted = ({ token }: HeldToken, { forceRefresh, insufficient }: Asked): boolean =>
+  forceRefresh !== true && (insufficient === undefined || !token.isAccessToken(insufficient))
 
 const serve = (
   slot: TokenSlot,

@@ -1,4 +1,5 @@
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberMap from "effect/FiberMap"
@@ -10,16 +11,25 @@ import {
   type OAuthError,
   type OAuthEvents,
   type TokenCache,
-  type TokenCacheRequest
+  type TokenCacheRequest,
+  type TokenKey
 } from "@secure-mcp/oauth-core"
 import { decide, type Asked, type Lead } from "./Decision.ts"
 import { currentMoment } from "./HeldToken.ts"
-import { makeObtain, orWarn, type Obtained } from "./TokenAcquisition.ts"
-import { isBeingRemoved, land, leave, type Landing, type TokenSlots } from "./TokenSlots.ts"
+import { makeAcquisition, orWarn, type Obtained } from "./TokenAcquisition.ts"
+import {
+  commit,
+  isBeingRemoved,
+  land,
+  leave,
+  type Acquisition,
+  type Landing,
+  type TokenSlots
+} from "./TokenSlots.ts"
 import type { TokenStore } from "./TokenStore.ts"
 
 /**
- * `TokenCache.get`: every caller is told by one atomic transition whether it hits, joins or leads. Acquisitions run
+ * `TokenCache.get` and `put`: every caller is told by one atomic transition whether it hits, joins or leads. Acquisitions run
  * in fibers of the surrounding scope, so that they outlive the caller who started them.
  */
 export const makeSingleFlight = Effect.fnUntraced(function* ({
@@ -34,7 +44,7 @@ export const makeSingleFlight = Effect.fnUntraced(function* ({
   /** Runs whenever a token is kept. */
   readonly kept: Effect.Effect<void>
 }) {
-  const obtain = makeObtain(store, events)
+  const { adopt, obtain } = makeAcquisition(store, events)
   const acquisitions = yield* FiberMap.make<number>()
 
   const get: TokenCache["Service"]["get"] = (request) =>
@@ -46,7 +56,7 @@ export const makeSingleFlight = Effect.fnUntraced(function* ({
       switch (decision._tag) {
         case "Hit":
           yield* publish("CacheHit", request)
-          if (decision.renewal !== undefined) yield* launch(id, decision.renewal, request)
+          if (decision.renewal !== undefined) yield* lead(id, decision.renewal, request)
           return { token: decision.token, source: "cache" } satisfies CachedToken
         case "Wait":
           yield* restore(decision.end)
@@ -55,15 +65,33 @@ export const makeSingleFlight = Effect.fnUntraced(function* ({
           yield* publish("CacheMiss", request)
           break
         case "Lead":
-          yield* launch(id, decision, request)
+          yield* lead(id, decision, request)
       }
-      const { id: acquisitionId, outcome } = decision.acquisition
-      const exit = yield* restore(Deferred.await(outcome)).pipe(
-        Effect.onInterrupt(() => abandon(id, acquisitionId))
-      )
+      const exit = yield* restore(outcomeOf(id, decision.acquisition))
       if (Exit.isFailure(exit) || isAnswer(request, exit.value)) return yield* exit
     }
   })
+
+  /** Waits for what is on its way, so that it does not come after the token, and then takes its turn. */
+  const put: TokenCache["Service"]["put"] = (key, token) =>
+    Effect.uninterruptibleMask(
+      Effect.fnUntraced(function* (restore) {
+        const id = tokenKeyString(key)
+        while (true) {
+          const outcome = Deferred.makeUnsafe<Exit.Exit<CachedToken, OAuthError>>()
+          const decision = yield* ask({ key, id, outcome, expiryBuffer: Duration.zero, forceRefresh: true })
+          if (decision._tag === "Lead") {
+            yield* launch(id, decision, key, adopt(key, token))
+            return yield* Effect.asVoid(Deferred.await(outcome))
+          }
+          if (decision._tag === "Wait") yield* restore(decision.end)
+          if (decision._tag === "Join") yield* restore(outcomeOf(id, decision.acquisition))
+        }
+      })
+    )
+
+  const outcomeOf = (id: string, { id: acquisitionId, outcome }: Acquisition) =>
+    Effect.onInterrupt(Deferred.await(outcome), () => abandon(id, acquisitionId))
 
   const ask = Effect.fnUntraced(function* (asked: Asked) {
     const now = yield* currentMoment
@@ -84,17 +112,34 @@ export const makeSingleFlight = Effect.fnUntraced(function* ({
       (abandoned) => (abandoned ? FiberMap.remove(acquisitions, acquisitionId) : Effect.void)
     )
 
+  const lead = (id: string, decision: Lead, request: TokenCacheRequest) =>
+    launch(
+      id,
+      decision,
+      request.key,
+      obtain(
+        decision,
+        request,
+        Ref.update(state, (slots) => commit(slots, id, decision.acquisition.id))
+      )
+    )
+
   /** After the scope has been closed nothing can be launched: the caller is interrupted, and so is who joined it. */
-  const launch = (id: string, lead: Lead, request: TokenCacheRequest) =>
-    FiberMap.run(acquisitions, lead.acquisition.id, Effect.uninterruptible(fly(id, lead, request))).pipe(
+  const launch = (id: string, lead: Lead, key: TokenKey, work: Effect.Effect<Obtained, OAuthError>) =>
+    FiberMap.run(acquisitions, lead.acquisition.id, Effect.uninterruptible(fly(id, lead, key, work))).pipe(
       Effect.onError((cause) => finish(id, lead, Exit.failCause(cause)))
     )
 
-  const fly = Effect.fnUntraced(function* (id: string, lead: Lead, request: TokenCacheRequest) {
-    const exit = yield* Effect.exit(obtain(lead, request))
+  const fly = Effect.fnUntraced(function* (
+    id: string,
+    lead: Lead,
+    key: TokenKey,
+    work: Effect.Effect<Obtained, OAuthError>
+  ) {
+    const exit = yield* Effect.exit(work)
     if (lead.acquisition.background && Exit.isFailure(exit)) yield* warnOfFailure(exit)
     // An invalidation that came during the acquisition found an empty store, perhaps; now there is a token in it.
-    if (isBeingRemoved(yield* Ref.get(state), id)) yield* orWarn("written")(store.remove(request.key))
+    if (isBeingRemoved(yield* Ref.get(state), id)) yield* orWarn("written")(store.remove(key))
     yield* finish(id, lead, exit)
   })
 
@@ -109,7 +154,7 @@ export const makeSingleFlight = Effect.fnUntraced(function* ({
     if (removal !== undefined) yield* Deferred.succeed(removal.ended, undefined)
   })
 
-  return get
+  return { get, put }
 })
 
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
@@ -117,7 +162,10 @@ type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, 
 /** Who wants a new token, or any but this one, may have joined somebody who was content with the store's. */
 const isAnswer = (request: TokenCacheRequest, { source, token }: CachedToken): boolean =>
   source === "acquired" ||
-  (request.forceRefresh !== true && (request.refused === undefined || !token.isAccessToken(request.refused)))
+  (request.forceRefresh !== true &&
+    [request.refused, request.insufficient].every(
+      (unwanted) => unwanted === undefined || !token.isAccessToken(unwanted)
+    ))
 
 const landingOf = (exit: Exit.Exit<Obtained, OAuthError>): Landing => {
   if (Exit.isSuccess(exit)) return { _tag: "Obtained", held: exit.value.held }

@@ -64,7 +64,7 @@ const make = Effect.gen(function* () {
       Effect.map(Ref.get(state), (slots) => mayEnd(slots))
     )
   )
-  const get = yield* makeSingleFlight({ state, store, events, kept: sweeper.wake })
+  const { get, put } = yield* makeSingleFlight({ state, store, events, kept: sweeper.wake })
 
   const invalidate = Effect.fnUntraced(function* (key: TokenKey) {
     const id = tokenKeyString(key)
@@ -96,7 +96,7 @@ const make = Effect.gen(function* () {
       Effect.fail(new OAuthError({ operation, serverName, correlationId, reason }))
     )
 
-  return TokenCache.of({ get, invalidate, list })
+  return TokenCache.of({ get, put, invalidate, list })
 })
 
 const endedRemoval = (state: Ref.Ref<TokenSlots>, id: string): Effect.Effect<void> =>

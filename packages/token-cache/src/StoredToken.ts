@@ -28,6 +28,7 @@ export const consult = (
     refused === undefined &&
     !candidate.spent &&
     request.forceRefresh !== true &&
+    (request.insufficient === undefined || !stored.isAccessToken(request.insufficient)) &&
     (!acquisition.background || isFresh(candidate, now.monotonic, request.expiryBuffer))
   return { adopted: wanted ? candidate : undefined, previous: stored, refused }
 }

@@ -24,16 +24,33 @@ export interface Obtained {
   readonly held: HeldToken | undefined
 }
 
-/**
- * What the leader of an acquisition does: looks into the store, acquires, writes to the store. Runs uninterruptible
- * except while it waits for the store's answer or for the new token: once a token has been granted, it is kept.
- * A store that fails costs a warning, never a token.
- */
-export const makeObtain = (
+/** What the leader of an acquisition does. A store that fails costs a warning, never a token. */
+export interface TokenAcquisition {
+  /**
+   * Looks into the store, acquires, writes to the store. Runs uninterruptible except while it waits for the store's
+   * answer or for the new token: once a token has been granted, it is kept. A refresh token may be used up as soon
+   * as it has been sent, so the answer to that is waited for, too.
+   *
+   * @param commit runs before something begins that has to be brought to its end
+   */
+  readonly obtain: (
+    lead: Lead,
+    request: TokenCacheRequest,
+    commit: Effect.Effect<void>
+  ) => Effect.Effect<Obtained, OAuthError>
+  /** Takes in a token that was obtained elsewhere. */
+  readonly adopt: (key: TokenKey, token: OAuthToken) => Effect.Effect<Obtained>
+}
+
+export const makeAcquisition = (
   store: TokenStore["Service"],
   events: (typeof OAuthEvents)["Service"]
-): ((lead: Lead, request: TokenCacheRequest) => Effect.Effect<Obtained, OAuthError>) => {
-  const obtain = Effect.fnUntraced(function* (lead: Lead, request: TokenCacheRequest) {
+): TokenAcquisition => {
+  const obtain = Effect.fnUntraced(function* (
+    lead: Lead,
+    request: TokenCacheRequest,
+    commit: Effect.Effect<void>
+  ) {
     const { key } = request
     let unread: StoreUnavailable | undefined
     const found = yield* Effect.interruptible(store.get(key)).pipe(
@@ -48,6 +65,7 @@ export const makeObtain = (
       })
     if (adopted !== undefined) return served(adopted.token, "cache", adopted)
     if (refused !== undefined) yield* withdraw(key, refused)
+    if (previous?.refreshToken !== undefined) yield* commit
     const token = yield* acquire(request, previous, unread)
     return served(token, "acquired", yield* keep(key, token, previous))
   })
@@ -61,7 +79,9 @@ export const makeObtain = (
     const refresh = previous !== undefined
     const start = (yield* currentMoment).monotonic
     const acquisition = guardedAcquire(store, request, previous, unread)
-    const exit = yield* Effect.exit(Effect.interruptible(acquisition))
+    const exit = yield* Effect.exit(
+      previous?.refreshToken === undefined ? Effect.interruptible(acquisition) : acquisition
+    )
     const duration = Duration.millis((yield* currentMoment).monotonic - start)
     const error = Exit.findErrorOption(exit)
     if (Exit.isSuccess(exit)) yield* events.publish({ _tag: "TokenAcquired", serverName, duration, refresh })
@@ -99,7 +119,10 @@ export const makeObtain = (
     return undefined
   })
 
-  return obtain
+  return {
+    obtain,
+    adopt: (key, token) => Effect.map(keep(key, token, token), (held) => served(token, "acquired", held))
+  }
 }
 
 const served = (token: OAuthToken, source: CachedToken["source"], held: HeldToken | undefined): Obtained => ({

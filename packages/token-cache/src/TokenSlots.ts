@@ -141,6 +141,14 @@ export const leave = (
   return [abandoned, put(state, id, { ...slot, acquisition: { ...slot.acquisition, waiters, abandoned } })]
 }
 
+/** An acquisition has come so far that it goes on without waiters. */
+export const commit = (state: TokenSlots, id: string, acquisitionId: number): TokenSlots => {
+  const slot = Option.getOrUndefined(HashMap.get(state.slots, id))
+  return slot?.acquisition?.id === acquisitionId
+    ? put(state, id, { ...slot, acquisition: { ...slot.acquisition, background: true } })
+    : state
+}
+
 /** An acquisition ends. A token that was invalidated in the meantime is not kept; gives the removal that ended. */
 export const land = (
   state: TokenSlots,

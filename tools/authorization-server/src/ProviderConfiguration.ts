@@ -50,6 +50,7 @@ export const providerConfiguration = (settings: {
     AccessToken: settings.accessTokenLifetime,
     ClientCredentials: settings.accessTokenLifetime,
     AuthorizationCode: 60,
+    DeviceCode: 600,
     IdToken: 3600,
     RefreshToken: 14 * day,
     Interaction: 3600,

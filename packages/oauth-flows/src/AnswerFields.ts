@@ -1,0 +1,31 @@
+import { InvalidResponse } from "@secure-mcp/oauth-core"
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import type { Endpoint } from "./Endpoint.ts"
+import type { UseAnswer } from "./EndpointClient.ts"
+import { readBody } from "./ResponseBody.ts"
+import { parseFields, type ResponseFields } from "./ResponseFields.ts"
+
+/** The fields of a successful answer. Some servers put the error of RFC 6749 §5.2 into a 200. */
+export const readAnswerFields =
+  (endpoint: Endpoint): UseAnswer<ResponseFields> =>
+  (response, refuse) =>
+    readBody(response).pipe(
+      Effect.catchTag("UnusableBody", ({ problem }) => unusableAnswer(endpoint, problem)),
+      Effect.flatMap((body) =>
+        Effect.fromResult(parseFields(body)).pipe(
+          Effect.catch((problem) => unusableAnswer(endpoint, problem))
+        )
+      ),
+      Effect.filterOrFail(
+        (fields) => !isFilled(fields["error"]),
+        (fields) => refuse.fromFields(response.status, fields)
+      )
+    )
+
+/** @param problem as in "it has no `access_token`"; quotes nothing of the answer */
+export const unusableAnswer = ({ name }: Endpoint, problem: string) =>
+  Effect.fail(new InvalidResponse({ endpoint: name, problem }))
+
+/** Whether a field holds text that is not empty. */
+export const isFilled = (value: unknown): value is string => Predicate.isString(value) && value !== ""
