@@ -26,10 +26,10 @@ export const isPersonalGrant = (grantType: GrantType): boolean =>
 const isGrantType = (value: string): value is GrantType => grantTypes.some((grant) => grant === value)
 
 /** Other grants of OAuth, which people may well try. What is none of them is not quoted: it may be a secret. */
-const otherGrantTypes = ["refresh_token", "password", "implicit"]
+const otherGrantTypes: ReadonlySet<string> = new Set(["refresh_token", "password", "implicit"])
 
 const unsupportedGrantType = (value: string): string =>
-  otherGrantTypes.includes(value)
+  otherGrantTypes.has(value)
     ? `Unsupported grant type: ${value}`
     : `Unsupported grant type: it must be ${grantTypes.join(", ")}`
 

@@ -107,7 +107,7 @@ const askResource = (
   if (resourceUrl === undefined) {
     return Effect.fail(
       new Misconfigured({
-        problem: "configure `token_url` or `issuer`: there is no server URL to discover it from"
+        problem: "configure `token_url` or `issuer`: there is no server URL where discovery could start"
       })
     )
   }
