@@ -29,7 +29,10 @@ const resolveValue = (
   path: ReadonlyArray<PropertyKey>,
   problems: Array<ConfigProblem>
 ): Resolve => {
-  if (Predicate.isString(value)) return resolveText(value, path, problems)
+  if (Predicate.isString(value)) {
+    const resolved = resolveText(value, path, problems)
+    return isReadAnew(value, path) ? Effect.as(resolved, value) : resolved
+  }
   if (Array.isArray(value)) {
     return Effect.forEach(value, (item, index) => resolveValue(item, [...path, index], problems))
   }
@@ -43,6 +46,13 @@ const resolveValue = (
 
 const isDisabledOAuth = (key: string, value: unknown): boolean =>
   key === "oauth" && Predicate.isObject(value) && Reflect.get(value, "enabled") !== true
+
+/**
+ * A workload's tokens are replaced in their files while the gateway runs, so these two keep the reference and are
+ * read for each request. That the file is there is checked all the same.
+ */
+const isReadAnew = (text: string, path: ReadonlyArray<PropertyKey>): boolean =>
+  ["assertion", "subject_token"].includes(String(path.at(-1))) && /^\$\{file:[^}]*\}$/.test(text)
 
 const reference = /\$\{(\w+):([^}]*)\}/g
 

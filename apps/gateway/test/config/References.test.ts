@@ -20,6 +20,21 @@ describe("references", () => {
       })
     )
 
+    it.effect("stay where a file is read anew for each request, which must be there from the start", () =>
+      Effect.gen(function* () {
+        const workload = (path: string) => ({
+          servers: [entryWith({ grant_type: "jwt_bearer", client_secret: undefined, assertion: `\${file:${path}}` })]
+        })
+        const path = yield* writeFile("assertion.jwt", "the-first-assertion")
+        const { servers } = yield* load(workload(path))
+        const assertion = servers[0]?.oauth?.assertion
+        assert.strictEqual(assertion && Redacted.value(assertion), `\${file:${path}}`)
+        assert.deepStrictEqual(yield* problemsOf(workload(`${path}.missing`)), [
+          `servers[0].oauth.assertion: the file ${path}.missing cannot be read (NotFound)`
+        ])
+      })
+    )
+
     it.effect("are not looked for in what replaces them", () =>
       Effect.gen(function* () {
         assert.strictEqual(yield* secretFrom("${env:A}", { A: "${env:B}$&", B: "no" }), "${env:B}$&")
