@@ -1,4 +1,4 @@
-import { type AccessTokenRequest, type CompletedAuthorization, OAuthService } from "@secure-mcp/oauth-core"
+import { type AccessTokenRequest, type CompletedAuthorization, type OAuthError, OAuthService } from "@secure-mcp/oauth-core"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
@@ -52,11 +52,7 @@ const login = Effect.fnUntraced(function* (request: AccessTokenRequest, byDevice
 
 const loginInBrowser = Effect.fnUntraced(function* (request: AccessTokenRequest, mayOpen: boolean) {
   const logins = yield* Logins
-  const comesBack = yield* logins.completed.pipe(
-    Stream.filter((completed) => isFor(request, completed)),
-    Stream.runHead,
-    Effect.forkScoped({ startImmediately: true })
-  )
+  const end = yield* endOfLogin(logins, request).pipe(Effect.forkScoped({ startImmediately: true }))
   const { authorizationUrl } = yield* logins.begin(request)
   const opened = mayOpen && (yield* openBrowser(authorizationUrl))
   yield* Console.log(
@@ -64,34 +60,52 @@ const loginInBrowser = Effect.fnUntraced(function* (request: AccessTokenRequest,
       ? `Log in in the browser that has been opened, or open this URL:\n\n${authorizationUrl}\n`
       : `Open this URL, log in, and if the page that comes last cannot be shown, paste its URL here:\n\n${authorizationUrl}\n`
   )
-  yield* Effect.raceFirst(Fiber.join(comesBack), opened ? Effect.never : pastedResponse(logins))
+  if (!opened) yield* Effect.forkScoped(readPasted(logins))
+  yield* Fiber.join(end)
 })
+
+/** The person comes back, or is sent back without what was asked for. */
+const endOfLogin = (logins: Logins["Service"], request: AccessTokenRequest): Effect.Effect<void, OAuthError> =>
+  Effect.raceFirst(
+    logins.completed.pipe(
+      Stream.filter((completed) => isFor(request, completed)),
+      Stream.runHead,
+      Effect.asVoid
+    ),
+    logins.failed.pipe(
+      Stream.filter(({ serverName }) => serverName === request.serverName),
+      Stream.runForEach((error) => Effect.fail(error))
+    )
+  )
 
 const isFor = (request: AccessTokenRequest, { serverName, subject }: CompletedAuthorization): boolean =>
   serverName === request.serverName && subject === request.subject
 
-/** Reads lines until one of them holds the end of a login; what cannot be used is said, and another one is awaited. */
-const pastedResponse = Effect.fnUntraced(function* (logins: Logins["Service"]) {
+/** Takes what is pasted for the end of a login. What cannot be used is said, and the next line is read. */
+const readPasted = Effect.fnUntraced(function* (logins: Logins["Service"]) {
   const { stdin } = yield* Stdio.Stdio
   yield* stdin.pipe(
     Stream.decodeText(),
     Stream.splitLines,
-    Stream.map((line) => URL.parse(line.trim())),
-    Stream.mapEffect((url) =>
-      url === null
-        ? Effect.as(Console.error("This is not a URL. Paste the whole address of the last page"), false)
-        : logins.complete(url.searchParams).pipe(
-            Effect.as(true),
-            Effect.catchReason("OAuthError", "AuthorizationResponseInvalid", (reason) =>
-              Effect.as(Console.error(`${reason.message}. Paste the whole address of the last page`), false)
-            )
-          )
-    ),
-    Stream.takeUntil((completed) => completed),
-    Stream.runDrain,
-    Effect.catchTag("PlatformError", () => Effect.void)
+    Stream.map((line) => line.trim()),
+    Stream.filter((line) => line !== ""),
+    Stream.runForEach((line) => takePasted(logins, URL.parse(line))),
+    Effect.ignore
   )
 })
+
+const takePasted = (logins: Logins["Service"], url: URL | null): Effect.Effect<void> =>
+  url === null
+    ? Console.error("This is not a URL. Paste the whole address of the last page")
+    : logins.complete(url.searchParams).pipe(
+        Effect.asVoid,
+        Effect.catch(({ reason }) =>
+          // Every other failure ends the command, which says it.
+          reason._tag === "AuthorizationResponseInvalid"
+            ? Console.error(`${reason.message}. Paste the whole address of the last page`)
+            : Effect.void
+        )
+      )
 
 const loginOnDevice = Effect.fnUntraced(function* (request: AccessTokenRequest) {
   const oauth = yield* OAuthService

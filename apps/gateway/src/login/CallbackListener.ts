@@ -22,7 +22,10 @@ export class CallbackListenerError extends Schema.TaggedError<CallbackListenerEr
   }
 ) {
   override get message(): string {
-    return `Cannot listen for the end of a login on ${this.host}:${this.port} (${this.problem})`
+    return (
+      `Cannot listen for the end of a login on ${this.host}:${this.port} (${this.problem}). ` +
+      "Free the port, or choose another with `redirect_uri` or `gateway.callback_port`"
+    )
   }
 }
 

@@ -39,6 +39,8 @@ export class Logins extends Context.Service<
     readonly complete: (parameters: URLSearchParams) => Effect.Effect<CompletedAuthorization, OAuthError>
     /** The logins that are completed from now on. */
     readonly completed: Stream.Stream<CompletedAuthorization>
+    /** The logins that fail from now on, among them those that a person denied. What answers no login is none. */
+    readonly failed: Stream.Stream<OAuthError>
   }
 >()("@secure-mcp/gateway/Logins") {
   /** Listens where the configurations' `redirect_uri` say, else on a free port of this machine, until it is released. */
@@ -52,11 +54,15 @@ const make = Effect.fnUntraced(function* ({ callbackPort }: Pick<GatewaySettings
   const certificates = yield* ClientCertificates
   const scope = yield* Effect.scope
   const completions = yield* PubSub.unbounded<CompletedAuthorization>()
+  const failures = yield* PubSub.unbounded<OAuthError>()
 
   const complete = (parameters: URLSearchParams) =>
-    oauth
-      .completeAuthorization(parameters)
-      .pipe(Effect.tap((completed) => PubSub.publish(completions, completed)))
+    oauth.completeAuthorization(parameters).pipe(
+      Effect.tap((completed) => PubSub.publish(completions, completed)),
+      Effect.tapError((error) =>
+        error.reason._tag === "AuthorizationResponseInvalid" ? Effect.void : PubSub.publish(failures, error)
+      )
+    )
 
   // One for each port, whatever the paths. A port that was taken may be free the next time.
   const listeners = yield* Cache.makeWith(
@@ -82,7 +88,8 @@ const make = Effect.fnUntraced(function* ({ callbackPort }: Pick<GatewaySettings
       return yield* oauth.authorize(request, { redirectUri, challenge: said })
     }),
     complete,
-    completed: Stream.fromPubSub(completions)
+    completed: Stream.fromPubSub(completions),
+    failed: Stream.fromPubSub(failures)
   })
 })
 

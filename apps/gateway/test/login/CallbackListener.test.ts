@@ -145,9 +145,9 @@ describe("the callback listener", () => {
       const { complete } = completing()
       const port = Number(new URL(yield* listen(complete)).port)
       const error = yield* Effect.flip(makeCallbackListener({ host: "127.0.0.1", port, complete }))
-      assert.strictEqual(
+      assert.include(
         error.message,
-        `Cannot listen for the end of a login on 127.0.0.1:${port} (EADDRINUSE)`
+        `Cannot listen for the end of a login on 127.0.0.1:${port} (EADDRINUSE). Free the port`
       )
     })
   )

@@ -7,15 +7,18 @@ export interface Page {
   readonly text: string
 }
 
-/** Follows redirects and fills in forms like a browser, up to the address that leads away from the first server. */
-export const consent = (authorizationUrl: string, name: string) =>
-  Effect.promise(async () => {
+/** Follows redirects and fills in forms like a browser, up to an address at another place. */
+export const consent = (url: string, name: string) => Effect.map(walk(url, name), ({ url }) => url)
+
+/** Goes through the pages at one origin, up to one without a form. */
+export const walk = (start: string, name: string) =>
+  Effect.promise(async (): Promise<Page> => {
     const cookies = new Map<string, string>()
-    const { origin } = new URL(authorizationUrl)
-    let next = authorizationUrl
-    let form: Record<string, string> | undefined
+    const { origin } = new URL(start)
+    let next = start
+    let form: Readonly<Record<string, string>> | undefined
     for (let step = 0; step < 20; step += 1) {
-      if (new URL(next).origin !== origin) return next
+      if (new URL(next).origin !== origin) return { url: next, status: 303, text: "" }
       const answer = await fetch(next, {
         method: form === undefined ? "GET" : "POST",
         redirect: "manual",
@@ -27,21 +30,22 @@ export const consent = (authorizationUrl: string, name: string) =>
         cookies.set(pair.slice(0, separator), pair.slice(separator + 1))
       }
       const location = answer.headers.get("location")
-      if (location !== null) {
-        next = new URL(location, next).href
-        form = undefined
-        continue
-      }
       const text = await answer.text()
-      if (!text.includes("<form")) throw new Error(`${next} answered ${answer.status}: ${text}`)
-      form = answerTo(text, name)
+      if (location === null && !text.includes("<form")) return { url: next, status: answer.status, text }
+      form = location === null ? answerTo(text, name) : undefined
+      next = new URL(location ?? /<form[^>]* action="([^"]*)"/.exec(text)?.[1] ?? next, next).href
     }
     throw new Error(`No end after twenty pages; stopped at ${next}`)
   })
 
-/** The login takes a name, the consent a click. */
-const answerTo = (page: string, name: string): Record<string, string> =>
-  page.includes('name="login"') ? { login: name } : {}
+/** A form takes what is hidden in it, and the name of the person where it asks for one. */
+const answerTo = (page: string, name: string): Record<string, string> => {
+  const hidden = [...page.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)]
+  return {
+    ...Object.fromEntries(hidden.map(([, key = "", value = ""]) => [key, value])),
+    ...(page.includes('name="login"') ? { login: name } : {})
+  }
+}
 
 /** Opens one page. */
 export const visit = (url: string, init: RequestInit = {}) =>

@@ -11,10 +11,12 @@ export type Pointer = "challenge" | "well-known"
 /** An MCP server that takes the tokens of a certified OpenID provider, to which its metadata points. */
 export const startProtectedServer = Effect.fnUntraced(function* ({
   accessTokenLifetime = 3600,
+  clients = [],
   pointer = "challenge"
 }: {
   readonly pointer?: Pointer
   readonly accessTokenLifetime?: number
+  readonly clients?: Parameters<typeof AuthorizationServer.make>[0]["clients"]
 } = {}) {
   const verifier = yield* Deferred.make<AuthorizationServer["Service"]>()
   const front = yield* StubAuthorizationServer.make()
@@ -31,7 +33,7 @@ export const startProtectedServer = Effect.fnUntraced(function* ({
   })
   const url = pointer === "challenge" ? echo.url : front.endpoint("/mcp")
   const authorizationServer = yield* AuthorizationServer.make({
-    clients: [],
+    clients,
     resources: [{ identifier: url, scopes: ["mcp:read"], accessTokenFormat: "opaque" }],
     accessTokenLifetime
   })
