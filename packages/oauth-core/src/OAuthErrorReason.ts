@@ -1,16 +1,6 @@
 import * as Schema from "effect/Schema"
 import { Challenge } from "./Challenge.ts"
 
-/** Not acquired because the configured grant has no flow here. */
-export class UnsupportedGrantType extends Schema.TaggedError<UnsupportedGrantType>()("UnsupportedGrantType", {
-  grantType: Schema.String
-}) {
-  readonly retryable: boolean = false
-  override get message(): string {
-    return `Unsupported grant type: ${this.grantType}`
-  }
-}
-
 /** The configuration asks for something that this composition cannot do. */
 export class Misconfigured extends Schema.TaggedError<Misconfigured>()("Misconfigured", {
   problem: Schema.String
@@ -231,7 +221,6 @@ export class StepUpExhausted extends Schema.TaggedError<StepUpExhausted>()("Step
 
 /** Why no token was had. */
 export const OAuthErrorReason = Schema.Union([
-  UnsupportedGrantType,
   Misconfigured,
   CertificateUnusable,
   ConnectionFailed,

@@ -9,12 +9,6 @@ const endpoint = "https://auth.example/token"
 const reasons: ReadonlyArray<
   readonly [Core.OAuthErrorReason, says: string, advises: string, retryable: boolean]
 > = [
-  [
-    new Core.UnsupportedGrantType({ grantType: "refresh_token" }),
-    "Unsupported grant type: refresh_token",
-    "",
-    false
-  ],
   [new Core.Misconfigured({ problem: "no flow for this" }), "no flow for this", "", false],
   [
     new Core.CertificateUnusable({ key: "client_key_path", problem: "names a file that does not exist" }),

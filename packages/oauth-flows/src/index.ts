@@ -1,1 +1,2 @@
 export * from "./GrantsLayer.ts"
+export * from "./SecretFiles.ts"

@@ -4,6 +4,7 @@ import { Answer, StubAuthorizationServer } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { correlationId, makeGrants, reasonOf, requestFor, settle } from "./grants.ts"
+import { formsAt, makeLogin } from "./login.ts"
 
 const token = (refreshToken?: string) =>
   new OAuthToken({
@@ -116,6 +117,36 @@ describe("revocation (RFC 7009)", () => {
       assert.deepStrictEqual(
         requests.map(({ form }) => form.get("token")),
         ["the-refresh-token", "the-access-token"]
+      )
+    })
+  )
+
+  it.effect(
+    "with the refresh token gone, an access token that cannot be revoked is no failure (§2.2.1)",
+    () =>
+      Effect.gen(function* () {
+        const { grants, request, server } = yield* makeServer
+        const unsupported = Answer.json({ error: "unsupported_token_type" }, { status: 400 })
+        yield* server.enqueue("/revoke", Answer.text(""), unsupported)
+        yield* grants.revoke(request(), token("the-refresh-token"))
+        assert.lengthOf(yield* server.requests, 2)
+        yield* server.enqueue("/revoke", unsupported)
+        const error = yield* Effect.flip(grants.revoke(request(), token()))
+        assert.include(error.message, "The server cannot revoke a token of this kind")
+      })
+  )
+
+  it.effect("finds the endpoint through the metadata of the issuer", () =>
+    Effect.gen(function* () {
+      const { grants, request, server } = yield* makeLogin()
+      yield* server.always("/revoke", Answer.text(""))
+      yield* grants.revoke(request, token("the-refresh-token"))
+      assert.deepStrictEqual(
+        (yield* formsAt(server, "/revoke")).map((form) => [form["token"], form["client_id"]]),
+        [
+          ["the-refresh-token", "gateway"],
+          ["the-access-token", "gateway"]
+        ]
       )
     })
   )

@@ -74,6 +74,27 @@ for (const [name, layer] of Object.entries(clients)) {
       }).pipe(Effect.provide(layer))
     )
 
+    it.effect("asks for more scope after a 403 that says so, and hands on any other", () =>
+      Effect.gen(function* () {
+        const server = yield* makeResourceServer(({ authorization }, response) => {
+          if (authorization === "Bearer wide") return void response.end("welcome")
+          const error = authorization === "Bearer narrow" ? "insufficient_scope" : "invalid_token"
+          response.writeHead(403, { "www-authenticate": `Bearer error="${error}", scope="mcp:write"` }).end()
+        })
+        const service = scriptedOAuthService("narrow", "wide", "other")
+        const client = yield* clientFor(server.url)
+        const response = yield* Effect.provide(client.get(server.url), service.layer)
+        assert.strictEqual(yield* response.text, "welcome")
+        const [, refresh] = service.calls
+        assert.deepInclude(refresh, { refused: "narrow" })
+        assert(refresh?.call === "refresh")
+        assert.deepInclude(refresh.challenge, { error: "insufficient_scope", scope: "mcp:write" })
+        const other = scriptedOAuthService("other")
+        assert.strictEqual((yield* Effect.provide(client.get(server.url), other.layer)).status, 403)
+        assert.lengthOf(other.calls, 1)
+      }).pipe(Effect.provide(layer))
+    )
+
     it.effect("contacts nobody without a token", () =>
       Effect.gen(function* () {
         const server = yield* makeResourceServer(takesOnly("none"))
