@@ -1,3 +1,4 @@
+import * as NodeStream from "@effect/platform-node/NodeStream"
 import { type AccessTokenRequest, type CompletedAuthorization, type OAuthError, OAuthService } from "@secure-mcp/oauth-core"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -5,7 +6,6 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import { gatewayServices } from "../GatewayServices.ts"
 import { openBrowser } from "../login/Browser.ts"
@@ -81,10 +81,12 @@ const endOfLogin = (logins: Logins["Service"], request: AccessTokenRequest): Eff
 const isFor = (request: AccessTokenRequest, { serverName, subject }: CompletedAuthorization): boolean =>
   serverName === request.serverName && subject === request.subject
 
-/** Takes what is pasted for the end of a login. What cannot be used is said, and the next line is read. */
-const readPasted = Effect.fnUntraced(function* (logins: Logins["Service"]) {
-  const { stdin } = yield* Stdio.Stdio
-  yield* stdin.pipe(
+/**
+ * Takes what is pasted for the end of a login. What cannot be used is said, and the next line is read. Standard
+ * input is closed in the end: an open one would keep the process alive after a login in the browser.
+ */
+const readPasted = (logins: Logins["Service"]): Effect.Effect<void> =>
+  NodeStream.fromReadable({ evaluate: () => process.stdin }).pipe(
     Stream.decodeText(),
     Stream.splitLines,
     Stream.map((line) => line.trim()),
@@ -92,7 +94,6 @@ const readPasted = Effect.fnUntraced(function* (logins: Logins["Service"]) {
     Stream.runForEach((line) => takePasted(logins, URL.parse(line))),
     Effect.ignore
   )
-})
 
 const takePasted = (logins: Logins["Service"], url: URL | null): Effect.Effect<void> =>
   url === null

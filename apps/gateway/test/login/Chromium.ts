@@ -1,0 +1,67 @@
+import * as Effect from "effect/Effect"
+import { execFileSync } from "node:child_process"
+import { accessSync, constants } from "node:fs"
+import { delimiter, join } from "node:path"
+import { chromium } from "playwright-core"
+
+/** A Chromium that this machine has, or that Debian can give it; undefined with a line that says how to get one. */
+export const findChromium = (): string | undefined => {
+  const found = onPath() ?? install()
+  if (found === undefined) {
+    console.warn("No Chromium: put `chromium` or `google-chrome` on the PATH (Debian: apt-get install chromium)")
+  }
+  return found
+}
+
+const onPath = (): string | undefined =>
+  ["chromium", "chromium-browser", "google-chrome"]
+    .flatMap((name) =>
+      (process.env["PATH"] ?? "").split(delimiter).map((directory) => join(directory, name))
+    )
+    .find(isExecutable)
+
+const isExecutable = (path: string): boolean => {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Only root can, and only where there is apt-get. Each step has three minutes. */
+const install = (): string | undefined => {
+  if (process.getuid?.() !== 0) return undefined
+  const options = { stdio: "ignore", timeout: 180_000 } as const
+  try {
+    execFileSync("apt-get", ["update"], options)
+    execFileSync("apt-get", ["install", "--yes", "--no-install-recommends", "chromium"], {
+      ...options,
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }
+    })
+  } catch {
+    return undefined
+  }
+  return onPath()
+}
+
+/** A page of a browser with a profile of its own, which playwright throws away; closed with the scope. */
+export const openPage = (executablePath: string) =>
+  Effect.acquireRelease(
+    Effect.promise(() =>
+      chromium.launch({
+        executablePath,
+        headless: true,
+        args: [
+          "--no-sandbox",
+          "--disable-gpu",
+          "--disable-quic",
+          "--no-first-run",
+          "--disable-background-networking",
+          "--disable-component-update",
+          "--disable-sync"
+        ]
+      })
+    ),
+    (browser) => Effect.promise(() => browser.close())
+  ).pipe(Effect.flatMap((browser) => Effect.promise(() => browser.newPage())))
