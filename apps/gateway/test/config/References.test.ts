@@ -23,7 +23,9 @@ describe("references", () => {
     it.effect("stay where a file is read anew for each request, which must be there from the start", () =>
       Effect.gen(function* () {
         const workload = (path: string) => ({
-          servers: [entryWith({ grant_type: "jwt_bearer", client_secret: undefined, assertion: `\${file:${path}}` })]
+          servers: [
+            entryWith({ grant_type: "jwt_bearer", client_secret: undefined, assertion: `\${file:${path}}` })
+          ]
         })
         const path = yield* writeFile("assertion.jwt", "the-first-assertion")
         const { servers } = yield* load(workload(path))
