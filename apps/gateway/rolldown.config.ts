@@ -1,13 +1,17 @@
 import { defineConfig } from "rolldown"
 
-/** The command as one tree-shaken file: a client that starts it for each session does not wait for modules. */
+/**
+ * The command as a tree-shaken bundle: a client that starts it for each session does not wait for hundreds of
+ * modules. It stands beside the modules, because it looks for package.json one folder up.
+ */
 export default defineConfig({
-  input: "src/main.ts",
+  input: { "secure-mcp-gateway": "src/main.ts" },
   platform: "node",
   resolve: { conditionNames: ["@secure-mcp/source", "node", "import", "default"] },
   output: {
-    file: "dist/secure-mcp-gateway.js",
+    dir: "dist",
     format: "esm",
+    chunkFileNames: "chunks/[name]-[hash].js",
     minify: { mangle: false, compress: true, codegen: false }
   }
 })
