@@ -41,7 +41,10 @@ export class TokenCache extends Context.Service<
   TokenCache,
   {
     readonly get: (request: TokenCacheRequest) => Effect.Effect<CachedToken, OAuthError>
-    /** Keeps a token that was obtained elsewhere, in place of the one before it and of one that is on its way. */
+    /**
+     * Keeps a token that was obtained elsewhere, in place of the one before it and of one that is on its way. Fails
+     * when it will not outlive this process as it should.
+     */
     readonly put: (key: TokenKey, token: OAuthToken) => Effect.Effect<void, OAuthError>
     /** Forgets the token of a key and gives it back, if there was one. */
     readonly invalidate: (key: TokenKey) => Effect.Effect<OAuthToken | undefined, OAuthError>

@@ -10,6 +10,8 @@ import {
   type CachedToken,
   type OAuthError,
   type OAuthEvents,
+  type OAuthToken,
+  type StoreUnavailable,
   type TokenCache,
   type TokenCacheRequest,
   type TokenKey
@@ -72,8 +74,11 @@ export const makeSingleFlight = Effect.fnUntraced(function* ({
     }
   })
 
-  /** Waits for what is on its way, so that it does not come after the token, and then takes its turn. */
-  const put: TokenCache["Service"]["put"] = (key, token) =>
+  /**
+   * Waits for what is on its way, so that it does not come after the token, and then takes its turn. Fails when the
+   * store does not take the token, which is served from memory all the same.
+   */
+  const put = (key: TokenKey, token: OAuthToken): Effect.Effect<void, StoreUnavailable> =>
     Effect.uninterruptibleMask(
       Effect.fnUntraced(function* (restore) {
         const id = tokenKeyString(key)
@@ -81,8 +86,12 @@ export const makeSingleFlight = Effect.fnUntraced(function* ({
           const outcome = Deferred.makeUnsafe<Exit.Exit<CachedToken, OAuthError>>()
           const decision = yield* ask({ key, id, outcome, expiryBuffer: Duration.zero, forceRefresh: true })
           if (decision._tag === "Lead") {
-            yield* launch(id, decision, key, adopt(key, token))
-            return yield* Effect.asVoid(Deferred.await(outcome))
+            const adopted = yield* Effect.cached(adopt(key, token))
+            yield* launch(id, decision, key, adopted)
+            yield* Deferred.await(outcome)
+            const { unstored } = yield* adopted
+            if (unstored !== undefined) return yield* unstored
+            return
           }
           if (decision._tag === "Wait") yield* restore(decision.end)
           if (decision._tag === "Join") yield* restore(outcomeOf(id, decision.acquisition))

@@ -96,7 +96,13 @@ const make = Effect.gen(function* () {
       Effect.fail(new OAuthError({ operation, serverName, correlationId, reason }))
     )
 
-  return TokenCache.of({ get, put, invalidate, list })
+  return TokenCache.of({
+    get,
+    put: (key, token) =>
+      Effect.catch(put(key, token), (reason) => fail("keep the token", key.serverName, reason)),
+    invalidate,
+    list
+  })
 })
 
 const endedRemoval = (state: Ref.Ref<TokenSlots>, id: string): Effect.Effect<void> =>

@@ -22,6 +22,8 @@ export interface Obtained {
   readonly result: CachedToken
   /** The token as it is to be kept; absent if it is of no further use. */
   readonly held: HeldToken | undefined
+  /** Why the store does not have it; absent if it has. */
+  readonly unstored?: StoreUnavailable | undefined
 }
 
 /** What the leader of an acquisition does. A store that fails costs a warning, never a token. */
@@ -67,7 +69,8 @@ export const makeAcquisition = (
     if (refused !== undefined) yield* withdraw(key, refused)
     if (previous?.refreshToken !== undefined) yield* commit
     const token = yield* acquire(request, previous, unread)
-    return served(token, "acquired", yield* keep(key, token, previous))
+    const { held } = yield* keep(key, token, previous)
+    return served(token, "acquired", held)
   })
 
   const acquire = Effect.fnUntraced(function* (
@@ -111,17 +114,27 @@ export const makeAcquisition = (
     const now = yield* currentMoment
     const held = hold(token, now)
     const keptFor = timeToLive(held, now.monotonic)
+    let unstored: StoreUnavailable | undefined
+    const write = (change: Effect.Effect<unknown, StoreUnavailable>) =>
+      change.pipe(
+        Effect.tapError((reason) => Effect.sync(() => (unstored = reason))),
+        orWarn("written")
+      )
     if (Duration.isPositive(keptFor)) {
-      yield* store.set(key, token, keptFor).pipe(orWarn("written"))
-      return held
+      yield* write(store.set(key, token, keptFor))
+      return { held, unstored }
     }
-    if (previous !== undefined) yield* store.remove(key).pipe(orWarn("written"))
-    return undefined
+    if (previous !== undefined) yield* write(store.remove(key))
+    return { held: undefined, unstored }
   })
 
   return {
     obtain,
-    adopt: (key, token) => Effect.map(keep(key, token, token), (held) => served(token, "acquired", held))
+    adopt: (key, token) =>
+      Effect.map(keep(key, token, token), ({ held, unstored }) => ({
+        ...served(token, "acquired", held),
+        unstored
+      }))
   }
 }
 

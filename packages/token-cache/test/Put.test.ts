@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import { TokenCache } from "@secure-mcp/oauth-core"
+import { StoreUnavailable, TokenCache } from "@secure-mcp/oauth-core"
 import { SingleFlightTokenCache, TokenStore } from "@secure-mcp/token-cache"
 import { keyOf, makeGate, makeServer, recordEvents, refusedBy, requestOf, text, tokenOf } from "./fixtures.ts"
 
@@ -49,6 +49,26 @@ describe("put", () => {
       assert.strictEqual(text((yield* cache.get(requestOf(server))).token), "put")
     }).pipe(Effect.provide(SingleFlightTokenCache.layerMemory))
   )
+
+  it.effect("says so when the store does not take the token, and serves it all the same", () => {
+    const unwritable = Layer.effect(
+      TokenStore,
+      Effect.map(TokenStore, (store) => ({
+        ...store,
+        set: () => Effect.fail(new StoreUnavailable({ problem: "the disk is full" }))
+      }))
+    ).pipe(Layer.provide(TokenStore.layerMemory))
+    return Effect.gen(function* () {
+      const cache = yield* TokenCache
+      const error = yield* Effect.flip(cache.put(key, tokenOf("put")))
+      assert.deepStrictEqual(
+        [error.reason._tag, error.operation, error.reason.message.includes("the disk is full")],
+        ["StoreUnavailable", "keep the token", true]
+      )
+      const { source, token } = yield* cache.get(requestOf(makeServer()))
+      assert.deepStrictEqual([source, text(token)], ["cache", "put"])
+    }).pipe(Effect.provide(SingleFlightTokenCache.layer.pipe(Layer.provide(unwritable))))
+  })
 
   it.effect("does not mind that the acquisition before it fails", () =>
     Effect.gen(function* () {
