@@ -11,6 +11,8 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: ["{packages,apps,tools}/*/test/**/*.test.ts"],
+    // Many tests wait for a process or a socket: the core that Vitest leaves to itself is worth more to them.
+    maxWorkers: "100%",
     testTimeout: 30_000,
     hookTimeout: 30_000,
     reporters: jsonReport === undefined ? ["default"] : ["default", ["json", { outputFile: jsonReport }]]
