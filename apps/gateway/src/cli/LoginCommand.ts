@@ -1,5 +1,10 @@
 import * as NodeStream from "@effect/platform-node/NodeStream"
-import { type AccessTokenRequest, type CompletedAuthorization, type OAuthError, OAuthService } from "@secure-mcp/oauth-core"
+import {
+  type AccessTokenRequest,
+  type CompletedAuthorization,
+  type OAuthError,
+  OAuthService
+} from "@secure-mcp/oauth-core"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
@@ -65,7 +70,10 @@ const loginInBrowser = Effect.fnUntraced(function* (request: AccessTokenRequest,
 })
 
 /** The person comes back, or is sent back without what was asked for. */
-const endOfLogin = (logins: Logins["Service"], request: AccessTokenRequest): Effect.Effect<void, OAuthError> =>
+const endOfLogin = (
+  logins: Logins["Service"],
+  request: AccessTokenRequest
+): Effect.Effect<void, OAuthError> =>
   Effect.raceFirst(
     logins.completed.pipe(
       Stream.filter((completed) => isFor(request, completed)),

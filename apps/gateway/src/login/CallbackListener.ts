@@ -84,7 +84,10 @@ const answer = (
   )
 }
 
-const answerFailure = (response: Http.ServerResponse, cause: Cause.Cause<OAuthError>): Effect.Effect<void> => {
+const answerFailure = (
+  response: Http.ServerResponse,
+  cause: Cause.Cause<OAuthError>
+): Effect.Effect<void> => {
   const error = Cause.findErrorOption(cause)
   return Option.isSome(error)
     ? write(response, 400, callbackPage("Not logged in", `${error.value.reason.message}.`))

@@ -10,7 +10,8 @@ import * as Undici from "undici"
  */
 export const firstChallenge = Effect.fnUntraced(
   function* ({ config, resourceUrl }: AccessTokenRequest) {
-    if (resourceUrl === undefined || config.tokenUrl !== undefined || config.issuer !== undefined) return undefined
+    if (resourceUrl === undefined || config.tokenUrl !== undefined || config.issuer !== undefined)
+      return undefined
     const { dispatcher } = yield* (yield* ClientCertificates).connection(config)
     const { body, headers, statusCode } = yield* Effect.tryPromise((signal) =>
       Undici.request(resourceUrl, { ...ping, dispatcher, signal })

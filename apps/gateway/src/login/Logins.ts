@@ -66,7 +66,8 @@ const make = Effect.fnUntraced(function* ({ callbackPort }: Pick<GatewaySettings
 
   // One for each port, whatever the paths. A port that was taken may be free the next time.
   const listeners = yield* Cache.makeWith(
-    ({ host, port }: CallbackOrigin) => makeCallbackListener({ host, port, complete }).pipe(Scope.provide(scope)),
+    ({ host, port }: CallbackOrigin) =>
+      makeCallbackListener({ host, port, complete }).pipe(Scope.provide(scope)),
     {
       capacity: Number.POSITIVE_INFINITY,
       timeToLive: (exit) => (Exit.isSuccess(exit) ? Duration.infinity : Duration.zero)

@@ -13,6 +13,7 @@ import * as Logger from "effect/Logger"
 export const startGateway = Effect.fnUntraced(function* (document: {
   readonly servers: ReadonlyArray<object>
   readonly gateway?: object
+  readonly store?: object
 }) {
   const config = yield* Effect.fromResult(
     decodeGatewayConfig({ ...document, gateway: { port: 0, ...document.gateway } })

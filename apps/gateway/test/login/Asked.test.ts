@@ -209,30 +209,35 @@ describe("a request that needs a login", () => {
 })
 
 describe("a grant that was given", () => {
-  it.effect.each(revisions)("is renewed on 401, before its end and after it, without the person (%s)", (revision) =>
-    Effect.gen(function* () {
-      const { gateway, logInAs, server } = yield* stage({ accessTokenLifetime: 1000, pointer: "well-known" })
-      yield* logInAs("alice")
-      const client = yield* connectPerson(gateway.mcp("echo"), revision)
-      const first = yield* echo(client)
-      assert.deepStrictEqual(yield* grantsOf(server), ["authorization_code"])
+  it.effect.each(revisions)(
+    "is renewed on 401, before its end and after it, without the person (%s)",
+    (revision) =>
+      Effect.gen(function* () {
+        const { gateway, logInAs, server } = yield* stage({
+          accessTokenLifetime: 1000,
+          pointer: "well-known"
+        })
+        yield* logInAs("alice")
+        const client = yield* connectPerson(gateway.mcp("echo"), revision)
+        const first = yield* echo(client)
+        assert.deepStrictEqual(yield* grantsOf(server), ["authorization_code"])
 
-      yield* server.authorizationServer.revokeAccessTokens
-      const second = yield* echo(client)
-      assert.notStrictEqual(second, first)
-      assert.deepStrictEqual((yield* grantsOf(server)).slice(1), ["refresh_token"])
+        yield* server.authorizationServer.revokeAccessTokens
+        const second = yield* echo(client)
+        assert.notStrictEqual(second, first)
+        assert.deepStrictEqual((yield* grantsOf(server)).slice(1), ["refresh_token"])
 
-      yield* TestClock.adjust("800 seconds")
-      let early = yield* echo(client)
-      assert.strictEqual(early, second, "a good token is served at once, and renewed meanwhile")
-      for (let turn = 0; turn < 100 && early === second; turn += 1) early = yield* echo(client)
-      assert.notStrictEqual(early, second)
+        yield* TestClock.adjust("800 seconds")
+        let early = yield* echo(client)
+        assert.strictEqual(early, second, "a good token is served at once, and renewed meanwhile")
+        for (let turn = 0; turn < 100 && early === second; turn += 1) early = yield* echo(client)
+        assert.notStrictEqual(early, second)
 
-      yield* TestClock.adjust("1001 seconds")
-      assert.notStrictEqual(yield* echo(client), early)
-      assert.deepStrictEqual((yield* grantsOf(server)).slice(1), Array(3).fill("refresh_token"))
-      const tokens = yield* server.callers
-      assert.deepStrictEqual([...new Set(tokens)], ["alice"])
-    })
+        yield* TestClock.adjust("1001 seconds")
+        assert.notStrictEqual(yield* echo(client), early)
+        assert.deepStrictEqual((yield* grantsOf(server)).slice(1), Array(3).fill("refresh_token"))
+        const tokens = yield* server.callers
+        assert.deepStrictEqual([...new Set(tokens)], ["alice"])
+      })
   )
 })

@@ -8,16 +8,16 @@ import { chromium } from "playwright-core"
 export const findChromium = (): string | undefined => {
   const found = onPath() ?? install()
   if (found === undefined) {
-    console.warn("No Chromium: put `chromium` or `google-chrome` on the PATH (Debian: apt-get install chromium)")
+    process.stderr.write(
+      "No Chromium: put `chromium` or `google-chrome` on the PATH (Debian: apt-get install chromium)\n"
+    )
   }
   return found
 }
 
 const onPath = (): string | undefined =>
   ["chromium", "chromium-browser", "google-chrome"]
-    .flatMap((name) =>
-      (process.env["PATH"] ?? "").split(delimiter).map((directory) => join(directory, name))
-    )
+    .flatMap((name) => (process.env["PATH"] ?? "").split(delimiter).map((directory) => join(directory, name)))
     .find(isExecutable)
 
 const isExecutable = (path: string): boolean => {

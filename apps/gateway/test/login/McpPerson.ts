@@ -6,7 +6,10 @@ import type { Revision } from "../http/McpClient.ts"
 export const connectPerson = (
   url: string,
   revision: Revision,
-  { headers = {}, open }: { readonly headers?: Record<string, string>; readonly open?: (url: string) => void } = {}
+  {
+    headers = {},
+    open
+  }: { readonly headers?: Record<string, string>; readonly open?: (url: string) => void } = {}
 ) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
@@ -32,7 +35,9 @@ export const failureOf = <A, R>(attempt: Effect.Effect<A, unknown, R>) =>
   attempt.pipe(
     Effect.sandbox,
     Effect.flip,
-    Effect.map((cause) => cause.reasons.flatMap((reason) => ("defect" in reason ? [reason.defect] : [])).at(0))
+    Effect.map((cause) =>
+      cause.reasons.flatMap((reason) => ("defect" in reason ? [reason.defect] : [])).at(0)
+    )
   )
 
 /** The URL in an error of revision 2025-11-25 that asks a person to open it. */

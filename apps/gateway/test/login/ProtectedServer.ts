@@ -20,8 +20,7 @@ export const startProtectedServer = Effect.fnUntraced(function* ({
 } = {}) {
   const verifier = yield* Deferred.make<AuthorizationServer["Service"]>()
   const front = yield* StubAuthorizationServer.make()
-  const metadataPath =
-    pointer === "challenge" ? "/metadata" : "/.well-known/oauth-protected-resource/mcp"
+  const metadataPath = pointer === "challenge" ? "/metadata" : "/.well-known/oauth-protected-resource/mcp"
   const echo = yield* EchoServer.make({
     authorize: (header) =>
       header === undefined

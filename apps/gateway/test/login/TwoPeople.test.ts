@@ -38,7 +38,7 @@ const stage = Effect.fnUntraced(function* (apiKeys: ReadonlyArray<unknown>) {
     config: echoChild
   }
   const gateway = yield* startGateway({
-    ...{ store: { type: "memory" } },
+    store: { type: "memory" },
     gateway: { api_keys: apiKeys },
     servers: [personalEntry(server.url), child]
   })
@@ -69,10 +69,14 @@ describe("two people of one gateway", () => {
           )
           const seen = yield* Effect.forEach(
             clients,
-            (client) => Effect.all(Array.from({ length: 5 }, () => echo(client)), { concurrency: "unbounded" }),
+            (client) =>
+              Effect.all(
+                Array.from({ length: 5 }, () => echo(client)),
+                { concurrency: "unbounded" }
+              ),
             { concurrency: "unbounded" }
           )
-          const [ofAlice, ofBob] = seen.map((texts) => [...new Set(texts)])
+          const [ofAlice, ofBob] = seen.map((texts) => Array.from(new Set(texts)))
           assert.lengthOf(ofAlice ?? [], 1)
           assert.lengthOf(ofBob ?? [], 1)
           assert.notDeepEqual(ofAlice, ofBob)
@@ -129,7 +133,12 @@ describe("two people of one gateway", () => {
         post(
           gateway.url,
           "child",
-          { jsonrpc: "2.0", id: 9, method: "tools/call", params: { name: "echo_auth_header", arguments: {} } },
+          {
+            jsonrpc: "2.0",
+            id: 9,
+            method: "tools/call",
+            params: { name: "echo_auth_header", arguments: {} }
+          },
           { ...bearer(key), "mcp-session-id": sessionId, "mcp-protocol-version": "2025-11-25" }
         )
       assert.include((yield* call(alice.key)).text, "Received token")
