@@ -30,7 +30,7 @@ export class OAuthToken extends Schema.Class<OAuthToken>("@secure-mcp/oauth-core
   /** Scope names that were granted; absent when neither the request nor the answer named any. */
   scope: Schema.optionalKey(Schema.Array(Schema.String)),
   refreshToken: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
-  /** When the token was received, in milliseconds since the epoch. */
+  /** When the token was asked for, in milliseconds since the epoch. */
   issuedAt: Schema.Finite,
   /** When it ends, in milliseconds since the epoch; absent for a token that lives until it is refused. */
   expiresAt: Schema.optionalKey(Schema.Finite),
@@ -41,7 +41,7 @@ export class OAuthToken extends Schema.Class<OAuthToken>("@secure-mcp/oauth-core
   /** The scope that was asked for because the MCP server wanted more than is configured; a renewal asks for it again. */
   stepUpScope: Schema.optionalKey(Schema.String)
 }) {
-  /** How long the token lives from the moment it was received. */
+  /** How long the token lives from the moment it was asked for. */
   get lifetime(): Duration.Duration {
     return this.expiresAt === undefined
       ? Duration.infinity

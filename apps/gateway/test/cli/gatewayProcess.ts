@@ -41,11 +41,10 @@ export interface GatewayProcess {
   readonly finished: Effect.Effect<Finished>
 }
 
-/** Starts the command with an environment of its own. */
-export const startGateway = Effect.fnUntraced(function* (
+/** Starts the command with an environment of its own and its standard input open; it is killed with the scope. */
+export const startCommand = Effect.fnUntraced(function* (
   args: ReadonlyArray<string>,
-  env: Readonly<Record<string, string>> = {},
-  input = ""
+  env: Readonly<Record<string, string>>
 ) {
   const child = yield* Effect.acquireRelease(
     Effect.sync(() => spawn(process.execPath, commandLine(...args), { env: { ...baseEnvironment, ...env } })),
@@ -60,8 +59,8 @@ export const startGateway = Effect.fnUntraced(function* (
   const said = { stdout: "", stderr: "" }
   child.stdout.setEncoding("utf8").on("data", (text: string) => (said.stdout += text))
   child.stderr.setEncoding("utf8").on("data", (text: string) => (said.stderr += text))
+  child.stdin.on("error", () => {})
   const closed = once(child, "close")
-  child.stdin.end(input)
 
   /** Looks at what was said each time something more is. */
   const until = <A>(stream: "stdout" | "stderr", find: (text: string) => A | undefined) =>
@@ -70,7 +69,7 @@ export const startGateway = Effect.fnUntraced(function* (
         const found = find(said[stream])
         if (found !== undefined) resume(Effect.succeed(found))
       }
-      const giveUp = () => resume(Effect.die(new Error(`The gateway ended: ${said.stderr}`)))
+      const giveUp = () => resume(Effect.die(new Error(`The command ended: ${JSON.stringify(said)}`)))
       child[stream].on("data", look)
       child.once("close", giveUp)
       look()
@@ -82,13 +81,32 @@ export const startGateway = Effect.fnUntraced(function* (
 
   return {
     pid: child.pid ?? 0,
-    firstLine: until("stdout", (text) => /^(.*)\n/.exec(text)?.[1]),
-    logged: (text) => until("stderr", (all) => (all.includes(text) ? true : undefined)).pipe(Effect.asVoid),
-    signal: (signal) => Effect.sync(() => void child.kill(signal)),
-    finished: Effect.promise(async () => {
+    until,
+    write: (text: string) => Effect.sync(() => void child.stdin.write(text)),
+    closeInput: Effect.sync(() => void child.stdin.end()),
+    signal: (signal: NodeJS.Signals) => Effect.sync(() => void child.kill(signal)),
+    finished: Effect.promise(async (): Promise<Finished> => {
       await closed
       return { exitCode: child.exitCode, ...said }
     })
+  }
+})
+
+/** Starts the command with its whole standard input. */
+export const startGateway = Effect.fnUntraced(function* (
+  args: ReadonlyArray<string>,
+  env: Readonly<Record<string, string>> = {},
+  input = ""
+) {
+  const { closeInput, finished, pid, signal, until, write } = yield* startCommand(args, env)
+  if (input !== "") yield* write(input)
+  yield* closeInput
+  return {
+    pid,
+    firstLine: until("stdout", (text) => /^(.*)\n/.exec(text)?.[1]),
+    logged: (text) => until("stderr", (all) => (all.includes(text) ? true : undefined)).pipe(Effect.asVoid),
+    signal,
+    finished
   } satisfies GatewayProcess
 })
 

@@ -5,7 +5,7 @@ import { TestLayer } from "../config/configFile.ts"
 import { runGateway, serve, writeConfig } from "../cli/gatewayProcess.ts"
 import { post } from "../cli/mcpMessages.ts"
 import { canListProcesses, commandLinesBelow } from "../cli/processes.ts"
-import { makeBrowser, makeStateDirectory, startCommand } from "./commandProcess.ts"
+import { makeBrowser, makeStateDirectory, startDialogue } from "./commandProcess.ts"
 import { consent, logIn, visit, walk } from "./Person.ts"
 import { personalEntry, startProtectedServer } from "./ProtectedServer.ts"
 
@@ -48,7 +48,7 @@ const logInWithBrowser = Effect.fnUntraced(function* (
   ...flags: ReadonlyArray<string>
 ) {
   const browser = yield* makeBrowser
-  const login = yield* startCommand(["login", "echo", "--config", config, ...flags], {
+  const login = yield* startDialogue(["login", "echo", "--config", config, ...flags], {
     ...env,
     BROWSER: browser.command
   })
@@ -134,7 +134,7 @@ describe("login", () => {
     it.effect("takes the pasted redirect URL, also after one that is of no use", () =>
       Effect.gen(function* () {
         const { config, env, run } = yield* stage
-        const login = yield* startCommand(["login", "echo", "--config", config, "--no-browser"], env)
+        const login = yield* startDialogue(["login", "echo", "--config", config, "--no-browser"], env)
         const callback = yield* consent(yield* login.url, "alice")
         yield* login.paste("not a URL")
         yield* login.says("stderr", /This is not a URL/)
@@ -151,7 +151,7 @@ describe("login", () => {
     it.effect("waits for the browser when nothing can be pasted", () =>
       Effect.gen(function* () {
         const { config, env } = yield* stage
-        const login = yield* startCommand(["login", "echo", "--config", config, "--no-browser"], env)
+        const login = yield* startDialogue(["login", "echo", "--config", config, "--no-browser"], env)
         yield* login.closeInput
         const callback = yield* consent(yield* login.url, "alice")
         const stray = yield* visit(new URL("/favicon.ico", callback).href)
@@ -166,7 +166,7 @@ describe("login", () => {
     it.effect("ends when the person says no", () =>
       Effect.gen(function* () {
         const { config, env } = yield* stage
-        const login = yield* startCommand(["login", "echo", "--config", config, "--no-browser"], env)
+        const login = yield* startDialogue(["login", "echo", "--config", config, "--no-browser"], env)
         const url = new URL(yield* login.url)
         const callback = new URL(url.searchParams.get("redirect_uri") ?? "")
         const state = url.searchParams.get("state") ?? ""
@@ -183,7 +183,7 @@ describe("login", () => {
       Effect.gen(function* () {
         const { document, env } = yield* stage
         const config = yield* writeConfig(document({ grant_type: "device_code" }))
-        const login = yield* startCommand(["login", "echo", "--config", config, "--device"], env)
+        const login = yield* startDialogue(["login", "echo", "--config", config, "--device"], env)
         const link = yield* login.says("stdout", /(?<=or open )http\S+(?=\n)/)
         const page = yield* walk(link, "alice")
         assert.include(page.text, "Done")

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { runGateway, writeConfig } from "../cli/gatewayProcess.ts"
 import { TestLayer } from "../config/configFile.ts"
 import { findChromium, openPage } from "./Chromium.ts"
-import { makeBrowser, makeStateDirectory, startCommand } from "./commandProcess.ts"
+import { makeBrowser, makeStateDirectory, startDialogue } from "./commandProcess.ts"
 import { personalEntry, startProtectedServer } from "./ProtectedServer.ts"
 
 describe("a person with a real browser", () => {
@@ -23,7 +23,7 @@ describe("a person with a real browser", () => {
         const config = yield* writeConfig({ servers: [personalEntry(server.url)] })
         const env = { XDG_STATE_HOME: yield* makeStateDirectory }
         const browser = yield* makeBrowser
-        const login = yield* startCommand(["login", "echo", "--config", config], {
+        const login = yield* startDialogue(["login", "echo", "--config", config], {
           ...env,
           BROWSER: browser.command
         })

@@ -1,60 +1,26 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { StubAuthorizationServer, Answer } from "@secure-mcp/testing"
-import { spawn } from "node:child_process"
-import { once } from "node:events"
 import { fileURLToPath } from "node:url"
-import { baseEnvironment, commandLine, type Finished } from "../cli/gatewayProcess.ts"
+import { startCommand } from "../cli/gatewayProcess.ts"
 
-/** Starts the command with its standard input open, and kills it with the scope. */
-export const startCommand = Effect.fnUntraced(function* (
+/** Starts a command that a person answers. */
+export const startDialogue = Effect.fnUntraced(function* (
   args: ReadonlyArray<string>,
   env: Readonly<Record<string, string>>
 ) {
-  const child = yield* Effect.acquireRelease(
-    Effect.sync(() => spawn(process.execPath, commandLine(...args), { env: { ...baseEnvironment, ...env } })),
-    (child) =>
-      Effect.promise(async () => {
-        if (child.exitCode !== null || child.signalCode !== null) return
-        const gone = once(child, "exit")
-        child.kill("SIGKILL")
-        await gone
-      })
-  )
-  const said = { stdout: "", stderr: "" }
-  const closed = once(child, "close")
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (said.stdout += text))
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (said.stderr += text))
-  child.stdin.on("error", () => {})
-
+  const { closeInput, finished, pid, until, write } = yield* startCommand(args, env)
   /** What a stream holds, once it matches. */
-  const until = (stream: "stdout" | "stderr", pattern: RegExp) =>
-    Effect.callback<string>((resume) => {
-      const look = () => {
-        const found = pattern.exec(said[stream])
-        if (found !== null) resume(Effect.succeed(found[0]))
-      }
-      const giveUp = () => resume(Effect.die(new Error(`It ended: ${JSON.stringify(said)}`)))
-      child[stream].on("data", look)
-      child.once("close", giveUp)
-      look()
-      return Effect.sync(() => {
-        child[stream].off("data", look)
-        child.off("close", giveUp)
-      })
-    })
-
+  const says = (stream: "stdout" | "stderr", pattern: RegExp) =>
+    until(stream, (text) => pattern.exec(text)?.[0])
   return {
-    pid: child.pid ?? 0,
-    says: until,
+    pid,
+    says,
     /** The URL that a person is to open. */
-    url: until("stdout", /http\S+(?=\n)/),
-    paste: (line: string) => Effect.sync(() => void child.stdin.write(`${line}\n`)),
-    closeInput: Effect.sync(() => void child.stdin.end()),
-    finished: Effect.promise(async (): Promise<Finished> => {
-      await closed
-      return { exitCode: child.exitCode, ...said }
-    })
+    url: says("stdout", /http\S+(?=\n)/),
+    paste: (line: string) => write(`${line}\n`),
+    closeInput,
+    finished
   }
 })
 
