@@ -1,12 +1,13 @@
 import * as Effect from "effect/Effect"
-import { execFileSync } from "node:child_process"
+import { execFile } from "node:child_process"
 import { accessSync, constants } from "node:fs"
 import { delimiter, join } from "node:path"
+import { promisify } from "node:util"
 import { chromium } from "playwright-core"
 
 /** A Chromium that this machine has, or that Debian can give it; undefined with a line that says how to get one. */
-export const findChromium = (): string | undefined => {
-  const found = onPath() ?? install()
+export const findChromium = async (): Promise<string | undefined> => {
+  const found = onPath() ?? (await install())
   if (found === undefined) {
     process.stderr.write(
       "No Chromium: put `chromium` or `google-chrome` on the PATH (Debian: apt-get install chromium)\n"
@@ -30,12 +31,13 @@ const isExecutable = (path: string): boolean => {
 }
 
 /** Only root can, and only where there is apt-get. Each step has three minutes. */
-const install = (): string | undefined => {
+const install = async (): Promise<string | undefined> => {
   if (process.getuid?.() !== 0) return undefined
-  const options = { stdio: "ignore", timeout: 180_000 } as const
+  const run = promisify(execFile)
+  const options = { timeout: 180_000 }
   try {
-    execFileSync("apt-get", ["update"], options)
-    execFileSync("apt-get", ["install", "--yes", "--no-install-recommends", "chromium"], {
+    await run("apt-get", ["update"], options)
+    await run("apt-get", ["install", "--yes", "--no-install-recommends", "chromium"], {
       ...options,
       env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }
     })

@@ -8,8 +8,8 @@ import { personalEntry, startProtectedServer } from "./ProtectedServer.ts"
 
 describe("a person with a real browser", () => {
   let executable: string | undefined
-  beforeAll(() => {
-    executable = findChromium()
+  beforeAll(async () => {
+    executable = await findChromium()
   }, 400_000)
 
   layer(TestLayer)((it) => {
