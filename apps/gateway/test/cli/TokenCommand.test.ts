@@ -3,7 +3,7 @@ import { AuthorizationServer, clientCredentialsClient } from "@secure-mcp/author
 import { Answer, StubAuthorizationServer } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
 import { entryWith, TestLayer } from "../config/configFile.ts"
-import { entry, runGateway, secretEnvironment, writeConfig } from "./gatewayProcess.ts"
+import { entry, runGateway, secretEnvironment, startGateway, writeConfig } from "./gatewayProcess.ts"
 
 const resource = "https://api.example.com"
 
@@ -97,6 +97,21 @@ describe("token", () => {
           stdout: "",
           stderr: 'The server "remote" has no `oauth` that is enabled, so it gets no token\n'
         })
+      })
+    )
+
+    it.effect("has not done its work when it is told to stop", () =>
+      Effect.gen(function* () {
+        const server = yield* StubAuthorizationServer.make()
+        yield* server.always("/token", Answer.hang)
+        const config = yield* writeConfig({
+          servers: [entry("remote", "http://127.0.0.1:1/mcp", server.endpoint("/token"))]
+        })
+        const command = yield* startGateway(["token", "remote", "-c", config], secretEnvironment)
+        yield* server.received(1)
+        yield* command.signal("SIGTERM")
+        const { exitCode, stdout } = yield* command.finished
+        assert.deepStrictEqual([exitCode, stdout], [130, ""])
       })
     )
 

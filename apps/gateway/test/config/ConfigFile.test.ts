@@ -113,6 +113,32 @@ describe("a configuration file", () => {
         ["gateway.api_keys[1]: must have at least 16 characters, so that it cannot be guessed"]
       ],
       [
+        "with a person's API key that can be guessed",
+        { gateway: { api_keys: [{ key: "short", subject: "alice" }] }, servers: [entryWith()] },
+        ["gateway.api_keys[0]: must have at least 16 characters, so that it cannot be guessed"]
+      ],
+      [
+        "with allowed hosts that no Host header matches",
+        {
+          gateway: { allowed_hosts: ["ok.example", "Upper.example", "a:80", "https://a"] },
+          servers: [entryWith()]
+        },
+        [1, 2, 3].map(
+          (index) =>
+            `gateway.allowed_hosts[${index}]: must be a host name in lower case, without scheme and port`
+        )
+      ],
+      [
+        "with a callback port that is none",
+        { gateway: { callback_port: -1 }, servers: [entryWith()] },
+        ["gateway.callback_port: must be 0 to 65535"]
+      ],
+      [
+        "with a store of which it makes no use",
+        { store: { type: "memory", directory: "/tokens", keyy: 1 }, servers: [entryWith()] },
+        ["store.keyy: unknown key", 'store.directory: has no effect with type "memory"']
+      ],
+      [
         "with no time for the authorization server",
         { gateway: { auth_timeout_seconds: 0 }, servers: [entryWith()] },
         ["gateway.auth_timeout_seconds: must be more than 0 seconds"]
