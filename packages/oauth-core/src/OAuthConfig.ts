@@ -126,6 +126,10 @@ const fields = {
   useMtls: withDefault(Schema.Boolean, false),
   clientCertPath: Schema.optionalKey(Schema.String),
   clientKeyPath: Schema.optionalKey(Schema.String),
+  /** PKCS#12 file with the certificate and its key, instead of the two. */
+  clientPkcs12Path: Schema.optionalKey(Schema.String),
+  /** Opens an encrypted key or the PKCS#12 file. */
+  clientKeyPassphrase: Schema.optionalKey(Secret),
   /** PEM file with the authorities trusted for this entry, instead of the system's. */
   caBundlePath: Schema.optionalKey(Schema.String),
   /** Revocation endpoint (RFC 7009 §2). */
@@ -170,6 +174,8 @@ const wireNames = {
   useMtls: "use_mtls",
   clientCertPath: "client_cert_path",
   clientKeyPath: "client_key_path",
+  clientPkcs12Path: "client_pkcs12_path",
+  clientKeyPassphrase: "client_key_passphrase",
   caBundlePath: "ca_bundle_path",
   revocationUrl: "revocation_url",
   validateScopes: "validate_scopes",

@@ -34,6 +34,8 @@ const notEmpty = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
     organization: config.organization,
     client_cert_path: config.clientCertPath,
     client_key_path: config.clientKeyPath,
+    client_pkcs12_path: config.clientPkcs12Path,
+    client_key_passphrase: config.clientKeyPassphrase && Redacted.value(config.clientKeyPassphrase),
     ca_bundle_path: config.caBundlePath
   }
   return Object.entries(texts)
@@ -124,17 +126,27 @@ const tokenPlace = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
 }
 
 const certificate = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
-  const files = { client_cert_path: config.clientCertPath, client_key_path: config.clientKeyPath }
+  const pair = { client_cert_path: config.clientCertPath, client_key_path: config.clientKeyPath }
+  const files = { ...pair, client_pkcs12_path: config.clientPkcs12Path }
   const contents = Object.entries({ ...files, ca_bundle_path: config.caBundlePath })
     .filter(([, path]) => path !== undefined && /[\r\n]|-----BEGIN/.test(path))
     .map(([key]) => problem(key, "must be the path of a file, not what is in it"))
-  const missing = Object.entries(files).flatMap(([key, path]) => {
-    if (config.useMtls && path === undefined) return [problem(key, "required with `use_mtls`")]
-    if (!config.useMtls && path !== undefined)
-      return [problem(key, "has no effect unless `use_mtls` is true")]
-    return []
-  })
-  return [...contents, ...missing]
+  if (!config.useMtls) {
+    const unused = Object.entries({ ...files, client_key_passphrase: config.clientKeyPassphrase })
+      .filter(([, value]) => value !== undefined)
+      .map(([key]) => problem(key, "has no effect unless `use_mtls` is true"))
+    return [...contents, ...unused]
+  }
+  if (config.clientPkcs12Path === undefined) {
+    const missing = Object.entries(pair)
+      .filter(([, path]) => path === undefined)
+      .map(([key]) => problem(key, "required with `use_mtls`, unless there is `client_pkcs12_path`"))
+    return [...contents, ...missing]
+  }
+  const twice = Object.entries(pair)
+    .filter(([, path]) => path !== undefined)
+    .map(([key]) => problem(key, "cannot be used together with `client_pkcs12_path`, which holds both"))
+  return [...contents, ...twice]
 }
 
 /** Names of the token request that the protocol sets; most have a configuration key of their own. */

@@ -3,7 +3,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { OAuthErrorReason } from "./OAuthErrorReason.ts"
 
-/** What happened to the tokens of one server. Carries no token, client or subject. */
+/** What happened to the tokens of one server, and to the certificate they are obtained with. Carries no token, client or subject. */
 export type OAuthEvent = { readonly serverName: string } & (
   | { readonly _tag: "CacheHit" }
   /** No token could be served at once; also for a caller that joins an acquisition under way. */
@@ -19,6 +19,8 @@ export type OAuthEvent = { readonly serverName: string } & (
   | { readonly _tag: "TokenInvalidated" }
   | { readonly _tag: "TokenExpired" }
   | { readonly _tag: "TokenRevoked" }
+  /** Its connections present this client certificate from now on. `expiresAt`: milliseconds since the epoch. */
+  | { readonly _tag: "CertificateInUse"; readonly expiresAt: number }
 )
 
 /** Port: learns what happened. Does nothing by default, so nobody needs to provide it. */

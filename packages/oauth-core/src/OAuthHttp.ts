@@ -11,6 +11,8 @@ export interface OAuthConnection {
   readonly client: HttpClient.HttpClient
   /** `x5t#S256` (RFC 8705 §3.1) of the client certificate the connection presents, if it presents one. */
   readonly certificateThumbprint?: string | undefined
+  /** When that certificate expires, in milliseconds since the epoch. */
+  readonly certificateExpiresAt?: number | undefined
 }
 
 /**

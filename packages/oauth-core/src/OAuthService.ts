@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type { AccessTokenRequest } from "./AccessTokenRequest.ts"
+import { makeCertificateNotice } from "./CertificateNotice.ts"
 import { asksForMoreScope, type Challenge } from "./Challenge.ts"
 import {
   Grants,
@@ -92,6 +93,7 @@ const make = Effect.gen(function* () {
   const events = yield* OAuthEvents
   const random = yield* SecureRandom.SecureRandom
   const fingerprintOf = yield* makeFingerprintMemo
+  const noticeCertificate = makeCertificateNotice(events)
 
   const newGrantRequest = (
     request: AccessTokenRequest,
@@ -104,10 +106,11 @@ const make = Effect.gen(function* () {
     }))
 
   const keyOf = Effect.fnUntraced(function* (request: AccessTokenRequest) {
-    const { certificateThumbprint } = yield* http
+    const connection = yield* http
       .connection(request.config)
       .pipe(Effect.catch((reason) => failWith(request, reason)))
-    const fingerprint = yield* fingerprintOf(request, certificateThumbprint)
+    yield* noticeCertificate(request.serverName, connection)
+    const fingerprint = yield* fingerprintOf(request, connection.certificateThumbprint)
     return {
       projectId: request.projectId ?? "default",
       configId: request.configId ?? "default",

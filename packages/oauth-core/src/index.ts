@@ -1,4 +1,5 @@
 export * from "./AccessTokenRequest.ts"
+export * from "./CertificateNotice.ts"
 export * from "./Challenge.ts"
 export * from "./ClientAuthenticationMethod.ts"
 export * from "./ConfigProblem.ts"

@@ -53,10 +53,11 @@ export const makePorts = (behaviour: Behaviour = {}) => {
     readonly expiryBufferSeconds: number
     readonly unwanted?: string | undefined
   }> = []
-  const certificate: { thumbprint: string | undefined; usable: boolean } = {
-    thumbprint: undefined,
-    usable: true
-  }
+  const certificate: {
+    thumbprint: string | undefined
+    expiresAt: number | undefined
+    usable: boolean
+  } = { thumbprint: undefined, expiresAt: undefined, usable: true }
 
   const grants = Layer.succeed(Grants, {
     acquire: (request, replaced) => {
@@ -113,7 +114,11 @@ export const makePorts = (behaviour: Behaviour = {}) => {
   const http = Layer.succeed(OAuthHttp, {
     connection: () =>
       certificate.usable
-        ? Effect.succeed({ client, certificateThumbprint: certificate.thumbprint })
+        ? Effect.succeed({
+            client,
+            certificateThumbprint: certificate.thumbprint,
+            certificateExpiresAt: certificate.expiresAt
+          })
         : Effect.fail(new CertificateUnusable({ key: "client_cert_path", problem: "cannot be read" }))
   })
 

@@ -20,6 +20,7 @@ const authorizationCode = {
   client_secret: undefined
 }
 const certificate = { use_mtls: true, client_cert_path: "client.pem", client_key_path: "client.key" }
+const pkcs12 = { use_mtls: true, client_pkcs12_path: "client.p12" }
 const verifier = "a".repeat(43)
 const loopback = "http://127.0.0.1:4000/token"
 
@@ -240,6 +241,26 @@ const refused: ReadonlyArray<readonly [keys: Keys, path: string, message: string
   [{ ...certificate, client_key_path: "" }, "client_key_path", "must not be empty"],
   [{ ca_bundle_path: "" }, "ca_bundle_path", "must not be empty"],
   [
+    { ...pkcs12, client_cert_path: "c.pem" },
+    "client_cert_path",
+    "cannot be used together with `client_pkcs12_path`"
+  ],
+  [
+    { ...pkcs12, client_key_path: "c.key" },
+    "client_key_path",
+    "cannot be used together with `client_pkcs12_path`"
+  ],
+  [{ client_pkcs12_path: "c.p12" }, "client_pkcs12_path", "has no effect unless `use_mtls` is true"],
+  [{ client_key_passphrase: "p" }, "client_key_passphrase", "has no effect unless `use_mtls` is true"],
+  [
+    { use_mtls: true, client_cert_path: "c.pem", client_key_passphrase: "p" },
+    "client_key_path",
+    "required with `use_mtls`, unless there is `client_pkcs12_path`"
+  ],
+  [{ ...pkcs12, client_pkcs12_path: "" }, "client_pkcs12_path", "must not be empty"],
+  [{ ...pkcs12, client_key_passphrase: "" }, "client_key_passphrase", "must not be empty"],
+  [{ ...pkcs12, client_pkcs12_path: "a\nb" }, "client_pkcs12_path", "must be the path of a file"],
+  [
     { ...certificate, enforce_https: false, token_url: loopback },
     "token_url",
     "no certificate to present over http"
@@ -308,6 +329,9 @@ const accepted: ReadonlyArray<Keys> = [
   tokenExchange,
   { ...tokenExchange, requested_token_type: idToken },
   { ...certificate, ca_bundle_path: "ca.pem" },
+  { ...certificate, client_key_passphrase: "passphrase" },
+  pkcs12,
+  { ...pkcs12, client_key_passphrase: "passphrase", ca_bundle_path: "ca.pem" },
   { ca_bundle_path: "ca.pem" },
   { scope: "mcp:read mcp:write" },
   { resource: "urn:example:api" },

@@ -63,6 +63,27 @@ describe("OAuthService.getAccessToken", () => {
     }).pipe(Effect.provide(ports.layer))
   })
 
+  it.effect("says when the certificate in use expires, once, and again when it is another", () => {
+    const ports = makePorts()
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      const ask = (serverName: string) => oauth.getAccessToken({ ...request, serverName })
+      yield* ask("plain")
+      Object.assign(ports.certificate, { thumbprint: "first", expiresAt: 1000 })
+      yield* Effect.all([ask("a"), ask("b"), ask("a")])
+      Object.assign(ports.certificate, { thumbprint: "second", expiresAt: 2000 })
+      yield* Effect.all([ask("a"), ask("a")])
+      assert.deepStrictEqual(
+        ports.published.filter(({ _tag }) => _tag === "CertificateInUse"),
+        [
+          { _tag: "CertificateInUse", serverName: "a", expiresAt: 1000 },
+          { _tag: "CertificateInUse", serverName: "b", expiresAt: 1000 },
+          { _tag: "CertificateInUse", serverName: "a", expiresAt: 2000 }
+        ]
+      )
+    }).pipe(Effect.provide(ports.layer))
+  })
+
   it.effect("keeps the token when the secret is rotated", () => {
     const ports = makePorts()
     return Effect.gen(function* () {

@@ -177,6 +177,7 @@ describe("tokenFingerprint", () => {
 
   it.each([
     { client_secret: "rotated" },
+    { use_mtls: true, client_pkcs12_path: "client.p12", client_key_passphrase: "rotated" },
     { private_key: '{"kty":"EC","d":"x"}' },
     { token_endpoint_auth_method: "client_secret_post" }
   ])("stays with %j", async (keys) => {

@@ -96,5 +96,7 @@ const certificateKeys: ReadonlySet<string> = new Set([
   "use_mtls",
   "client_cert_path",
   "client_key_path",
+  "client_pkcs12_path",
+  "client_key_passphrase",
   "ca_bundle_path"
 ])
