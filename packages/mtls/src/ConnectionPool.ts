@@ -54,13 +54,13 @@ const makeSecureContext = ({
   const options: SecureContextOptions = {
     minVersion,
     ...(authorities === undefined ? {} : { ca: authorities }),
-    ...(client === undefined ? {} : { cert: client.chain, key: Redacted.value(client.privateKey) })
+    ...(client === undefined ? {} : Redacted.value(client.material))
   }
   return Effect.try({
     try: () => createSecureContext(options),
     catch: (cause) =>
       new CertificateUnusable({
-        key: client === undefined ? "ca_bundle_path" : "client_cert_path",
+        key: client === undefined ? "ca_bundle_path" : client.file.key,
         problem: `is not accepted for TLS (${codeOf(cause)}). Use a certificate with a stronger key or signature`
       })
   })

@@ -2,7 +2,8 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { OAuthHttp, type OAuthConnection } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { ClientCertificates, type ClientConnection } from "./ClientCertificates.ts"
+import { ClientCertificates } from "./ClientCertificates.ts"
+import type { ClientConnection } from "./ConnectionPools.ts"
 
 /** `OAuthHttp` over the connections of `ClientCertificates`: `use_mtls` and `ca_bundle_path` take effect. */
 export const layerOAuthHttp: Layer.Layer<OAuthHttp, never, ClientCertificates> = Layer.effect(
@@ -17,7 +18,11 @@ export const layerOAuthHttp: Layer.Layer<OAuthHttp, never, ClientCertificates> =
         NodeHttpClient.Dispatcher,
         connection.dispatcher
       )
-      const made: OAuthConnection = { client, certificateThumbprint: connection.certificateThumbprint }
+      const made: OAuthConnection = {
+        client,
+        certificateThumbprint: connection.certificateThumbprint,
+        certificateExpiresAt: connection.certificateExpiresAt
+      }
       known.set(connection, made)
       return made
     })

@@ -1,3 +1,5 @@
+export type { ClientCertificatesOptions } from "./CertificateSources.ts"
 export * from "./ClientCertificates.ts"
 export type { ConnectionPoolOptions } from "./ConnectionPool.ts"
+export type { ClientConnection } from "./ConnectionPools.ts"
 export * from "./MtlsOAuthHttp.ts"

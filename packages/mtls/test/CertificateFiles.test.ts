@@ -12,6 +12,7 @@ import { configWith } from "./MutualTls.ts"
 const TestLayer = ClientCertificates.layer.pipe(Layer.provideMerge(NodeServices.layer))
 
 const secret = canary("file-content")
+const wrongSecret = canary("wrong-passphrase")
 const garbageKey = `-----BEGIN PRIVATE KEY-----\n${secret}\n-----END PRIVATE KEY-----\n`
 const garbageCertificate = `-----BEGIN CERTIFICATE-----\n${secret.replaceAll("-", "")}\n-----END CERTIFICATE-----\n`
 
@@ -53,15 +54,17 @@ interface Names {
   readonly cert?: string
   readonly key?: string
   readonly ca?: string
+  readonly passphrase?: string
 }
 
-const connect = Effect.fnUntraced(function* (directory: string, { ca, cert, key }: Names) {
+const connect = Effect.fnUntraced(function* (directory: string, { ca, cert, key, passphrase }: Names) {
   const { connection } = yield* ClientCertificates
   const at = (name: string) => `${directory}/${name}`
   return yield* connection(
     configWith({
       ...(cert === undefined ? {} : { use_mtls: true, client_cert_path: at(cert) }),
       ...(key === undefined ? {} : { client_key_path: at(key) }),
+      ...(passphrase === undefined ? {} : { client_key_passphrase: passphrase }),
       ...(ca === undefined ? {} : { ca_bundle_path: at(ca) })
     })
   )
@@ -83,8 +86,6 @@ describe("the files of a client certificate", () => {
     { cert: "cert", key: "cert", fault: "key", says: "no PEM private key" },
     { cert: "cert", key: "garbageKey", fault: "key", says: "no PEM private key" },
     { cert: "cert", key: "otherKey", fault: "key", says: "holds another key" },
-    { cert: "encryptedCert", key: "encryptedKey", fault: "key", says: "encrypted private key" },
-    { cert: "cert", key: "oldEncryptedKey", fault: "key", says: "encrypted private key" },
     { cert: "cert", key: "key", ca: "none", fault: "ca", says: "does not exist" },
     { ca: "folder", fault: "ca", says: "cannot be read as a file" },
     { ca: "empty", fault: "ca", says: "holds no PEM certificate" },
@@ -115,6 +116,27 @@ describe("the files of a client certificate", () => {
     Effect.gen(function* () {
       const { directory, thumbprint } = yield* makeDirectory
       assert.strictEqual((yield* connect(directory, names)).certificateThumbprint, thumbprint)
+    }).pipe(Effect.provide(TestLayer))
+  )
+
+  it.effect.each([
+    { cert: "encryptedCert", key: "encryptedKey" },
+    { cert: "cert", key: "oldEncryptedKey" }
+  ])("an encrypted key ($key) is opened with its passphrase only", ({ cert, key }) =>
+    Effect.gen(function* () {
+      const { directory } = yield* makeDirectory
+      assert.isDefined((yield* connect(directory, { cert, key, passphrase: secret })).certificateThumbprint)
+      const wrong = yield* Effect.flip(connect(directory, { cert, key, passphrase: wrongSecret }))
+      assert.strictEqual(
+        wrong.message,
+        `the client certificate cannot be used: \`client_key_passphrase\` does not open the private key in ${directory}/${key}. Check the passphrase, and that the file is whole`
+      )
+      const missing = yield* Effect.flip(connect(directory, { cert, key }))
+      assert.strictEqual(
+        missing.message,
+        `the client certificate cannot be used: \`client_key_passphrase\` is required: the private key is encrypted in ${directory}/${key}. Configure its passphrase, best as \`\${env:…}\``
+      )
+      assertNoCanary([wrong, missing], [secret, wrongSecret])
     }).pipe(Effect.provide(TestLayer))
   )
 
@@ -171,11 +193,11 @@ const unreadableKey = Layer.effect(
   FileSystem.FileSystem,
   Effect.map(FileSystem.FileSystem, (files) => ({
     ...files,
-    readFileString: (path, encoding) =>
+    readFile: (path) =>
       path.endsWith("/key")
         ? Effect.fail(
             PlatformError.systemError({ _tag: "PermissionDenied", module: "FileSystem", method: "readFile" })
           )
-        : files.readFileString(path, encoding)
+        : files.readFile(path)
   }))
 ).pipe(Layer.provide(NodeServices.layer))

@@ -8,16 +8,9 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as net from "node:net"
-import { configOf, configWith, makeMutualTls } from "./MutualTls.ts"
+import { configOf, configWith, makeMutualTls, statusOf } from "./MutualTls.ts"
 
 const TestLayer = ClientCertificates.layer.pipe(Layer.provideMerge(NodeServices.layer))
-
-const request = Effect.fnUntraced(function* ({ dispatcher }: ClientConnection, url: string) {
-  const { origin, pathname } = new URL(url)
-  const response = yield* Effect.promise(() => dispatcher.request({ origin, path: pathname, method: "GET" }))
-  yield* Effect.promise(() => response.body.dump())
-  return response.statusCode
-})
 
 const countConnections = ({ dispatcher }: ClientConnection) => {
   const counter = { connections: 0 }
@@ -36,7 +29,7 @@ describe("ClientCertificates", () => {
       const counter = countConnections(yield* certificates.connection(configOf(alice, caBundlePath)))
       for (let sent = 0; sent < 20; sent++) {
         const connection = yield* certificates.connection(configOf(alice, caBundlePath))
-        assert.strictEqual(yield* request(connection, tokenUrl), 200)
+        assert.strictEqual(yield* statusOf(connection, tokenUrl), 200)
       }
       assert.lengthOf(yield* server.requests, 20)
       // Two, because undici may see the second request before it has seen the end of the first answer.
@@ -84,9 +77,9 @@ describe("ClientCertificates", () => {
       const certificates = yield* Layer.build(ClientCertificates.layer).pipe(
         Effect.updateService(FileSystem.FileSystem, (files) => ({
           ...files,
-          readFileString: (path, encoding) => {
+          readFile: (path) => {
             reads.push(path)
-            return files.readFileString(path, encoding)
+            return files.readFile(path)
           }
         })),
         Effect.map(Context.get(ClientCertificates))
@@ -131,7 +124,7 @@ describe("ClientCertificates", () => {
       ])
       yield* Scope.close(scope, Exit.void)
       for (const closed of connections) {
-        const failure = yield* Effect.exit(request(closed, tokenUrl))
+        const failure = yield* Effect.exit(statusOf(closed, tokenUrl))
         assert.include(String(failure), "ClientDestroyedError")
       }
     }).pipe(Effect.provide(NodeServices.layer))
@@ -143,7 +136,7 @@ describe("ClientCertificates", () => {
       const { connection } = yield* ClientCertificates
       const silent = yield* listenSilently
       const failure = yield* Effect.exit(
-        request(yield* connection(configOf(alice, caBundlePath)), `https://127.0.0.1:${silent}/`)
+        statusOf(yield* connection(configOf(alice, caBundlePath)), `https://127.0.0.1:${silent}/`)
       )
       assert.include(String(failure), "ConnectTimeoutError")
     }).pipe(

@@ -1,3 +1,4 @@
+import type { ClientConnection } from "@secure-mcp/mtls"
 import { type OAuthConfig, decodeOAuthConfig } from "@secure-mcp/oauth-core"
 import { Answer, Certificates, StubAuthorizationServer } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
@@ -56,6 +57,14 @@ export const configOf = (
     client_key_path: client.privateKeyPath,
     ca_bundle_path: caBundlePath
   })
+
+/** The status of the answer to a request over these connections. */
+export const statusOf = Effect.fnUntraced(function* ({ dispatcher }: ClientConnection, url: string) {
+  const { origin, pathname } = new URL(url)
+  const response = yield* Effect.promise(() => dispatcher.request({ origin, path: pathname, method: "GET" }))
+  yield* Effect.promise(() => response.body.dump())
+  return response.statusCode
+})
 
 /** The `x5t#S256` of a certificate whose fingerprint is given the way Node and openssl write it. */
 export const thumbprintOf = (fingerprint: string | undefined): string | undefined =>

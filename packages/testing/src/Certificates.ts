@@ -8,7 +8,7 @@ import type { PlatformError } from "effect/PlatformError"
 import { createHash, KeyObject, webcrypto } from "node:crypto"
 
 export interface CertificateOptions {
-  /** Default 2020-01-01. */
+  /** Default 1970-01-01. */
   readonly notBefore?: Date
   /** Default 2049-01-01. */
   readonly notAfter?: Date
@@ -41,6 +41,8 @@ export interface CertificateAuthority {
   /** For 127.0.0.1, ::1 and localhost. */
   readonly issueServer: (options?: CertificateOptions) => Effect.Effect<IssuedCertificate>
   readonly issueClient: (commonName: string, options?: CertificateOptions) => Effect.Effect<IssuedCertificate>
+  /** PEM of a list of revoked certificates (RFC 5280 §5), good until 2049. */
+  readonly revoke: (certificates: ReadonlyArray<IssuedCertificate>) => Effect.Effect<string>
   /** Writes `<name>-cert.pem` and gives its path. */
   readonly writeTo: (
     directory: string,
@@ -77,12 +79,28 @@ const makeAuthority = Effect.fnUntraced(function* (name: string): Effect.fn.Retu
         ])
       ]),
     issueClient: (commonName, options) => issue(commonName, x509.ExtendedKeyUsage.clientAuth, options),
+    revoke: (certificates) => revocationList(certificate, keys, certificates),
     writeTo: (directory, name) => writeFile(directory, `${name}-cert.pem`, certificatePem)
   }
 })
 
+/** A certificate that vouches for itself, as `self_signed_tls_client_auth` (RFC 8705 §2.2) has them. */
+const selfSignedClient = Effect.fnUntraced(function* (commonName: string, options: CertificateOptions = {}) {
+  const keys = yield* generateKeys(options.keyType ?? "EC")
+  const certificate = yield* Effect.promise(() =>
+    x509.X509CertificateGenerator.createSelfSigned({
+      ...validity(options),
+      name: [{ CN: [commonName] }],
+      keys,
+      extensions: [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])]
+    })
+  )
+  return issuedCertificate(certificate, keys.privateKey, options.passphrase)
+})
+
 export const Certificates = {
   makeAuthority,
+  selfSignedClient,
   /** Options of a certificate whose time is over. */
   expired: { notBefore: new Date("2020-01-01"), notAfter: new Date("2021-01-01") },
   /** Options of a certificate whose time has not come. */
@@ -118,6 +136,27 @@ const makeIssue = (authority: x509.X509Certificate, authorityKeys: webcrypto.Cry
     return issuedCertificate(certificate, keys.privateKey, options.passphrase)
   })
 
+const revocationList = (
+  authority: x509.X509Certificate,
+  { privateKey: signingKey }: webcrypto.CryptoKeyPair,
+  revoked: ReadonlyArray<IssuedCertificate>
+) =>
+  Effect.promise(async () => {
+    const { notAfter: nextUpdate, notBefore: thisUpdate } = validity({})
+    const list = await x509.X509CrlGenerator.create({
+      issuer: authority.subject,
+      thisUpdate,
+      nextUpdate,
+      entries: revoked.map(({ certificatePem }) => ({
+        serialNumber: new x509.X509Certificate(certificatePem).serialNumber,
+        revocationDate: thisUpdate
+      })),
+      signingAlgorithm: { name: "ECDSA", hash: "SHA-256" },
+      signingKey
+    })
+    return list.toString("pem")
+  })
+
 const issuedCertificate = (
   certificate: x509.X509Certificate,
   privateKey: webcrypto.CryptoKey,
@@ -143,9 +182,10 @@ const issuedCertificate = (
   }
 }
 
-// Fixed dates: TLS reads the machine's clock, not Effect's, and a certificate must be the same in every test.
+// Fixed dates: TLS reads the machine's clock, not Effect's, and a certificate must be the same in every test. Those of a
+// TestClock, which starts in 1970, are among them.
 const validity = ({ notAfter, notBefore }: CertificateOptions) => ({
-  notBefore: notBefore ?? new Date("2020-01-01"),
+  notBefore: notBefore ?? new Date(0),
   notAfter: notAfter ?? new Date("2049-01-01")
 })
 

@@ -1,0 +1,31 @@
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { type ClientCertificate, isoDate } from "./ClientCertificate.ts"
+
+/** Warns of a certificate that expires soon, once a day for as long as it is asked to. */
+export const makeExpiryWarnings = () => {
+  const warnedAt = new Map<string, number>()
+  return Effect.fnUntraced(function* (certificate: ClientCertificate) {
+    const { expiresAt, thumbprint } = certificate
+    const now = yield* Clock.currentTimeMillis
+    if (expiresAt - now > Duration.toMillis(warningTime)) return
+    const last = warnedAt.get(thumbprint)
+    if (last !== undefined && now - last < aDay) return
+    warnedAt.set(thumbprint, now)
+    yield* Effect.logWarning(warning(certificate, now))
+  })
+}
+
+const warning = ({ expiresAt, file }: ClientCertificate, now: number): string => {
+  const days = Math.floor((expiresAt - now) / aDay)
+  const when =
+    expiresAt < now
+      ? `expired on ${isoDate(expiresAt)} and is not used`
+      : `expires on ${isoDate(expiresAt)}, in ${days === 1 ? "1 day" : `${days} days`}`
+  return `The client certificate in ${file.path} (\`${file.key}\`) ${when}. Put a new one there; it is used without a restart`
+}
+
+const warningTime = Duration.days(14)
+
+const aDay = Duration.toMillis(Duration.days(1))

@@ -1,0 +1,31 @@
+import * as Effect from "effect/Effect"
+import { execFile } from "node:child_process"
+import { promisify } from "node:util"
+import type { Program } from "./DebianPackage.ts"
+
+/** What `writePkcs12` runs. */
+export const opensslProgram: Program = { names: ["openssl"], debianPackage: "openssl" }
+
+/** Puts a certificate and its key into a PKCS#12 file, encrypted as OpenSSL 3 does (AES-256), or in an older way. */
+export const writePkcs12 = Effect.fnUntraced(function* (options: {
+  readonly certificatePath: string
+  readonly privateKeyPath: string
+  readonly path: string
+  readonly passphrase: string
+  /** More certificates to go into it. */
+  readonly chainPath?: string
+  /** RC2, which OpenSSL 3 reads no more. */
+  readonly legacy?: boolean
+}) {
+  const { certificatePath, chainPath, legacy, passphrase, path, privateKeyPath } = options
+  yield* openssl([
+    ...["pkcs12", "-export"],
+    ...["-in", certificatePath, "-inkey", privateKeyPath, "-out", path, "-passout", `pass:${passphrase}`],
+    ...(chainPath === undefined ? [] : ["-certfile", chainPath]),
+    ...(legacy === true ? ["-legacy"] : [])
+  ])
+  return path
+})
+
+const openssl = (command: ReadonlyArray<string>) =>
+  Effect.promise(() => promisify(execFile)("openssl", command))
