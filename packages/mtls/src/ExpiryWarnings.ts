@@ -22,7 +22,7 @@ const warning = ({ expiresAt, file }: ClientCertificate, now: number): string =>
   const when =
     expiresAt < now
       ? `expired on ${isoDate(expiresAt)} and is not used`
-      : `expires on ${isoDate(expiresAt)}, in ${days === 1 ? "1 day" : `${days} days`}`
+      : `expires on ${isoDate(expiresAt)}, in ${days === 0 ? "less than a day" : days === 1 ? "1 day" : `${days} days`}`
   return `The client certificate in ${file.path} (\`${file.key}\`) ${when}. Put a new one there; it is used without a restart`
 }
 

@@ -1,7 +1,7 @@
 import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
-import { acquisitionDuration, activeTokens, counters } from "./TokenInstruments.ts"
+import { acquisitionDuration, activeTokens, certificateExpiry, counters } from "./TokenInstruments.ts"
 
 /**
  * The Prometheus text format (version 0.0.4) of a registry.
@@ -12,7 +12,7 @@ export const prometheusText = (
   registry: Metric.MetricRegistry,
   tokenServers: ReadonlyArray<string> | undefined
 ): string => {
-  // A gauge belongs to the moment of the scrape: it goes into a copy, and so does not outlive its server.
+  // This gauge belongs to the moment of the scrape: it goes into a copy, and so does not outlive its server.
   const context = Context.make(Metric.MetricRegistry, new Map(registry))
   if (tokenServers !== undefined) {
     for (const [server, count] of countByServer(registry, tokenServers)) {
@@ -53,5 +53,6 @@ const declarationsMissingIn = (samples: string): string =>
 const families = [
   ...Object.values(counters).map(({ name, description }) => ({ name, description, type: "counter" })),
   { ...acquisitionDuration, type: "histogram" },
-  { ...activeTokens, type: "gauge" }
+  { ...activeTokens, type: "gauge" },
+  { ...certificateExpiry, type: "gauge" }
 ]

@@ -57,6 +57,12 @@ export const activeTokens = {
   description: "Tokens that can be served now"
 } as const
 
+/** A Unix time, as Prometheus has them, so that the time left is worked out where it is looked at. */
+export const certificateExpiry = {
+  name: "mcp_oauth_client_certificate_expiry_timestamp_seconds",
+  description: "When the client certificate in use expires, in seconds since the epoch"
+} as const
+
 /** Counts events into a registry. The labels are `server` and, for failures, `reason`: nothing else is known. */
 export const makeRecorder = (registry: Metric.MetricRegistry) => {
   // A context of its own keeps out the attributes of whichever fiber publishes.
@@ -113,7 +119,12 @@ const makeServerRecorder = (server: string, context: Context.Context<never>) => 
     },
     TokenInvalidated: () => count(invalidations),
     TokenExpired: () => count(expirations),
-    TokenRevoked: () => count(revocations)
+    TokenRevoked: () => count(revocations),
+    CertificateInUse: ({ expiresAt }) =>
+      Metric.gauge(certificateExpiry.name, {
+        description: certificateExpiry.description,
+        attributes: { server }
+      }).updateUnsafe(expiresAt / 1000, context)
   })
 }
 

@@ -154,7 +154,8 @@ const revocationList = (
       signingAlgorithm: { name: "ECDSA", hash: "SHA-256" },
       signingKey
     })
-    return list.toString("pem")
+    // The library's own name for it is one that OpenSSL does not know.
+    return x509.PemConverter.encode(list.rawData, "X509 CRL")
   })
 
 const issuedCertificate = (

@@ -1,0 +1,97 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import * as TestClock from "effect/testing/TestClock"
+import { makePolledFiles, pollUntil, pollUntilLogged } from "./PolledFiles.ts"
+
+/** Days on the clock of the test, which starts in 1970. */
+const day = (days: number) => new Date(days * 86_400_000)
+
+const provideFiles = Effect.provide(NodeServices.layer)
+
+describe("the time of a client certificate", () => {
+  it.effect("is known to who asks for connections", () =>
+    Effect.gen(function* () {
+      const { authority, config, connection, putPair } = yield* makePolledFiles
+      yield* putPair(yield* authority.issueClient("client", { notAfter: day(100) }))
+      assert.strictEqual((yield* connection(config)).certificateExpiresAt, day(100).getTime())
+    }).pipe(provideFiles)
+  )
+
+  it.effect("being over, nothing is sent, until a new one is there", () =>
+    Effect.gen(function* () {
+      const { alice, authority, config, connection, isInUse, putPair } = yield* makePolledFiles
+      const short = yield* authority.issueClient("short", { notAfter: day(1) })
+      yield* putPair(short)
+      yield* TestClock.setTime(day(1).getTime())
+      yield* connection(config)
+      yield* TestClock.adjust("1 second")
+      const error = yield* Effect.flip(connection(config))
+      assert.strictEqual(error.key, "client_cert_path")
+      assert.strictEqual(
+        error.problem,
+        `holds a certificate that expired on 1970-01-02T00:00:00.000Z: ${alice.certificatePath}. Put a new one there; it is used without a restart`
+      )
+      yield* putPair(alice)
+      yield* pollUntil(Effect.orElseSucceed(Effect.as(connection(config), true), () => false))
+      assert.isTrue(yield* isInUse(alice))
+    }).pipe(provideFiles)
+  )
+
+  it.effect("not having come, nothing is sent, until it has", () =>
+    Effect.gen(function* () {
+      const { alice, authority, config, connection, putPair } = yield* makePolledFiles
+      yield* putPair(yield* authority.issueClient("early", { notBefore: day(1) }))
+      const error = yield* Effect.flip(connection(config))
+      assert.strictEqual(error.key, "client_cert_path")
+      assert.strictEqual(
+        error.problem,
+        `holds a certificate that is not valid before 1970-01-02T00:00:00.000Z: ${alice.certificatePath}. Check the clock of this machine, or put one there that is valid now`
+      )
+      yield* TestClock.setTime(day(1).getTime())
+      yield* connection(config)
+    }).pipe(provideFiles)
+  )
+
+  it.effect("ends with a warning a day, from 14 days before", () =>
+    Effect.gen(function* () {
+      const { alice, authority, config, connection, logs, putPair } = yield* makePolledFiles
+      yield* putPair(yield* authority.issueClient("client", { notAfter: day(20) }))
+      yield* connection(config)
+      yield* TestClock.setTime(day(5.9).getTime())
+      yield* pollUntil(Effect.succeed(true))
+      assert.deepStrictEqual(logs, [])
+
+      const warned: Array<string> = []
+      for (const [at, says] of [
+        [6, "expires on 1970-01-21T00:00:00.000Z, in 13 days"],
+        [7.1, "expires on 1970-01-21T00:00:00.000Z, in 12 days"],
+        [18.5, "expires on 1970-01-21T00:00:00.000Z, in 1 day"],
+        [19.6, "expires on 1970-01-21T00:00:00.000Z, in less than a day"],
+        [21, "expired on 1970-01-21T00:00:00.000Z and is not used"]
+      ] as const) {
+        yield* TestClock.setTime(day(at).getTime())
+        yield* pollUntilLogged(logs, says)
+        warned.push(
+          `Warn: The client certificate in ${alice.certificatePath} (\`client_cert_path\`) ${says}. Put a new one there; it is used without a restart`
+        )
+      }
+      assert.deepStrictEqual(logs, warned)
+    }).pipe(provideFiles)
+  )
+
+  it.effect("that is nearly over is warned of at once", () =>
+    Effect.gen(function* () {
+      const { authority, config, connection, putPair } = yield* makePolledFiles
+      yield* putPair(yield* authority.issueClient("client", { notAfter: day(3) }))
+      const warnings: Array<string> = []
+      const recorder = Logger.make(({ message }) => {
+        warnings.push(String(message))
+      })
+      yield* connection(config).pipe(Effect.provide(Logger.layer([recorder])))
+      assert.lengthOf(warnings, 1)
+      assert.include(warnings[0], "in 3 days")
+    }).pipe(provideFiles)
+  )
+})

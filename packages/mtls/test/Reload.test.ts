@@ -1,0 +1,160 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it } from "@effect/vitest"
+import { Answer, Certificates } from "@secure-mcp/testing"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FileSystem from "effect/FileSystem"
+import * as TestClock from "effect/testing/TestClock"
+import { statusOf, thumbprintOf } from "./MutualTls.ts"
+import { makePolledFiles, pollUntil, pollUntilLogged } from "./PolledFiles.ts"
+
+/** That many more looks at the files. */
+const pollTimes = (times: number) => {
+  let left = times
+  return pollUntil(Effect.sync(() => (left -= 1) <= 0))
+}
+
+const provideFiles = Effect.provide(NodeServices.layer)
+
+describe("certificate files that change", () => {
+  it.effect("are used without a restart, and shown to the server", () =>
+    Effect.gen(function* () {
+      const { alice, bob, config, connection, isInUse, logs, putPair, server, tokenUrl } =
+        yield* makePolledFiles
+      const before = yield* connection(config)
+      assert.strictEqual(yield* statusOf(before, tokenUrl), 200)
+      yield* putPair(bob)
+      yield* pollUntil(isInUse(bob))
+      const after = yield* connection(config)
+      assert.notStrictEqual(after, before)
+      assert.strictEqual(yield* statusOf(after, tokenUrl), 200)
+      // Whoever chose the connections before the change may still use them.
+      assert.strictEqual(yield* statusOf(before, tokenUrl), 200)
+      const shown = (yield* server.requests).map(({ peerFingerprint256 }) => thumbprintOf(peerFingerprint256))
+      assert.deepStrictEqual(
+        shown,
+        [alice, bob, alice].map(({ thumbprintSha256 }) => thumbprintSha256)
+      )
+      const [line = "", ...others] = logs
+      assert.isTrue(
+        line.startsWith("Info: These certificate files have changed and are used from now on: "),
+        line
+      )
+      assert.include(line, `${alice.certificatePath}, ${alice.privateKeyPath}, `)
+      assert.isTrue(line.endsWith("The client certificate expires on 2049-01-01T00:00:00.000Z"), line)
+      assert.deepStrictEqual(others, [])
+    }).pipe(provideFiles)
+  )
+
+  it.effect("stay as they were in use until both belong together, which is said once", () =>
+    Effect.gen(function* () {
+      const { alice, bob, config, connection, isInUse, logs, putCertificate, putKey, write } =
+        yield* makePolledFiles
+      const before = yield* connection(config)
+      yield* putCertificate(bob)
+      yield* pollUntilLogged(logs, "holds another key")
+      yield* pollTimes(5)
+      assert.lengthOf(logs, 1)
+      assert.isTrue(
+        logs[0]?.startsWith(
+          "Warn: Certificate files have changed and what they held before stays in use: `client_key_path` holds another key"
+        ),
+        logs[0]
+      )
+      assert.strictEqual(yield* connection(config), before)
+
+      yield* write(alice.privateKeyPath, "no key")
+      yield* pollUntilLogged(logs, "no PEM private key")
+      assert.lengthOf(logs, 2)
+      assert.strictEqual(yield* connection(config), before)
+
+      yield* putKey(bob)
+      yield* pollUntilLogged(logs, "used from now on")
+      assert.isTrue(yield* isInUse(bob))
+      assert.lengthOf(logs, 3)
+    }).pipe(provideFiles)
+  )
+
+  it.effect("may be gone for a while", () =>
+    Effect.gen(function* () {
+      const files = yield* FileSystem.FileSystem
+      const { alice, config, connection, logs } = yield* makePolledFiles
+      const before = yield* connection(config)
+      yield* files.rename(alice.privateKeyPath, `${alice.privateKeyPath}.away`)
+      yield* pollUntilLogged(logs, "names a file that does not exist")
+      assert.strictEqual(yield* connection(config), before)
+      yield* files.rename(`${alice.privateKeyPath}.away`, alice.privateKeyPath)
+      yield* pollUntilLogged(logs, "can be used again")
+      assert.strictEqual(yield* connection(config), before)
+      assert.lengthOf(logs, 2)
+    }).pipe(provideFiles)
+  )
+
+  it.effect("do not take the place of a certificate that is valid while theirs is not", () =>
+    Effect.gen(function* () {
+      const { alice, authority, config, connection, isInUse, logs, putPair } = yield* makePolledFiles
+      yield* connection(config)
+      const early = yield* authority.issueClient("early", { notBefore: new Date(3_600_000) })
+      yield* putPair(early)
+      yield* pollUntilLogged(logs, "is not valid before 1970-01-01T01:00:00.000Z")
+      assert.isTrue(yield* isInUse(alice))
+      yield* TestClock.adjust("1 hour")
+      yield* pollUntilLogged(logs, "used from now on")
+      assert.isTrue(yield* isInUse(early))
+    }).pipe(provideFiles)
+  )
+
+  it.effect("are read again when only the authorities are others", () =>
+    Effect.gen(function* () {
+      const { caBundlePath, config, connection, logs, tokenUrl, write } = yield* makePolledFiles
+      const other = yield* Certificates.makeAuthority("Other CA")
+      yield* write(caBundlePath, other.certificatePem)
+      // Not in use yet: nobody looks at the files before somebody asks for them.
+      yield* pollTimes(3)
+      const untrusting = yield* connection(config)
+      assert.include(String(yield* Effect.exit(statusOf(untrusting, tokenUrl))), "certificate")
+      assert.deepStrictEqual(logs, [])
+      yield* write(caBundlePath, "")
+      yield* pollUntilLogged(logs, "`ca_bundle_path` holds no PEM certificate")
+      assert.strictEqual(yield* connection(config), untrusting)
+    }).pipe(provideFiles)
+  )
+
+  it.effect("let requests on the old connections come to their end, and then close them", () =>
+    Effect.gen(function* () {
+      const { bob, config, connection, isInUse, putPair, server, tokenUrl } = yield* makePolledFiles
+      const gate = yield* Deferred.make<void>()
+      yield* server.always("/slow", Answer.held(gate, Answer.json({})))
+      const before = yield* connection(config)
+      const slow = yield* Effect.forkChild(statusOf(before, server.endpoint("/slow")))
+      yield* server.received(1)
+
+      yield* putPair(bob)
+      yield* pollUntil(isInUse(bob))
+      assert.strictEqual(yield* statusOf(before, tokenUrl), 200)
+      yield* pollUntil(refuses(before, tokenUrl))
+
+      yield* Deferred.succeed(gate, undefined)
+      assert.strictEqual(yield* Fiber.join(slow), 200)
+      assert.strictEqual(yield* statusOf(yield* connection(config), tokenUrl), 200)
+    }).pipe(provideFiles)
+  )
+
+  it.effect("are connected to as before when they are put back in time", () =>
+    Effect.gen(function* () {
+      const { alice, bob, config, connection, isInUse, putPair, tokenUrl } = yield* makePolledFiles
+      const before = yield* connection(config)
+      for (const one of [bob, alice]) {
+        yield* putPair(one)
+        yield* pollUntil(isInUse(one))
+      }
+      assert.strictEqual(yield* connection(config), before)
+      yield* pollTimes(20)
+      assert.strictEqual(yield* statusOf(before, tokenUrl), 200)
+    }).pipe(provideFiles)
+  )
+})
+
+const refuses = (connection: Parameters<typeof statusOf>[0], url: string) =>
+  Effect.map(Effect.exit(statusOf(connection, url)), (exit) => String(exit).includes("ClientClosedError"))
