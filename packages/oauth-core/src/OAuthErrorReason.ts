@@ -1,5 +1,6 @@
 import * as Schema from "effect/Schema"
 import { Challenge } from "./Challenge.ts"
+import { clientCertificateAdvice } from "./ConnectionProblem.ts"
 
 /** The configuration asks for something that this composition cannot do. */
 export class Misconfigured extends Schema.TaggedError<Misconfigured>()("Misconfigured", {
@@ -26,11 +27,15 @@ export class CertificateUnusable extends Schema.TaggedError<CertificateUnusable>
 /** No connection, or it broke before the whole answer was there. */
 export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("ConnectionFailed", {
   endpoint: Schema.String,
-  problem: Schema.String
+  problem: Schema.String,
+  /** What to do, where the problem says more than that there was no connection. */
+  advice: Schema.optionalKey(Schema.String),
+  /** The error code of the system, if there was one. */
+  code: Schema.optionalKey(Schema.String)
 }) {
   readonly retryable: boolean = true
   override get message(): string {
-    return `${this.endpoint} could not be reached (${this.problem}). Check the address and that the server is up`
+    return `${this.endpoint} could not be reached (${this.problem}). ${this.advice ?? "Check the address and that the server is up"}`
   }
 }
 
@@ -66,12 +71,17 @@ export class RequestRefused extends Schema.TaggedError<RequestRefused>()("Reques
   /** The error code of RFC 6749 §5.2, when the answer had one. */
   error: Schema.optionalKey(Schema.String),
   /** The server's own words, with everything taken out that is not plain text or that we sent as a secret. */
-  description: Schema.optionalKey(Schema.String)
+  description: Schema.optionalKey(Schema.String),
+  /** Whether the client certificate is what it lacked or did not accept, as far as that can be told (RFC 8705 §2). */
+  clientCertificate: Schema.optionalKey(Schema.Literals(["missing", "refused", "doubtful"]))
 }) {
   readonly retryable: boolean = false
   override get message(): string {
     const detail = [this.error, this.description].filter((part) => part !== undefined).join(": ")
-    const advice = this.error === undefined ? undefined : adviceFor[this.error]
+    const advice =
+      this.error === undefined
+        ? this.clientCertificate && certificateAdviceFor[this.clientCertificate]
+        : adviceFor[this.error]
     return (
       `${this.endpoint} refused the request with HTTP ${this.status}${detail === "" ? "" : ` (${detail})`}` +
       (advice === undefined ? "" : `. ${advice}`)
@@ -87,6 +97,12 @@ const adviceFor: Readonly<Record<string, string>> = {
   invalid_target: "Check `resource` and `audience`",
   invalid_grant: "Log in again",
   unsupported_token_type: "The server cannot revoke a token of this kind, which lives until it expires"
+}
+
+const certificateAdviceFor = {
+  missing: "It asks for a client certificate. See `use_mtls`",
+  refused: `It does not accept the client certificate. ${clientCertificateAdvice}`,
+  doubtful: `It, or a TLS proxy in front of it, may have refused the client certificate. ${clientCertificateAdvice}`
 }
 
 /** The endpoint answered with a redirect, which is never followed with credentials. */

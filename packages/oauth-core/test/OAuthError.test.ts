@@ -52,6 +52,30 @@ const reasons: ReadonlyArray<
     "Check `scope`",
     false
   ],
+  [
+    new Core.ConnectionFailed({ endpoint, problem: "its certificate has expired", advice: "Tell them" }),
+    `${endpoint} could not be reached (its certificate has expired)`,
+    "Tell them",
+    true
+  ],
+  [
+    new Core.RequestRefused({ endpoint, status: 496, clientCertificate: "missing" }),
+    "refused the request with HTTP 496",
+    "It asks for a client certificate. See `use_mtls`",
+    false
+  ],
+  [
+    new Core.RequestRefused({ endpoint, status: 400, clientCertificate: "refused" }),
+    "refused the request with HTTP 400",
+    "It does not accept the client certificate. Check",
+    false
+  ],
+  [
+    new Core.RequestRefused({ endpoint, status: 403, clientCertificate: "doubtful" }),
+    "refused the request with HTTP 403",
+    "may have refused the client certificate. Check",
+    false
+  ],
   [new Core.RequestRefused({ endpoint, status: 404 }), "refused the request with HTTP 404", "", false],
   [
     new Core.RedirectRefused({ endpoint, status: 302 }),

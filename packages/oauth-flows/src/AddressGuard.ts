@@ -60,7 +60,7 @@ const check = Effect.fn("AddressGuard.check")(function* (
   const configured = configuredHosts(request)
   if (host === undefined || configured.includes(host)) return
   const zones = yield* zonesOf(host, lookup).pipe(
-    Effect.mapError(({ code }) => new ConnectionFailed({ endpoint: endpoint.name, problem: code }))
+    Effect.mapError(({ code }) => new ConnectionFailed({ endpoint: endpoint.name, problem: code, code }))
   )
   const suspicious = zones.filter((zone) => zone !== "public")
   if (suspicious.length === 0) return

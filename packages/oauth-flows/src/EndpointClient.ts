@@ -1,5 +1,4 @@
 import {
-  ConnectionFailed,
   EndpointUnavailable,
   Misconfigured,
   OAuthHttp,
@@ -28,7 +27,7 @@ import type { Endpoint } from "./Endpoint.ts"
 import { describeRefusal, type Refuse } from "./ErrorResponse.ts"
 import type { FormParameters } from "./Form.ts"
 import { makeSecretMask } from "./SecretMask.ts"
-import { transportProblem } from "./TransportProblem.ts"
+import { connectionFailed } from "./TransportProblem.ts"
 
 /** A form for an endpoint, without what every form carries: client authentication and correlation id. */
 export interface EndpointForm {
@@ -108,7 +107,7 @@ const makeSend =
     guard.check(message.endpoint, message.request).pipe(
       Effect.andThen(exchange(http, message, useAnswer)),
       Effect.scoped,
-      Effect.catchTag("HttpClientError", (error) => Effect.fail(transportFailure(message.endpoint, error))),
+      Effect.catchTag("HttpClientError", (error) => Effect.fail(transportFailure(message, error))),
       Effect.timeoutOrElse({
         duration: timeout,
         orElse: () =>
@@ -134,7 +133,7 @@ const exchange = Effect.fnUntraced(function* <A>(
       "x-request-id": correlationId
     })
   )
-  const refuse = describeRefusal(endpoint.name, makeSecretMask(secrets))
+  const refuse = describeRefusal(endpoint.name, makeSecretMask(secrets), request.config)
   return yield* judge(endpoint, response, refuse, useAnswer)
 })
 
@@ -189,7 +188,7 @@ const retryAfterSeconds = (headers: Headers.Headers, now: number): number | unde
   return Duration.toSeconds(Duration.min(Headers.retryAfterDelay(parsed.success, now), aYear))
 }
 
-const transportFailure = (endpoint: Endpoint, error: HttpClientError): OAuthErrorReason =>
+const transportFailure = ({ endpoint, request }: EndpointMessage, error: HttpClientError): OAuthErrorReason =>
   Predicate.isTagged(error.reason, "InvalidUrlError")
     ? new Misconfigured({ problem: `${endpoint.name} has no valid URL` })
-    : new ConnectionFailed({ endpoint: endpoint.name, problem: transportProblem(error) })
+    : connectionFailed(endpoint.name, error, request.config)

@@ -1,4 +1,4 @@
-import { RequestRefused } from "@secure-mcp/oauth-core"
+import { type OAuthConfig, RequestRefused } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Predicate from "effect/Predicate"
@@ -13,28 +13,58 @@ export interface Refuse {
   readonly fromFields: (status: number, fields: ResponseFields) => RequestRefused
 }
 
-/** @param endpoint the name of the endpoint for errors */
-export const describeRefusal = (endpoint: string, mask: SecretMask): Refuse => {
-  const fromFields = (status: number, fields: ResponseFields) => {
+/**
+ * @param endpoint the name of the endpoint for errors
+ * @param config of the request, whose client certificate may be what was refused
+ */
+export const describeRefusal = (
+  endpoint: string,
+  mask: SecretMask,
+  config: Pick<OAuthConfig, "useMtls"> = { useMtls: false }
+): Refuse => {
+  const refusal = (
+    status: number,
+    fields: ResponseFields,
+    clientCertificate?: RequestRefused["clientCertificate"]
+  ) => {
     const error = errorCode(fields["error"], mask)
     const description = errorDescription(fields["error_description"], mask)
     return new RequestRefused({
       endpoint,
       status,
       ...(error === undefined ? {} : { error }),
-      ...(description === undefined ? {} : { description })
+      ...(description === undefined ? {} : { description }),
+      ...(clientCertificate === undefined ? {} : { clientCertificate })
     })
   }
   return {
-    fromFields,
+    fromFields: (status, fields) => refusal(status, fields),
     // The status alone says no; a body that cannot be read only takes the explanation away.
     fromBody: (response) =>
       readBody(response).pipe(
-        Effect.map((body) => Result.getOrElse(parseFields(body), () => ({}))),
-        Effect.orElseSucceed(() => ({})),
-        Effect.map((fields) => fromFields(response.status, fields))
+        Effect.orElseSucceed(() => ""),
+        Effect.map((body) =>
+          Result.match(parseFields(body), {
+            onSuccess: (fields) => refusal(response.status, fields),
+            onFailure: () => refusal(response.status, {}, certificateAtFault(response.status, body, config))
+          })
+        )
       )
   }
+}
+
+/**
+ * A proxy that ends TLS in front of the server does not speak OAuth: nginx answers with a page and HTTP 400, or with
+ * statuses of its own where it is configured to pass them on. What the page says is looked at and never shown.
+ */
+const certificateAtFault = (
+  status: number,
+  body: string,
+  { useMtls }: Pick<OAuthConfig, "useMtls">
+): RequestRefused["clientCertificate"] => {
+  if (status === 496 || body.includes("No required SSL certificate was sent")) return "missing"
+  if (status === 495 || body.includes("The SSL certificate error")) return "refused"
+  return useMtls && (status === 400 || status === 403) ? "doubtful" : undefined
 }
 
 const errorCode = (value: unknown, mask: SecretMask): string | undefined =>

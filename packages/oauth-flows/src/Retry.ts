@@ -59,7 +59,7 @@ const withoutConnection: ReadonlySet<string> = new Set([
 ])
 
 const isUnsent = (reason: OAuthErrorReason): boolean =>
-  reason._tag === "ConnectionFailed" && withoutConnection.has(reason.problem)
+  reason._tag === "ConnectionFailed" && reason.code !== undefined && withoutConnection.has(reason.code)
 
 const mayWait = (reason: OAuthErrorReason): boolean =>
   reason.retryable && !Duration.isGreaterThan(retryAfter(reason) ?? Duration.zero, longestRetryAfter)

@@ -160,7 +160,7 @@ describe("connection failures", () => {
       assert.deepStrictEqual(reasonOf(error), {
         _tag: "ConnectionFailed",
         endpoint: `the token endpoint http://127.0.0.1:${port}/token`,
-        problem: "ECONNREFUSED"
+        problem: "connection refused"
       })
       assert.isTrue(error.retryable)
       assert.notInclude(JSON.stringify(error) + error.message, "in-the-query")
@@ -179,7 +179,10 @@ describe("connection failures", () => {
         settle(grants.acquire(requestFor({ token_url: server.endpoint("/token") }), undefined))
       )
       assert.strictEqual(reasonOf(error)["_tag"], "ConnectionFailed")
-      assert.match(error.message, /could not be reached \((?:ECONNRESET|UND_ERR_SOCKET)\)/)
+      assert.match(
+        error.message,
+        /could not be reached \(the connection was (?:reset|closed before an answer came)\)/
+      )
       assert.lengthOf(yield* server.requests, 3)
     })
   )
@@ -195,7 +198,10 @@ describe("connection failures", () => {
       const error = yield* Effect.flip(
         settle(grants.acquire(requestFor({ token_url: server.endpoint("/token") }), undefined))
       )
-      assert.match(error.message, /\(certificate problem: [A-Z_]+\)/)
+      assert.include(
+        error.message,
+        "could not be reached (its certificate is not of an authority that is trusted here). See `ca_bundle_path`"
+      )
       assert.lengthOf(yield* server.requests, 0)
     })
   )

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { OAuthEvent } from "@secure-mcp/oauth-core"
 import { OAuthMetrics } from "@secure-mcp/oauth-metrics"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -40,7 +41,8 @@ describe("prometheus", () => {
         mcp_oauth_token_expirations_total: "counter",
         mcp_oauth_token_revocations_total: "counter",
         mcp_oauth_token_acquisition_duration_seconds: "histogram",
-        mcp_oauth_active_tokens: "gauge"
+        mcp_oauth_active_tokens: "gauge",
+        mcp_oauth_client_certificate_expiry_timestamp_seconds: "gauge"
       })
       const samples = [...families.values()].flatMap((family) => family.samples)
       const valueOf = (name: string, labels: Readonly<Record<string, string>>) =>
@@ -78,7 +80,7 @@ describe("prometheus", () => {
   it.effect("declares every family at a fresh start, without a sample", () =>
     Effect.gen(function* () {
       const families = parsePrometheus(yield* readPrometheus)
-      assert.strictEqual(families.size, 11)
+      assert.strictEqual(families.size, 12)
       assert.deepStrictEqual(
         [...families.values()].flatMap(({ samples }) => samples),
         []
@@ -102,6 +104,31 @@ describe("prometheus", () => {
       ])
       assert.deepStrictEqual(gauges(after), [["a", 0]])
     }).pipe(Effect.provide(Layer.fresh(OAuthMetrics.layer)))
+  )
+
+  it.effect("says when the certificate in use expires, and when the one that took its place does", () =>
+    Effect.gen(function* () {
+      const expiry = Effect.map(
+        readPrometheus,
+        (text) => parsePrometheus(text).get("mcp_oauth_client_certificate_expiry_timestamp_seconds")?.samples
+      )
+      const name = "mcp_oauth_client_certificate_expiry_timestamp_seconds"
+      const inUse = (serverName: string, date: string): OAuthEvent => ({
+        _tag: "CertificateInUse",
+        serverName,
+        expiresAt: Date.parse(date)
+      })
+      yield* publish(
+        hit("plain"),
+        inUse("a", "2027-01-01"),
+        inUse("b", "2028-01-01"),
+        inUse("a", "2029-01-01")
+      )
+      assert.deepStrictEqual(yield* expiry, [
+        { name, labels: { server: "a" }, value: 1_861_920_000 },
+        { name, labels: { server: "b" }, value: 1_830_297_600 }
+      ])
+    }).pipe(fresh(cacheWith()))
   )
 
   it.effect("escapes label values", () =>

@@ -30,9 +30,8 @@ export const StdioCommand = Command.make(
       entry._tag === "Http" ? relayToUpstream(entry, tokenRequest) : runChild(entry, tokenRequest)
     yield* offer.pipe(
       Effect.provide(gatewayServices(config)),
-      Effect.catchTag(
-        ["OAuthError", "Misconfigured", "StoreUnavailable", "RelayError", "CertificateUnusable"],
-        (error) => failCommand(error.message)
+      Effect.catchTag(["OAuthError", "Misconfigured", "StoreUnavailable", "RelayError"], (error) =>
+        failCommand(error.message)
       )
     )
   }, Effect.scoped)

@@ -15,7 +15,8 @@ import * as Redacted from "effect/Redacted"
 import type { Dispatcher } from "undici"
 import { requestHeaders, responseHeaders } from "./ForwardedHeaders.ts"
 import { outgoingBody } from "./RequestBody.ts"
-import { type Exchange, type Upstream, UpstreamFailure } from "./Upstream.ts"
+import type { Exchange, Upstream } from "./Upstream.ts"
+import { upstreamUnreachable } from "./UpstreamUnreachable.ts"
 
 /** An MCP server that speaks Streamable HTTP: exchanges are passed on, with the token added. */
 export const makeHttpUpstream = Effect.fnUntraced(function* (
@@ -29,34 +30,33 @@ export const makeHttpUpstream = Effect.fnUntraced(function* (
     Object.entries(entry.headers).map(([name, value]) => [name.toLowerCase(), Redacted.value(value)])
   )
 
-  const unreachable = (problem: string) =>
-    new UpstreamFailure({ serverName: entry.serverName, reason: "UpstreamUnreachable", problem })
-
-  const send = (exchange: Exchange, dispatcher: Dispatcher, token: Redacted.Redacted | undefined) =>
-    forward(exchange, dispatcher, {
-      origin,
-      path: pathname + search,
-      headers: requestHeaders(
-        exchange.request.headers,
-        token === undefined ? ownHeaders : { ...ownHeaders, authorization: `Bearer ${Redacted.value(token)}` }
-      ),
-      withholdsRefusals: token !== undefined
-    }).pipe(Effect.mapError(unreachable))
+  // The connections are chosen when the token is there: one that is bound to a new certificate is of use only with it.
+  const send = (exchange: Exchange, token: Redacted.Redacted | undefined) =>
+    Effect.flatMap(certificates.connection(entry.oauth), ({ dispatcher }) =>
+      forward(exchange, dispatcher, {
+        origin,
+        path: pathname + search,
+        headers: requestHeaders(
+          exchange.request.headers,
+          token === undefined
+            ? ownHeaders
+            : { ...ownHeaders, authorization: `Bearer ${Redacted.value(token)}` }
+        ),
+        withholdsRefusals: token !== undefined
+      })
+    ).pipe(Effect.mapError((error) => upstreamUnreachable(entry, error)))
 
   return {
     tokenRequest,
     handle: Effect.fnUntraced(function* (exchange) {
-      const { dispatcher } = yield* certificates
-        .connection(entry.oauth)
-        .pipe(Effect.mapError((error) => unreachable(error.message)))
       const request = tokenRequest(exchange.caller)
-      if (request === undefined) return yield* Effect.asVoid(send(exchange, dispatcher, undefined))
+      if (request === undefined) return yield* Effect.asVoid(send(exchange, undefined))
       let attempts = 0
       return yield* withAccessToken(request, (token) => {
         attempts += 1
         return attempts > 1 && exchange.body.rest !== undefined
           ? Effect.succeed(refused(401))
-          : send(exchange, dispatcher, token)
+          : send(exchange, token)
       }).pipe(Effect.provideService(OAuthService, oauth))
     })
   } satisfies Upstream
@@ -72,10 +72,10 @@ interface Destination {
 
 /**
  * Passes one exchange on and its answer back. Succeeds when the answer is written, or when it was withheld;
- * fails, in plain words, while nothing of an answer has been written. Interrupting it hangs up on the server.
+ * fails while nothing of an answer has been written. Interrupting it hangs up on the server.
  */
 const forward = ({ body, request, response }: Exchange, dispatcher: Dispatcher, destination: Destination) =>
-  Effect.callback<AttemptOutcome<void>, string>((resume, signal) => {
+  Effect.callback<AttemptOutcome<void>, Error>((resume, signal) => {
     dispatcher.stream(
       {
         origin: destination.origin,
@@ -100,7 +100,7 @@ const forward = ({ body, request, response }: Exchange, dispatcher: Dispatcher, 
       (error) => {
         if (error === null) resume(Effect.succeed(answered))
         else if (response.headersSent) resume(Effect.sync(() => hangUp(response)))
-        else resume(Effect.fail(describe(error, destination.origin)))
+        else resume(Effect.fail(error))
       }
     )
   })
@@ -125,32 +125,4 @@ const discard = (): Writable => {
 const hangUp = (response: ServerResponse) => {
   response.destroy()
   return answered
-}
-
-/** Node's error code says what went wrong without quoting addresses or headers. */
-const describe = (error: Error, origin: string): string => {
-  const code = "code" in error && typeof error.code === "string" ? error.code : error.name
-  const explanation = explanations[code] ?? code
-  return origin.startsWith("https:") && closed.has(code)
-    ? `${explanation}; if it asks for a client certificate, see \`use_mtls\``
-    : explanation
-}
-
-/** TLS 1.3 refuses a missing certificate after the handshake, and the alert may be lost with the connection. */
-const closed: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"])
-
-const explanations: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "connection refused",
-  ECONNRESET: "the connection was reset",
-  ENOTFOUND: "the host name is unknown",
-  HTTPParserError: "what came back is not HTTP",
-  UND_ERR_SOCKET: "the connection was closed before an answer came",
-  UND_ERR_CONNECT_TIMEOUT: "no connection in time",
-  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: "it asks for a client certificate; see `use_mtls`",
-  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed; see `ca_bundle_path`",
-  SELF_SIGNED_CERT_IN_CHAIN: "its certificate chain is self-signed; see `ca_bundle_path`",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate is not trusted; see `ca_bundle_path`",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its certificate is not trusted; see `ca_bundle_path`",
-  CERT_HAS_EXPIRED: "its certificate has expired",
-  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another host"
 }

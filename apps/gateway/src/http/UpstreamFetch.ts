@@ -10,6 +10,7 @@ import {
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Undici from "undici"
+import { upstreamUnreachable } from "./UpstreamUnreachable.ts"
 
 /** A `fetch` for the MCP server of an entry, and for no other. */
 export type UpstreamFetch = (url: string | URL, init?: Undici.RequestInit) => Promise<Undici.Response>
@@ -17,14 +18,14 @@ export type UpstreamFetch = (url: string | URL, init?: Undici.RequestInit) => Pr
 /**
  * Makes the `fetch` that an MCP client transport uses to talk to the server of an entry: over the entry's
  * connections, with its headers and its token, repeated with another token as `withAccessToken` says. Redirects are not
- * followed. Rejects with an `OAuthError` when no token is to be had.
+ * followed. Rejects with an `OAuthError` when no token is to be had, with an `UpstreamFailure` when the server gives no
+ * answer.
  */
 export const makeUpstreamFetch = Effect.fnUntraced(function* (
   entry: HttpServerEntry,
   tokenRequest: AccessTokenRequest | undefined
 ) {
   const certificates = yield* ClientCertificates
-  const { dispatcher } = yield* certificates.connection(entry.oauth)
   // With the loggers, which must not write where the messages go.
   const services = yield* Effect.context<OAuthService>()
   const { origin } = new URL(entry.url)
@@ -33,7 +34,9 @@ export const makeUpstreamFetch = Effect.fnUntraced(function* (
     const headers = new Undici.Headers(init.headers)
     for (const [name, value] of Object.entries(entry.headers)) headers.set(name, Redacted.value(value))
     if (token !== undefined) headers.set("authorization", `Bearer ${Redacted.value(token)}`)
-    return Effect.promise(() => Undici.fetch(url, { ...init, headers, dispatcher, redirect: "manual" }))
+    return Effect.flatMap(certificates.connection(entry.oauth), ({ dispatcher }) =>
+      Effect.tryPromise(() => Undici.fetch(url, { ...init, headers, dispatcher, redirect: "manual" }))
+    ).pipe(Effect.mapError((error) => upstreamUnreachable(entry, error)))
   }
 
   const fetch: UpstreamFetch = (input, init = {}) => {
