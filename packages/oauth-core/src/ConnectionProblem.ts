@@ -91,11 +91,7 @@ const problems: ReadonlyArray<readonly [RegExp, ConnectionProblem]> = [
   [/^(?:HPE_|HTTPParserError$)/, { problem: "what came back is not HTTP" }],
   [/^DEPTH_ZERO_SELF_SIGNED_CERT$/, { problem: "its certificate is self-signed", advice: checkAuthorities }],
   [
-    /^SELF_SIGNED_CERT_IN_CHAIN$/,
-    { problem: "its certificate chain is self-signed", advice: checkAuthorities }
-  ],
-  [
-    /^(?:UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT(?:_LOCALLY)?|CERT_SIGNATURE_FAILURE)$/,
+    /^(?:UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT(?:_LOCALLY)?|SELF_SIGNED_CERT_IN_CHAIN|CERT_SIGNATURE_FAILURE)$/,
     { problem: "its certificate is not of an authority that is trusted here", advice: checkAuthorities }
   ],
   [

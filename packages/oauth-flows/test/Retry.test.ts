@@ -160,7 +160,8 @@ describe("connection failures", () => {
       assert.deepStrictEqual(reasonOf(error), {
         _tag: "ConnectionFailed",
         endpoint: `the token endpoint http://127.0.0.1:${port}/token`,
-        problem: "connection refused"
+        problem: "connection refused",
+        code: "ECONNREFUSED"
       })
       assert.isTrue(error.retryable)
       assert.notInclude(JSON.stringify(error) + error.message, "in-the-query")

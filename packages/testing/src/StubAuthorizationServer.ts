@@ -19,6 +19,8 @@ export interface StubAuthorizationServerOptions {
     readonly ca?: string
     /** Refuses the connection when there is no certificate by `ca`. Default false: it is only asked for. */
     readonly requireClientCertificate?: boolean
+    /** PEM of the certificates that `ca` revoked. */
+    readonly crl?: string
   }
 }
 
@@ -102,6 +104,7 @@ const createServer = ({ tls }: StubAuthorizationServerOptions): http.Server => {
           key: tls.key,
           cert: tls.cert,
           ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+          ...(tls.crl === undefined ? {} : { crl: tls.crl }),
           requestCert: tls.ca !== undefined,
           rejectUnauthorized: tls.requireClientCertificate ?? false
         })
