@@ -10,6 +10,7 @@ import {
   writePkcs12
 } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { configWith, makeMutualTls, statusOf, thumbprintOf } from "./MutualTls.ts"
@@ -83,6 +84,17 @@ describe("a PKCS#12 file", () => {
       const { directory } = yield* makeFiles
       const first = yield* connect(`${directory}/modern.p12`)
       assert.strictEqual(yield* connect(`${directory}/copy.p12`), first)
+    }).pipe(Effect.provide(TestLayer))
+  )
+
+  it.effect("vouches for servers, too, by the authorities in it: that is how Node reads it", (test) =>
+    Effect.gen(function* () {
+      if (openssl === undefined) return test.skip("there is no openssl")
+      const { directory, tokenUrl } = yield* makeFiles
+      const trusted = yield* connect(`${directory}/chain.p12`)
+      assert.strictEqual(yield* statusOf(trusted, tokenUrl), 200)
+      const untrusted = yield* connect(`${directory}/modern.p12`)
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(statusOf(untrusted, tokenUrl))))
     }).pipe(Effect.provide(TestLayer))
   )
 
