@@ -61,8 +61,8 @@ const make = Effect.gen(function* () {
 })
 
 /** An entry whose own certificates spoil the connection must not close the endpoint for the others. */
-const keyOf = ({ url }: Endpoint, { caBundlePath, clientCertPath }: OAuthConfig): string =>
-  JSON.stringify([url, clientCertPath ?? null, caBundlePath ?? null])
+const keyOf = ({ url }: Endpoint, { caBundlePath, clientCertPath, clientPkcs12Path }: OAuthConfig): string =>
+  JSON.stringify([url, clientCertPath ?? null, clientPkcs12Path ?? null, caBundlePath ?? null])
 
 const classify = (exit: Exit.Exit<unknown, OAuthErrorReason>): CircuitBreaker.Outcome => {
   if (Exit.isSuccess(exit)) return CircuitBreaker.success

@@ -175,8 +175,11 @@ class Registration implements Equal.Equal {
     this.request = request
     this.at = at
     this.asked = asked
-    const { caBundlePath, clientCertPath } = request.config
-    this.#identity = JSON.stringify([at.issuer, at.registrationEndpoint, asked, clientCertPath, caBundlePath])
+    const { caBundlePath, clientCertPath, clientPkcs12Path } = request.config
+    this.#identity = JSON.stringify([
+      ...[at.issuer, at.registrationEndpoint, asked],
+      ...[clientCertPath, clientPkcs12Path, caBundlePath]
+    ])
   }
 
   [Equal.symbol](that: Equal.Equal): boolean {

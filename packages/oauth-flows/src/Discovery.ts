@@ -71,7 +71,7 @@ class Question implements Equal.Equal {
       challenge?.resourceMetadata ?? null,
       [resourceUrl, config.issuer, config.tokenUrl, config.authorizationUrl, config.resource],
       [config.enforceHttps, config.version, config.useMtls],
-      [config.clientCertPath, config.clientKeyPath, config.caBundlePath]
+      [config.clientCertPath, config.clientKeyPath, config.clientPkcs12Path, config.caBundlePath]
     ])
   }
 

@@ -154,6 +154,10 @@ describe("the circuit", () => {
         requestFor({ token_url: tokenUrl, ca_bundle_path: "ca.pem" })
       )
       assert.propertyVal(otherAuthorities, "_tag", "CertificateUnusable")
+      const otherCertificate = yield* server.acquire(
+        requestFor({ token_url: tokenUrl, use_mtls: true, client_pkcs12_path: "client.p12" })
+      )
+      assert.propertyVal(otherCertificate, "_tag", "CertificateUnusable")
     })
   )
 })
