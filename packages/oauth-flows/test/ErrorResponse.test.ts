@@ -1,7 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Answer, StubAuthorizationServer } from "@secure-mcp/testing"
+import type { RequestRefused } from "@secure-mcp/oauth-core"
+import { Answer, assertNoCanary, canary, StubAuthorizationServer } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Redacted from "effect/Redacted"
+import { describeRefusal } from "../src/ErrorResponse.ts"
 import { makeSecretMask } from "../src/SecretMask.ts"
 import { correlationId, makeGrants, reasonOf, requestFor } from "./grants.ts"
 
@@ -135,4 +139,42 @@ describe("the secret mask", () => {
     assert.strictEqual(makeSecretMask([])("a b"), "a b")
     assert.strictEqual(makeSecretMask([Redacted.make("a"), Redacted.make("")])("a b"), "a b")
   })
+})
+
+const secretInThePage = canary("page")
+const page = (title: string) =>
+  `<html><head><title>${title}</title></head><body>${secretInThePage}</body></html>`
+
+const byProxy: ReadonlyArray<
+  readonly [
+    name: string,
+    status: number,
+    body: string,
+    useMtls: boolean,
+    clientCertificate: RequestRefused["clientCertificate"]
+  ]
+> = [
+  ["nginx, which got none", 400, page("400 No required SSL certificate was sent"), false, "missing"],
+  ["nginx, which got a bad one", 400, page("400 The SSL certificate error"), true, "refused"],
+  ["nginx's own status for none", 496, "", true, "missing"],
+  ["nginx's own status for a bad one", 495, "", true, "refused"],
+  ["a page of somebody else", 400, page("Bad Request"), true, "doubtful"],
+  ["nothing", 403, "", true, "doubtful"],
+  ["a page when none was presented", 403, page("Forbidden"), false, undefined],
+  ["a page that is about something else", 404, page("Not Found"), true, undefined],
+  ["the server itself", 400, '{"error":"invalid_request"}', true, undefined],
+  ["JSON without an error", 403, "{}", true, undefined]
+]
+
+describe("a refusal that may be about the client certificate", () => {
+  it.effect.each(byProxy)("by %s (%d)", ([, status, body, useMtls, clientCertificate]) =>
+    Effect.gen(function* () {
+      const refuse = describeRefusal("the token endpoint", makeSecretMask([]), { useMtls })
+      const answer = new Response(body, { status })
+      const request = HttpClientRequest.post("https://as.example/token")
+      const refused = yield* refuse.fromBody(HttpClientResponse.fromWeb(request, answer))
+      assert.strictEqual(refused.clientCertificate, clientCertificate)
+      assertNoCanary([refused, refused.message], secretInThePage)
+    })
+  )
 })

@@ -99,6 +99,51 @@ describe("the problems of a file", () => {
       })
     )
 
+    it.effect("are certificates out of their time, and files that do not open", () =>
+      Effect.gen(function* () {
+        const files = yield* FileSystem.FileSystem
+        const directory = yield* files.makeTempDirectoryScoped()
+        const authority = yield* Certificates.makeAuthority("Test CA")
+        const early = yield* (yield* authority.issueClient("early", Certificates.notYetValid)).writeTo(
+          directory,
+          "early"
+        )
+        const locked = yield* (yield* authority.issueClient("locked", { passphrase: secret })).writeTo(
+          directory,
+          "locked"
+        )
+        const keysOf = ({ certificatePath, privateKeyPath }: typeof early) => ({
+          use_mtls: true,
+          client_cert_path: certificatePath,
+          client_key_path: privateKeyPath
+        })
+        const problems = yield* problemsOf({
+          servers: [
+            { ...entryWith(keysOf(early)), server_name: "early" },
+            { ...entryWith({ ...keysOf(locked), client_key_passphrase: secret }), server_name: "opened" },
+            { ...entryWith(keysOf(locked)), server_name: "locked" },
+            { ...entryWith({ ...keysOf(locked), client_key_passphrase: "wrong" }), server_name: "wrong" },
+            {
+              ...entryWith({
+                use_mtls: true,
+                client_pkcs12_path: locked.certificatePath,
+                client_key_passphrase: secret
+              }),
+              server_name: "no-pkcs12"
+            }
+          ]
+        })
+        const start = (problem: string) => problem.split(" ", 4).join(" ")
+        assert.sameMembers(problems.map(start), [
+          "servers[0].oauth.client_cert_path: holds a certificate",
+          "servers[2].oauth.client_key_passphrase: is required: the",
+          "servers[3].oauth.client_key_passphrase: does not open",
+          "servers[4].oauth.client_pkcs12_path: names no PKCS#12"
+        ])
+        assertNoCanary(problems, secret)
+      })
+    )
+
     it.effect("are the authorities and the certificate of one entry, both", () =>
       Effect.gen(function* () {
         const problems = yield* problemsOf({
