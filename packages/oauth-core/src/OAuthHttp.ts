@@ -24,6 +24,7 @@ export interface OAuthConnection {
 export class OAuthHttp extends Context.Service<
   OAuthHttp,
   {
+    /** The connection to use now: ask for each request, because a certificate may be replaced meanwhile. */
     readonly connection: (config: OAuthConfig) => Effect.Effect<OAuthConnection, CertificateUnusable>
   }
 >()("@secure-mcp/oauth-core/OAuthHttp") {

@@ -177,8 +177,9 @@ class Registration implements Equal.Equal {
     this.asked = asked
     const { caBundlePath, clientCertPath, clientPkcs12Path } = request.config
     this.#identity = JSON.stringify([
-      ...[at.issuer, at.registrationEndpoint, asked],
-      ...[clientCertPath, clientPkcs12Path, caBundlePath]
+      [at.issuer, at.registrationEndpoint],
+      asked,
+      [clientCertPath, clientPkcs12Path, caBundlePath]
     ])
   }
 

@@ -76,8 +76,8 @@ const aptGet = (...command: ReadonlyArray<string>) =>
   promisify(execFile)(
     "flock",
     [
-      ...["--close", "--timeout", "120", join(tmpdir(), "secure-mcp-testing-apt-get.lock")],
-      ...["timeout", "180", "apt-get", "-o", "DPkg::Lock::Timeout=120", ...command]
-    ],
+      ["--close", "--timeout", "120", join(tmpdir(), "secure-mcp-testing-apt-get.lock")],
+      ["timeout", "180", "apt-get", "-o", "DPkg::Lock::Timeout=120", ...command]
+    ].flat(),
     { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } }
   )

@@ -18,14 +18,12 @@ export const writePkcs12 = Effect.fnUntraced(function* (options: {
   readonly legacy?: boolean
 }) {
   const { certificatePath, chainPath, legacy, passphrase, path, privateKeyPath } = options
-  yield* openssl([
-    ...["pkcs12", "-export"],
-    ...["-in", certificatePath, "-inkey", privateKeyPath, "-out", path, "-passout", `pass:${passphrase}`],
-    ...(chainPath === undefined ? [] : ["-certfile", chainPath]),
-    ...(legacy === true ? ["-legacy"] : [])
-  ])
+  const command = [
+    ["pkcs12", "-export"],
+    ["-in", certificatePath, "-inkey", privateKeyPath, "-out", path, "-passout", `pass:${passphrase}`],
+    chainPath === undefined ? [] : ["-certfile", chainPath],
+    legacy === true ? ["-legacy"] : []
+  ]
+  yield* Effect.promise(() => promisify(execFile)("openssl", command.flat()))
   return path
 })
-
-const openssl = (command: ReadonlyArray<string>) =>
-  Effect.promise(() => promisify(execFile)("openssl", command))

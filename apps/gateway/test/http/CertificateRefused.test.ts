@@ -9,13 +9,8 @@ import {
 } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import {
-  makeCertificates,
-  startGatewayFor,
-  startNodeServers,
-  startOpensslServer,
-  untilReloaded
-} from "./CertifiedServers.ts"
+import { makeCertificates, startGatewayFor, startNodeServers, untilReloaded } from "./CertifiedServers.ts"
+import { startOpensslServer } from "./OpensslServer.ts"
 
 const provideFiles = Effect.provide(NodeServices.layer)
 
