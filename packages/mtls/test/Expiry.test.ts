@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as TestClock from "effect/testing/TestClock"
-import { makePolledFiles, pollUntil, pollUntilLogged } from "./PolledFiles.ts"
+import { makePolledFiles } from "./PolledFiles.ts"
 
 /** Days on the clock of the test, which starts in 1970. */
 const day = (days: number) => new Date(days * 86_400_000)
@@ -21,7 +21,7 @@ describe("the time of a client certificate", () => {
 
   it.effect("being over, nothing is sent, until a new one is there", () =>
     Effect.gen(function* () {
-      const { alice, authority, config, connection, isInUse, putPair } = yield* makePolledFiles
+      const { alice, authority, config, connection, isInUse, pollUntil, putPair } = yield* makePolledFiles
       const short = yield* authority.issueClient("short", { notAfter: day(1) })
       yield* putPair(short)
       yield* TestClock.setTime(day(1).getTime())
@@ -56,7 +56,8 @@ describe("the time of a client certificate", () => {
 
   it.effect("ends with a warning a day, from 14 days before", () =>
     Effect.gen(function* () {
-      const { alice, authority, config, connection, logs, putPair } = yield* makePolledFiles
+      const { alice, authority, config, connection, logs, pollUntil, pollUntilLogged, putPair } =
+        yield* makePolledFiles
       yield* putPair(yield* authority.issueClient("client", { notAfter: day(20) }))
       yield* connection(config)
       yield* TestClock.setTime(day(5.9).getTime())
@@ -72,7 +73,7 @@ describe("the time of a client certificate", () => {
         [21, "expired on 1970-01-21T00:00:00.000Z and is not used"]
       ] as const) {
         yield* TestClock.setTime(day(at).getTime())
-        yield* pollUntilLogged(logs, says)
+        yield* pollUntilLogged(says)
         warned.push(
           `Warn: The client certificate in ${alice.certificatePath} (\`client_cert_path\`) ${says}. Put a new one there; it is used without a restart`
         )

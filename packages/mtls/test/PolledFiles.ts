@@ -1,5 +1,7 @@
 import { ClientCertificates } from "@secure-mcp/mtls"
 import type { IssuedCertificate } from "@secure-mcp/testing"
+import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -17,18 +19,28 @@ export const makePolledFiles = Effect.gen(function* () {
   const recorder = Logger.make(({ logLevel, message }) => {
     logs.push(`${logLevel}: ${String(message)}`)
   })
+  const clock = yield* makeWatchedClock
   const { connection } = yield* Layer.build(
     ClientCertificates.layer.pipe(Layer.provide(Logger.layer([recorder])))
-  ).pipe(Effect.flatMap((context) => Effect.provide(ClientCertificates, context)))
+  ).pipe(
+    Effect.flatMap((context) => Effect.provide(ClientCertificates, context)),
+    Effect.provideService(Clock.Clock, clock.watched)
+  )
   const config = configOf(alice, caBundlePath)
   const write = (path: string, text: string) => files.writeFileString(path, text)
   const putCertificate = ({ certificatePem }: IssuedCertificate) =>
     write(alice.certificatePath, certificatePem)
   const putKey = ({ privateKeyPem }: IssuedCertificate) => write(alice.privateKeyPath, privateKeyPem)
 
+  /** Lets the interval pass, and the files be looked at, until this is so; once at least. */
+  const pollUntil = <R>(isSo: Effect.Effect<boolean, never, R>) =>
+    Effect.repeat(Effect.andThen(clock.untilAsleepAgain("10 seconds"), isSo), { until: (so) => so })
+
   return {
     ...mutualTls,
     logs,
+    pollUntil,
+    pollUntilLogged: (text: string) => pollUntil(Effect.sync(() => logs.some((line) => line.includes(text)))),
     config,
     connection,
     write,
@@ -43,13 +55,34 @@ export const makePolledFiles = Effect.gen(function* () {
   }
 })
 
-/** Lets the interval pass, and the files be read, until this is so. */
-export const pollUntil = <R>(isSo: Effect.Effect<boolean, never, R>) =>
-  TestClock.adjust("10 seconds").pipe(
-    Effect.andThen(Effect.promise(() => setImmediate())),
-    Effect.andThen(isSo),
-    Effect.repeat({ until: (so) => so })
-  )
-
-export const pollUntilLogged = (logs: ReadonlyArray<string>, text: string) =>
-  pollUntil(Effect.sync(() => logs.some((line) => line.includes(text))))
+/**
+ * The clock of the test for one fiber that sleeps, works and sleeps again. Its work takes real time, in which the clock
+ * must stand still.
+ */
+const makeWatchedClock = Effect.gen(function* () {
+  const clock = yield* Clock.Clock
+  let sleeps = 0
+  const untilSleeps = (count: number) =>
+    Effect.repeat(
+      Effect.promise(() => setImmediate()),
+      { until: () => sleeps >= count }
+    )
+  return {
+    watched: {
+      ...clock,
+      sleep: (duration: Duration.Duration) =>
+        Effect.suspend(() => {
+          sleeps += 1
+          return clock.sleep(duration)
+        })
+    },
+    untilAsleepAgain: (duration: Duration.Input) =>
+      Effect.suspend(() => {
+        const next = Math.max(sleeps, 1) + 1
+        return untilSleeps(next - 1).pipe(
+          Effect.andThen(TestClock.adjust(duration)),
+          Effect.andThen(untilSleeps(next))
+        )
+      })
+  }
+})

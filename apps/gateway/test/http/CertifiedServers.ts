@@ -140,25 +140,22 @@ export const startGatewayFor = Effect.fnUntraced(function* (
       }
     ]
   })
-  const ask = settle(send(gateway.mcp("remote"), ping))
+  const ask = send(gateway.mcp("remote"), ping)
   return {
     ...gateway,
     ask,
     /** The reason and the words of a failure, without what comes before the reason in every one of them. */
-    failure: Effect.map(ask, (answer) => {
+    failure: Effect.map(settle(ask), (answer) => {
       const { data, message } = failureIn(answer).error
       return { reason: data.reason, message: message.replace(/ \[correlation id .*\]$/, "") }
     })
   }
 })
 
-/** Lets the time of the test pass until this is done. */
+/** Lets the time of the test pass until this is done, for retries; slowly, so that tokens do not expire meanwhile. */
 const settle = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
   const fiber = yield* Effect.forkChild(effect)
-  const tick = Effect.andThen(
-    TestClock.adjust("1 second"),
-    Effect.promise(() => setImmediate())
-  )
+  const tick = Effect.andThen(TestClock.adjust("1 second"), turns(20))
   return yield* Effect.raceFirst(Fiber.join(fiber), Effect.forever(tick))
 })
 
@@ -168,6 +165,12 @@ export const untilReloaded = (logs: ReadonlyArray<string>) => {
   const before = reloads()
   return Effect.andThen(
     TestClock.adjust("10 seconds"),
-    Effect.promise(() => setImmediate())
+    turns(200, () => reloads() > before)
   ).pipe(Effect.repeat({ until: () => reloads() > before }), Effect.asVoid)
 }
+
+/** Leaves the event loop that many turns for what takes no time of the test, unless it is done earlier. */
+const turns = (count: number, isDone = () => false) =>
+  Effect.promise(async () => {
+    for (let turn = 0; turn < count && !isDone(); turn++) await setImmediate()
+  })
