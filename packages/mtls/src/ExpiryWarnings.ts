@@ -7,12 +7,14 @@ import { type ClientCertificate, isoDate } from "./ClientCertificate.ts"
 export const makeExpiryWarnings = () => {
   const warnedAt = new Map<string, number>()
   return Effect.fnUntraced(function* (certificate: ClientCertificate) {
-    const { expiresAt, thumbprint } = certificate
+    const { expiresAt, file, thumbprint } = certificate
     const now = yield* Clock.currentTimeMillis
     if (expiresAt - now > Duration.toMillis(warningTime)) return
-    const last = warnedAt.get(thumbprint)
+    // The same certificate in two files has to be replaced twice.
+    const warned = `${thumbprint} ${file.path}`
+    const last = warnedAt.get(warned)
     if (last !== undefined && now - last < aDay) return
-    warnedAt.set(thumbprint, now)
+    warnedAt.set(warned, now)
     yield* Effect.logWarning(warning(certificate, now))
   })
 }

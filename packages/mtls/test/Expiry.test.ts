@@ -3,10 +3,21 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as TestClock from "effect/testing/TestClock"
+import { configOf } from "./MutualTls.ts"
 import { makePolledFiles } from "./PolledFiles.ts"
 
 /** Days on the clock of the test, which starts in 1970. */
 const day = (days: number) => new Date(days * 86_400_000)
+
+/** What is logged to whoever runs this. */
+const warningsOf = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
+  const warnings: Array<string> = []
+  const recorder = Logger.make(({ message }) => {
+    warnings.push(String(message))
+  })
+  yield* effect.pipe(Effect.provide(Logger.layer([recorder])))
+  return warnings
+})
 
 const provideFiles = Effect.provide(NodeServices.layer)
 
@@ -82,15 +93,27 @@ describe("the time of a client certificate", () => {
     }).pipe(provideFiles)
   )
 
+  it.effect("is warned of for each file that holds it", () =>
+    Effect.gen(function* () {
+      const { authority, caBundlePath, connection, directory } = yield* makePolledFiles
+      const short = yield* authority.issueClient("short", { notAfter: day(3) })
+      const first = yield* short.writeTo(directory, "first")
+      const second = yield* short.writeTo(directory, "second")
+      const warnings = yield* warningsOf(
+        Effect.forEach([first, second, first], (files) => connection(configOf(files, caBundlePath)))
+      )
+      assert.deepStrictEqual(
+        warnings.map((line) => /in (\S+)-cert\.pem /.exec(line)?.[1]),
+        [`${directory}/first`, `${directory}/second`]
+      )
+    }).pipe(provideFiles)
+  )
+
   it.effect("that is nearly over is warned of at once", () =>
     Effect.gen(function* () {
       const { authority, config, connection, putPair } = yield* makePolledFiles
       yield* putPair(yield* authority.issueClient("client", { notAfter: day(3) }))
-      const warnings: Array<string> = []
-      const recorder = Logger.make(({ message }) => {
-        warnings.push(String(message))
-      })
-      yield* connection(config).pipe(Effect.provide(Logger.layer([recorder])))
+      const warnings = yield* warningsOf(connection(config))
       assert.lengthOf(warnings, 1)
       assert.include(warnings[0], "in 3 days")
     }).pipe(provideFiles)

@@ -79,6 +79,44 @@ describe("Certificates", () => {
     })
   )
 
+  it.effect(
+    "a server lets in who is not on its revocation list, or whose self-signed certificate it trusts",
+    () =>
+      Effect.gen(function* () {
+        const authority = yield* Certificates.makeAuthority("CA")
+        const good = yield* authority.issueClient("good")
+        const revoked = yield* authority.issueClient("revoked")
+        const selfSigned = yield* Certificates.selfSignedClient("alone")
+        const { certificatePem: cert, privateKeyPem: key } = yield* authority.issueServer()
+        const lets = Effect.fnUntraced(function* (client: IssuedCertificate, ca: string, crl?: string) {
+          const stub = yield* StubAuthorizationServer.make({
+            tls: { cert, key, ca, requireClientCertificate: true, ...(crl === undefined ? {} : { crl }) }
+          })
+          yield* stub.always("/", Answer.json({}))
+          const options = { ca: authority.certificatePem, agent: false } as const
+          return yield* Effect.callback<boolean>((resume) => {
+            https
+              .get(
+                stub.endpoint("/"),
+                { ...options, cert: client.certificatePem, key: client.privateKeyPem },
+                (response) => {
+                  response.resume()
+                  resume(Effect.succeed(true))
+                }
+              )
+              .on("error", () => resume(Effect.succeed(false)))
+          })
+        })
+        const ca = authority.certificatePem
+        const crl = yield* authority.revoke([revoked])
+        assert.isTrue(yield* lets(revoked, ca))
+        assert.isTrue(yield* lets(good, ca, crl))
+        assert.isFalse(yield* lets(revoked, ca, crl))
+        assert.isTrue(yield* lets(selfSigned, selfSigned.certificatePem))
+        assert.isFalse(yield* lets(selfSigned, ca))
+      })
+  )
+
   it.effect("a key with a passphrase opens with it only", () =>
     Effect.gen(function* () {
       const authority = yield* Certificates.makeAuthority("CA")
