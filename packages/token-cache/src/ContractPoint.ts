@@ -49,6 +49,24 @@ export const contractPoint = (
   )
 })
 
+/** A key of the contract. */
+export const keyNamed = (serverName: string): TokenKey => ({
+  projectId: "token-store-contract",
+  configId: "default",
+  serverName,
+  fingerprint: "0".repeat(64)
+})
+
+/** A point about one key. */
+export const aboutKey = (
+  name: string,
+  serverName: string,
+  check: (store: TokenStore["Service"], key: TokenKey) => ReturnType<Parameters<typeof contractPoint>[2]>
+): ContractPoint => {
+  const key = keyNamed(serverName)
+  return contractPoint(name, [key], (store) => check(store, key))
+}
+
 /** Lets time pass. */
 export const pass = (duration: Duration.Duration): Effect.Effect<void> =>
   Effect.flatMap(ContractTime, (time) => time.pass(duration))
