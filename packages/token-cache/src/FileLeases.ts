@@ -101,9 +101,8 @@ export const openFileLeases = Effect.fnUntraced(function* (path: string) {
     supersede,
     supersedeAll: (address) =>
       change(address, (state, now, number) =>
-        state.given > state.written
-          ? { ...state, endsAt: Math.max(state.endsAt, now), written: number }
-          : undefined
+        // Without a lease there is nobody to be too late.
+        state.given === 0 ? undefined : { ...state, endsAt: Math.max(state.endsAt, now), written: number }
       )
   } satisfies FileLeases
 })

@@ -23,6 +23,8 @@ export const makeMemoryLeases = () => {
       held.set(id, [...of(id), lease])
       return lease
     },
+    /** A number for a write without a lease. */
+    nextNumber: () => (given += 1),
     isLast: (id: string, lease: MemoryLease): boolean => of(id).at(-1) === lease,
     takeBack: (id: string, lease: MemoryLease): void => {
       const others = of(id).filter((one) => one !== lease)

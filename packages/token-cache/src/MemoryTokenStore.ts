@@ -9,6 +9,8 @@ import type { TokenLease } from "./TokenLease.ts"
 import type { TokenStore } from "./TokenStore.ts"
 
 interface Kept extends TokenCacheEntry {
+  /** That of the lease it was written with, or its own. */
+  readonly number: number
   /** Milliseconds on the monotonic clock. */
   readonly endsAt: number
 }
@@ -50,10 +52,14 @@ export const makeMemoryTokenStore = Effect.gen(function* () {
     return found?.token
   }
 
-  const write = (key: TokenKey, token: OAuthToken, timeToLive: Duration.Duration, now: number): void => {
+  const write = (
+    { key, number, token }: Omit<Kept, "endsAt">,
+    timeToLive: Duration.Duration,
+    now: number
+  ): void => {
     const id = tokenKeyString(key)
     kept.delete(id)
-    kept.set(id, { key, token, endsAt: now + Duration.toMillis(timeToLive) })
+    kept.set(id, { key, token, number, endsAt: now + Duration.toMillis(timeToLive) })
     if (kept.size <= capacity) return
     dropEnded(now)
     dropLeastRecentlyUsed()
@@ -75,8 +81,8 @@ export const makeMemoryTokenStore = Effect.gen(function* () {
       }),
       set: (token, keptFor) =>
         Effect.map(currentMoment, (now) => {
-          if (lease.superseded) return false
-          write(key, token, keptFor, now.monotonic)
+          if (lease.superseded || (kept.get(id)?.number ?? 0) > lease.number) return false
+          write({ key, token, number: lease.number }, keptFor, now.monotonic)
           leases.supersede(id, lease)
           return true
         }).pipe(Effect.tap(sweeper.wake)),
@@ -95,7 +101,7 @@ export const makeMemoryTokenStore = Effect.gen(function* () {
     get: (key) => Effect.map(currentMoment, (now) => read(tokenKeyString(key), now.monotonic)),
     set: (key, token, timeToLive) =>
       Effect.map(currentMoment, (now) => {
-        write(key, token, timeToLive, now.monotonic)
+        write({ key, token, number: leases.nextNumber() }, timeToLive, now.monotonic)
         leases.supersede(tokenKeyString(key))
       }).pipe(Effect.andThen(sweeper.wake)),
     remove: (key) =>

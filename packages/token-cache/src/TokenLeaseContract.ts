@@ -124,6 +124,23 @@ export const tokenLeaseContract: ReadonlyArray<ContractPoint> = [
       yield* later.release
     })
   ),
+  aboutKey(
+    "takes what is written late, after the lease was released, unless somebody was faster",
+    "released",
+    (store, key) =>
+      Effect.gen(function* () {
+        const lease = yield* take(store, key)
+        yield* lease.release
+        yield* expect(yield* lease.set(full, long), "refuses a token although none was written since")
+        yield* expectToken(yield* store.get(key), full)
+        yield* store.set(key, plain, long)
+        yield* expect(
+          !(yield* lease.set(full, long)),
+          "replaces a token that was set since the lease was given"
+        )
+        yield* expectToken(yield* store.get(key), plain)
+      })
+  ),
   aboutKey("refuses what is written with a lease after a write without one", "overtaken", (store, key) =>
     Effect.gen(function* () {
       const lease = yield* take(store, key)
