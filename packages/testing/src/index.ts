@@ -1,6 +1,7 @@
 export { Answer } from "./Answer.ts"
 export * from "./Canary.ts"
 export * from "./Certificates.ts"
+export * from "./DebianPackage.ts"
 export type { RecordedRequest } from "./RecordedRequest.ts"
 export * from "./RefusedPort.ts"
 export type { RequestLog } from "./RequestLog.ts"

@@ -1,24 +1,22 @@
 import { assert, beforeAll, describe, layer } from "@effect/vitest"
+import { installationTimeout, requireProgram } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
 import { runGateway, writeConfig } from "../cli/gatewayProcess.ts"
 import { TestLayer } from "../config/configFile.ts"
-import { findChromium, openPage } from "./Chromium.ts"
+import { chromiumProgram, openPage } from "./Chromium.ts"
 import { makeBrowser, makeStateDirectory, startDialogue } from "./commandProcess.ts"
 import { personalEntry, startProtectedServer } from "./ProtectedServer.ts"
 
 describe("a person with a real browser", () => {
   let executable: string | undefined
   beforeAll(async () => {
-    executable = await findChromium()
-  }, 400_000)
+    executable = await requireProgram(chromiumProgram)
+  }, installationTimeout)
 
   layer(TestLayer)((it) => {
     it.effect("logs in to a server of which only the URL is known", (test) =>
       Effect.gen(function* () {
-        if (executable === undefined) {
-          assert.notStrictEqual(process.env["CI"], "true", "CI must have a Chromium")
-          return test.skip("there is no Chromium")
-        }
+        if (executable === undefined) return test.skip("there is no Chromium")
         const server = yield* startProtectedServer({ pointer: "well-known" })
         const config = yield* writeConfig({ servers: [personalEntry(server.url)] })
         const env = { XDG_STATE_HOME: yield* makeStateDirectory }
