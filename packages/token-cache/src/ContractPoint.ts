@@ -22,7 +22,7 @@ export class ContractViolation extends Schema.TaggedError<ContractViolation>()("
 }
 
 /**
- * How time passes while the contract is checked: at most two seconds for each point. By default `TestClock.adjust`,
+ * How time passes while the contract is checked: at most four seconds for each point. By default `TestClock.adjust`,
  * so the points must run under a TestClock. A store that counts time outside of this process, as Redis does, is
  * checked under the live clock with `{ pass: Effect.sleep }`.
  */

@@ -10,11 +10,11 @@ import {
   pass,
   type ContractPoint
 } from "./ContractPoint.ts"
-import { full, long, plain } from "./ContractTokens.ts"
+import { full, long, plain, short } from "./ContractTokens.ts"
 import type { TokenStore } from "./TokenStore.ts"
 
-const brief = Duration.millis(600)
-const afterwards = Duration.millis(700)
+const brief = Duration.millis(1000)
+const afterwards = Duration.millis(1100)
 
 /** Takes a lease that nobody has. */
 const take = (store: TokenStore["Service"], key: TokenKey, timeToLive = long) =>
@@ -78,12 +78,12 @@ export const tokenLeaseContract: ReadonlyArray<ContractPoint> = [
   aboutKey("ends a lease that is not renewed, and no other", "renewed", (store, key) =>
     Effect.gen(function* () {
       yield* store.set(key, full, long)
-      const lease = yield* take(store, key, brief)
-      yield* pass(Duration.millis(400))
+      const lease = yield* take(store, key, short)
+      yield* pass(Duration.millis(1200))
       yield* expect(yield* lease.renew, "does not renew a lease that has not ended")
-      yield* pass(Duration.millis(400))
+      yield* pass(Duration.millis(1200))
       yield* expectTaken(store, key)
-      yield* pass(Duration.millis(400))
+      yield* pass(Duration.millis(900))
       yield* (yield* take(store, key)).release
     })
   ),
