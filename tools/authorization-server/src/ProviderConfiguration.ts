@@ -7,6 +7,7 @@ import {
   type KoaContextWithOIDC,
   type ResourceServer
 } from "oidc-provider"
+import { mutualTlsFeature, type MtlsEndpointAliases } from "./MutualTls.ts"
 import type { ProtectedResource } from "./ProtectedResource.ts"
 import type { TokenStorage } from "./TokenStorage.ts"
 
@@ -23,15 +24,21 @@ export const providerConfiguration = (settings: {
   readonly accessTokenLifetime: () => number
   readonly signingKey: JWK
   readonly storage: TokenStorage
+  /** Over TLS clients may present certificates. */
+  readonly tls: boolean
+  readonly mtlsEndpointAliases: MtlsEndpointAliases | undefined
 }): Configuration => ({
   adapter: settings.storage.adapter,
   clients: [...settings.clients],
   clientDefaults: { id_token_signed_response_alg: "ES256" },
   clientBasedCORS: () => false,
   cookies: { keys: [randomBytes(32).toString("base64url")] },
+  discovery:
+    settings.mtlsEndpointAliases === undefined ? {} : { mtls_endpoint_aliases: settings.mtlsEndpointAliases },
   features: {
     ...machineFeatures(settings.resources),
-    ...interactiveFeatures
+    ...interactiveFeatures,
+    ...(settings.tls ? { mTLS: mutualTlsFeature } : {})
   },
   fetch: (url, options) => {
     const document = settings.clientDocuments[String(url)]
