@@ -46,6 +46,7 @@ const endpointUrls = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
     token_url: config.tokenUrl,
     authorization_url: config.authorizationUrl,
     revocation_url: config.revocationUrl,
+    introspection_url: config.introspectionUrl,
     device_authorization_url: config.deviceAuthorizationUrl,
     issuer: config.issuer
   }
@@ -134,8 +135,14 @@ const certificate = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
       return [problem(key, "has no effect unless `use_mtls` is true")]
     return []
   })
-  return [...contents, ...missing]
+  return [...contents, ...missing, ...introspection(config)]
 }
+
+/** All that is asked there is which certificate a token is bound to. */
+const introspection = ({ introspectionUrl, useMtls }: OAuthConfig): ReadonlyArray<ConfigProblem> =>
+  introspectionUrl === undefined || useMtls
+    ? []
+    : [problem("introspection_url", "has no effect unless `use_mtls` is true")]
 
 /** Names of the token request that the protocol sets; most have a configuration key of their own. */
 const protocolParameters: ReadonlySet<string> = new Set([

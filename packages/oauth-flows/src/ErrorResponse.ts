@@ -1,4 +1,5 @@
 import { RequestRefused } from "@secure-mcp/oauth-core"
+import type { ClientAuthenticationMethod } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Predicate from "effect/Predicate"
@@ -13,8 +14,15 @@ export interface Refuse {
   readonly fromFields: (status: number, fields: ResponseFields) => RequestRefused
 }
 
-/** @param endpoint the name of the endpoint for errors */
-export const describeRefusal = (endpoint: string, mask: SecretMask): Refuse => {
+/**
+ * @param endpoint the name of the endpoint for errors
+ * @param authenticationMethod how the client authenticated, if it did
+ */
+export const describeRefusal = (
+  endpoint: string,
+  mask: SecretMask,
+  authenticationMethod?: ClientAuthenticationMethod
+): Refuse => {
   const fromFields = (status: number, fields: ResponseFields) => {
     const error = errorCode(fields["error"], mask)
     const description = errorDescription(fields["error_description"], mask)
@@ -22,7 +30,8 @@ export const describeRefusal = (endpoint: string, mask: SecretMask): Refuse => {
       endpoint,
       status,
       ...(error === undefined ? {} : { error }),
-      ...(description === undefined ? {} : { description })
+      ...(description === undefined ? {} : { description }),
+      ...(authenticationMethod === undefined ? {} : { authenticationMethod })
     })
   }
   return {
