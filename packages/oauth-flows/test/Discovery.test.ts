@@ -237,6 +237,38 @@ describe("with a client certificate", () => {
     })
   )
 
+  const others = {
+    revocation_endpoint: "https://mtls.as.example/revoke",
+    device_authorization_endpoint: "https://mtls.as.example/device"
+  }
+
+  it.effect("the same goes for revocation and devices, and for a client that has a secret besides", () =>
+    Effect.gen(function* () {
+      const aliases = { ...others, authorization_endpoint: "https://mtls.as.example/authorize" }
+      const { resolved } = yield* makeResolutionOn(documents(aliases))
+      const withSecret = { ...client, ...certificate, client_secret: "s", issuer }
+      const found = yield* resolved.resolve(discoveredRequest(undefined, withSecret))
+      assert.strictEqual(found.client.authenticationMethod, "client_secret_basic")
+      assert.strictEqual(found.revocationEndpoint?.url, others.revocation_endpoint)
+      assert.strictEqual(found.deviceAuthorizationEndpoint?.url, others.device_authorization_endpoint)
+      // A person's browser presents no certificate of ours.
+      assert.strictEqual(found.authorizationEndpoint?.url, `${issuer}/authorize`)
+    })
+  )
+
+  it.effect.each(Object.keys({ ...others, registration_endpoint: "" }))(
+    "an alias of the %s is https, too",
+    (key) =>
+      Effect.gen(function* () {
+        const { resolved } = yield* makeResolutionOn(documents({ [key]: "http://as.example/alias" }))
+        const request = discoveredRequest(undefined, { ...client, ...certificate, issuer })
+        assert.include(
+          (yield* Effect.flip(resolved.resolve(request))).message,
+          `its \`${key}\` must be https`
+        )
+      })
+  )
+
   it.effect("they are held to the same rules", () =>
     Effect.gen(function* () {
       const { resolved } = yield* makeResolutionOn(documents({ token_endpoint: "http://as.example/token" }))
