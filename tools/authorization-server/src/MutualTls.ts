@@ -14,6 +14,8 @@ export const mutualTlsFeature = {
     property === "tls_client_auth_subject_dn" && subjectOf(certificateOf(context)) === expected
 } satisfies NonNullable<Configuration["features"]>["mTLS"]
 
+export const certificateAuthMethods = ["tls_client_auth", "self_signed_tls_client_auth"] as const
+
 /** The provider's own paths, at another origin. */
 export const mtlsEndpointAliases = (origin: string) => ({
   token_endpoint: `${origin}/token`,
@@ -34,7 +36,7 @@ export type MtlsEndpointAliases = ReturnType<typeof mtlsEndpointAliases>
  */
 export const certificateClient = (
   clientId: string,
-  authMethod: "tls_client_auth" | "self_signed_tls_client_auth",
+  authMethod: (typeof certificateAuthMethods)[number],
   certificatePem: string
 ): ClientMetadata => {
   const certificate = new X509Certificate(certificatePem)
@@ -56,7 +58,7 @@ const certificateOf = ({ req: { socket } }: KoaContextWithOIDC): X509Certificate
 
 /** The distinguished name as text, the most specific part first (RFC 4514 §2.1). */
 const subjectOf = (certificate: X509Certificate | undefined): string =>
-  certificate?.subject.split("\n").reverse().join(",") ?? ""
+  certificate?.subject.split("\n").toReversed().join(",") ?? ""
 
 /** RFC 7517 §4.7 */
 const jwkOf = (certificate: X509Certificate) => ({

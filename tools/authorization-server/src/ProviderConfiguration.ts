@@ -7,7 +7,7 @@ import {
   type KoaContextWithOIDC,
   type ResourceServer
 } from "oidc-provider"
-import { mutualTlsFeature, type MtlsEndpointAliases } from "./MutualTls.ts"
+import { certificateAuthMethods, mutualTlsFeature, type MtlsEndpointAliases } from "./MutualTls.ts"
 import type { ProtectedResource } from "./ProtectedResource.ts"
 import type { TokenStorage } from "./TokenStorage.ts"
 
@@ -31,6 +31,7 @@ export const providerConfiguration = (settings: {
   adapter: settings.storage.adapter,
   clients: [...settings.clients],
   clientDefaults: { id_token_signed_response_alg: "ES256" },
+  clientAuthMethods: [...clientAuthMethods, ...(settings.tls ? certificateAuthMethods : [])],
   clientBasedCORS: () => false,
   cookies: { keys: [randomBytes(32).toString("base64url")] },
   discovery:
@@ -65,6 +66,14 @@ export const providerConfiguration = (settings: {
     Grant: 14 * day
   }
 })
+
+const clientAuthMethods = [
+  "client_secret_basic",
+  "client_secret_post",
+  "client_secret_jwt",
+  "private_key_jwt",
+  "none"
+] as const
 
 /** What a machine needs: client credentials for a resource, introspection, revocation. */
 const machineFeatures = (resources: ReadonlyArray<ProtectedResource>) =>
