@@ -74,18 +74,19 @@ export class RequestRefused extends Schema.TaggedError<RequestRefused>()("Reques
   readonly retryable: boolean = false
   override get message(): string {
     const detail = [this.error, this.description].filter((part) => part !== undefined).join(": ")
-    const advice = this.error === undefined ? undefined : this.#adviceFor(this.error)
+    const advice = adviceOn(this)
     return (
       `${this.endpoint} refused the request with HTTP ${this.status}${detail === "" ? "" : ` (${detail})`}` +
       (advice === undefined ? "" : `. ${advice}`)
     )
   }
+}
 
-  #adviceFor(error: string): string | undefined {
-    return error === "invalid_client"
-      ? adviceForClient[this.authenticationMethod ?? "client_secret_basic"]
-      : adviceFor[error]
-  }
+const adviceOn = ({ authenticationMethod, error }: RequestRefused): string | undefined => {
+  if (error === undefined) return undefined
+  return error === "invalid_client"
+    ? adviceForClient[authenticationMethod ?? "client_secret_basic"]
+    : adviceFor[error]
 }
 
 const checkSecret = "Check `client_id`, `client_secret` and `use_basic_auth`"

@@ -61,7 +61,11 @@ const introspect = Effect.fn("CertificateBinding.introspect")(function* ({
     .pipe(
       Effect.filterOrElse(
         ({ active }) => active === true,
-        () => unusableAnswer(endpoint, "it does not say that the token is active")
+        () =>
+          unusableAnswer(
+            endpoint,
+            "it does not call the token active. Check that this client may introspect it"
+          )
       ),
       Effect.catch((reason) =>
         Effect.as(

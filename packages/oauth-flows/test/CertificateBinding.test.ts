@@ -209,12 +209,8 @@ describe("an introspection that brings no answer", () => {
     ["a redirect", Answer.redirect("https://evil.example/"), "redirect"],
     ["a page", Answer.text("<html>"), "it is an HTML or XML page"],
     ["too much", Answer.giantBody(2 * 1024 * 1024), "over 1 MiB"],
-    [
-      "a token that may not be asked about",
-      Answer.json({ active: false }),
-      "does not say that the token is active"
-    ],
-    ["no word about it", Answer.json({ cnf: { "x5t#S256": "x" } }), "does not say that the token is active"]
+    ["a token that may not be asked about", Answer.json({ active: false }), "does not call the token active"],
+    ["no word about it", Answer.json({ cnf: { "x5t#S256": "x" } }), "does not call the token active"]
   ]
 
   it.effect.each(answers)(
