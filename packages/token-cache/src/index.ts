@@ -1,3 +1,4 @@
+export { encryptionKeyProblem } from "./EncryptionKey.ts"
 export { type FileTokenStoreOptions } from "./FileTokenStore.ts"
 export * from "./SingleFlightTokenCache.ts"
 export * from "./TokenCapacity.ts"
