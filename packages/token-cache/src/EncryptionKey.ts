@@ -40,7 +40,8 @@ export const encryptionKeyProblem = (secret: Redacted.Redacted): string | undefi
   const text = Redacted.value(secret).trim()
   const advice = "A good one comes from: openssl rand -base64 32"
   if (text.length < 32) return `is too short: it needs at least 32 characters. ${advice}`
-  if (new Set(text).size < 8) return `is too easy to guess: it needs at least 8 different characters. ${advice}`
+  if (new Set(text).size < 8)
+    return `is too easy to guess: it needs at least 8 different characters. ${advice}`
   return undefined
 }
 
