@@ -21,6 +21,10 @@ const openWith = (options: Omit<RedisConnectionOptions, "url"> & { readonly url:
     Effect.flatMap((services) => Effect.provide(TokenStore, services))
   )
 
+/** What the manual says a user has to be allowed. */
+const permissions =
+  "+hget +hset +hdel +get +set +del +exists +pexpire +persist +zadd +zrem +zrange +zremrangebyscore +time +evalsha +script|load"
+
 /** Tries until the connection is there again, for ten seconds at most. */
 const untilItWorks = <A, E>(effect: Effect.Effect<A, E>) =>
   Effect.retry(effect, { times: 100, schedule: Schedule.spaced("100 millis") }).pipe(Effect.orDie)
@@ -114,10 +118,18 @@ describe("who we are", () => {
     Effect.gen(function* () {
       const password = canary("p@ss:word/")
       const { port } = yield* redis.start(context, {
-        configuration: ["user default off", `user gateway on >${password} ~{mcp-oauth}:* +@all`]
+        configuration: ["user default off", `user gateway on >${password} ~{mcp-oauth}:* ${permissions}`]
       })
       const inside = `redis://gateway:${encodeURIComponent(password)}@127.0.0.1:${port}/0`
-      yield* (yield* openWith({ url: inside })).checkWritable
+      const store = yield* openWith({ url: inside })
+      yield* store.checkWritable
+      const lease = yield* store.lease(keyOf("a"), Duration.minutes(1))
+      assert.isTrue(yield* lease!.set(tokenOf("a"), forever))
+      assert.isTrue(yield* lease!.renew)
+      yield* lease!.release
+      yield* store.set(keyOf("a"), tokenOf("b"), Duration.minutes(1))
+      assert.lengthOf(yield* store.list, 1)
+      assert.strictEqual(text(yield* store.remove(keyOf("a"))), "b")
       const url = `redis://127.0.0.1:${port}`
       yield* (yield* openWith({ url, username: "gateway", password: Redacted.make(password) })).checkWritable
     })
