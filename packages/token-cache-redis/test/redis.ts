@@ -67,7 +67,22 @@ export const layerStore = ({ keyPrefix, previous = [], secret = "one", url }: St
     keyPrefix,
     encryptionKey: secretOf(secret),
     previousKeys: previous.map(secretOf)
-  }).pipe(Layer.provideMerge(RedisConnection.layer({ url: Redacted.make(url) })))
+  }).pipe(
+    Layer.merge(Layer.effectDiscard(leaveNothing(keyPrefix))),
+    Layer.provideMerge(RedisConnection.layer({ url: Redacted.make(url) }))
+  )
+
+/** The Redis of a developer is used by others, too. */
+const leaveNothing = (keyPrefix = "mcp-oauth") =>
+  Effect.flatMap(Redis.Redis, (redis) =>
+    Effect.addFinalizer(() =>
+      redis.send<ReadonlyArray<string>>("KEYS", `{${keyPrefix}}:*`).pipe(
+        Effect.flatMap((keys) => (keys.length === 0 ? Effect.void : redis.send("DEL", ...keys))),
+        Effect.timeout("1 second"),
+        Effect.ignore
+      )
+    )
+  )
 
 export const openStore = (options: StoreOptions) =>
   Effect.map(Layer.build(layerStore(options)), (services) => ({
