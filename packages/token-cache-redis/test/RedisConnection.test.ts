@@ -98,6 +98,27 @@ describe("a Redis that is away", () => {
   )
 })
 
+describe("a Redis that is a node of a cluster", () => {
+  it.live("has all keys in one slot, so that each step can be one script", (context) =>
+    Effect.gen(function* () {
+      const server = yield* redis.start(context, { configuration: ["cluster-enabled yes"] })
+      const { redis: client, store } = yield* openStore({ url: server.url })
+      const allSlots = Array.from({ length: 16_384 }, (_, slot) => String(slot))
+      yield* client.send("CLUSTER", "ADDSLOTS", ...allSlots)
+      yield* untilItWorks(store.set(keyOf("a"), tokenOf("a"), forever))
+      const lease = yield* store.lease(keyOf("a"), Duration.minutes(1))
+      assert.isTrue(yield* lease!.set(tokenOf("b"), Duration.minutes(1)))
+      assert.isTrue(yield* lease!.renew)
+      yield* lease!.release
+      assert.strictEqual(text((yield* store.list)[0]?.token), "b")
+      const keys = yield* client.send<ReadonlyArray<string>>("KEYS", "*")
+      const slots = yield* Effect.forEach(keys, (key) => client.send<number>("CLUSTER", "KEYSLOT", key))
+      assert.strictEqual(new Set(slots).size, 1)
+      assert.strictEqual(text(yield* store.remove(keyOf("a"))), "b")
+    })
+  )
+})
+
 describe("a Redis that does not take a write", () => {
   it.live("says so before a refresh token is used", (context) =>
     Effect.gen(function* () {

@@ -1,6 +1,14 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { installationTimeout, redisProgram, RedisServer, requireProgram } from "@secure-mcp/testing"
+import {
+  Certificates,
+  installationTimeout,
+  redisProgram,
+  RedisServer,
+  requireProgram
+} from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Schedule from "effect/Schedule"
 import { beforeAll } from "vitest"
 import { failureIn, ping, send, serveRaw } from "../http/RawHttp.ts"
@@ -104,6 +112,27 @@ describe("gateways on one Redis", () => {
       assert.strictEqual(authorizations.at(-1), "Bearer token-2")
       assert.lengthOf(yield* tokenEndpoint.requests, 2)
     })
+  )
+
+  it.live("reach it over TLS, as a user of its own", ({ skip }) =>
+    Effect.gen(function* () {
+      const directory = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
+      const authority = yield* Certificates.makeAuthority("Redis CA")
+      const caBundlePath = yield* authority.writeTo(directory, "ca")
+      const files = yield* (yield* authority.issueServer()).writeTo(directory, "redis")
+      const redis = yield* RedisServer.make(program ?? skip("no redis-server"), {
+        tls: { ...files, caBundlePath },
+        configuration: ["user default off", "user gateway on >a-password ~* +@all"]
+      })
+      const { document } = yield* stage(redis.url)
+      const store = { ...document.store, username: "gateway", ca_bundle_path: caBundlePath }
+      const gateway = yield* startGateway({ ...document, store: { ...store, password: "a-password" } })
+      assert.strictEqual(yield* readiness(gateway), "200 ready")
+      const refused = yield* Effect.flip(
+        startGateway({ ...document, store: { ...store, password: "another" } })
+      )
+      assert.include(refused.message, "refuses the user name or the password")
+    }).pipe(Effect.provide(NodeServices.layer))
   )
 
   it.live("do not start without it, and say where it should be", ({ skip }) =>
