@@ -1,24 +1,24 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import type {
   CachedToken,
   OAuthError,
   OAuthEvents,
   OAuthToken,
-  StoreUnavailable
+  StoreUnavailable,
+  TokenCacheRequest,
+  TokenKey
 } from "@secure-mcp/oauth-core"
-import type { TokenCacheRequest, TokenKey } from "@secure-mcp/oauth-core"
 import type { Lead } from "./Decision.ts"
 import { currentMoment, hold, isSameAccessToken, isServable, type HeldToken } from "./HeldToken.ts"
 import { holdLease } from "./RefreshLock.ts"
 import { guardedAcquire, sparing } from "./StoreGuard.ts"
 import { consult, type Consulted } from "./StoredToken.ts"
+import { orWarn } from "./StoreWarning.ts"
 import { makeTokenKeeper, type Kept } from "./TokenKeeper.ts"
 import type { TokenLease } from "./TokenLease.ts"
 import type { TokenStore } from "./TokenStore.ts"
-import { orWarn } from "./StoreWarning.ts"
 
 /** What the leader of an acquisition brings home. */
 export interface Obtained {
@@ -68,14 +68,20 @@ export const makeAcquisition = (
       })
     if (first.adopted !== undefined) return served(first.adopted, "cache")
 
-    const lease = yield* leaseFor(request, first)
+    const asked = (yield* currentMoment).monotonic
+    const lease = yield* leaseFor(request, first).pipe(
+      Effect.tapError((error) => publishFailure(request, first.previous, asked, error))
+    )
     const second = lease === undefined ? first : yield* consultAgain(lease, found, lead, request)
     if (second.adopted !== undefined) return served(second.adopted, "acquired")
     return yield* replace({ request, consulted: second, lease, unread, commit })
   }, Effect.scoped)
 
   /** While the store cannot be asked there is none, and nothing may be used that is good for one use. */
-  const leaseFor = ({ key }: TokenCacheRequest, { previous }: Consulted) => {
+  const leaseFor = (
+    { key }: TokenCacheRequest,
+    { previous }: Consulted
+  ): Effect.Effect<TokenLease | undefined, OAuthError, Scope.Scope> => {
     const lease = holdLease(store, key)
     return previous?.refreshToken === undefined ? orWarn("locked")(lease) : sparing(key.serverName)(lease)
   }
@@ -105,25 +111,33 @@ export const makeAcquisition = (
   })
 
   const acquire = Effect.fnUntraced(function* ({ consulted: { previous }, request, unread }: Replacement) {
-    const { serverName } = request.key
-    const refresh = previous !== undefined
     const start = (yield* currentMoment).monotonic
     const acquisition = guardedAcquire(store, request, previous, unread)
-    const exit = yield* Effect.exit(
+    const token = yield* (
       previous?.refreshToken === undefined ? Effect.interruptible(acquisition) : acquisition
-    )
-    const duration = Duration.millis((yield* currentMoment).monotonic - start)
-    const error = Exit.findErrorOption(exit)
-    if (Exit.isSuccess(exit)) yield* events.publish({ _tag: "TokenAcquired", serverName, duration, refresh })
-    else if (Option.isSome(error))
-      yield* events.publish({
-        _tag: "AcquisitionFailed",
-        serverName,
-        duration,
-        refresh,
-        reason: error.value.reason._tag
-      })
-    return yield* exit
+    ).pipe(Effect.tapError((error) => publishFailure(request, previous, start, error)))
+    yield* events.publish({
+      _tag: "TokenAcquired",
+      serverName: request.key.serverName,
+      duration: yield* since(start),
+      refresh: previous !== undefined
+    })
+    return token
+  })
+
+  const publishFailure = Effect.fnUntraced(function* (
+    { key: { serverName } }: TokenCacheRequest,
+    previous: OAuthToken | undefined,
+    start: number,
+    { reason }: OAuthError
+  ) {
+    yield* events.publish({
+      _tag: "AcquisitionFailed",
+      serverName,
+      duration: yield* since(start),
+      refresh: previous !== undefined,
+      reason: reason._tag
+    })
   })
 
   /** A grant that seems to have ended may have gone on elsewhere: in a process whose lease ran out, or by a login. */
@@ -155,6 +169,9 @@ interface Replacement {
   readonly unread: StoreUnavailable | undefined
   readonly commit: (previous: OAuthToken) => Effect.Effect<void>
 }
+
+const since = (start: number): Effect.Effect<Duration.Duration> =>
+  Effect.map(currentMoment, ({ monotonic }) => Duration.millis(monotonic - start))
 
 const served = (held: HeldToken, source: CachedToken["source"]): Obtained => ({
   result: { token: held.token, source },

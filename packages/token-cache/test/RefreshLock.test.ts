@@ -15,7 +15,7 @@ import {
 } from "@secure-mcp/oauth-core"
 import { SingleFlightTokenCache, TokenStore } from "@secure-mcp/token-cache"
 import { recordLog } from "./fileStores.ts"
-import { keyOf, makeGate, makeServer, requestOf, text, tokenOf } from "./fixtures.ts"
+import { keyOf, makeGate, makeServer, recordEvents, requestOf, text, tokenOf } from "./fixtures.ts"
 
 type Store = TokenStore["Service"]
 
@@ -241,8 +241,9 @@ describe("a process that was stopped while it renewed a token", () => {
 describe("a lock that cannot be asked for", () => {
   const away = Effect.fail(new StoreUnavailable({ problem: "the lock service is down" }))
 
-  it.effect("is not one that somebody has: the refresh token is spared, and the error says why", () =>
-    Effect.gen(function* () {
+  it.effect("is not one that somebody has: the refresh token is spared, and the error says why", () => {
+    const recorded = recordEvents()
+    return Effect.gen(function* () {
       const store = yield* makeStore
       yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)
       const cache = yield* makeCache({ ...store, lease: () => away })
@@ -251,8 +252,13 @@ describe("a lock that cannot be asked for", () => {
       assert.strictEqual(error.reason._tag, "StoreUnavailable")
       assert.include(error.message, "the lock service is down")
       assert.strictEqual(server.count, 0)
-    })
-  )
+      assert.deepInclude(recorded.events.at(-1), {
+        _tag: "AcquisitionFailed",
+        refresh: true,
+        reason: "StoreUnavailable"
+      })
+    }).pipe(Effect.provide(recorded.layer))
+  })
 
   it.effect("does not keep the client from getting its own token", () => {
     const log = recordLog()
