@@ -1,12 +1,17 @@
-import { isPersonalGrant } from "@secure-mcp/oauth-core"
+import { isPersonalGrant, Misconfigured } from "@secure-mcp/oauth-core"
 import { TokenStore } from "@secure-mcp/token-cache"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
 import type { GatewayConfig } from "./config/GatewayConfig.ts"
+import type { StoreSettings } from "./config/StoreSettings.ts"
 
 /**
  * Where the tokens of a configuration are kept. Unless it says otherwise, what a person granted outlives the
  * process, encrypted, and nothing else is written to disk.
  */
 export const gatewayStore = ({ servers, store }: GatewayConfig) => {
+  if (store.type === "redis") return redisStore(store)
   const files = TokenStore.layerFileSystem({
     directory: store.directory,
     previousKeys: store.previousEncryptionKeys,
@@ -16,3 +21,33 @@ export const gatewayStore = ({ servers, store }: GatewayConfig) => {
   const isNeeded = servers.some(({ oauth }) => oauth !== undefined && isPersonalGrant(oauth.grantType))
   return store.type === undefined && isNeeded ? TokenStore.layerPersonGrants(files) : TokenStore.layerMemory
 }
+
+/** The client of Redis is loaded only where it is needed: a process that is started for each session pays for it. */
+const redisStore = ({ caBundlePath, encryptionKey, url, ...store }: StoreSettings) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      if (url === undefined || encryptionKey === undefined)
+        return yield* new Misconfigured({ problem: "Redis needs `store.url` and `store.encryption_key`" })
+      const { RedisConnection, RedisTokenStore } = yield* Effect.promise(
+        () => import("@secure-mcp/token-cache-redis")
+      )
+      const authorities = caBundlePath === undefined ? undefined : yield* readAuthorities(caBundlePath)
+      return RedisTokenStore.layer({
+        encryptionKey,
+        previousKeys: store.previousEncryptionKeys,
+        keyPrefix: store.keyPrefix
+      }).pipe(
+        Layer.provide(
+          RedisConnection.layer({ url, authorities, username: store.username, password: store.password })
+        )
+      )
+    })
+  )
+
+const readAuthorities = (path: string) =>
+  FileSystem.FileSystem.use((files) => files.readFileString(path)).pipe(
+    Effect.mapError(
+      ({ reason }) =>
+        new Misconfigured({ problem: `\`store.ca_bundle_path\` cannot be read (${reason._tag}): ${path}` })
+    )
+  )

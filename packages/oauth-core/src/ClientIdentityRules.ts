@@ -55,7 +55,7 @@ const authenticationMethod = (config: OAuthConfig): ReadonlyArray<ConfigProblem>
       return config.privateKey === undefined ? refuse(`"${method}" needs \`private_key\``) : []
     case "tls_client_auth":
     case "self_signed_tls_client_auth":
-      return config.useMtls ? [] : refuse(`"${method}" needs \`use_mtls\``)
+      return certificateAuthentication(config, method)
     case "none":
       return grantType === "client_credentials"
         ? refuse(
@@ -65,6 +65,27 @@ const authenticationMethod = (config: OAuthConfig): ReadonlyArray<ConfigProblem>
     default:
       return []
   }
+}
+
+/**
+ * The server has to know the certificate before (RFC 8705 §2.1.2, §2.2.2), so the client is not registered on the fly;
+ * and it authenticates by that alone (RFC 6749 §2.3).
+ */
+const certificateAuthentication = (
+  config: OAuthConfig,
+  method: "tls_client_auth" | "self_signed_tls_client_auth"
+): ReadonlyArray<ConfigProblem> => {
+  const refuse = (message: string) => problem("token_endpoint_auth_method", `"${method}" needs ${message}`)
+  const unused = { client_secret: config.clientSecret, private_key: config.privateKey }
+  return [
+    ...(config.useMtls ? [] : [refuse("`use_mtls`")]),
+    ...(config.clientId === undefined && config.clientMetadataUrl === undefined
+      ? [refuse("the `client_id` under which the server knows the certificate")]
+      : []),
+    ...Object.entries(unused)
+      .filter(([, value]) => value !== undefined)
+      .map(([key]) => problem(key, `has no effect with \`token_endpoint_auth_method\` "${method}"`))
+  ]
 }
 
 const privateKey = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {

@@ -134,6 +134,8 @@ const fields = {
   caBundlePath: Schema.optionalKey(Schema.String),
   /** Revocation endpoint (RFC 7009 §2). */
   revocationUrl: Schema.optionalKey(Schema.String),
+  /** Introspection endpoint (RFC 7662 §2): says which certificate an opaque token is bound to. */
+  introspectionUrl: Schema.optionalKey(Schema.String),
   /** Refuse a token that lacks a requested scope. */
   validateScopes: withDefault(Schema.Boolean, true),
   /** Added to the token request. */
@@ -178,6 +180,7 @@ const wireNames = {
   clientKeyPassphrase: "client_key_passphrase",
   caBundlePath: "ca_bundle_path",
   revocationUrl: "revocation_url",
+  introspectionUrl: "introspection_url",
   validateScopes: "validate_scopes",
   additionalParams: "additional_params",
   customHeaders: "custom_headers"

@@ -48,6 +48,7 @@ const endpointUrls = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
     token_url: config.tokenUrl,
     authorization_url: config.authorizationUrl,
     revocation_url: config.revocationUrl,
+    introspection_url: config.introspectionUrl,
     device_authorization_url: config.deviceAuthorizationUrl,
     issuer: config.issuer
   }
@@ -132,7 +133,11 @@ const certificate = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
     .filter(([, path]) => path !== undefined && /[\r\n]|-----BEGIN/.test(path))
     .map(([key]) => problem(key, "must be the path of a file, not what is in it"))
   if (!config.useMtls) {
-    const unused = Object.entries({ ...files, client_key_passphrase: config.clientKeyPassphrase })
+    const unused = Object.entries({
+      ...files,
+      client_key_passphrase: config.clientKeyPassphrase,
+      introspection_url: config.introspectionUrl
+    })
       .filter(([, value]) => value !== undefined)
       .map(([key]) => problem(key, "has no effect unless `use_mtls` is true"))
     return [...contents, ...unused]

@@ -1,5 +1,6 @@
 import * as Schema from "effect/Schema"
 import { Challenge } from "./Challenge.ts"
+import { ClientAuthenticationMethod } from "./ClientAuthenticationMethod.ts"
 import { clientCertificateAdvice } from "./ConnectionProblem.ts"
 
 /** The configuration asks for something that this composition cannot do. */
@@ -72,16 +73,15 @@ export class RequestRefused extends Schema.TaggedError<RequestRefused>()("Reques
   error: Schema.optionalKey(Schema.String),
   /** The server's own words, with everything taken out that is not plain text or that we sent as a secret. */
   description: Schema.optionalKey(Schema.String),
+  /** How the client authenticated, where the request did that. */
+  authenticationMethod: Schema.optionalKey(ClientAuthenticationMethod),
   /** Whether the client certificate is what it lacked or did not accept, as far as that can be told (RFC 8705 §2). */
   clientCertificate: Schema.optionalKey(Schema.Literals(["missing", "refused", "doubtful"]))
 }) {
   readonly retryable: boolean = false
   override get message(): string {
     const detail = [this.error, this.description].filter((part) => part !== undefined).join(": ")
-    const advice =
-      this.error === undefined
-        ? this.clientCertificate && certificateAdviceFor[this.clientCertificate]
-        : adviceFor[this.error]
+    const advice = adviceOn(this)
     return (
       `${this.endpoint} refused the request with HTTP ${this.status}${detail === "" ? "" : ` (${detail})`}` +
       (advice === undefined ? "" : `. ${advice}`)
@@ -89,8 +89,28 @@ export class RequestRefused extends Schema.TaggedError<RequestRefused>()("Reques
   }
 }
 
+const adviceOn = ({ authenticationMethod, clientCertificate, error }: RequestRefused): string | undefined => {
+  if (error === undefined) return clientCertificate && certificateAdviceFor[clientCertificate]
+  return error === "invalid_client"
+    ? adviceForClient[authenticationMethod ?? "client_secret_basic"]
+    : adviceFor[error]
+}
+
+const checkSecret = "Check `client_id`, `client_secret` and `use_basic_auth`"
+const checkCertificate =
+  "Check `client_id`, and that the server knows the certificate in `client_cert_path` as this client's"
+
+/** What to do about `invalid_client` depends on what the client proved itself with. */
+const adviceForClient: Readonly<Record<ClientAuthenticationMethod, string>> = {
+  client_secret_basic: checkSecret,
+  client_secret_post: checkSecret,
+  private_key_jwt: "Check `client_id`, `private_key` and `private_key_id`",
+  tls_client_auth: checkCertificate,
+  self_signed_tls_client_auth: checkCertificate,
+  none: "Check `client_id`, and that the server takes it without authentication"
+}
+
 const adviceFor: Readonly<Record<string, string>> = {
-  invalid_client: "Check `client_id`, `client_secret` and `use_basic_auth`",
   unauthorized_client: "Allow this grant for the client at the authorization server",
   unsupported_grant_type: "Allow this grant at the authorization server",
   invalid_scope: "Check `scope`",
@@ -124,6 +144,26 @@ export class InvalidResponse extends Schema.TaggedError<InvalidResponse>()("Inva
   readonly retryable: boolean = false
   override get message(): string {
     return `${this.endpoint} gave an answer that cannot be used: ${this.problem}`
+  }
+}
+
+/** The token that was granted is bound to another client certificate than ours (RFC 8705 §3), so it is of no use to us. */
+export class CertificateBindingMismatch extends Schema.TaggedError<CertificateBindingMismatch>()(
+  "CertificateBindingMismatch",
+  {
+    /** Who gave the token. */
+    endpoint: Schema.String,
+    /** `x5t#S256` of the certificate that was presented there. */
+    certificateThumbprint: Schema.String
+  }
+) {
+  readonly retryable: boolean = false
+  override get message(): string {
+    return (
+      `${this.endpoint} gave a token that is bound to another certificate than the one presented ` +
+      `(\`client_cert_path\`, x5t#S256 ${this.certificateThumbprint}). ` +
+      "Check that no TLS proxy before the authorization server passes on a certificate of its own"
+    )
   }
 }
 
@@ -245,6 +285,7 @@ export const OAuthErrorReason = Schema.Union([
   RequestRefused,
   RedirectRefused,
   InvalidResponse,
+  CertificateBindingMismatch,
   InsufficientScope,
   CircuitOpen,
   UpstreamUnauthorized,

@@ -149,14 +149,40 @@ const refused: ReadonlyArray<readonly [keys: Keys, path: string, message: string
     '"private_key_jwt" needs `private_key`'
   ],
   [
-    { token_endpoint_auth_method: "tls_client_auth" },
+    { ...discovered, client_secret: undefined, token_endpoint_auth_method: "tls_client_auth" },
     "token_endpoint_auth_method",
     '"tls_client_auth" needs `use_mtls`'
   ],
   [
-    { token_endpoint_auth_method: "self_signed_tls_client_auth" },
+    { ...discovered, client_secret: undefined, token_endpoint_auth_method: "self_signed_tls_client_auth" },
     "token_endpoint_auth_method",
     '"self_signed_tls_client_auth" needs `use_mtls`'
+  ],
+  [
+    {
+      ...discovered,
+      ...certificate,
+      client_id: undefined,
+      client_secret: undefined,
+      token_endpoint_auth_method: "self_signed_tls_client_auth"
+    },
+    "token_endpoint_auth_method",
+    "needs the `client_id` under which the server knows the certificate"
+  ],
+  [
+    { ...certificate, token_endpoint_auth_method: "tls_client_auth" },
+    "client_secret",
+    'has no effect with `token_endpoint_auth_method` "tls_client_auth"'
+  ],
+  [
+    {
+      ...certificate,
+      client_secret: undefined,
+      private_key: pem,
+      token_endpoint_auth_method: "self_signed_tls_client_auth"
+    },
+    "private_key",
+    'has no effect with `token_endpoint_auth_method` "self_signed_tls_client_auth"'
   ],
   [{ token_endpoint_auth_method: "none" }, "token_endpoint_auth_method", "must authenticate the client"],
   [{ private_key: "secret" }, "private_key", "must be a private key as PEM"],
@@ -268,6 +294,17 @@ const refused: ReadonlyArray<readonly [keys: Keys, path: string, message: string
 
   [{ revocation_url: "http://auth.example/revoke" }, "revocation_url", "must be https"],
   [{ revocation_url: "revoke" }, "revocation_url", "must be an absolute http(s) URL"],
+  [{ ...certificate, introspection_url: "http://auth.example/introspect" }, "introspection_url", "over http"],
+  [
+    { ...certificate, introspection_url: "introspect" },
+    "introspection_url",
+    "must be an absolute http(s) URL"
+  ],
+  [
+    { introspection_url: "https://auth.example/introspect" },
+    "introspection_url",
+    "has no effect unless `use_mtls` is true"
+  ],
   [{ validate_scopes: null }, "validate_scopes", "Expected boolean"],
 
   [{ token_env: "1TOKEN" }, "token_env", "names of environment variables"],
@@ -311,6 +348,15 @@ const accepted: ReadonlyArray<Keys> = [
     token_endpoint_auth_method: "private_key_jwt"
   },
   { ...certificate, client_secret: undefined, token_endpoint_auth_method: "tls_client_auth" },
+  {
+    ...discovered,
+    ...certificate,
+    client_id: undefined,
+    client_secret: undefined,
+    client_metadata_url: "https://gateway.example/client.json",
+    token_endpoint_auth_method: "self_signed_tls_client_auth"
+  },
+  { ...certificate, introspection_url: "https://mtls.auth.example/introspect" },
   { ...discovered, client_id: undefined, client_secret: undefined, client_name: "Gateway" },
   { ...discovered, client_id: undefined, client_metadata_url: "https://gateway.example/client.json?v=1" },
   { ...discovered, client_id: undefined, client_secret: undefined, token_endpoint_auth_method: "none" },

@@ -90,6 +90,16 @@ const reasons: ReadonlyArray<
     false
   ],
   [
+    new Core.CertificateBindingMismatch({
+      endpoint,
+      certificateThumbprint: "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"
+    }),
+    `${endpoint} gave a token that is bound to another certificate than the one presented (\`client_cert_path\`, ` +
+      "x5t#S256 bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2)",
+    "Check that no TLS proxy",
+    false
+  ],
+  [
     new Core.InsufficientScope({ missing: ["a", "b"] }),
     "lacks the scope a b",
     "take it out of `scope`",
@@ -139,6 +149,24 @@ describe("OAuthError", () => {
   ])("says what to do about %s", (code) => {
     const refused = new Core.RequestRefused({ endpoint, status: 400, error: code })
     assert.match(refused.message, new RegExp(`\\(${code}\\)\\. [A-Z]`))
+  })
+
+  it.each([
+    ["client_secret_basic", "`client_secret` and `use_basic_auth`"],
+    ["client_secret_post", "`client_secret` and `use_basic_auth`"],
+    ["private_key_jwt", "`private_key` and `private_key_id`"],
+    ["tls_client_auth", "`client_cert_path`"],
+    ["self_signed_tls_client_auth", "`client_cert_path`"],
+    ["none", "without authentication"]
+  ] as const)("says what to do about invalid_client for %s", (authenticationMethod, advice) => {
+    const refused = new Core.RequestRefused({
+      endpoint,
+      status: 401,
+      error: "invalid_client",
+      authenticationMethod
+    })
+    assert.include(refused.message, "(invalid_client). Check `client_id`")
+    assert.include(refused.message, advice)
   })
 
   it("names server, reason and correlation id, whatever they are", () => {

@@ -178,6 +178,12 @@ describe("tokenFingerprint", () => {
   it.each([
     { client_secret: "rotated" },
     { use_mtls: true, client_pkcs12_path: "client.p12", client_key_passphrase: "rotated" },
+    {
+      use_mtls: true,
+      client_cert_path: "c.pem",
+      client_key_path: "c.key",
+      introspection_url: "https://auth.example/introspect"
+    },
     { private_key: '{"kty":"EC","d":"x"}' },
     { token_endpoint_auth_method: "client_secret_post" }
   ])("stays with %j", async (keys) => {

@@ -1,15 +1,21 @@
 import { InvalidResponse } from "@secure-mcp/oauth-core"
+import type { OAuthErrorReason } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
+import type { HttpClientError } from "effect/http/HttpClientError"
+import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Predicate from "effect/Predicate"
 import type { Endpoint } from "./Endpoint.ts"
-import type { UseAnswer } from "./EndpointClient.ts"
+import type { Refuse } from "./ErrorResponse.ts"
 import { readBody } from "./ResponseBody.ts"
 import { parseFields, type ResponseFields } from "./ResponseFields.ts"
 
 /** The fields of a successful answer. Some servers put the error of RFC 6749 §5.2 into a 200. */
 export const readAnswerFields =
-  (endpoint: Endpoint): UseAnswer<ResponseFields> =>
-  (response, refuse) =>
+  (endpoint: Endpoint) =>
+  (
+    response: HttpClientResponse,
+    refuse: Refuse
+  ): Effect.Effect<ResponseFields, OAuthErrorReason | HttpClientError> =>
     readBody(response).pipe(
       Effect.catchTag("UnusableBody", ({ problem }) => unusableAnswer(endpoint, problem)),
       Effect.flatMap((body) =>

@@ -41,6 +41,8 @@ export const AuthorizationServerMetadata = Schema.Struct({
   /** RFC 9207 §3 */
   authorizationResponseIssParameterSupported: Flag,
   clientIdMetadataDocumentSupported: Flag,
+  /** RFC 8705 §3.3 */
+  tlsClientCertificateBoundAccessTokens: Flag,
   mtlsEndpointAliases: Schema.optionalKey(MtlsEndpointAliases)
 }).pipe(
   Schema.encodeKeys({
@@ -55,6 +57,7 @@ export const AuthorizationServerMetadata = Schema.Struct({
     codeChallengeMethodsSupported: "code_challenge_methods_supported",
     authorizationResponseIssParameterSupported: "authorization_response_iss_parameter_supported",
     clientIdMetadataDocumentSupported: "client_id_metadata_document_supported",
+    tlsClientCertificateBoundAccessTokens: "tls_client_certificate_bound_access_tokens",
     mtlsEndpointAliases: "mtls_endpoint_aliases"
   })
 )

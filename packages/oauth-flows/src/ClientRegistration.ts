@@ -38,6 +38,10 @@ export const clientMetadata = Effect.fnUntraced(function* (
     ...(redirectUri === undefined ? deviceGrant : codeGrant(redirectUri)),
     token_endpoint_auth_method: method,
     ...(scope === undefined ? {} : { scope }),
+    // RFC 8705 §3.4: only who says so beforehand gets tokens that are bound to its certificate.
+    ...(config.useMtls && metadata.tlsClientCertificateBoundAccessTokens === true
+      ? { tls_client_certificate_bound_access_tokens: true }
+      : {}),
     ...(method === "private_key_jwt" ? { jwks: publicKeySet(yield* privateKey(config)) } : {})
   }
 })

@@ -44,6 +44,8 @@ const documentedMethod = (
   config: OAuthConfig,
   metadata: AuthorizationServerMetadata | undefined
 ): ClientAuthenticationMethod => {
+  const { tokenEndpointAuthMethod: method } = config
+  if (method === "tls_client_auth" || method === "self_signed_tls_client_auth") return method
   if (config.privateKey === undefined) return "none"
   const supported = metadata?.tokenEndpointAuthMethodsSupported ?? ["private_key_jwt"]
   return supported.includes("private_key_jwt") ? "private_key_jwt" : "none"

@@ -5,7 +5,7 @@ import {
   RedirectRefused,
   RequestTimeout
 } from "@secure-mcp/oauth-core"
-import type { GrantRequest, OAuthErrorReason } from "@secure-mcp/oauth-core"
+import type { ClientAuthenticationMethod, GrantRequest, OAuthErrorReason } from "@secure-mcp/oauth-core"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -46,16 +46,20 @@ export interface EndpointMessage {
   readonly message: HttpClientRequest.HttpClientRequest
   /** What it carries that must not be shown, should the server echo it. */
   readonly secrets: ReadonlyArray<Redacted.Redacted>
+  /** How the client authenticates with it, if it does. */
+  readonly authenticationMethod?: ClientAuthenticationMethod | undefined
 }
 
 /**
  * Makes the result of a 2xx answer. Runs while the connection is open and within the timeout.
  *
  * @param refuse for an answer that turns out to be a refusal all the same
+ * @param certificateThumbprint `x5t#S256` (RFC 8705 §3.1) of the certificate that was presented, if one was
  */
 export type UseAnswer<A> = (
   response: HttpClientResponse,
-  refuse: Refuse
+  refuse: Refuse,
+  certificateThumbprint: string | undefined
 ) => Effect.Effect<A, OAuthErrorReason | HttpClientError>
 
 /** Sends messages to the endpoints of authorization servers, and to nobody they should not go to. */
@@ -95,7 +99,8 @@ const makePost =
           request: form.request,
           endpoint: form.endpoint,
           message: formMessage(form, authentication),
-          secrets: secretsOf(form, authentication)
+          secrets: secretsOf(form, authentication),
+          authenticationMethod: form.client.authenticationMethod
         },
         useAnswer
       )
@@ -120,10 +125,10 @@ const makeSend =
 
 const exchange = Effect.fnUntraced(function* <A>(
   http: OAuthHttp["Service"],
-  { endpoint, message, request, secrets }: EndpointMessage,
+  { authenticationMethod, endpoint, message, request, secrets }: EndpointMessage,
   useAnswer: UseAnswer<A>
 ) {
-  const { client } = yield* http.connection(request.config)
+  const { certificateThumbprint, client } = yield* http.connection(request.config)
   const { correlationId } = request
   // The scope aborts what is left of the exchange, so an answer that is not read to its end lets go of the connection.
   const response = yield* HttpClient.withScope(client).execute(
@@ -133,8 +138,9 @@ const exchange = Effect.fnUntraced(function* <A>(
       "x-request-id": correlationId
     })
   )
-  const refuse = describeRefusal(endpoint.name, makeSecretMask(secrets), request.config)
-  return yield* judge(endpoint, response, refuse, useAnswer)
+  const { useMtls } = request.config
+  const refuse = describeRefusal(endpoint.name, makeSecretMask(secrets), { useMtls, authenticationMethod })
+  return yield* judge(endpoint, response, refuse, useAnswer(response, refuse, certificateThumbprint))
 })
 
 const formMessage = ({ endpoint, headers, parameters }: EndpointForm, auth: ClientAuthentication) =>
@@ -158,10 +164,10 @@ const judge = <A>(
   endpoint: Endpoint,
   response: HttpClientResponse,
   refuse: Refuse,
-  useAnswer: UseAnswer<A>
+  use: ReturnType<UseAnswer<A>>
 ): Effect.Effect<A, OAuthErrorReason | HttpClientError> => {
   const { status } = response
-  if (status >= 200 && status < 300) return useAnswer(response, refuse)
+  if (status >= 200 && status < 300) return use
   if (status === 429 || status >= 500) return Effect.flatMap(unavailable(endpoint, response), Effect.fail)
   if (status >= 400) return Effect.flatMap(refuse.fromBody(response), Effect.fail)
   return Effect.fail(new RedirectRefused({ endpoint: endpoint.name, status }))

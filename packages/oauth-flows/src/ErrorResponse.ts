@@ -1,4 +1,4 @@
-import { type OAuthConfig, RequestRefused } from "@secure-mcp/oauth-core"
+import { type ClientAuthenticationMethod, RequestRefused } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Predicate from "effect/Predicate"
@@ -13,14 +13,22 @@ export interface Refuse {
   readonly fromFields: (status: number, fields: ResponseFields) => RequestRefused
 }
 
+/** What a refusal may be about. */
+interface RefusedClient {
+  /** Whether it was to present a certificate (`use_mtls`). */
+  readonly useMtls: boolean
+  /** How it authenticated, if it did. */
+  readonly authenticationMethod?: ClientAuthenticationMethod | undefined
+}
+
 /**
  * @param endpoint the name of the endpoint for errors
- * @param config of the request, whose client certificate may be what was refused
+ * @param client who was refused
  */
 export const describeRefusal = (
   endpoint: string,
   mask: SecretMask,
-  config: Pick<OAuthConfig, "useMtls"> = { useMtls: false }
+  { authenticationMethod, useMtls }: RefusedClient = { useMtls: false }
 ): Refuse => {
   const refusal = (
     status: number,
@@ -34,6 +42,7 @@ export const describeRefusal = (
       status,
       ...(error === undefined ? {} : { error }),
       ...(description === undefined ? {} : { description }),
+      ...(authenticationMethod === undefined ? {} : { authenticationMethod }),
       ...(clientCertificate === undefined ? {} : { clientCertificate })
     })
   }
@@ -46,7 +55,7 @@ export const describeRefusal = (
         Effect.map((body) =>
           Result.match(parseFields(body), {
             onSuccess: (fields) => refusal(response.status, fields),
-            onFailure: () => refusal(response.status, {}, certificateAtFault(response.status, body, config))
+            onFailure: () => refusal(response.status, {}, certificateAtFault(response.status, body, useMtls))
           })
         )
       )
@@ -60,7 +69,7 @@ export const describeRefusal = (
 const certificateAtFault = (
   status: number,
   body: string,
-  { useMtls }: Pick<OAuthConfig, "useMtls">
+  useMtls: boolean
 ): RequestRefused["clientCertificate"] => {
   if (status === 496 || body.includes("No required SSL certificate was sent")) return "missing"
   if (status === 495 || body.includes("The SSL certificate error")) return "refused"

@@ -1,9 +1,6 @@
 import type { OAuthConfig } from "@secure-mcp/oauth-core"
-import * as Base64Url from "effect/encoding/Base64Url"
-import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
+import { jwtClaims } from "./JwtClaims.ts"
 
 /** A longer lifetime is taken for this one: ten years, in seconds. */
 const longest = 10 * 365 * 24 * 60 * 60
@@ -35,15 +32,8 @@ const readSeconds = (value: unknown): number | undefined => {
   return Predicate.isNumber(value) ? value : undefined
 }
 
-const Claims = Schema.fromJsonString(Schema.Struct({ exp: Schema.Finite }))
-
-/** RFC 7519 §4.1.4. The signature is not checked: the claim only decides when we ask for the next token. */
+/** RFC 7519 §4.1.4 */
 const secondsToExpiryOf = (accessToken: string, issuedAt: number): number | undefined => {
-  const [, payload, signature] = accessToken.split(".")
-  if (payload === undefined || signature === undefined) return undefined
-  return Result.getSuccess(Base64Url.decodeString(payload)).pipe(
-    Option.flatMap(Schema.decodeUnknownOption(Claims)),
-    Option.map(({ exp }) => exp - issuedAt / 1000),
-    Option.getOrUndefined
-  )
+  const exp = jwtClaims(accessToken)?.["exp"]
+  return Predicate.isNumber(exp) && Number.isFinite(exp) ? exp - issuedAt / 1000 : undefined
 }

@@ -3,6 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
+import { checkCertificateBinding } from "./CertificateBinding.ts"
 import { EndpointClient } from "./EndpointClient.ts"
 import type { FormParameters } from "./Form.ts"
 import type { ResolvedClient } from "./ResolvedClient.ts"
@@ -11,7 +12,8 @@ import { readTokenResponse } from "./TokenResponse.ts"
 
 /**
  * Asks the token endpoint for a token, once (RFC 6749 §3.2), with the additional parameters and headers of the
- * configuration. They never replace what the protocol sets.
+ * configuration. They never replace what the protocol sets. A token that is bound to another certificate than ours
+ * is refused.
  *
  * @param parameters what the grant asks with
  * @param scope what was granted if the answer does not say (RFC 6749 §5.1, §6)
@@ -27,7 +29,8 @@ export const requestToken = Effect.fn("TokenRequest.requestToken")(function* (
   yield* Effect.logDebug(`Asking ${endpoint.name}`)
   // Its life is counted from here, because the server may have begun to count before the answer was on its way.
   const issuedAt = yield* Clock.currentTimeMillis
-  const token = yield* endpointClient.post(
+  const readToken = readTokenResponse({ config: request.config, endpoint, issuedAt, scope })
+  const { certificateThumbprint, token } = yield* endpointClient.post(
     {
       request,
       endpoint,
@@ -35,8 +38,14 @@ export const requestToken = Effect.fn("TokenRequest.requestToken")(function* (
       parameters: { ...Record.map(additionalParams, asText), ...parameters },
       headers: customHeaders
     },
-    readTokenResponse({ config: request.config, endpoint, issuedAt, scope })
+    (response, refuse, certificateThumbprint) =>
+      Effect.map(readToken(response, refuse), (token) => ({
+        certificateThumbprint,
+        token
+      }))
   )
+  const { accessToken } = token
+  yield* checkCertificateBinding({ accessToken, request, client, endpoint, certificateThumbprint })
   yield* Effect.logInfo(`Got a token from ${endpoint.name}`)
   return token
 })

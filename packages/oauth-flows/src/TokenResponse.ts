@@ -1,12 +1,14 @@
 import { InsufficientScope, OAuthToken } from "@secure-mcp/oauth-core"
 import type { OAuthConfig, OAuthErrorReason } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
+import type { HttpClientError } from "effect/http/HttpClientError"
+import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { isFilled, readAnswerFields, unusableAnswer } from "./AnswerFields.ts"
 import type { Endpoint } from "./Endpoint.ts"
-import type { UseAnswer } from "./EndpointClient.ts"
+import type { Refuse } from "./ErrorResponse.ts"
 import type { ResponseFields } from "./ResponseFields.ts"
 import { type Scope, scopeNames } from "./Scope.ts"
 import { tokenLife } from "./TokenLife.ts"
@@ -22,8 +24,11 @@ export interface TokenResponseContext {
 
 /** Makes a token of a successful answer (RFC 6749 §5.1), and of every deviation from it that real servers send. */
 export const readTokenResponse =
-  (context: TokenResponseContext): UseAnswer<OAuthToken> =>
-  (response, refuse) =>
+  (context: TokenResponseContext) =>
+  (
+    response: HttpClientResponse,
+    refuse: Refuse
+  ): Effect.Effect<OAuthToken, OAuthErrorReason | HttpClientError> =>
     readAnswerFields(context.endpoint)(response, refuse).pipe(
       Effect.flatMap((fields) =>
         Effect.fromResult(readToken(fields, context)).pipe(

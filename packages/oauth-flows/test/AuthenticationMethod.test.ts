@@ -61,5 +61,11 @@ describe("how a configured client authenticates", () => {
     assert.strictEqual(methodOf(secret, ["client_secret_basic"]), "none")
     assert.strictEqual(methodOf({ private_key: key }, ["private_key_jwt", "none"]), "private_key_jwt")
     assert.strictEqual(methodOf({ private_key: key }, ["none"]), "none")
+    const selfSigned = {
+      ...certificate,
+      client_id: "c",
+      token_endpoint_auth_method: "self_signed_tls_client_auth"
+    }
+    assert.strictEqual(methodOf(selfSigned), "self_signed_tls_client_auth")
   })
 })

@@ -6,7 +6,9 @@ import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/testing/TestClock"
 import { createPublicKey, generateKeyPairSync } from "node:crypto"
 import { grantedClient } from "../src/Client.ts"
+import { clientMetadata } from "../src/ClientRegistration.ts"
 import { belongsTo } from "../src/ResolvedClient.ts"
+import { decodeConfig } from "./grants.ts"
 import {
   discoveredRequest,
   makeResolvedClients,
@@ -78,6 +80,33 @@ describe("a registration", () => {
       assert.deepStrictEqual(body?.["jwks"], { keys: [jwk] })
       assert.isTrue(createPublicKey({ key: jwk, format: "jwk" }).equals(publicKey))
     })
+  )
+
+  const bindings = [
+    [true, true, true],
+    [true, false, undefined],
+    [true, undefined, undefined],
+    [false, true, undefined]
+  ] as const
+
+  it.effect.each(bindings)(
+    "with a certificate (%s), where the server offers it (%s), asks for bound tokens: %s (RFC 8705 §3.4)",
+    ([use_mtls, offered, asked]) =>
+      Effect.gen(function* () {
+        const config = decodeConfig({
+          grant_type: "authorization_code",
+          client_id: undefined,
+          client_secret: undefined,
+          ...(use_mtls ? { use_mtls, client_cert_path: "c.pem", client_key_path: "c.key" } : {})
+        })
+        const metadata = {
+          issuer: "https://as.example",
+          tokenEndpoint: "https://as.example/token",
+          ...(offered === undefined ? {} : { tlsClientCertificateBoundAccessTokens: offered })
+        }
+        const body: Record<string, unknown> = yield* clientMetadata(config, metadata, redirectUri, undefined)
+        assert.strictEqual(body["tls_client_certificate_bound_access_tokens"], asked)
+      })
   )
 
   it.effect("for another device asks for the device grant and no redirect URI", () =>

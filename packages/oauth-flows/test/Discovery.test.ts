@@ -118,8 +118,6 @@ describe("discovery of the protected resource", () => {
   )
 })
 
-const issuer = "https://as.example"
-
 const places = [
   [
     "https://as.example",
@@ -210,41 +208,6 @@ describe("discovery of the authorization server", () => {
       const found = yield* resolved.resolve(discoveredRequest(resourceUrl, client))
       assert.strictEqual(found.issuer, as.url)
       assert.isUndefined(found.revocationEndpoint)
-    })
-  )
-})
-
-describe("with a client certificate", () => {
-  const alias = "https://mtls.as.example/token"
-  const certificate = { use_mtls: true, client_cert_path: "c.pem", client_key_path: "c.key" }
-  const documents = (aliases: object) => ({
-    [`${issuer}/.well-known/oauth-authorization-server`]: {
-      ...metadataOf(issuer),
-      mtls_endpoint_aliases: aliases
-    }
-  })
-
-  it.effect("the endpoints for it are used, and without one they are not (RFC 8705 §5)", () =>
-    Effect.gen(function* () {
-      const { resolved } = yield* makeResolutionOn(documents({ token_endpoint: alias }))
-      const presented = yield* resolved.resolve(
-        discoveredRequest(undefined, { ...client, ...certificate, issuer })
-      )
-      assert.strictEqual(presented.tokenEndpoint.url, alias)
-      assert.strictEqual(presented.revocationEndpoint?.url, `${issuer}/revoke`)
-      const plainly = yield* resolved.resolve(discoveredRequest(undefined, { ...client, issuer }))
-      assert.strictEqual(plainly.tokenEndpoint.url, `${issuer}/token`)
-    })
-  )
-
-  it.effect("they are held to the same rules", () =>
-    Effect.gen(function* () {
-      const { resolved } = yield* makeResolutionOn(documents({ token_endpoint: "http://as.example/token" }))
-      const request = discoveredRequest(undefined, { ...client, ...certificate, issuer })
-      assert.include(
-        (yield* Effect.flip(resolved.resolve(request))).message,
-        "its `token_endpoint` must be https"
-      )
     })
   )
 })

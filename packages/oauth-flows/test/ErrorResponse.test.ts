@@ -78,6 +78,7 @@ describe("a refusal (RFC 6749 §5.2)", () => {
       assert.deepStrictEqual(reasonOf(error), {
         _tag: "RequestRefused",
         endpoint: `the token endpoint ${url}`,
+        authenticationMethod: "client_secret_basic",
         ...expected
       })
       assert.isFalse(error.retryable)

@@ -107,6 +107,7 @@ describe("revocation (RFC 7009)", () => {
       const error = yield* Effect.flip(grants.revoke(request(), token("the-refresh-token")))
       assert.deepStrictEqual(reasonOf(error), {
         _tag: "RequestRefused",
+        authenticationMethod: "client_secret_basic",
         endpoint: `the revocation endpoint ${server.endpoint("/revoke")}`,
         status: 400,
         error: "unsupported_token_type",

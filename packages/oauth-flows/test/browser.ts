@@ -3,12 +3,31 @@ import * as Effect from "effect/Effect"
 /** What a person fills in, by the names of the fields. */
 type Answers = Readonly<Record<string, string>>
 
+/** How a page is asked for. */
+type Fetch = (
+  url: string,
+  init: {
+    readonly method: string
+    readonly redirect: "manual"
+    readonly headers: Record<string, string>
+    readonly body: URLSearchParams | null
+  }
+) => Promise<{
+  readonly headers: Pick<Headers, "get" | "getSetCookie">
+  readonly text: () => Promise<string>
+}>
+
 /**
  * Goes through the pages of an authorization server as a person with a browser does: follows redirects, sends every
  * form back with its hidden fields and the answers it has a field for. Ends at the first address that begins with
  * `end`, at a page without a form, or at one that was answered before; gives the address.
  */
-export const browse = (start: string, end: string, answers: Answers) =>
+export const browse = (
+  start: string,
+  end: string,
+  answers: Answers,
+  open: Fetch = (url, init) => fetch(url, init)
+) =>
   Effect.promise(async () => {
     const cookies = new Map<string, string>()
     let next = start
@@ -16,7 +35,7 @@ export const browse = (start: string, end: string, answers: Answers) =>
     let form: URLSearchParams | null = null
     for (let page = 0; page < 20; page++) {
       if (next.startsWith(end)) return next
-      const answer: Response = await fetch(next, {
+      const answer: Awaited<ReturnType<Fetch>> = await open(next, {
         method: form === null ? "GET" : "POST",
         redirect: "manual",
         headers: { cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join("; ") },

@@ -17,7 +17,9 @@ import * as Fiber from "effect/Fiber"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Random from "effect/Random"
+import * as References from "effect/References"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
@@ -78,6 +80,20 @@ export const settle = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effec
   )
   return yield* Effect.raceFirst(Fiber.join(fiber), Effect.forever(tick))
 })
+
+/** Every line that an effect logs, of every level. */
+export const makeLog = () => {
+  const lines: Array<string> = []
+  const collect = Logger.make((options) => {
+    lines.push(Logger.formatJson.log(options))
+  })
+  const record = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    effect.pipe(
+      Effect.provide(Logger.layer([collect])),
+      Effect.provideService(References.MinimumLogLevel, "All")
+    )
+  return { lines, record }
+}
 
 /** The reason of an error as plain data. */
 export const reasonOf = ({ reason }: OAuthError): Readonly<Record<string, unknown>> =>

@@ -1,9 +1,8 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { type ChildProcess, spawn } from "node:child_process"
-import * as net from "node:net"
 import type { Program } from "./DebianPackage.ts"
-import { listenOnLoopback } from "./LoopbackListener.ts"
+import { freePort } from "./FreePort.ts"
 
 /** What `startNginx` runs. */
 export const nginxProgram: Program = { names: ["nginx"], debianPackage: "nginx" }
@@ -27,6 +26,7 @@ export const startNginx = Effect.fnUntraced(function* (options: NginxOptions) {
   for (const [name, content] of Object.entries(contents)) {
     yield* files.writeFileString(`${directory}/${name}`, content, { mode: 0o600 })
   }
+  // Nobody keeps the port until nginx has it.
   for (let attempt = 1; ; attempt++) {
     const port = yield* freePort
     yield* files.writeFileString(`${directory}/nginx.conf`, configuration(directory, port, options.server))
@@ -36,9 +36,6 @@ export const startNginx = Effect.fnUntraced(function* (options: NginxOptions) {
     if (attempt === 5) return yield* Effect.die(new Error(`nginx does not start: ${failure}`))
   }
 })
-
-/** Nobody keeps the port until nginx has it, hence the attempts. */
-const freePort = Effect.scoped(Effect.map(listenOnLoopback(net.createServer()), ({ port }) => port))
 
 const configuration = (directory: string, port: number, server: string) => `
 daemon off;

@@ -22,7 +22,7 @@ export class ContractViolation extends Schema.TaggedError<ContractViolation>()("
 }
 
 /**
- * How time passes while the contract is checked: at most two seconds for each point. By default `TestClock.adjust`,
+ * How time passes while the contract is checked: at most four seconds for each point. By default `TestClock.adjust`,
  * so the points must run under a TestClock. A store that counts time outside of this process, as Redis does, is
  * checked under the live clock with `{ pass: Effect.sleep }`.
  */
@@ -48,6 +48,24 @@ export const contractPoint = (
     )
   )
 })
+
+/** A key of the contract. */
+export const keyNamed = (serverName: string): TokenKey => ({
+  projectId: "token-store-contract",
+  configId: "default",
+  serverName,
+  fingerprint: "0".repeat(64)
+})
+
+/** A point about one key. */
+export const aboutKey = (
+  name: string,
+  serverName: string,
+  check: (store: TokenStore["Service"], key: TokenKey) => ReturnType<Parameters<typeof contractPoint>[2]>
+): ContractPoint => {
+  const key = keyNamed(serverName)
+  return contractPoint(name, [key], (store) => check(store, key))
+}
 
 /** Lets time pass. */
 export const pass = (duration: Duration.Duration): Effect.Effect<void> =>

@@ -23,12 +23,9 @@ export const encryptionKeyIdLength = 8
  * @param name what errors call the text, as in "the encryption key"
  */
 export const deriveEncryptionKey = Effect.fnUntraced(function* (name: string, secret: Redacted.Redacted) {
+  const problem = encryptionKeyProblem(secret)
+  if (problem !== undefined) return yield* new Misconfigured({ problem: `${name} ${problem}` })
   const text = Redacted.value(secret).trim()
-  const weakness = weaknessOf(text)
-  if (weakness !== undefined)
-    return yield* new Misconfigured({
-      problem: `${name} ${weakness}. A good one comes from: openssl rand -base64 32`
-    })
   const [idBytes, key] = yield* Effect.all([
     derive(text, "id", encryptionKeyIdLength),
     Effect.flatMap(derive(text, "aes-256-gcm", Aead.aes256Gcm.keyLength), (bytes) =>
@@ -38,9 +35,13 @@ export const deriveEncryptionKey = Effect.fnUntraced(function* (name: string, se
   return { id: Hex.encode(idBytes), idBytes, key } satisfies EncryptionKey
 })
 
-const weaknessOf = (text: string): string | undefined => {
-  if (text.length < 32) return "is too short: it needs at least 32 characters"
-  if (new Set(text).size < 8) return "is too easy to guess: it needs at least 8 different characters"
+/** Why a secret text makes no good key, as in "is too short: …"; undefined if it does. */
+export const encryptionKeyProblem = (secret: Redacted.Redacted): string | undefined => {
+  const text = Redacted.value(secret).trim()
+  const advice = "A good one comes from: openssl rand -base64 32"
+  if (text.length < 32) return `is too short: it needs at least 32 characters. ${advice}`
+  if (new Set(text).size < 8)
+    return `is too easy to guess: it needs at least 8 different characters. ${advice}`
   return undefined
 }
 

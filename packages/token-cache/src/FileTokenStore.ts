@@ -8,11 +8,14 @@ import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
 import * as UserDirectories from "effect/persistence/UserDirectories"
 import * as Result from "effect/Result"
-import { StoreUnavailable, type TokenKey } from "@secure-mcp/oauth-core"
+import { StoreUnavailable, type OAuthToken, type TokenKey } from "@secure-mcp/oauth-core"
+import { openFileLeases } from "./FileLeases.ts"
+import { isSameAccessToken } from "./HeldToken.ts"
 import { readOrMakeKeyFile } from "./KeyFile.ts"
 import { openPrivateDirectory, type ClaimedFile } from "./PrivateDirectory.ts"
 import { makeTokenEncryption, type SealError, type TokenEncryptionOptions } from "./TokenEncryption.ts"
 import { tokenAddress, type TokenRecord } from "./TokenRecord.ts"
+import type { TokenLease } from "./TokenLease.ts"
 import type { TokenStore } from "./TokenStore.ts"
 
 /** Where the file store keeps its tokens, and with which key they are encrypted. */
@@ -22,12 +25,14 @@ export interface FileTokenStoreOptions extends Partial<TokenEncryptionOptions> {
 }
 
 /**
- * The file store: one file for each key, `<SHA-256 of the key>.token`, encrypted. Needs no lock, because every
- * change is one rename. Without a configured key it uses the file `key` next to the tokens, and makes it first.
+ * The file store: one file for each key, `<SHA-256 of the key>.token`, encrypted. Reading and writing need no lock,
+ * because every change is one rename. Without a configured key it uses the file `key` next to the tokens, and makes
+ * it first. The leases are in a folder of their own, `leases`.
  */
 export const makeFileTokenStore = Effect.fnUntraced(
   function* (options: FileTokenStoreOptions) {
     const directory = yield* openPrivateDirectory(options.directory ?? (yield* defaultDirectory))
+    const leases = yield* openFileLeases(directory.pathOf("leases"))
     const encryption = yield* makeTokenEncryption({
       encryptionKey: options.encryptionKey ?? (yield* readOrMakeKeyFile(directory)),
       previousKeys: options.previousKeys
@@ -76,27 +81,69 @@ export const makeFileTokenStore = Effect.fnUntraced(
     const unusable = (address: string, { message }: SealError) =>
       new StoreUnavailable({ problem: `${directory.pathOf(fileNameOf(address))}: ${message}` })
 
-    const set: Store["set"] = Effect.fnUntraced(function* (key, token, timeToLive) {
-      const address = yield* addressOf(key)
-      // A record that another key is needed for must not be replaced unseen.
-      yield* find(address)
+    const write = Effect.fnUntraced(function* (
+      address: string,
+      key: TokenKey,
+      token: OAuthToken,
+      timeToLive: Duration.Duration
+    ) {
       const now = yield* Clock.currentTimeMillis
       const endsAt = Duration.isFinite(timeToLive) ? { endsAt: now + Duration.toMillis(timeToLive) } : {}
       const sealed = yield* encryption.seal(address, { key, token, ...endsAt })
       yield* directory.write(fileNameOf(address), sealed)
     })
 
-    const remove: Store["remove"] = Effect.fnUntraced(function* (key) {
+    const set: Store["set"] = Effect.fnUntraced(function* (key, token, timeToLive) {
       const address = yield* addressOf(key)
-      if ((yield* find(address)) === undefined) return undefined
+      // A record that another key is needed for must not be replaced unseen.
+      yield* find(address)
+      yield* leases.supersedeAll(address)
+      yield* write(address, key, token, timeToLive)
+    }, Effect.uninterruptible)
+
+    /** Takes the record of an address away, if it is wanted; gives its token. */
+    const take = Effect.fnUntraced(function* (address: string, isWanted: (token: OAuthToken) => boolean) {
+      // A look first: while a record is claimed, nobody else sees it.
+      const record = yield* find(address)
+      if (record === undefined || !isWanted(record.token)) return undefined
       const file = yield* directory.claim(fileNameOf(address))
       if (file === undefined) return undefined
       const { token } = yield* encryption.open(address, file.content).pipe(
         Effect.onError(() => Effect.ignore(file.putBack)),
         Effect.mapError((error) => unusable(address, error))
       )
+      if (!isWanted(token)) return yield* Effect.as(file.putBack, undefined)
       yield* file.remove
       return token
+    })
+
+    const remove: Store["remove"] = Effect.fnUntraced(function* (key) {
+      const address = yield* addressOf(key)
+      yield* leases.supersedeAll(address)
+      return yield* take(address, () => true)
+    }, Effect.uninterruptible)
+
+    const lease: Store["lease"] = Effect.fnUntraced(function* (key, timeToLive) {
+      const address = yield* addressOf(key)
+      const given = yield* leases.give(address, timeToLive)
+      if (given === undefined) return undefined
+      const release = leases.takeBack(address, given)
+      const found = yield* Effect.onError(find(address), () => Effect.ignore(release))
+      return {
+        found: found?.token,
+        renew: leases.renew(address, given, timeToLive),
+        set: Effect.fnUntraced(function* (token, keptFor) {
+          const isInTime = yield* leases.supersede(address, given)
+          if (isInTime) yield* write(address, key, token, keptFor)
+          return isInTime
+        }, Effect.uninterruptible),
+        remove: (token) =>
+          take(address, (present) => isSameAccessToken(present, token)).pipe(
+            Effect.asVoid,
+            Effect.uninterruptible
+          ),
+        release
+      } satisfies TokenLease
     }, Effect.uninterruptible)
 
     const list = Effect.gen(function* () {
@@ -112,7 +159,8 @@ export const makeFileTokenStore = Effect.fnUntraced(
       set,
       remove,
       list,
-      checkWritable: directory.checkWritable
+      checkWritable: directory.checkWritable,
+      lease
     } satisfies Store
   },
   Effect.provide(Layer.mergeAll(Digest.layerWebCrypto, SecureRandom.layerWebCrypto))

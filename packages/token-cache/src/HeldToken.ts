@@ -1,7 +1,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { OAuthToken } from "@secure-mcp/oauth-core"
+import type { OAuthToken, StoreUnavailable } from "@secure-mcp/oauth-core"
 
 /** One moment on both clocks, in milliseconds. */
 export interface Moment {
@@ -26,6 +26,8 @@ export interface HeldToken {
   readonly endsAt: number
   /** Not served any more (expired, refused, or for one use only); kept for what it can still be renewed with. */
   readonly spent: boolean
+  /** Writes it to the store, where it is not yet; false if the store has a later one. Absent once it is there. */
+  readonly unstored?: Effect.Effect<boolean, StoreUnavailable> | undefined
 }
 
 /**

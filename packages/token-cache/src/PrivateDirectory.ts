@@ -22,6 +22,8 @@ export interface PrivateDirectory {
   readonly write: (name: string, content: Uint8Array) => Effect.Effect<void, StoreUnavailable>
   /** Writes a file unless there is one; says whether it did. */
   readonly create: (name: string, content: Uint8Array) => Effect.Effect<boolean, StoreUnavailable>
+  /** Removes a file, if there is one. */
+  readonly remove: (name: string) => Effect.Effect<void, StoreUnavailable>
   /** Takes a file away from everybody else, if there is one. Of several callers only one gets it. */
   readonly claim: (name: string) => Effect.Effect<ClaimedFile | undefined, StoreUnavailable>
   /** Whether a file of usual size can be written now: the disk has room, and nobody has changed the modes. */
@@ -154,6 +156,7 @@ export const openPrivateDirectory = Effect.fnUntraced(function* (directory: stri
       ),
     write,
     create,
+    remove: (name) => files.remove(pathOf(name), { force: true }).pipe(attempt("removed", pathOf(name))),
     claim,
     checkWritable: Effect.uninterruptible(Effect.flatMap(writeTemporary(probe), dropTemporary))
   } satisfies PrivateDirectory

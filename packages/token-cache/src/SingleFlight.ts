@@ -17,8 +17,9 @@ import {
   type TokenKey
 } from "@secure-mcp/oauth-core"
 import { decide, type Asked, type Lead } from "./Decision.ts"
-import { currentMoment } from "./HeldToken.ts"
-import { makeAcquisition, orWarn, type Obtained } from "./TokenAcquisition.ts"
+import { currentMoment, hold, type HeldToken } from "./HeldToken.ts"
+import { orWarn } from "./StoreWarning.ts"
+import { makeAcquisition, type Obtained } from "./TokenAcquisition.ts"
 import {
   commit,
   isBeingRemoved,
@@ -43,8 +44,8 @@ export const makeSingleFlight = Effect.fnUntraced(function* ({
   readonly state: Ref.Ref<TokenSlots>
   readonly store: TokenStore["Service"]
   readonly events: (typeof OAuthEvents)["Service"]
-  /** Runs whenever a token is kept. */
-  readonly kept: Effect.Effect<void>
+  /** Runs whenever a token was obtained, with what is held of it. */
+  readonly kept: (held: HeldToken | undefined) => Effect.Effect<void>
 }) {
   const { adopt, obtain } = makeAcquisition(store, events)
   const acquisitions = yield* FiberMap.make<number>()
@@ -126,10 +127,13 @@ export const makeSingleFlight = Effect.fnUntraced(function* ({
       id,
       decision,
       request.key,
-      obtain(
-        decision,
-        request,
-        Ref.update(state, (slots) => commit(slots, id, decision.acquisition.id))
+      obtain(decision, request, (previous) =>
+        Effect.flatMap(currentMoment, (now) => {
+          const held = hold(previous, now)
+          const isRefused = request.refused !== undefined && previous.isAccessToken(request.refused)
+          const renewed = isRefused ? { ...held, spent: true } : held
+          return Ref.update(state, (slots) => commit(slots, id, decision.acquisition.id, renewed))
+        })
       )
     )
 
@@ -155,7 +159,7 @@ export const makeSingleFlight = Effect.fnUntraced(function* ({
   const finish = Effect.fnUntraced(function* (id: string, lead: Lead, exit: Exit.Exit<Obtained, OAuthError>) {
     const now = yield* currentMoment
     const removal = yield* Ref.modify(state, (slots) => land(slots, id, now.monotonic, landingOf(exit)))
-    if (Exit.isSuccess(exit)) yield* kept
+    if (Exit.isSuccess(exit)) yield* kept(exit.value.held)
     yield* Deferred.succeed(
       lead.acquisition.outcome,
       Exit.map(exit, (obtained) => obtained.result)

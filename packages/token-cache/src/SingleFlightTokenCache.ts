@@ -12,6 +12,7 @@ import {
   type TokenKey
 } from "@secure-mcp/oauth-core"
 import { currentMoment, hold } from "./HeldToken.ts"
+import { makeLateWrites } from "./LateWrites.ts"
 import { makeSingleFlight } from "./SingleFlight.ts"
 import { makeSweeper } from "./Sweeper.ts"
 import { TokenCapacity } from "./TokenCapacity.ts"
@@ -64,7 +65,14 @@ const make = Effect.gen(function* () {
       Effect.map(Ref.get(state), (slots) => mayEnd(slots))
     )
   )
-  const { get, put } = yield* makeSingleFlight({ state, store, events, kept: sweeper.wake })
+  const lateWrites = yield* makeLateWrites(state)
+  const { get, put } = yield* makeSingleFlight({
+    state,
+    store,
+    events,
+    kept: (held) =>
+      held?.unstored === undefined ? sweeper.wake : Effect.andThen(sweeper.wake, lateWrites.wake)
+  })
 
   const invalidate = Effect.fnUntraced(function* (key: TokenKey) {
     const id = tokenKeyString(key)

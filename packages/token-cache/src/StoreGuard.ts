@@ -1,6 +1,7 @@
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import { OAuthError, StoreUnavailable, type OAuthToken, type TokenCacheRequest } from "@secure-mcp/oauth-core"
+import { unexpected } from "./StoreWarning.ts"
 import type { TokenStore } from "./TokenStore.ts"
 
 /**
@@ -16,19 +17,24 @@ export const guardedAcquire = (
   previous: OAuthToken | undefined,
   unread: StoreUnavailable | undefined
 ): Effect.Effect<OAuthToken, OAuthError> => {
+  const { serverName } = request.key
   const acquire = Effect.suspend(() => request.acquire(previous))
-  const fail = (reason: StoreUnavailable) => failWith(request.key.serverName, reason)
   if (previous?.refreshToken !== undefined)
-    return checkWritable(store).pipe(Effect.catch(fail), Effect.andThen(acquire))
+    return sparing(serverName)(store.checkWritable).pipe(Effect.andThen(acquire))
   if (unread === undefined || previous !== undefined) return acquire
-  return Effect.catchReason(acquire, "OAuthError", "AuthorizationRequired", () => fail(unread))
+  return Effect.catchReason(acquire, "OAuthError", "AuthorizationRequired", () =>
+    failWith(serverName, unread)
+  )
 }
 
-/** The text of a defect may hold anything. */
-const checkWritable = (store: TokenStore["Service"]): Effect.Effect<void, StoreUnavailable> =>
-  Effect.catchDefect(store.checkWritable, () =>
-    Effect.fail(new StoreUnavailable({ problem: "it threw an unexpected error" }))
-  )
+/** What has to succeed before a refresh token is used. The text of a defect may hold anything. */
+export const sparing =
+  (serverName: string) =>
+  <A, R>(effect: Effect.Effect<A, StoreUnavailable, R>): Effect.Effect<A, OAuthError, R> =>
+    effect.pipe(
+      Effect.catchDefect(() => Effect.fail(new StoreUnavailable({ problem: unexpected }))),
+      Effect.catch((reason) => failWith(serverName, reason))
+    )
 
 const failWith = (serverName: string, reason: StoreUnavailable) =>
   Effect.suspend(() =>

@@ -12,29 +12,35 @@ export interface Consulted {
   readonly refused: OAuthToken | undefined
 }
 
-/** Weighs the token of the store against the one in memory: the one issued last counts. */
+/**
+ * Weighs the token of the store against the one in memory. The store's counts, because other processes write it, too;
+ * unless memory has one that could not be written and is newer.
+ *
+ * @param isNew another process has put it there since this request looked: as new as anybody can want it
+ */
 export const consult = (
   stored: OAuthToken | undefined,
   { acquisition, held }: Lead,
   request: TokenCacheRequest,
-  now: Moment
+  now: Moment,
+  isNew = false
 ): Consulted => {
   if (stored === undefined) return { adopted: undefined, previous: held?.token, refused: undefined }
   const refused = stored.reusable && isRefused(stored, held, request, now) ? stored : undefined
-  if (held !== undefined && !isNewer(stored, held.token))
+  if (held !== undefined && !isBetter(stored, held))
     return { adopted: undefined, previous: held.token, refused }
   const candidate = hold(stored, now)
   const wanted =
     refused === undefined &&
     !candidate.spent &&
-    request.forceRefresh !== true &&
+    (request.forceRefresh !== true || isNew) &&
     (request.insufficient === undefined || !stored.isAccessToken(request.insufficient)) &&
     (!acquisition.background || isFresh(candidate, now.monotonic, request.expiryBuffer))
   return { adopted: wanted ? candidate : undefined, previous: stored, refused }
 }
 
-const isNewer = (stored: OAuthToken, held: OAuthToken): boolean =>
-  !isSameAccessToken(stored, held) && stored.issuedAt > held.issuedAt
+const isBetter = (stored: OAuthToken, { token, unstored }: HeldToken): boolean =>
+  !isSameAccessToken(stored, token) && (unstored === undefined || stored.issuedAt > token.issuedAt)
 
 const isRefused = (
   stored: OAuthToken,

@@ -1,20 +1,23 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
-import {
+import type * as Scope from "effect/Scope"
+import type {
+  CachedToken,
+  OAuthError,
+  OAuthEvents,
   OAuthToken,
-  type CachedToken,
-  type OAuthError,
-  type OAuthEvents,
-  type StoreUnavailable,
-  type TokenCacheRequest,
-  type TokenKey
+  StoreUnavailable,
+  TokenCacheRequest,
+  TokenKey
 } from "@secure-mcp/oauth-core"
 import type { Lead } from "./Decision.ts"
-import { currentMoment, hold, timeToLive, type HeldToken } from "./HeldToken.ts"
-import { guardedAcquire } from "./StoreGuard.ts"
-import { consult } from "./StoredToken.ts"
+import { currentMoment, hold, isSameAccessToken, isServable, type HeldToken } from "./HeldToken.ts"
+import { holdLease } from "./RefreshLock.ts"
+import { guardedAcquire, sparing } from "./StoreGuard.ts"
+import { consult, type Consulted } from "./StoredToken.ts"
+import { orWarn } from "./StoreWarning.ts"
+import { makeTokenKeeper, type Kept } from "./TokenKeeper.ts"
+import type { TokenLease } from "./TokenLease.ts"
 import type { TokenStore } from "./TokenStore.ts"
 
 /** What the leader of an acquisition brings home. */
@@ -29,16 +32,16 @@ export interface Obtained {
 /** What the leader of an acquisition does. A store that fails costs a warning, never a token. */
 export interface TokenAcquisition {
   /**
-   * Looks into the store, acquires, writes to the store. Runs uninterruptible except while it waits for the store's
-   * answer or for the new token: once a token has been granted, it is kept. A refresh token may be used up as soon
-   * as it has been sent, so the answer to that is waited for, too.
+   * Looks into the store, takes the lease, looks again, acquires, writes to the store. Runs uninterruptible except
+   * while it waits for the store's answer, for the lease or for the new token: once a token has been granted, it is
+   * kept. A refresh token may be used up as soon as it has been sent, so the answer to that is waited for, too.
    *
-   * @param commit runs before something begins that has to be brought to its end
+   * @param commit runs before something begins that has to be brought to its end, with the token to be renewed
    */
   readonly obtain: (
     lead: Lead,
     request: TokenCacheRequest,
-    commit: Effect.Effect<void>
+    commit: (previous: OAuthToken) => Effect.Effect<void>
   ) => Effect.Effect<Obtained, OAuthError>
   /** Takes in a token that was obtained elsewhere. */
   readonly adopt: (key: TokenKey, token: OAuthToken) => Effect.Effect<Obtained>
@@ -48,109 +51,135 @@ export const makeAcquisition = (
   store: TokenStore["Service"],
   events: (typeof OAuthEvents)["Service"]
 ): TokenAcquisition => {
-  const obtain = Effect.fnUntraced(function* (
-    lead: Lead,
-    request: TokenCacheRequest,
-    commit: Effect.Effect<void>
-  ) {
+  const keeper = makeTokenKeeper(store)
+
+  const obtain: TokenAcquisition["obtain"] = Effect.fnUntraced(function* (lead, request, commit) {
     const { key } = request
     let unread: StoreUnavailable | undefined
     const found = yield* Effect.interruptible(store.get(key)).pipe(
       Effect.tapError((reason) => Effect.sync(() => (unread = reason))),
       orWarn("read")
     )
-    const { adopted, previous, refused } = consult(found, lead, request, yield* currentMoment)
+    const first = consult(found, lead, request, yield* currentMoment)
     if (!lead.acquisition.background)
       yield* events.publish({
-        _tag: adopted === undefined ? "CacheMiss" : "CacheHit",
+        _tag: first.adopted === undefined ? "CacheMiss" : "CacheHit",
         serverName: key.serverName
       })
-    if (adopted !== undefined) return served(adopted.token, "cache", adopted)
-    if (refused !== undefined) yield* withdraw(key, refused)
-    if (previous?.refreshToken !== undefined) yield* commit
-    const token = yield* acquire(request, previous, unread)
-    const { held } = yield* keep(key, token, previous)
-    return served(token, "acquired", held)
+    if (first.adopted !== undefined) return served(first.adopted, "cache")
+
+    const asked = (yield* currentMoment).monotonic
+    const lease = yield* leaseFor(request, first).pipe(
+      Effect.tapError((error) => publishFailure(request, first.previous, asked, error))
+    )
+    const second = lease === undefined ? first : yield* consultAgain(lease, found, lead, request)
+    if (second.adopted !== undefined) return served(second.adopted, "acquired")
+    return yield* replace({ request, consulted: second, lease, unread, commit })
+  }, Effect.scoped)
+
+  /** While the store cannot be asked there is none, and nothing may be used that is good for one use. */
+  const leaseFor = (
+    { key }: TokenCacheRequest,
+    { previous }: Consulted
+  ): Effect.Effect<TokenLease | undefined, OAuthError, Scope.Scope> => {
+    const lease = holdLease(store, key)
+    return previous?.refreshToken === undefined ? orWarn("locked")(lease) : sparing(key.serverName)(lease)
+  }
+
+  /** Another process may have been at work since we looked, or while we waited. */
+  const consultAgain = (
+    lease: TokenLease,
+    seen: OAuthToken | undefined,
+    lead: Lead,
+    request: TokenCacheRequest
+  ) =>
+    Effect.map(currentMoment, (now) => {
+      const isNew = lease.found !== undefined && !(seen !== undefined && isSameAccessToken(lease.found, seen))
+      return consult(lease.found, lead, request, now, isNew)
+    })
+
+  const replace = Effect.fnUntraced(function* (replacement: Replacement) {
+    const { commit, consulted, lease, request } = replacement
+    const { previous, refused } = consulted
+    if (refused !== undefined) yield* keeper.withdraw(request.key, refused, lease)
+    if (previous?.refreshToken !== undefined) yield* commit(previous)
+    return yield* acquire(replacement).pipe(
+      Effect.flatMap((token) => keeper.keep(request.key, token, previous, lease)),
+      Effect.map(obtained),
+      Effect.catch((error) => unlessOutrun(request.key, previous, error))
+    )
   })
 
-  const acquire = Effect.fnUntraced(function* (
-    request: TokenCacheRequest,
-    previous: OAuthToken | undefined,
-    unread: StoreUnavailable | undefined
-  ) {
-    const { serverName } = request.key
-    const refresh = previous !== undefined
+  const acquire = Effect.fnUntraced(function* ({ consulted: { previous }, request, unread }: Replacement) {
     const start = (yield* currentMoment).monotonic
     const acquisition = guardedAcquire(store, request, previous, unread)
-    const exit = yield* Effect.exit(
+    const token = yield* (
       previous?.refreshToken === undefined ? Effect.interruptible(acquisition) : acquisition
-    )
-    const duration = Duration.millis((yield* currentMoment).monotonic - start)
-    const error = Exit.findErrorOption(exit)
-    if (Exit.isSuccess(exit)) yield* events.publish({ _tag: "TokenAcquired", serverName, duration, refresh })
-    else if (Option.isSome(error))
-      yield* events.publish({
-        _tag: "AcquisitionFailed",
-        serverName,
-        duration,
-        refresh,
-        reason: error.value.reason._tag
-      })
-    return yield* exit
+    ).pipe(Effect.tapError((error) => publishFailure(request, previous, start, error)))
+    yield* events.publish({
+      _tag: "TokenAcquired",
+      serverName: request.key.serverName,
+      duration: yield* since(start),
+      refresh: previous !== undefined
+    })
+    return token
   })
 
-  /** A process that starts later must not serve the refused token, but may need it to refresh. */
-  const withdraw = (key: TokenKey, refused: OAuthToken) =>
-    (refused.refreshToken === undefined
-      ? store.remove(key)
-      : store.set(key, new OAuthToken({ ...refused, reusable: false }), Duration.infinity)
-    ).pipe(orWarn("written"))
-
-  const keep = Effect.fnUntraced(function* (
-    key: TokenKey,
-    token: OAuthToken,
-    previous: OAuthToken | undefined
+  const publishFailure = Effect.fnUntraced(function* (
+    { key: { serverName } }: TokenCacheRequest,
+    previous: OAuthToken | undefined,
+    start: number,
+    { reason }: OAuthError
   ) {
+    yield* events.publish({
+      _tag: "AcquisitionFailed",
+      serverName,
+      duration: yield* since(start),
+      refresh: previous !== undefined,
+      reason: reason._tag
+    })
+  })
+
+  /** A grant that seems to have ended may have gone on elsewhere: in a process whose lease ran out, or by a login. */
+  const unlessOutrun = Effect.fnUntraced(function* (
+    key: TokenKey,
+    previous: OAuthToken | undefined,
+    error: OAuthError
+  ) {
+    if (previous === undefined || error.reason._tag !== "AuthorizationRequired") return yield* error
+    const stored = yield* orWarn("read")(store.get(key))
+    if (stored === undefined || isSameAccessToken(stored, previous)) return yield* error
     const now = yield* currentMoment
-    const held = hold(token, now)
-    const keptFor = timeToLive(held, now.monotonic)
-    let unstored: StoreUnavailable | undefined
-    const write = (change: Effect.Effect<unknown, StoreUnavailable>) =>
-      change.pipe(
-        Effect.tapError((reason) => Effect.sync(() => (unstored = reason))),
-        orWarn("written")
-      )
-    if (Duration.isPositive(keptFor)) {
-      yield* write(store.set(key, token, keptFor))
-      return { held, unstored }
-    }
-    if (previous !== undefined) yield* write(store.remove(key))
-    return { held: undefined, unstored }
+    const held = hold(stored, now)
+    return isServable(held, now.monotonic) ? served(held, "acquired") : yield* error
   })
 
   return {
     obtain,
-    adopt: (key, token) =>
-      Effect.map(keep(key, token, token), ({ held, unstored }) => ({
-        ...served(token, "acquired", held),
-        unstored
-      }))
+    adopt: (key, token) => Effect.map(keeper.keep(key, token, token, undefined), obtained)
   }
 }
 
-const served = (token: OAuthToken, source: CachedToken["source"], held: HeldToken | undefined): Obtained => ({
-  result: { token, source },
+/** A token about to be replaced, or to be had for the first time. */
+interface Replacement {
+  readonly request: TokenCacheRequest
+  readonly consulted: Consulted
+  readonly lease: TokenLease | undefined
+  /** Why the store could not be read, if it could not. */
+  readonly unread: StoreUnavailable | undefined
+  readonly commit: (previous: OAuthToken) => Effect.Effect<void>
+}
+
+const since = (start: number): Effect.Effect<Duration.Duration> =>
+  Effect.map(currentMoment, ({ monotonic }) => Duration.millis(monotonic - start))
+
+const served = (held: HeldToken, source: CachedToken["source"]): Obtained => ({
+  result: { token: held.token, source },
   held
 })
 
-/** Neither a failing store nor a broken one (a defect, whose text may hold anything) stands in the way of a token. */
-export const orWarn =
-  (operation: "read" | "written") =>
-  <A>(effect: Effect.Effect<A, StoreUnavailable>): Effect.Effect<A | undefined> =>
-    effect.pipe(
-      Effect.catch(({ problem }) => warn(operation, problem)),
-      Effect.catchDefect(() => warn(operation, "it threw an unexpected error"))
-    )
-
-const warn = (operation: "read" | "written", problem: string): Effect.Effect<undefined> =>
-  Effect.as(Effect.logWarning(`The token store could not be ${operation}: ${problem}`), undefined)
+const obtained = ({ held, token, unstored }: Kept): Obtained => ({
+  result: { token, source: "acquired" },
+  held,
+  unstored
+})

@@ -9,7 +9,7 @@ import { isServable, type HeldToken } from "./HeldToken.ts"
 /** What is known about all keys. Never changed in place: every transition gives a new one. */
 export interface TokenSlots {
   readonly slots: HashMap.HashMap<string, TokenSlot>
-  /** How many slots there may be, not counting those at work. */
+  /** How many slots there may be, not counting those at work and those only memory knows of. */
   readonly capacity: number
   /** Counts uses; the newest use has the highest number. */
   readonly tick: number
@@ -104,6 +104,10 @@ const put = (state: TokenSlots, id: string, slot: TokenSlot): TokenSlots => ({
 
 const isAtWork = (slot: TokenSlot): boolean => slot.acquisition !== undefined || slot.removal !== undefined
 
+/** Nobody else has its refresh token. */
+const isIrreplaceable = ({ held }: TokenSlot): boolean =>
+  held?.unstored !== undefined && held.token.refreshToken !== undefined
+
 const bounded = (state: TokenSlots, justUsed: string): TokenSlots => {
   let { slots } = state
   while (HashMap.size(slots) > state.capacity) {
@@ -121,7 +125,7 @@ const leastRecentlyUsed = (
   let least: string | undefined
   let oldest = Infinity
   for (const [id, slot] of slots) {
-    if (slot.lastUsed >= oldest || isAtWork(slot) || id === justUsed) continue
+    if (slot.lastUsed >= oldest || isAtWork(slot) || isIrreplaceable(slot) || id === justUsed) continue
     least = id
     oldest = slot.lastUsed
   }
@@ -141,12 +145,37 @@ export const leave = (
   return [abandoned, put(state, id, { ...slot, acquisition: { ...slot.acquisition, waiters, abandoned } })]
 }
 
-/** An acquisition has come so far that it goes on without waiters. */
-export const commit = (state: TokenSlots, id: string, acquisitionId: number): TokenSlots => {
+/**
+ * An acquisition has come so far that it goes on without waiters. What it renews is held from now on, so that a
+ * renewal that fails is remembered as one of this very token.
+ */
+export const commit = (
+  state: TokenSlots,
+  id: string,
+  acquisitionId: number,
+  previous: HeldToken
+): TokenSlots => {
   const slot = Option.getOrUndefined(HashMap.get(state.slots, id))
-  return slot?.acquisition?.id === acquisitionId
-    ? put(state, id, { ...slot, acquisition: { ...slot.acquisition, background: true } })
-    : state
+  if (slot?.acquisition?.id !== acquisitionId) return state
+  const held = slot.removal === undefined && slot.held?.token !== previous.token ? previous : slot.held
+  return put(state, id, { ...slot, held, acquisition: { ...slot.acquisition, background: true } })
+}
+
+/** The tokens that the store does not have. */
+export const unstored = (state: TokenSlots): ReadonlyArray<readonly [string, HeldToken]> =>
+  Array.from(state.slots).flatMap(([id, { held }]) =>
+    held?.unstored === undefined ? [] : [[id, held] as const]
+  )
+
+/** The store has a token now (`held`: without `unstored`), or a later one (none), if it is still the one in memory. */
+export const stored = (
+  state: TokenSlots,
+  id: string,
+  before: HeldToken,
+  held: HeldToken | undefined
+): TokenSlots => {
+  const slot = Option.getOrUndefined(HashMap.get(state.slots, id))
+  return slot?.held === before ? put(state, id, { ...slot, held }) : state
 }
 
 /** An acquisition ends. A token that was invalidated in the meantime is not kept; gives the removal that ended. */

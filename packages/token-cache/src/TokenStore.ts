@@ -14,6 +14,7 @@ import type {
 import { makeFileTokenStore, type FileTokenStoreOptions } from "./FileTokenStore.ts"
 import { makeMemoryTokenStore } from "./MemoryTokenStore.ts"
 import { makePersonGrantTokenStore } from "./PersonGrantTokenStore.ts"
+import type { TokenLease } from "./TokenLease.ts"
 
 /**
  * Port: where tokens are kept. A store knows keys, tokens and how long to keep them; whether a token may be served
@@ -29,7 +30,7 @@ export class TokenStore extends Context.Service<
     /** The token kept for a key, until its time to live is over. */
     readonly get: (key: TokenKey) => Effect.Effect<OAuthToken | undefined, StoreUnavailable>
     /**
-     * Keeps a token in place of the one before it. The write is whole when this ends.
+     * Keeps a token in place of the one before it, whoever holds the lease. The write is whole when this ends.
      *
      * @param timeToLive how long from now; infinite for a token that can still be refreshed after its expiry
      */
@@ -47,6 +48,16 @@ export class TokenStore extends Context.Service<
      * one use only, and what comes in its place has to be kept.
      */
     readonly checkWritable: Effect.Effect<void, StoreUnavailable>
+    /**
+     * Takes the lease of a key, across all processes that share the store; undefined while somebody else has it. That
+     * the store cannot be asked is the error: nobody knows then who has it.
+     *
+     * @param timeToLive how long it lasts unless it is renewed
+     */
+    readonly lease: (
+      key: TokenKey,
+      timeToLive: Duration.Duration
+    ) => Effect.Effect<TokenLease | undefined, StoreUnavailable>
   }
 >()("@secure-mcp/token-cache/TokenStore") {
   /** Keeps tokens in this process only, `TokenCapacity` of them at most. Nothing is written to disk. */

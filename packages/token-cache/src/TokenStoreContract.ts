@@ -1,41 +1,19 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import { OAuthToken, tokenKeyString, type TokenKey } from "@secure-mcp/oauth-core"
-import { contractPoint, expect, expectToken, fieldsOf, pass, type ContractPoint } from "./ContractPoint.ts"
+import {
+  aboutKey,
+  contractPoint,
+  expect,
+  expectToken,
+  fieldsOf,
+  keyNamed,
+  pass,
+  type ContractPoint
+} from "./ContractPoint.ts"
+import { accessToken, full, long, numbered, plain, refreshToken, short, spent } from "./ContractTokens.ts"
+import { tokenLeaseContract } from "./TokenLeaseContract.ts"
 import type { TokenStore } from "./TokenStore.ts"
-
-const accessToken = "contract-access-token-~.+/="
-const refreshToken = "contract-refresh-token-ü-日本"
-
-const full = new OAuthToken({
-  accessToken: Redacted.make(accessToken),
-  tokenType: "Bearer",
-  scope: ["mcp:read", "mcp:write"],
-  refreshToken: Redacted.make(refreshToken),
-  issuedAt: 1_700_000_000_000,
-  expiresAt: 1_700_000_300_500,
-  reusable: true
-})
-const plain = new OAuthToken({
-  accessToken: Redacted.make("x".repeat(8192)),
-  tokenType: "Bearer",
-  issuedAt: 1_700_000_000_001,
-  reusable: true
-})
-const spent = new OAuthToken({ ...full, scope: [], reusable: false })
-const numbered = (number: number) =>
-  new OAuthToken({ ...plain, accessToken: Redacted.make(`contract-access-token-${number}`) })
-
-const short = Duration.seconds(2)
-const long = Duration.hours(1)
-
-const keyNamed = (serverName: string): TokenKey => ({
-  projectId: "token-store-contract",
-  configId: "default",
-  serverName,
-  fingerprint: "0".repeat(64)
-})
 
 const base = keyNamed("a")
 const lookalikes: ReadonlyArray<TokenKey> = [
@@ -53,16 +31,6 @@ const lookalikes: ReadonlyArray<TokenKey> = [
   { ...base, subject: "jörg@example.com" },
   { ...base, fingerprint: "1".repeat(64) }
 ]
-
-/** One point about one key. */
-const aboutKey = (
-  name: string,
-  serverName: string,
-  check: (store: TokenStore["Service"], key: TokenKey) => ReturnType<Parameters<typeof contractPoint>[2]>
-): ContractPoint => {
-  const key = keyNamed(serverName)
-  return contractPoint(name, [key], (store) => check(store, key))
-}
 
 const listed = (store: TokenStore["Service"], key: TokenKey) =>
   Effect.map(store.list, (entries) =>
@@ -190,5 +158,6 @@ export const tokenStoreContract: ReadonlyArray<ContractPoint> = [
       const secret = [accessToken, refreshToken].some((value) => text.includes(value))
       yield* expect(!secret, "shows a secret when its tokens are printed")
     })
-  )
+  ),
+  ...tokenLeaseContract
 ]

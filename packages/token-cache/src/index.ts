@@ -1,6 +1,8 @@
+export { encryptionKeyProblem } from "./EncryptionKey.ts"
 export { type FileTokenStoreOptions } from "./FileTokenStore.ts"
 export * from "./SingleFlightTokenCache.ts"
 export * from "./TokenCapacity.ts"
 export * from "./TokenEncryption.ts"
+export * from "./TokenLease.ts"
 export * from "./TokenRecord.ts"
 export * from "./TokenStore.ts"

@@ -51,10 +51,15 @@ describe("the files of the file store", () => {
   it.effect("are open to their owner only", () =>
     Effect.gen(function* () {
       const directory = yield* makeDirectory
-      yield* (yield* openStore({ directory })).set(keyOf("a"), tokenOf("a"), forever)
-      const { stat, readDirectory } = yield* FileSystem.FileSystem
-      assert.strictEqual((yield* stat(directory)).mode & 0o777, 0o700)
-      for (const name of yield* readDirectory(directory))
+      const store = yield* openStore({ directory })
+      yield* store.set(keyOf("a"), tokenOf("a"), forever)
+      yield* store.lease(keyOf("a"), Duration.minutes(1))
+      const { stat } = yield* FileSystem.FileSystem
+      for (const folder of [directory, `${directory}/leases`])
+        assert.strictEqual((yield* stat(folder)).mode & 0o777, 0o700)
+      const contents = yield* contentsOf(directory)
+      assert.strictEqual(contents.length, 3)
+      for (const { name } of contents)
         assert.strictEqual((yield* stat(`${directory}/${name}`)).mode & 0o777, 0o600)
     }).pipe(Effect.provide(files))
   )

@@ -59,7 +59,7 @@ describe("several who share a file store", () => {
   it.effect("may be processes, which agree on one key file and lose nothing", () =>
     Effect.gen(function* () {
       const directory = yield* makeDirectory
-      const said = yield* Effect.forEach(["a", "b"], (name) => runWriter(directory, name), {
+      const said = yield* Effect.forEach(["a", "b"], (name) => run("fileStoreWriter.ts", directory, name), {
         concurrency: "unbounded"
       })
       assert.deepStrictEqual(said, ["50 written", "50 written"])
@@ -72,17 +72,30 @@ describe("several who share a file store", () => {
       assert.strictEqual((yield* namesIn(directory)).length, 11)
     }).pipe(Effect.provide(files))
   )
+
+  it.effect("may be processes, of which one at a time has a lease", () =>
+    Effect.gen(function* () {
+      const directory = yield* makeDirectory
+      const said = yield* Effect.forEach([1, 2, 3], () => run("fileStoreCounter.ts", directory), {
+        concurrency: "unbounded"
+      })
+      assert.deepStrictEqual(said, ["25 counted", "25 counted", "25 counted"])
+      const store = yield* openStore({ directory })
+      assert.strictEqual(text(yield* store.get(keyOf("counter"))), "75")
+      assert.lengthOf(yield* namesIn(`${directory}/leases`), 1)
+    }).pipe(Effect.provide(files))
+  )
 })
 
 /** A token whose length and content follow from its number. */
 const sized = (number: number) =>
   tokenOf(`${number}-`.repeat(10 + (number % 7) * 300), { scope: [String(number)] })
 
-/** Runs a process that writes tokens; gives what it says in the end. */
-const runWriter = (directory: string, name: string) =>
+/** Runs a process; gives what it says in the end. */
+const run = (name: string, ...args: ReadonlyArray<string>) =>
   Effect.promise(async () => {
-    const script = fileURLToPath(new URL("fileStoreWriter.ts", import.meta.url))
-    const child = spawn(process.execPath, ["--conditions=@secure-mcp/source", script, directory, name])
+    const script = fileURLToPath(new URL(name, import.meta.url))
+    const child = spawn(process.execPath, ["--conditions=@secure-mcp/source", script, ...args])
     let said = ""
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding("utf8").on("data", (text: string) => (said += text))

@@ -54,7 +54,14 @@ describe("TokenStore.layerPersonGrants", () => {
   it.effect("serves its own tokens while the durable store is away, and says that no grant can be kept", () =>
     Effect.gen(function* () {
       const gone = Effect.fail(new StoreUnavailable({ problem: "away" }))
-      const away = { get: () => gone, set: () => gone, remove: () => gone, list: gone, checkWritable: gone }
+      const away = {
+        get: () => gone,
+        set: () => gone,
+        remove: () => gone,
+        list: gone,
+        checkWritable: gone,
+        lease: () => gone
+      }
       const store = yield* build(TokenStore.layerPersonGrants(Layer.succeed(TokenStore, away)))
       yield* Effect.ignore(store.set(keyOf("server"), own, forever))
       assert.strictEqual(text(yield* store.get(keyOf("server"))), "own")

@@ -6,7 +6,7 @@ import * as TestClock from "effect/testing/TestClock"
 import { AuthorizationRequired, OAuthError, StoreUnavailable, TokenCache } from "@secure-mcp/oauth-core"
 import { SingleFlightTokenCache, TokenStore } from "@secure-mcp/token-cache"
 import { files, makeDirectory, recordLog, secretOf } from "./fileStores.ts"
-import { makeServer, recordEvents, requestOf, text } from "./fixtures.ts"
+import { leaseThrough, makeServer, recordEvents, requestOf, text } from "./fixtures.ts"
 
 type Store = TokenStore["Service"]
 
@@ -24,7 +24,8 @@ const makeFailing = (failing: Partial<Store>) => {
         set: (...args) => Effect.suspend(() => now().set(...args)),
         remove: (...args) => Effect.suspend(() => now().remove(...args)),
         list: Effect.suspend(() => now().list),
-        checkWritable: Effect.suspend(() => now().checkWritable)
+        checkWritable: Effect.suspend(() => now().checkWritable),
+        lease: leaseThrough(memory, now)
       }
     })
   ).pipe(Layer.provide(TokenStore.layerMemory))

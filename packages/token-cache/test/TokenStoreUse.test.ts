@@ -8,24 +8,26 @@ import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/testing/TestClock"
 import { StoreUnavailable, TokenCache, tokenKeyString } from "@secure-mcp/oauth-core"
 import { SingleFlightTokenCache, TokenCapacity, TokenStore } from "@secure-mcp/token-cache"
-import { keyOf, makeGate, makeServer, requestOf, text, tokenOf } from "./fixtures.ts"
+import { keyOf, leaseThrough, makeGate, makeServer, requestOf, text, tokenOf } from "./fixtures.ts"
 
 type Store = TokenStore["Service"]
 
 /** A cache over the memory store with some operations replaced; counts the calls. */
 const over = (change: (store: Store) => Partial<Store>) => {
-  const calls = { get: 0, set: 0, remove: 0, list: 0, checkWritable: 0 }
+  const calls = { get: 0, set: 0, remove: 0, list: 0, checkWritable: 0, lease: 0 }
   const counting = Layer.effect(
     TokenStore,
     Effect.map(TokenStore, (memory) => {
-      const store = { ...memory, ...change(memory) }
-      return {
+      const store: Store = { ...memory, lease: leaseThrough(memory, () => counted), ...change(memory) }
+      const counted: Store = {
         get: (key) => Effect.suspend(() => ((calls.get += 1), store.get(key))),
         set: (key, token, ttl) => Effect.suspend(() => ((calls.set += 1), store.set(key, token, ttl))),
         remove: (key) => Effect.suspend(() => ((calls.remove += 1), store.remove(key))),
         list: Effect.suspend(() => ((calls.list += 1), store.list)),
-        checkWritable: Effect.suspend(() => ((calls.checkWritable += 1), store.checkWritable))
-      } satisfies Store
+        checkWritable: Effect.suspend(() => ((calls.checkWritable += 1), store.checkWritable)),
+        lease: (key, ttl) => Effect.suspend(() => ((calls.lease += 1), store.lease(key, ttl)))
+      }
+      return counted
     })
   ).pipe(Layer.provide(TokenStore.layerMemory))
   const layer = SingleFlightTokenCache.layer.pipe(Layer.provideMerge(counting))
@@ -48,7 +50,7 @@ describe("the store", () => {
       const server = makeServer()
       yield* get(server)
       for (let i = 0; i < 10; i++) yield* get(server)
-      assert.deepStrictEqual(calls, { get: 1, set: 1, remove: 0, list: 0, checkWritable: 0 })
+      assert.deepStrictEqual(calls, { get: 1, set: 1, remove: 0, list: 0, checkWritable: 0, lease: 1 })
     }).pipe(Effect.provide(layer))
   })
 

@@ -29,11 +29,11 @@ export const layerStore = (options: FileTokenStoreOptions = {}) =>
 /** 64 characters that nobody guesses. */
 export const secretOf = (seed: string) => Redacted.make(`${seed}-0123456789abcdefghijklmnopqrstuvwxyz`)
 
-/** The names in a folder, without the key file. */
+/** The names in a folder, without the key file and the folder of the leases. */
 export const namesIn = (directory: string) =>
   Effect.map(
     FileSystem.FileSystem.use((fs) => fs.readDirectory(directory)),
-    (names) => names.filter((name) => name !== "key").toSorted()
+    (names) => names.filter((name) => name !== "key" && name !== "leases").toSorted()
   )
 
 /** The path of the only token file in a folder. */
@@ -44,14 +44,18 @@ export const onlyFile = (directory: string) =>
       : Effect.succeed(`${directory}/${name}`)
   )
 
-/** Everything that is in the files of a folder. */
+/** Everything that is in the files of a folder, and of the folders in it. */
 export const contentsOf = (directory: string) =>
-  FileSystem.FileSystem.use((fs) =>
-    Effect.flatMap(fs.readDirectory(directory), (names) =>
-      Effect.forEach(names.toSorted(), (name) =>
+  FileSystem.FileSystem.use(
+    Effect.fnUntraced(function* (fs) {
+      const names = yield* fs.readDirectory(directory, { recursive: true })
+      const files = yield* Effect.filter(names.toSorted(), (name) =>
+        Effect.map(fs.stat(`${directory}/${name}`), ({ type }) => type === "File")
+      )
+      return yield* Effect.forEach(files, (name) =>
         Effect.map(fs.readFile(`${directory}/${name}`), (bytes) => ({ name, bytes }))
       )
-    )
+    })
   )
 
 /** Writes log lines down. */

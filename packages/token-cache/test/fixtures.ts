@@ -13,6 +13,7 @@ import {
   type TokenCacheRequest,
   type TokenKey
 } from "@secure-mcp/oauth-core"
+import type { TokenStore } from "@secure-mcp/token-cache"
 
 export const keyOf = (serverName: string): TokenKey => ({
   projectId: "default",
@@ -88,6 +89,22 @@ export const makeServer = (
   }
   return server
 }
+
+/** The leases of a store for another one: what is written with them goes there. */
+export const leaseThrough =
+  (leases: Store, store: () => Store): Store["lease"] =>
+  (key, timeToLive) =>
+    Effect.map(
+      leases.lease(key, timeToLive),
+      (lease) =>
+        lease && {
+          ...lease,
+          set: (...args) => Effect.as(store().set(key, ...args), true),
+          remove: () => Effect.asVoid(store().remove(key))
+        }
+    )
+
+type Store = TokenStore["Service"]
 
 /** Asks for the token of a server; renewed 10 s ahead unless told otherwise. */
 export const requestOf = (

@@ -10,6 +10,7 @@ import type { AddressInfo } from "node:net"
 import type { TlsOptions } from "node:tls"
 import { Provider, type ClientMetadata } from "oidc-provider"
 import { interactions } from "./Interactions.ts"
+import { mtlsEndpointAliases, type MtlsEndpointAliases } from "./MutualTls.ts"
 import type { ProtectedResource } from "./ProtectedResource.ts"
 import { providerConfiguration } from "./ProviderConfiguration.ts"
 import { type TokenIntrospection, tokenVerifier } from "./TokenIntrospection.ts"
@@ -27,7 +28,14 @@ export interface AuthorizationServerOptions {
   /** Lifetime of new access tokens in whole seconds; one hour by default. */
   readonly accessTokenLifetime?: number
   /** Serves https. `requestCert` and `rejectUnauthorized` ask for a client certificate. */
-  readonly tls?: Pick<TlsOptions, "key" | "cert" | "ca" | "requestCert" | "rejectUnauthorized">
+  readonly tls?: Pick<TlsOptions, "key" | "cert" | "ca" | "requestCert" | "rejectUnauthorized"> & {
+    /**
+     * Listens on a second port, which asks for a client certificate and which the metadata names in
+     * `mtls_endpoint_aliases` (RFC 8705 §5). The PEM of the authorities that `tls_client_auth` trusts; certificates of
+     * others connect, too, as `self_signed_tls_client_auth` needs it.
+     */
+    readonly mtlsAuthorities?: string
+  }
 }
 
 /** The server could not start: the port is taken, or the configuration is not usable. */
@@ -55,6 +63,8 @@ export class AuthorizationServer extends Context.Service<
     /** RFC 7009; JWTs are refused with `unsupported_token_type`. */
     readonly revocationEndpoint: string
     readonly jwksUri: string
+    /** The endpoints at the second port, if there is one. */
+    readonly mtlsEndpointAliases: MtlsEndpointAliases | undefined
     /** What RFC 7662 would answer for an access token, opaque or JWT, without a request. */
     readonly verify: (accessToken: string) => Effect.Effect<TokenIntrospection>
     /** Everything that arrived at the token endpoint, oldest first, refused requests included. */
@@ -94,12 +104,15 @@ export const clientCredentialsClient = (
 })
 
 const make = Effect.fnUntraced(function* (options: AuthorizationServerOptions) {
-  const server = yield* listen(options)
-  const issuer = `${options.tls ? "https" : "http"}://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const server = yield* listen(options.tls, options.port ?? 0)
+  const mtlsServer = yield* listenForCertificates(options)
+  const issuer = `${options.tls ? "https" : "http"}://127.0.0.1:${portOf(server)}`
   const signingKey = yield* makeSigningKey
   const storage = new TokenStorage()
   let lifetime = options.accessTokenLifetime ?? 3600
 
+  const aliases =
+    mtlsServer === undefined ? undefined : mtlsEndpointAliases(`https://127.0.0.1:${portOf(mtlsServer)}`)
   const provider = yield* Effect.try({
     try: () =>
       new Provider(
@@ -110,7 +123,9 @@ const make = Effect.fnUntraced(function* (options: AuthorizationServerOptions) {
           resources: options.resources ?? [],
           accessTokenLifetime: () => lifetime,
           signingKey,
-          storage
+          storage,
+          tls: options.tls !== undefined,
+          mtlsEndpointAliases: aliases
         })
       ),
     catch: (cause) => new AuthorizationServerStartError({ reason: "Configuration", cause })
@@ -120,7 +135,7 @@ const make = Effect.fnUntraced(function* (options: AuthorizationServerOptions) {
 
   provider.use(recorder.middleware)
   provider.use(interactions(provider))
-  server.on("request", provider.callback())
+  for (const listener of [server, mtlsServer]) listener?.on("request", provider.callback())
 
   return AuthorizationServer.of({
     issuer,
@@ -129,6 +144,7 @@ const make = Effect.fnUntraced(function* (options: AuthorizationServerOptions) {
     introspectionEndpoint: provider.urlFor("introspection"),
     revocationEndpoint: provider.urlFor("revocation"),
     jwksUri: provider.urlFor("jwks"),
+    mtlsEndpointAliases: aliases,
     verify,
     tokenRequests: recorder.requests,
     revokeAccessTokens: Effect.sync(() => storage.revokeAccessTokens()),
@@ -141,9 +157,9 @@ const make = Effect.fnUntraced(function* (options: AuthorizationServerOptions) {
   })
 })
 
-const listen = (options: AuthorizationServerOptions) =>
+const listen = (tls: TlsOptions | undefined, port: number) =>
   Effect.acquireRelease(
-    Effect.flatMap(createServer(options), (server) => listening(server, options.port ?? 0)),
+    Effect.flatMap(createServer(tls), (server) => listening(server, port)),
     (server) =>
       Effect.callback<void>((resume) => {
         server.close(() => resume(Effect.void))
@@ -151,8 +167,15 @@ const listen = (options: AuthorizationServerOptions) =>
       })
   )
 
+const listenForCertificates = ({ tls }: AuthorizationServerOptions) =>
+  tls?.mtlsAuthorities === undefined
+    ? Effect.void
+    : listen({ ...tls, ca: tls.mtlsAuthorities, requestCert: true, rejectUnauthorized: false }, 0)
+
+const portOf = (server: Http.Server) => (server.address() as AddressInfo).port
+
 // Unusable PEM makes Node throw.
-const createServer = ({ tls }: AuthorizationServerOptions) =>
+const createServer = (tls: TlsOptions | undefined) =>
   Effect.try({
     try: (): Http.Server => (tls === undefined ? Http.createServer() : Https.createServer(tls)),
     catch: (cause) => new AuthorizationServerStartError({ reason: "Configuration", cause })

@@ -7,6 +7,7 @@ import {
   type KoaContextWithOIDC,
   type ResourceServer
 } from "oidc-provider"
+import { certificateAuthMethods, mutualTlsFeature, type MtlsEndpointAliases } from "./MutualTls.ts"
 import type { ProtectedResource } from "./ProtectedResource.ts"
 import type { TokenStorage } from "./TokenStorage.ts"
 
@@ -23,15 +24,22 @@ export const providerConfiguration = (settings: {
   readonly accessTokenLifetime: () => number
   readonly signingKey: JWK
   readonly storage: TokenStorage
+  /** Over TLS clients may present certificates. */
+  readonly tls: boolean
+  readonly mtlsEndpointAliases: MtlsEndpointAliases | undefined
 }): Configuration => ({
   adapter: settings.storage.adapter,
   clients: [...settings.clients],
   clientDefaults: { id_token_signed_response_alg: "ES256" },
+  clientAuthMethods: [...clientAuthMethods, ...(settings.tls ? certificateAuthMethods : [])],
   clientBasedCORS: () => false,
   cookies: { keys: [randomBytes(32).toString("base64url")] },
+  discovery:
+    settings.mtlsEndpointAliases === undefined ? {} : { mtls_endpoint_aliases: settings.mtlsEndpointAliases },
   features: {
     ...machineFeatures(settings.resources),
-    ...interactiveFeatures
+    ...interactiveFeatures,
+    ...(settings.tls ? { mTLS: mutualTlsFeature } : {})
   },
   fetch: (url, options) => {
     const document = settings.clientDocuments[String(url)]
@@ -58,6 +66,14 @@ export const providerConfiguration = (settings: {
     Grant: 14 * day
   }
 })
+
+const clientAuthMethods = [
+  "client_secret_basic",
+  "client_secret_post",
+  "client_secret_jwt",
+  "private_key_jwt",
+  "none"
+] as const
 
 /** What a machine needs: client credentials for a resource, introspection, revocation. */
 const machineFeatures = (resources: ReadonlyArray<ProtectedResource>) =>

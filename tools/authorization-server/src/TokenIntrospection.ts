@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import { createLocalJWKSet, jwtVerify, type JWK, type JWTPayload } from "jose"
 import type Provider from "oidc-provider"
 import type { TokenStorage } from "./TokenStorage.ts"
@@ -16,6 +17,8 @@ export type TokenIntrospection =
       readonly aud?: string | ReadonlyArray<string>
       /** Seconds since the epoch. */
       readonly exp: number
+      /** What the token is bound to; absent when anybody who has it may use it (RFC 8705 §3). */
+      readonly cnf?: { readonly "x5t#S256": string }
     }
 
 const inactive: TokenIntrospection = { active: false }
@@ -57,7 +60,8 @@ const describeJwt = (payload: JWTPayload): TokenIntrospection => ({
   sub: String(payload.sub),
   ...(typeof payload["scope"] === "string" ? { scope: payload["scope"] } : {}),
   ...(payload.aud === undefined ? {} : { aud: payload.aud }),
-  exp: payload.exp ?? 0
+  exp: payload.exp ?? 0,
+  ...confirmation(payload["cnf"])
 })
 
 const describeOpaque = (token: OpaqueToken): TokenIntrospection => ({
@@ -66,8 +70,13 @@ const describeOpaque = (token: OpaqueToken): TokenIntrospection => ({
   sub: token.accountId ?? token.clientId ?? "",
   ...(token.scope === undefined ? {} : { scope: token.scope }),
   ...(token.aud === undefined ? {} : { aud: token.aud }),
-  exp: token.exp ?? 0
+  exp: token.exp ?? 0,
+  ...confirmation(token)
 })
+
+const confirmation = (holder: unknown) => (isBound(holder) ? { cnf: { "x5t#S256": holder["x5t#S256"] } } : {})
+
+const isBound = Schema.is(Schema.Struct({ "x5t#S256": Schema.String }))
 
 interface OpaqueToken {
   readonly clientId?: string | undefined

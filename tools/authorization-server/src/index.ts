@@ -1,4 +1,5 @@
 export * from "./AuthorizationServer.ts"
+export * from "./MutualTls.ts"
 export * from "./ProtectedResource.ts"
 export * from "./TokenRequest.ts"
 export * from "./TokenIntrospection.ts"

@@ -8,6 +8,7 @@ import { ServeCommand } from "./ServeCommand.ts"
 import { StatusCommand } from "./StatusCommand.ts"
 import { StdioCommand } from "./StdioCommand.ts"
 import { TokenCommand } from "./TokenCommand.ts"
+import { TokensCommand } from "./TokensCommand.ts"
 
 /** The `secure-mcp-gateway` command. */
 export const cli = Command.make("secure-mcp-gateway").pipe(
@@ -19,6 +20,7 @@ export const cli = Command.make("secure-mcp-gateway").pipe(
     LogoutCommand,
     StatusCommand,
     TokenCommand,
+    TokensCommand,
     CheckCommand
   ]),
   Command.provide(ClientCertificates.layer),

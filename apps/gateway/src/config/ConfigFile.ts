@@ -10,6 +10,7 @@ import { ClientCertificates } from "@secure-mcp/mtls"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { decodeGatewayConfig, rawEntries } from "./GatewayConfig.ts"
 import { syntaxErrorPosition } from "./JsonSyntax.ts"
@@ -20,13 +21,14 @@ import { resolveReferences } from "./References.ts"
  * nothing has been opened or sent when it fails.
  */
 export const loadConfigFile = Effect.fn("ConfigFile.load")(function* (path: string) {
-  const resolved = yield* resolveReferences(yield* readJson(path))
+  const resolved = yield* resolveReferences(withRedisUrl(yield* readJson(path)))
   const decoded = decodeGatewayConfig(resolved.value)
   const problems = [
     ...resolved.problems,
     ...elsewhere(resolved.problems, [
       ...(Result.isFailure(decoded) ? decoded.failure.problems : []),
-      ...(yield* certificateProblems(resolved.value))
+      ...(yield* certificateProblems(resolved.value)),
+      ...(yield* storeProblems(resolved.value))
     ])
   ]
   if (Result.isFailure(decoded) || problems.length > 0) return yield* new ConfigError({ problems })
@@ -51,6 +53,16 @@ const describeSyntaxError = (text: string): string => {
   return `syntax error at line ${line}, column ${column}`
 }
 
+/** Where Redis is stands in the environment, by a name that many share, unless the file says. */
+const withRedisUrl = (document: unknown): unknown => {
+  if (!Predicate.isObject(document)) return document
+  const store: unknown = Reflect.get(document, "store")
+  return isRedis(store) ? { ...document, store: { url: "${env:REDIS_URL}", ...store } } : document
+}
+
+const isRedis = (store: unknown): store is object =>
+  Predicate.hasProperty(store, "type") && store.type === "redis"
+
 /** An unresolved reference may break a rule as well; the reference is the problem to show. */
 const elsewhere = (
   known: ReadonlyArray<ConfigProblem>,
@@ -60,22 +72,40 @@ const elsewhere = (
   return problems.filter(({ path }) => !places.has(formatPath(path)))
 }
 
+/** Whether Redis is named in a way it can be found. Its client is loaded only where it is needed. */
+const storeProblems = Effect.fnUntraced(function* (document: unknown) {
+  const store: unknown = Predicate.hasProperty(document, "store") ? document.store : undefined
+  if (!isRedis(store)) return []
+  const { redisUrlProblem } = yield* Effect.promise(() => import("@secure-mcp/token-cache-redis"))
+  const url: unknown = Reflect.get(store, "url")
+  const message = Predicate.isString(url) ? redisUrlProblem(Redacted.make(url)) : undefined
+  const config = certificateSettings({ oauth: { ...store, enabled: true } })
+  return problemsAt(
+    ["store"],
+    [
+      ...(message === undefined ? [] : [{ path: ["url"], message }]),
+      ...(config === undefined ? [] : yield* openCertificates(config))
+    ]
+  )
+})
+
+const openCertificates = (config: OAuthConfig) =>
+  Effect.flatMap(ClientCertificates, (certificates) => certificates.connection(config)).pipe(
+    Effect.as([]),
+    Effect.catch(({ key, problem }) => Effect.succeed([{ path: [key], message: problem }]))
+  )
+
 /** Opens the certificates of every entry, whatever else is wrong with it. */
 const certificateProblems = Effect.fnUntraced(function* (document: unknown) {
-  const certificates = yield* ClientCertificates
-  const open = (config: OAuthConfig) =>
-    certificates.connection(config).pipe(
-      Effect.as([]),
-      Effect.catch(({ key, problem }) => Effect.succeed([{ path: [key], message: problem }]))
-    )
   const problems = yield* Effect.forEach(
     rawEntries(document),
     Effect.fnUntraced(function* (entry, index) {
       const config = certificateSettings(entry)
       if (config === undefined) return []
-      const found = yield* open(config)
+      const found = yield* openCertificates(config)
       // A client certificate that cannot be used keeps the authorities from being looked at.
-      const others = found.length > 0 && config.useMtls ? yield* open({ ...config, useMtls: false }) : []
+      const others =
+        found.length > 0 && config.useMtls ? yield* openCertificates({ ...config, useMtls: false }) : []
       return problemsAt(["servers", index, "oauth"], [...found, ...elsewhere(found, others)])
     })
   )

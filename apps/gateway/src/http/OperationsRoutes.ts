@@ -1,5 +1,6 @@
 import { OAuthMetrics } from "@secure-mcp/oauth-metrics"
 import { TokenCache } from "@secure-mcp/oauth-core"
+import { TokenStore } from "@secure-mcp/token-cache"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -12,7 +13,7 @@ export const OperationsRoutes = HttpRouter.use(
     const withTokens = Effect.provideService(TokenCache, cache)
 
     yield* router.add("GET", "/healthz", HttpServerResponse.text("ok\n"))
-    yield* router.add("GET", "/readyz", HttpServerResponse.text("ready\n"))
+    yield* router.add("GET", "/readyz", readiness(yield* TokenStore))
     yield* router.add("GET", "/metrics", Effect.map(metrics.prometheus, prometheusResponse).pipe(withTokens))
     yield* router.add(
       "GET",
@@ -27,6 +28,15 @@ export const OperationsRoutes = HttpRouter.use(
     )
   })
 )
+
+/** While the store is away tokens in memory are still served, but no grant can be renewed and nobody can log in. */
+const readiness = (store: TokenStore["Service"]) =>
+  store.checkWritable.pipe(
+    Effect.as(HttpServerResponse.text("ready\n")),
+    Effect.catch(({ message }) =>
+      Effect.succeed(HttpServerResponse.text(`not ready: ${message}\n`, { status: 503 }))
+    )
+  )
 
 const prometheusResponse = (text: string) =>
   HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" })

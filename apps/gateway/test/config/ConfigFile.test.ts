@@ -134,11 +134,6 @@ describe("a configuration file", () => {
         ["gateway.callback_port: must be 0 to 65535"]
       ],
       [
-        "with a store of which it makes no use",
-        { store: { type: "memory", directory: "/tokens", keyy: 1 }, servers: [entryWith()] },
-        ["store.keyy: unknown key", 'store.directory: has no effect with type "memory"']
-      ],
-      [
         "with no time for the authorization server",
         { gateway: { auth_timeout_seconds: 0 }, servers: [entryWith()] },
         ["gateway.auth_timeout_seconds: must be more than 0 seconds"]

@@ -4,6 +4,7 @@ import { decodeGatewayConfig, gatewayServer } from "@secure-mcp/gateway"
 import { ClientCertificates } from "@secure-mcp/mtls"
 import { OAuthService, TokenCache } from "@secure-mcp/oauth-core"
 import { OAuthMetrics } from "@secure-mcp/oauth-metrics"
+import { TokenStore } from "@secure-mcp/token-cache"
 import { assertNoCanary, canary } from "@secure-mcp/testing"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -51,6 +52,7 @@ const startBroken = Effect.gen(function* () {
           invalidate: () => broken,
           list: broken
         }),
+        TokenStore.layerMemory,
         OAuthMetrics.layer,
         ClientCertificates.layer
       ]),

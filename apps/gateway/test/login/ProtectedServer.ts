@@ -61,7 +61,7 @@ export const startProtectedServer = Effect.fnUntraced(function* ({
 const accessTokenIn = (header: Redacted.Redacted) => Redacted.value(header).replace("Bearer ", "")
 
 /** The same server at an origin that has room for more paths. */
-const passedOnTo = (url: string) =>
+export const passedOnTo = (url: string) =>
   Answer.respondWith(({ body, headers, method }) =>
     Effect.promise(async () => {
       if (method !== "POST") return Answer.text("", { status: 405 })

@@ -1,0 +1,125 @@
+import { assert, describe, layer } from "@effect/vitest"
+import { assertNoCanary, canary } from "@secure-mcp/testing"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { entryWith, load, problemsOf, TestLayer, writeFile } from "./configFile.ts"
+
+const good = "a-good-key-of-32-characters-or-more"
+const withStore = (store: object) => ({ store, servers: [entryWith()] })
+
+describe("the store of a configuration", () => {
+  layer(TestLayer)((it) => {
+    it.effect("may be Redis, wherever REDIS_URL says", () =>
+      Effect.gen(function* () {
+        const document = withStore({ type: "redis", encryption_key: good })
+        const { store } = yield* load(document, { REDIS_URL: "rediss://gateway:pw@redis.example:6380/2" })
+        assert.strictEqual(Redacted.value(store.url!), "rediss://gateway:pw@redis.example:6380/2")
+        assert.deepStrictEqual(yield* problemsOf(document), [
+          "store.url: the environment variable REDIS_URL is not set or empty: export it, or write the value here"
+        ])
+      })
+    )
+
+    it.effect("may be Redis, wherever the file says", () =>
+      Effect.gen(function* () {
+        const store = {
+          type: "redis",
+          url: "redis://127.0.0.1:6379",
+          username: "gateway",
+          password: "${env:PASSWORD}",
+          key_prefix: "team-a",
+          encryption_key: "${env:KEY}",
+          previous_encryption_keys: ["${env:OLD_KEY}"]
+        }
+        const env = { PASSWORD: "pw", KEY: good, OLD_KEY: `old-${good}`, REDIS_URL: "redis://elsewhere" }
+        const config = yield* load(withStore(store), env)
+        assert.strictEqual(Redacted.value(config.store.url!), "redis://127.0.0.1:6379")
+        assert.strictEqual(config.store.keyPrefix, "team-a")
+        assert.strictEqual(Redacted.value(config.store.password!), "pw")
+        assert.strictEqual(Redacted.value(config.store.encryptionKey!), good)
+      })
+    )
+
+    it.effect.each([
+      [
+        "a key that it makes no use of",
+        { type: "memory", directory: "/tokens", encryption_key: good, keyy: 1 },
+        [
+          "store.keyy: unknown key",
+          'store.directory: has no effect unless `type` is "file"',
+          'store.encryption_key: has no effect unless `type` is "file" or "redis"'
+        ]
+      ],
+      [
+        "Redis without saying so",
+        { url: "redis://h", key_prefix: "p" },
+        [
+          'store.url: has no effect unless `type` is "redis"',
+          'store.key_prefix: has no effect unless `type` is "redis"'
+        ]
+      ],
+      [
+        "Redis without a key to encrypt with",
+        { type: "redis", url: "redis://h", directory: "/tokens" },
+        [
+          'store.directory: has no effect unless `type` is "file"',
+          'store.encryption_key: required with type "redis". A good one comes from: openssl rand -base64 32'
+        ]
+      ],
+      [
+        "keys that can be guessed",
+        { type: "file", encryption_key: "short", previous_encryption_keys: [good, "x".repeat(40)] },
+        [
+          "store.encryption_key: is too short: it needs at least 32 characters. A good one comes from: openssl rand -base64 32",
+          "store.previous_encryption_keys[1]: is too easy to guess: it needs at least 8 different characters. A good one comes from: openssl rand -base64 32"
+        ]
+      ],
+      [
+        "what is none of Redis",
+        {
+          type: "redis",
+          url: "http://h",
+          encryption_key: good,
+          key_prefix: "{a}",
+          ca_bundle_path: "/nonexistent/ca.pem"
+        },
+        [
+          "store.key_prefix: must be letters, digits, `.`, `_`, `:`, `-`",
+          "store.url: must be redis://[user:password@]host[:port][/database], or rediss:// for TLS",
+          "store.ca_bundle_path: names a file that does not exist: /nonexistent/ca.pem. Check the path"
+        ]
+      ]
+    ] as const)("is refused: %s", ([, store, problems]) =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* problemsOf(withStore(store)), [...problems])
+      })
+    )
+
+    it.effect("tells no secret in its problems", () =>
+      Effect.gen(function* () {
+        const secrets = [canary("password"), canary("key")]
+        const [password, key] = secrets
+        const problems = yield* problemsOf(
+          withStore({
+            type: "redis",
+            url: `redis://user:${password}@h/name`,
+            encryption_key: key,
+            extra: key
+          })
+        )
+        assert.isAbove(problems.length, 0)
+        assertNoCanary(problems, secrets)
+      })
+    )
+
+    it.effect("is Redis over TLS with authorities of its own, if the file is there", () =>
+      Effect.gen(function* () {
+        const ca_bundle_path = yield* writeFile("ca.pem", "no certificate")
+        const problems = yield* problemsOf(
+          withStore({ type: "redis", url: "rediss://h", encryption_key: good, ca_bundle_path })
+        )
+        assert.match(problems.join(), /^store\.ca_bundle_path: holds no PEM certificate/)
+      })
+    )
+  })
+})

@@ -1,0 +1,56 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { fileURLToPath } from "node:url"
+import { writeConfig } from "../cli/gatewayProcess.ts"
+import { assertNothingLost, examine, grant, killAt, kindsOf, runToItsEnd } from "./KilledProcess.ts"
+import { type RefreshWatch, startRotatingServer } from "./RotatingServer.ts"
+
+describe("a process that is killed while it renews a grant in the file store", () => {
+  it.live(
+    "leaves behind what the next one can go on with, at whichever step it was killed",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* startRotatingServer
+        const directory = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
+        const script = fileURLToPath(new URL("fixtures/killedRenewal.ts", import.meta.url))
+
+        const run = Effect.fnUntraced(function* (name: string, step: number, moment?: keyof RefreshWatch) {
+          const document = {
+            store: { type: "file", directory: `${directory}/${name}` },
+            servers: [server.entry]
+          }
+          yield* grant(document, name)
+          const config = yield* writeConfig(document)
+          const ended = yield* runToItsEnd(
+            ["--conditions=@secure-mcp/source", script, config, String(step)],
+            {},
+            (kill) => (moment === undefined ? Effect.void : server.watch(name, killAt(moment, kill)))
+          )
+          return { ...ended, name, document }
+        })
+
+        const { said } = yield* run("survivor", 0)
+        const steps = Number(said.trim().split("\n").at(-1))
+        assert.isAbove(steps, 20)
+        const killed = yield* Effect.all(
+          [
+            run("arrived", 0, "arrived"),
+            run("handled", 0, "handled"),
+            ...Array.from({ length: steps }, (_, index) => run(`step-${index + 1}`, index + 1))
+          ],
+          { concurrency: 3 }
+        )
+        assert.isTrue(killed.every((one) => one.killed))
+        const aftermaths = yield* Effect.forEach(
+          killed,
+          ({ document, name }) => examine(server, document, name),
+          { concurrency: "unbounded" }
+        )
+        assertNothingLost(aftermaths)
+        assert.deepStrictEqual(kindsOf(aftermaths), new Set(["untouched", "lost", "stored"]))
+      }).pipe(Effect.provide(NodeServices.layer)),
+    180_000
+  )
+})

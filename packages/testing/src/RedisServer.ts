@@ -1,0 +1,108 @@
+import * as Effect from "effect/Effect"
+import { spawn, type ChildProcess } from "node:child_process"
+import { once } from "node:events"
+import { mkdtemp, rm } from "node:fs/promises"
+import { connect, type Socket } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { freePort } from "./FreePort.ts"
+
+/** Redis, or what took its place. */
+export const redisProgram = {
+  names: ["redis-server", "valkey-server"],
+  debianPackage: "redis-server"
+} as const
+
+export interface RedisServerOptions {
+  /** Lines of its configuration, such as `requirepass secret`. */
+  readonly configuration?: ReadonlyArray<string>
+  /** Speaks only TLS, with these PEM files. */
+  readonly tls?: {
+    readonly certificatePath: string
+    readonly privateKeyPath: string
+    readonly caBundlePath: string
+  }
+}
+
+/** A Redis of a test's own, on a loopback port, that keeps nothing on disk. */
+export interface RedisServer {
+  readonly port: number
+  /** `redis://127.0.0.1:port`, or `rediss://localhost:port`. */
+  readonly url: string
+  /** Kills it; what it had is gone, unless its configuration says otherwise. */
+  readonly kill: Effect.Effect<void>
+  /** Starts it again on the same port. */
+  readonly restart: Effect.Effect<void>
+  /** Makes it answer nobody, without closing a connection. */
+  readonly pause: Effect.Effect<void>
+  readonly resume: Effect.Effect<void>
+}
+
+/** Starts a server; it is killed with the scope. */
+const make = Effect.fnUntraced(function* (program: string, options: RedisServerOptions = {}) {
+  const directory = yield* Effect.acquireRelease(
+    Effect.promise(() => mkdtemp(join(tmpdir(), "redis-"))),
+    (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
+  )
+  const port = yield* freePort
+  const run = { process: undefined as ChildProcess | undefined }
+  const start = Effect.promise(async () => {
+    run.process = spawn(program, argumentsFor(port, directory, options), { stdio: "ignore" })
+    await untilListening(port, run.process)
+  })
+  const signal = (name: NodeJS.Signals) => Effect.sync(() => void run.process?.kill(name))
+  const kill = Effect.promise(async () => {
+    const { process } = run
+    if (process === undefined || process.exitCode !== null || process.signalCode !== null) return
+    const gone = once(process, "exit")
+    process.kill("SIGKILL")
+    await gone
+  })
+  yield* Effect.acquireRelease(start, () => kill)
+  return {
+    port,
+    url: options.tls === undefined ? `redis://127.0.0.1:${port}` : `rediss://localhost:${port}`,
+    kill,
+    restart: Effect.andThen(kill, start),
+    pause: signal("SIGSTOP"),
+    resume: signal("SIGCONT")
+  } satisfies RedisServer
+})
+
+export const RedisServer = { make }
+
+const argumentsFor = (port: number, directory: string, { configuration = [], tls }: RedisServerOptions) => [
+  ...["--port", tls === undefined ? String(port) : "0", "--bind", "127.0.0.1", "--dir", directory],
+  ...["--save", "", "--appendonly", "no", "--loglevel", "warning"],
+  ...(tls === undefined
+    ? []
+    : [
+        ...["--tls-port", String(port), "--tls-auth-clients", "no"],
+        ...["--tls-cert-file", tls.certificatePath, "--tls-key-file", tls.privateKeyPath],
+        ...["--tls-ca-cert-file", tls.caBundlePath]
+      ]),
+  ...configuration.flatMap((line) => {
+    const [name = "", ...values] = line.split(" ")
+    return [`--${name}`, ...values]
+  })
+]
+
+/** It says nothing when it is ready, so a connection is tried, for five seconds at most. */
+const untilListening = async (port: number, server: ChildProcess): Promise<void> => {
+  for (let attempt = 0; attempt < 500; attempt++) {
+    if (server.exitCode !== null) throw new Error(`redis-server ended with exit code ${server.exitCode}`)
+    if (await canConnect(port)) return
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  throw new Error(`redis-server does not listen on port ${port}`)
+}
+
+const canConnect = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket: Socket = connect(port, "127.0.0.1")
+    const end = (connected: boolean) => {
+      socket.destroy()
+      resolve(connected)
+    }
+    socket.once("connect", () => end(true)).once("error", () => end(false))
+  })

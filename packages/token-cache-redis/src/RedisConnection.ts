@@ -1,0 +1,139 @@
+import * as NodeRedis from "@effect/platform-node/NodeRedis"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Redis from "effect/persistence/Redis"
+import * as Redacted from "effect/Redacted"
+import * as References from "effect/References"
+import { Misconfigured, type StoreUnavailable } from "@secure-mcp/oauth-core"
+import { unavailable } from "./RedisProblem.ts"
+
+/** Which Redis, and who we are there. */
+export interface RedisConnectionOptions {
+  /** `redis://[user:password@]host[:port][/database]`; `rediss://` for TLS. */
+  readonly url: Redacted.Redacted
+  /** Instead of those in the URL. */
+  readonly username?: string | undefined
+  readonly password?: Redacted.Redacted | undefined
+  /** For TLS: PEM of the authorities that are trusted instead of the system's. */
+  readonly authorities?: string | undefined
+}
+
+/** What errors call the Redis in use. */
+export const RedisAddress = Context.Reference<string>("@secure-mcp/token-cache-redis/RedisAddress", {
+  defaultValue: () => "Redis"
+})
+
+/**
+ * A connection of the `redis` client. Fails when Redis cannot be reached in the beginning; from then on it connects
+ * again by itself, and as long as it is away every command fails at once.
+ */
+export const RedisConnection = {
+  layer: (options: RedisConnectionOptions): Layer.Layer<Redis.Redis, Misconfigured | StoreUnavailable> =>
+    Layer.unwrap(Effect.map(parseTarget(options), connect))
+}
+
+interface Target {
+  readonly host: string
+  readonly port: number
+  readonly database: number
+  readonly tls: boolean
+  readonly authorities: string | undefined
+  readonly username: string | undefined
+  readonly password: Redacted.Redacted | undefined
+}
+
+/** Why a URL is none of Redis; never quotes it, because it may hold a password. */
+export const redisUrlProblem = (url: Redacted.Redacted): string | undefined => {
+  const parsed = URL.parse(Redacted.value(url))
+  return parsed !== null && /^rediss?:$/.test(parsed.protocol) && /^(?:\/\d*)?$/.test(parsed.pathname)
+    ? undefined
+    : "must be redis://[user:password@]host[:port][/database], or rediss:// for TLS"
+}
+
+const parseTarget = (options: RedisConnectionOptions): Effect.Effect<Target, Misconfigured> => {
+  const problem = redisUrlProblem(options.url)
+  const url = URL.parse(Redacted.value(options.url))
+  if (problem !== undefined || url === null)
+    return Effect.fail(new Misconfigured({ problem: `the URL of Redis ${problem}` }))
+  const part = (text: string) => (text === "" ? undefined : decodeURIComponent(text))
+  const password = part(url.password)
+  return Effect.succeed({
+    host: url.hostname === "" ? "localhost" : url.hostname.replace(/^\[|\]$/g, ""),
+    port: Number(url.port === "" ? 6379 : url.port),
+    database: Number(url.pathname.slice(1)),
+    tls: url.protocol === "rediss:",
+    authorities: options.authorities,
+    username: options.username ?? part(url.username),
+    password: options.password ?? (password === undefined ? undefined : Redacted.make(password))
+  })
+}
+
+const connect = (target: Target): Layer.Layer<Redis.Redis, StoreUnavailable> =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const place = `Redis at ${target.host}:${target.port}`
+      const connection = { wasThere: false }
+      const services = yield* Layer.build(NodeRedis.layer(clientOptions(target, connection))).pipe(
+        Effect.mapError((error) => unavailable(place, error)),
+        // It would log whatever goes wrong in the words of the client; what there is to say is said by `watch`.
+        Effect.provideService(References.MinimumLogLevel, "None")
+      )
+      connection.wasThere = true
+      yield* watch(Context.get(services, NodeRedis.NodeRedis).client, place)
+      return Context.add(services, RedisAddress, place)
+    })
+  )
+
+const clientOptions = (target: Target, connection: { readonly wasThere: boolean }) => ({
+  // The answers to HELLO, which the later protocol begins with, repeat the password when it is not known.
+  RESP: 2 as const,
+  database: target.database,
+  ...(target.username === undefined ? {} : { username: target.username }),
+  ...(target.password === undefined ? {} : { password: Redacted.value(target.password) }),
+  // A command that waits for the connection would keep its caller waiting.
+  disableOfflineQueue: true,
+  commandsQueueMaxLength: 10_000,
+  socket: {
+    host: target.host,
+    port: target.port,
+    connectTimeout: Duration.toMillis("5 seconds"),
+    reconnectStrategy: (retries: number, cause: Error) =>
+      connection.wasThere ? Math.min(50 * 2 ** retries, 2000) + Math.floor(Math.random() * 200) : cause,
+    ...(target.tls ? tlsOptions(target) : {})
+  }
+})
+
+/** Set here so that no environment variable (NODE_TLS_REJECT_UNAUTHORIZED) turns the checks off. */
+const tlsOptions = ({ authorities, host }: Target) => ({
+  tls: true as const,
+  servername: host,
+  rejectUnauthorized: true,
+  ...(authorities === undefined ? {} : { ca: authorities })
+})
+
+type Client = NodeRedis.NodeRedis["Service"]["client"]
+
+/** Says once when the connection is lost, and once when it is there again. */
+const watch = Effect.fnUntraced(function* (client: Client, place: string) {
+  const runSync = Effect.runSyncWith(yield* Effect.context<never>())
+  let isAway = false
+  const onError = () => {
+    if (!isAway) runSync(Effect.logWarning(`${place} is away; the connection is tried again`))
+    isAway = true
+  }
+  const onReady = () => {
+    if (isAway) runSync(Effect.logInfo(`${place} is back`))
+    isAway = false
+  }
+  client.on("error", onError).on("ready", onReady)
+  yield* Effect.addFinalizer(() => hangUp(client))
+})
+
+/** A server that does not answer must not keep the process from ending. */
+const hangUp = (client: Client) =>
+  Effect.promise(() => client.close()).pipe(
+    Effect.timeoutOrElse({ duration: "2 seconds", orElse: () => Effect.sync(() => client.destroy()) }),
+    Effect.ignoreCause
+  )

@@ -1,0 +1,2 @@
+export * from "./RedisConnection.ts"
+export * from "./RedisTokenStore.ts"

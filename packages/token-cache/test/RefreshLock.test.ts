@@ -1,0 +1,295 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as TestClock from "effect/testing/TestClock"
+import {
+  AuthorizationRequired,
+  OAuthError,
+  OAuthToken,
+  StoreUnavailable,
+  TokenCache
+} from "@secure-mcp/oauth-core"
+import { SingleFlightTokenCache, TokenStore } from "@secure-mcp/token-cache"
+import { recordLog } from "./fileStores.ts"
+import { keyOf, makeGate, makeServer, recordEvents, requestOf, text, tokenOf } from "./fixtures.ts"
+
+type Store = TokenStore["Service"]
+
+/** Gives a new object for each token it is asked for, as a store outside of the process does. */
+const makeStore = Effect.map(Layer.build(TokenStore.layerMemory), (services): Store => {
+  const memory = Context.get(services, TokenStore)
+  const copy = (token: OAuthToken | undefined) => token && new OAuthToken({ ...token })
+  return {
+    ...memory,
+    get: (key) => Effect.map(memory.get(key), copy),
+    lease: (...args) =>
+      Effect.map(memory.lease(...args), (lease) => lease && { ...lease, found: copy(lease.found) })
+  }
+})
+
+/** A cache as another process has it: only the store is shared. */
+const makeCache = (store: Store) =>
+  SingleFlightTokenCache.layer.pipe(
+    Layer.provide(Layer.succeed(TokenStore, store)),
+    Layer.build,
+    Effect.map(Context.get(TokenCache))
+  )
+
+const get = (cache: TokenCache["Service"], ...args: Parameters<typeof requestOf>) =>
+  Effect.map(cache.get(requestOf(...args)), ({ source, token }) => `${text(token)} ${source}`)
+
+const refreshable = (name: string, issuedAt = 0) =>
+  tokenOf(name, { issuedAt, expiresAt: issuedAt + 100_000, refreshToken: Redacted.make(`refresh-${name}`) })
+
+/** Meanwhile, elsewhere. */
+const elsewhere = <A>(change: Effect.Effect<A, StoreUnavailable>) => Effect.orDie(change)
+
+const start = { startImmediately: true } as const
+
+const loginNeeded = new OAuthError({
+  operation: "get an access token",
+  serverName: "server",
+  correlationId: "1",
+  reason: new AuthorizationRequired({})
+})
+
+describe("two processes with one store", () => {
+  it.effect("renew a token once, and both have the new one", () =>
+    Effect.gen(function* () {
+      const store = yield* makeStore
+      yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)
+      yield* TestClock.adjust("100 seconds")
+      const gate = makeGate()
+      const server = makeServer({ expiresIn: 100, refreshToken: true })
+      server.gate = gate.passed
+      const caches = yield* Effect.all([makeCache(store), makeCache(store)])
+      const asked = yield* Effect.forEach(caches, (cache) => Effect.forkChild(get(cache, server), start))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(server.previous, ["0"])
+      yield* gate.open
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* Effect.forEach(asked, Fiber.join), ["1 acquired", "1 acquired"])
+      assert.strictEqual(server.count, 1)
+    })
+  )
+
+  it.effect("join each other's forced refresh, and never use a refresh token twice", () =>
+    Effect.gen(function* () {
+      const store = yield* makeStore
+      yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)
+      const server = makeServer({ expiresIn: 100, refreshToken: true })
+      server.gate = Effect.sleep("100 millis")
+      const caches = yield* Effect.all([makeCache(store), makeCache(store)])
+      for (let round = 0; round < 20; round++) {
+        const forced = yield* Effect.forEach(caches, (cache) =>
+          Effect.forkChild(get(cache, server, { forceRefresh: true }), start)
+        )
+        yield* TestClock.adjust("2 seconds")
+        const [one, other] = yield* Effect.forEach(forced, Fiber.join)
+        assert.strictEqual(one, other)
+      }
+      assert.strictEqual(server.most, 1)
+      assert.strictEqual(new Set(server.previous).size, server.count)
+      assert.strictEqual(server.count, 20)
+    })
+  )
+
+  it.effect("go on where the other one has stopped, however its clock was set", () =>
+    Effect.gen(function* () {
+      const store = yield* makeStore
+      yield* TestClock.setTime(50_000)
+      yield* store.set(keyOf("server"), refreshable("0", 50_000), Duration.infinity)
+      const [ahead, behind] = yield* Effect.all([makeCache(store), makeCache(store)])
+      const server = makeServer({ refreshToken: true })
+      yield* get(ahead, server, { forceRefresh: true })
+      yield* TestClock.setTime(40_000)
+      yield* get(behind, server, { forceRefresh: true })
+      yield* TestClock.setTime(50_000)
+      yield* get(ahead, server, { forceRefresh: true })
+      assert.deepStrictEqual(server.previous, ["0", "1", "2"])
+    })
+  )
+
+  it.effect("do not wait for one that died longer than its lease", () =>
+    Effect.gen(function* () {
+      const store = yield* makeStore
+      yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)
+      yield* store.lease(keyOf("server"), Duration.seconds(10))
+      const cache = yield* makeCache(store)
+      const server = makeServer({ refreshToken: true })
+      const asked = yield* Effect.forkChild(get(cache, server, { forceRefresh: true }), start)
+      yield* TestClock.adjust("9 seconds")
+      assert.strictEqual(server.count, 0)
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(yield* Fiber.join(asked), "1 acquired")
+    })
+  )
+
+  it.effect("wait for one that takes longer than a lease, as long as it lives", () =>
+    Effect.gen(function* () {
+      const store = yield* makeStore
+      yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)
+      const slow = makeServer({ refreshToken: true })
+      slow.gate = Effect.sleep("60 seconds")
+      const [one, other] = yield* Effect.all([makeCache(store), makeCache(store)])
+      yield* Effect.forkChild(get(one, slow, { forceRefresh: true }), start)
+      const server = makeServer()
+      const waiting = yield* Effect.forkChild(get(other, server, { forceRefresh: true }), start)
+      yield* TestClock.adjust("59 seconds")
+      assert.strictEqual(server.count, 0)
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(yield* Fiber.join(waiting), "1 acquired")
+      assert.strictEqual(server.count, 0)
+    })
+  )
+
+  it.effect("say so when one of them never comes to an end", () =>
+    Effect.gen(function* () {
+      const store = yield* makeStore
+      yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)
+      yield* store.lease(keyOf("server"), Duration.hours(1))
+      const cache = yield* makeCache(store)
+      const asked = yield* Effect.forkChild(
+        Effect.flip(cache.get(requestOf(makeServer(), { forceRefresh: true }))),
+        start
+      )
+      yield* TestClock.adjust("3 minutes")
+      const error = yield* Fiber.join(asked)
+      assert.strictEqual(error.reason._tag, "StoreUnavailable")
+      assert.include(error.message, "another process has been renewing this token for 2m")
+    })
+  )
+
+  it.effect("let go of a caller who does not want to wait any longer", () =>
+    Effect.gen(function* () {
+      const store = yield* makeStore
+      yield* store.lease(keyOf("server"), Duration.hours(1))
+      const cache = yield* makeCache(store)
+      const server = makeServer()
+      const asked = yield* Effect.forkChild(get(cache, server), start)
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(asked)
+      assert.strictEqual(server.count, 0)
+    })
+  )
+})
+
+describe("a process that was stopped while it renewed a token", () => {
+  it.effect("does not replace what others have written since, and goes on with that", () =>
+    Effect.gen(function* () {
+      const store = yield* makeStore
+      yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)
+      const cache = yield* makeCache(store)
+      const acquire = () =>
+        Effect.as(
+          elsewhere(store.set(keyOf("server"), refreshable("login"), Duration.infinity)),
+          refreshable("late")
+        )
+      assert.strictEqual(yield* get(cache, { acquire }, { forceRefresh: true }), "login acquired")
+      assert.strictEqual(text(yield* store.get(keyOf("server"))), "login")
+      assert.strictEqual(yield* get(cache, makeServer()), "login cache")
+    })
+  )
+
+  it.effect("does not bring back what was removed", () =>
+    Effect.gen(function* () {
+      const store = yield* makeStore
+      yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)
+      const cache = yield* makeCache(store)
+      const acquire = () => Effect.as(elsewhere(store.remove(keyOf("server"))), refreshable("late"))
+      assert.strictEqual(yield* get(cache, { acquire }, { forceRefresh: true }), "late acquired")
+      assert.isUndefined(yield* store.get(keyOf("server")))
+      assert.strictEqual(yield* get(cache, makeServer()), "1 acquired")
+    })
+  )
+
+  it.effect("takes the token of another one when its own grant seems to have ended", () =>
+    Effect.gen(function* () {
+      const store = yield* makeStore
+      yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)
+      const cache = yield* makeCache(store)
+      const acquire = () =>
+        Effect.andThen(
+          elsewhere(store.set(keyOf("server"), refreshable("theirs"), Duration.infinity)),
+          Effect.fail(loginNeeded)
+        )
+      assert.strictEqual(yield* get(cache, { acquire }, { forceRefresh: true }), "theirs acquired")
+      assert.strictEqual(text(yield* store.get(keyOf("server"))), "theirs")
+    })
+  )
+
+  it.effect("removes a token that may not be kept any more only if it is still the same", () =>
+    Effect.gen(function* () {
+      const store = yield* makeStore
+      yield* store.set(keyOf("server"), tokenOf("0"), Duration.infinity)
+      const cache = yield* makeCache(store)
+      const acquire = () =>
+        Effect.as(
+          elsewhere(store.set(keyOf("server"), tokenOf("theirs"), Duration.infinity)),
+          tokenOf("once", { reusable: false })
+        )
+      assert.strictEqual(yield* get(cache, { acquire }, { forceRefresh: true }), "once acquired")
+      assert.strictEqual(text(yield* store.get(keyOf("server"))), "theirs")
+    })
+  )
+})
+
+describe("a lock that cannot be asked for", () => {
+  const away = Effect.fail(new StoreUnavailable({ problem: "the lock service is down" }))
+
+  it.effect("is not one that somebody has: the refresh token is spared, and the error says why", () => {
+    const recorded = recordEvents()
+    return Effect.gen(function* () {
+      const store = yield* makeStore
+      yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)
+      const cache = yield* makeCache({ ...store, lease: () => away })
+      const server = makeServer()
+      const error = yield* Effect.flip(cache.get(requestOf(server, { forceRefresh: true })))
+      assert.strictEqual(error.reason._tag, "StoreUnavailable")
+      assert.include(error.message, "the lock service is down")
+      assert.strictEqual(server.count, 0)
+      assert.deepInclude(recorded.events.at(-1), {
+        _tag: "AcquisitionFailed",
+        refresh: true,
+        reason: "StoreUnavailable"
+      })
+    }).pipe(Effect.provide(recorded.layer))
+  })
+
+  it.effect("does not keep the client from getting its own token", () => {
+    const log = recordLog()
+    return Effect.gen(function* () {
+      const store = yield* makeStore
+      const cache = yield* makeCache({ ...store, lease: () => away })
+      assert.strictEqual(yield* get(cache, makeServer()), "1 acquired")
+      assert.deepStrictEqual(log.lines, [
+        "Warn The token store could not be locked: the lock service is down"
+      ])
+    }).pipe(Effect.provide(log.layer))
+  })
+})
+
+describe("a grant that has ended", () => {
+  it.effect("is refreshed as the same token each time, so that whoever does it knows", () =>
+    Effect.gen(function* () {
+      const store = yield* makeStore
+      yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)
+      yield* TestClock.adjust("100 seconds")
+      const cache = yield* makeCache(store)
+      const seen = new Set<unknown>()
+      const acquire = (previous: unknown) =>
+        Effect.andThen(
+          Effect.sync(() => seen.add(previous)),
+          Effect.fail(loginNeeded)
+        )
+      for (let time = 0; time < 3; time++) yield* Effect.flip(cache.get(requestOf({ acquire })))
+      assert.strictEqual(seen.size, 1)
+      yield* store.set(keyOf("server"), refreshable("login", 100_000), Duration.infinity)
+      assert.strictEqual(yield* get(cache, makeServer()), "login cache")
+    })
+  )
+})
