@@ -98,7 +98,7 @@ const adviceOn = ({ authenticationMethod, clientCertificate, error }: RequestRef
 
 const checkSecret = "Check `client_id`, `client_secret` and `use_basic_auth`"
 const checkCertificate =
-  "Check `client_id`, and that the server knows the certificate in `client_cert_path` as this client's"
+  "Check `client_id`, and that the server knows the client certificate as this client's"
 
 /** What to do about `invalid_client` depends on what the client proved itself with. */
 const adviceForClient: Readonly<Record<ClientAuthenticationMethod, string>> = {
@@ -161,7 +161,7 @@ export class CertificateBindingMismatch extends Schema.TaggedError<CertificateBi
   override get message(): string {
     return (
       `${this.endpoint} gave a token that is bound to another certificate than the one presented ` +
-      `(\`client_cert_path\`, x5t#S256 ${this.certificateThumbprint}). ` +
+      `(x5t#S256 ${this.certificateThumbprint}). ` +
       "Check that no TLS proxy before the authorization server passes on a certificate of its own"
     )
   }

@@ -94,7 +94,7 @@ const reasons: ReadonlyArray<
       endpoint,
       certificateThumbprint: "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"
     }),
-    `${endpoint} gave a token that is bound to another certificate than the one presented (\`client_cert_path\`, ` +
+    `${endpoint} gave a token that is bound to another certificate than the one presented (` +
       "x5t#S256 bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2)",
     "Check that no TLS proxy",
     false
@@ -155,8 +155,8 @@ describe("OAuthError", () => {
     ["client_secret_basic", "`client_secret` and `use_basic_auth`"],
     ["client_secret_post", "`client_secret` and `use_basic_auth`"],
     ["private_key_jwt", "`private_key` and `private_key_id`"],
-    ["tls_client_auth", "`client_cert_path`"],
-    ["self_signed_tls_client_auth", "`client_cert_path`"],
+    ["tls_client_auth", "the client certificate"],
+    ["self_signed_tls_client_auth", "the client certificate"],
     ["none", "without authentication"]
   ] as const)("says what to do about invalid_client for %s", (authenticationMethod, advice) => {
     const refused = new Core.RequestRefused({

@@ -157,7 +157,7 @@ describe("with a certificate, at a certified authorization server", () => {
           error: "invalid_client",
           authenticationMethod: method
         })
-        assert.include(error.message, "that the server knows the certificate in `client_cert_path`")
+        assert.include(error.message, "that the server knows the client certificate")
         assert.notInclude(error.message, "client_secret")
       })
   )

@@ -44,12 +44,16 @@ const make = Effect.fnUntraced(function* (program: string, options: RedisServerO
     Effect.promise(() => mkdtemp(join(tmpdir(), "redis-"))),
     (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
   )
-  const port = yield* freePort
-  const run = { process: undefined as ChildProcess | undefined }
+  const run = { port: 0, process: undefined as ChildProcess | undefined }
   const start = Effect.promise(async () => {
-    run.process = spawn(program, argumentsFor(port, directory, options), { stdio: "ignore" })
-    await untilListening(port, run.process)
+    run.process = spawn(program, argumentsFor(run.port, directory, options), { stdio: "ignore" })
+    await untilListening(run.port, run.process)
   })
+  // Nobody keeps the port until Redis has it.
+  const startSomewhere = Effect.flatMap(freePort, (port) => {
+    run.port = port
+    return Effect.sandbox(start)
+  }).pipe(Effect.retry({ times: 4 }), Effect.orDie)
   const signal = (name: NodeJS.Signals) => Effect.sync(() => void run.process?.kill(name))
   const kill = Effect.promise(async () => {
     const { process } = run
@@ -58,7 +62,8 @@ const make = Effect.fnUntraced(function* (program: string, options: RedisServerO
     process.kill("SIGKILL")
     await gone
   })
-  yield* Effect.acquireRelease(start, () => kill)
+  yield* Effect.acquireRelease(startSomewhere, () => kill)
+  const { port } = run
   return {
     port,
     url: options.tls === undefined ? `redis://127.0.0.1:${port}` : `rediss://localhost:${port}`,

@@ -143,7 +143,7 @@ describe("gateways on one Redis", () => {
       const error = yield* Effect.flip(startGateway(document))
       assert.strictEqual(
         error.message,
-        `the token store cannot be used: Redis at 127.0.0.1:${redis.port} refuses connections (ECONNREFUSED).` +
+        `the token store cannot be used: Redis at 127.0.0.1:${redis.port} cannot be reached: connection refused.` +
           " Check its address and that it runs"
       )
     })

@@ -102,7 +102,7 @@ describe("a token that is bound to the certificate of an entry", () => {
         assert.strictEqual(answer.status, 502)
         const { error } = failureIn(answer)
         assert.deepInclude(error.data, { reason: "CertificateBindingMismatch", server_name: "echo" })
-        assert.include(error.message, "`client_cert_path`")
+        assert.include(error.message, "is bound to another certificate than the one presented (x5t#S256 ")
         assert.lengthOf(yield* tokenEndpoint.requests, attempt)
       }
       assert.isEmpty(yield* mcp.requests)
