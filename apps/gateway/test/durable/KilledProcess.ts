@@ -12,7 +12,7 @@ import type { RefreshWatch, startRotatingServer } from "./RotatingServer.ts"
 type Server = Effect.Success<typeof startRotatingServer>
 
 /** What there is to know of a process that was killed while it renewed a grant, and of the one after it. */
-export interface Aftermath {
+interface Aftermath {
   /** Whether the server had replaced the refresh token. */
   readonly rotated: boolean
   /** Whether the store had the new one. */
@@ -52,7 +52,7 @@ const renewAgain = (document: object) =>
   )
 
 /** Looks at what a killed process has left, and goes on with it. */
-export const examine = Effect.fnUntraced(function* (server: Server, document: object, name: string) {
+const examine = Effect.fnUntraced(function* (server: Server, document: object, name: string) {
   const rotated = server.grantOf(name).generation === 1
   const stored = yield* storedRefreshToken(document)
   assert.include([`${name}.0`, `${name}.1`], stored)
@@ -63,16 +63,24 @@ export const examine = Effect.fnUntraced(function* (server: Server, document: ob
   } satisfies Aftermath
 })
 
-/** The next process goes on wherever the protocol allows it, and only where it does not a person is needed. */
-export const assertNothingLost = (aftermaths: ReadonlyArray<Aftermath>) => {
+/**
+ * The next process goes on wherever the protocol allows it, and only where it does not a person is needed. Among the
+ * killed processes are some of each kind: before the server had replaced the token, after that, and after it was stored.
+ */
+export const assertTheNextGoesOn = Effect.fnUntraced(function* (
+  server: Server,
+  killed: ReadonlyArray<{ readonly document: object; readonly name: string }>
+) {
+  const aftermaths = yield* Effect.forEach(killed, ({ document, name }) => examine(server, document, name), {
+    concurrency: "unbounded"
+  })
   for (const { next, rotated, stored } of aftermaths) {
     assert.isFalse(stored && !rotated)
     assert.strictEqual(next, rotated && !stored ? "login needed" : "token")
   }
-}
-
-export const kindsOf = (aftermaths: ReadonlyArray<Aftermath>) =>
-  new Set(aftermaths.map(({ rotated, stored }) => (stored ? "stored" : rotated ? "lost" : "untouched")))
+  const kinds = aftermaths.map(({ rotated, stored }) => (stored ? "stored" : rotated ? "lost" : "untouched"))
+  assert.deepStrictEqual(new Set(kinds), new Set(["untouched", "lost", "stored"]))
+})
 
 /** Kills the process when its refresh has arrived at the server, or when it was handled. */
 export const killAt = (moment: keyof RefreshWatch, kill: () => void): RefreshWatch => ({

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { fileURLToPath } from "node:url"
 import { writeConfig } from "../cli/gatewayProcess.ts"
-import { assertNothingLost, examine, grant, killAt, kindsOf, runToItsEnd } from "./KilledProcess.ts"
+import { assertTheNextGoesOn, grant, killAt, runToItsEnd } from "./KilledProcess.ts"
 import { type RefreshWatch, startRotatingServer } from "./RotatingServer.ts"
 
 describe("a process that is killed while it renews a grant in the file store", () => {
@@ -43,13 +43,7 @@ describe("a process that is killed while it renews a grant in the file store", (
           { concurrency: 3 }
         )
         assert.isTrue(killed.every((one) => one.killed))
-        const aftermaths = yield* Effect.forEach(
-          killed,
-          ({ document, name }) => examine(server, document, name),
-          { concurrency: "unbounded" }
-        )
-        assertNothingLost(aftermaths)
-        assert.deepStrictEqual(kindsOf(aftermaths), new Set(["untouched", "lost", "stored"]))
+        yield* assertTheNextGoesOn(server, killed)
       }).pipe(Effect.provide(NodeServices.layer)),
     180_000
   )

@@ -4,7 +4,7 @@ import { installationTimeout, redisProgram, RedisServer, requireProgram } from "
 import * as Effect from "effect/Effect"
 import { beforeAll } from "vitest"
 import { commandLine, writeConfig } from "../cli/gatewayProcess.ts"
-import { assertNothingLost, examine, grant, killAt, kindsOf, runToItsEnd } from "./KilledProcess.ts"
+import { assertTheNextGoesOn, grant, killAt, runToItsEnd } from "./KilledProcess.ts"
 import { tapRedis } from "./RedisTap.ts"
 import { type RefreshWatch, startRotatingServer } from "./RotatingServer.ts"
 
@@ -65,13 +65,7 @@ describe("a gateway that is killed while it renews a grant in Redis", () => {
         // What two messages were in one run may be one in another: then the last ones are never reached.
         const killed = runs.filter((one) => one.killed)
         assert.isAtLeast(killed.length, messages - 5)
-        const aftermaths = yield* Effect.forEach(
-          killed,
-          ({ document, name }) => examine(server, document, name),
-          { concurrency: "unbounded" }
-        )
-        assertNothingLost(aftermaths)
-        assert.deepStrictEqual(kindsOf(aftermaths), new Set(["untouched", "lost", "stored"]))
+        yield* assertTheNextGoesOn(server, killed)
       }).pipe(Effect.provide(NodeServices.layer)),
     180_000
   )
