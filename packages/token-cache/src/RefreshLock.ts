@@ -1,6 +1,7 @@
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { StoreUnavailable, type TokenKey } from "@secure-mcp/oauth-core"
@@ -23,12 +24,22 @@ const askAgain = Schedule.min([Schedule.exponential("25 millis", 1.5), Schedule.
 /**
  * Holds the lease of a key for as long as the scope is open, and renews it all the while. Waits for whoever has it,
  * which can be interrupted. Fails when the store cannot be asked, or when somebody has it for ever.
+ *
+ * @param settled looked at while somebody else has it: what they did may make the lease unnecessary. It is then the
+ *   failure of the result
  */
-export const holdLease = (
+export const holdLease = <A>(
   store: TokenStore["Service"],
-  key: TokenKey
-): Effect.Effect<TokenLease, StoreUnavailable, Scope.Scope> =>
+  key: TokenKey,
+  settled: Effect.Effect<A | undefined>
+): Effect.Effect<Result.Result<TokenLease, A>, StoreUnavailable, Scope.Scope> =>
   takeLease(store, key).pipe(
+    Effect.map((lease) => Result.succeed(lease)),
+    Effect.catchTag("LeaseTaken", (taken) =>
+      Effect.flatMap(settled, (end) =>
+        end === undefined ? Effect.fail(taken) : Effect.succeed(Result.fail(end))
+      )
+    ),
     Effect.retry({ schedule: askAgain, while: (reason) => reason._tag === "LeaseTaken" }),
     Effect.catchTag("LeaseTaken", () =>
       Effect.fail(

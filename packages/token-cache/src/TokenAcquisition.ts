@@ -1,5 +1,6 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type {
   CachedToken,
@@ -68,35 +69,36 @@ export const makeAcquisition = (
       })
     if (first.adopted !== undefined) return served(first.adopted, "cache")
 
+    /** Another process may have been at work since we looked; `stored` is new if we know that it was not there. */
+    const consultAgain = (stored: OAuthToken | undefined) =>
+      Effect.map(currentMoment, (now) => {
+        const isNew = unread === undefined && !(stored && found && isSameAccessToken(stored, found))
+        return consult(stored, lead, request, now, isNew)
+      })
+    const settled = Effect.flatMap(quietly(store.get(key)), consultAgain).pipe(
+      Effect.map(({ adopted }) => adopted)
+    )
     const asked = (yield* currentMoment).monotonic
-    const lease = yield* leaseFor(request, first).pipe(
+    const turn = yield* takeTurn(request, first, settled).pipe(
       Effect.tapError((error) => publishFailure(request, first.previous, asked, error))
     )
-    const second = lease === undefined ? first : yield* consultAgain(lease, found, lead, request)
+    if (turn !== undefined && Result.isFailure(turn)) return served(turn.failure, "acquired")
+
+    const lease = turn?.success
+    const second = lease === undefined ? first : yield* consultAgain(lease.found)
     if (second.adopted !== undefined) return served(second.adopted, "acquired")
     return yield* replace({ request, consulted: second, lease, unread, commit })
   }, Effect.scoped)
 
-  /** While the store cannot be asked there is none, and nothing may be used that is good for one use. */
-  const leaseFor = (
+  /** While the store cannot be asked there is no lease, and nothing may be used that is good for one use. */
+  const takeTurn = (
     { key }: TokenCacheRequest,
-    { previous }: Consulted
-  ): Effect.Effect<TokenLease | undefined, OAuthError, Scope.Scope> => {
-    const lease = holdLease(store, key)
-    return previous?.refreshToken === undefined ? orWarn("locked")(lease) : sparing(key.serverName)(lease)
+    { previous }: Consulted,
+    settled: Effect.Effect<HeldToken | undefined>
+  ): Effect.Effect<Result.Result<TokenLease, HeldToken> | undefined, OAuthError, Scope.Scope> => {
+    const turn = holdLease(store, key, settled)
+    return previous?.refreshToken === undefined ? orWarn("locked")(turn) : sparing(key.serverName)(turn)
   }
-
-  /** Another process may have been at work since we looked, or while we waited. */
-  const consultAgain = (
-    lease: TokenLease,
-    seen: OAuthToken | undefined,
-    lead: Lead,
-    request: TokenCacheRequest
-  ) =>
-    Effect.map(currentMoment, (now) => {
-      const isNew = lease.found !== undefined && !(seen !== undefined && isSameAccessToken(lease.found, seen))
-      return consult(lease.found, lead, request, now, isNew)
-    })
 
   const replace = Effect.fnUntraced(function* (replacement: Replacement) {
     const { commit, consulted, lease, request } = replacement
@@ -172,6 +174,13 @@ interface Replacement {
 
 const since = (start: number): Effect.Effect<Duration.Duration> =>
   Effect.map(currentMoment, ({ monotonic }) => Duration.millis(monotonic - start))
+
+/** For a look that is taken again and again. */
+const quietly = <A>(effect: Effect.Effect<A, StoreUnavailable>): Effect.Effect<A | undefined> =>
+  effect.pipe(
+    Effect.orElseSucceed(() => undefined),
+    Effect.catchDefect(() => Effect.undefined)
+  )
 
 const served = (held: HeldToken, source: CachedToken["source"]): Obtained => ({
   result: { token: held.token, source },

@@ -45,6 +45,8 @@ const get = (cache: TokenCache["Service"], ...args: Parameters<typeof requestOf>
 const refreshable = (name: string, issuedAt = 0) =>
   tokenOf(name, { issuedAt, expiresAt: issuedAt + 100_000, refreshToken: Redacted.make(`refresh-${name}`) })
 
+const away = Effect.fail(new StoreUnavailable({ problem: "the lock service is down" }))
+
 /** Meanwhile, elsewhere. */
 const elsewhere = <A>(change: Effect.Effect<A, StoreUnavailable>) => Effect.orDie(change)
 
@@ -147,6 +149,32 @@ describe("two processes with one store", () => {
     })
   )
 
+  it.effect("take what another one got as soon as it is there, although that one has the lease again", () =>
+    Effect.gen(function* () {
+      const store = yield* makeStore
+      yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)
+      const lease = yield* store.lease(keyOf("server"), Duration.hours(1))
+      const cache = yield* makeCache(store)
+      const server = makeServer()
+      const asked = yield* Effect.forkChild(get(cache, server, { forceRefresh: true }), start)
+      yield* TestClock.adjust("10 seconds")
+      assert.isUndefined(asked.pollUnsafe())
+      yield* lease!.set(refreshable("theirs"), Duration.infinity)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* Fiber.join(asked), "theirs acquired")
+      assert.strictEqual(server.count, 0)
+    })
+  )
+
+  it.effect("do not take an old token for a new one because they could not look at first", () =>
+    Effect.gen(function* () {
+      const store = yield* makeStore
+      yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)
+      const cache = yield* makeCache({ ...store, get: () => away })
+      assert.strictEqual(yield* get(cache, makeServer(), { forceRefresh: true }), "1 acquired")
+    })
+  )
+
   it.effect("say so when one of them never comes to an end", () =>
     Effect.gen(function* () {
       const store = yield* makeStore
@@ -239,8 +267,6 @@ describe("a process that was stopped while it renewed a token", () => {
 })
 
 describe("a lock that cannot be asked for", () => {
-  const away = Effect.fail(new StoreUnavailable({ problem: "the lock service is down" }))
-
   it.effect("is not one that somebody has: the refresh token is spared, and the error says why", () => {
     const recorded = recordEvents()
     return Effect.gen(function* () {
