@@ -77,19 +77,34 @@ const make = Effect.fnUntraced(function* (program: string, options: RedisServerO
 export const RedisServer = { make }
 
 const argumentsFor = (port: number, directory: string, { configuration = [], tls }: RedisServerOptions) => [
-  ...["--port", tls === undefined ? String(port) : "0", "--bind", "127.0.0.1", "--dir", directory],
-  ...["--save", "", "--appendonly", "no", "--loglevel", "warning"],
-  ...(tls === undefined
-    ? []
-    : [
-        ...["--tls-port", String(port), "--tls-auth-clients", "no"],
-        ...["--tls-cert-file", tls.certificatePath, "--tls-key-file", tls.privateKeyPath],
-        ...["--tls-ca-cert-file", tls.caBundlePath]
-      ]),
+  "--port",
+  tls === undefined ? String(port) : "0",
+  "--bind",
+  "127.0.0.1",
+  "--dir",
+  directory,
+  "--save",
+  "",
+  "--appendonly",
+  "no",
+  ...(tls === undefined ? [] : tlsArguments(port, tls)),
   ...configuration.flatMap((line) => {
     const [name = "", ...values] = line.split(" ")
     return [`--${name}`, ...values]
   })
+]
+
+const tlsArguments = (port: number, tls: NonNullable<RedisServerOptions["tls"]>) => [
+  "--tls-port",
+  String(port),
+  "--tls-auth-clients",
+  "no",
+  "--tls-cert-file",
+  tls.certificatePath,
+  "--tls-key-file",
+  tls.privateKeyPath,
+  "--tls-ca-cert-file",
+  tls.caBundlePath
 ]
 
 /** It says nothing when it is ready, so a connection is tried, for five seconds at most. */
