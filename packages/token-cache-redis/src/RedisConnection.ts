@@ -6,7 +6,9 @@ import * as Layer from "effect/Layer"
 import type * as Redis from "effect/persistence/Redis"
 import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
+import * as Result from "effect/Result"
 import { Misconfigured, type StoreUnavailable } from "@secure-mcp/oauth-core"
+import { isIP } from "node:net"
 import { unavailable } from "./RedisProblem.ts"
 
 /** Which Redis, and who we are there. */
@@ -47,10 +49,18 @@ interface Target {
 /** Why a URL is none of Redis; never quotes it, because it may hold a password. */
 export const redisUrlProblem = (url: Redacted.Redacted): string | undefined => {
   const parsed = URL.parse(Redacted.value(url))
-  return parsed !== null && /^rediss?:$/.test(parsed.protocol) && /^(?:\/\d*)?$/.test(parsed.pathname)
+  return parsed !== null &&
+    /^rediss?:$/.test(parsed.protocol) &&
+    /^(?:\/\d*)?$/.test(parsed.pathname) &&
+    isPercentEncoded(parsed.username) &&
+    isPercentEncoded(parsed.password)
     ? undefined
     : "must be redis://[user:password@]host[:port][/database], or rediss:// for TLS"
 }
+
+/** A percent sign in a password has to be written as %25. */
+const isPercentEncoded = (text: string): boolean =>
+  Result.isSuccess(Result.try(() => decodeURIComponent(text)))
 
 const parseTarget = (options: RedisConnectionOptions): Effect.Effect<Target, Misconfigured> => {
   const problem = redisUrlProblem(options.url)
@@ -108,7 +118,8 @@ const clientOptions = (target: Target, connection: { readonly wasThere: boolean 
 /** Set here so that no environment variable (NODE_TLS_REJECT_UNAUTHORIZED) turns the checks off. */
 const tlsOptions = ({ authorities, host }: Target) => ({
   tls: true as const,
-  servername: host,
+  // SNI is for names only (RFC 6066 §3).
+  ...(isIP(host) === 0 ? { servername: host } : {}),
   rejectUnauthorized: true,
   ...(authorities === undefined ? {} : { ca: authorities })
 })

@@ -189,7 +189,13 @@ describe("who we are", () => {
 })
 
 describe("a URL that is none", () => {
-  for (const url of ["http://h:6379", "redis://h/name", "not a URL", "redis://user:secret-password@h:port"])
+  for (const url of [
+    "http://h:6379",
+    "redis://h/name",
+    "not a URL",
+    "redis://user:secret-password@h:port",
+    "redis://user:100%secret@h"
+  ])
     it.live(`is refused without being quoted: ${url}`, () =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(openWith({ url }))
@@ -217,6 +223,14 @@ describe("TLS", () => {
       const store = yield* openWith({ url, authorities })
       yield* store.set(keyOf("a"), tokenOf("a"), forever)
       assert.strictEqual(text(yield* store.get(keyOf("a"))), "a")
+    })
+  )
+
+  it.live("goes by an address as well as by a name", (context) =>
+    Effect.gen(function* () {
+      const { authorities, files } = yield* makeTls
+      const { port } = yield* redis.start(context, { tls: files })
+      yield* (yield* openWith({ url: `rediss://127.0.0.1:${port}`, authorities })).checkWritable
     })
   )
 
