@@ -1,6 +1,6 @@
-import { layerOAuthHttp } from "@secure-mcp/mtls"
+import { MtlsOAuthHttp } from "@secure-mcp/mtls"
 import { OAuthService } from "@secure-mcp/oauth-core"
-import { GrantsLayer } from "@secure-mcp/oauth-flows"
+import { OAuthFlows } from "@secure-mcp/oauth-flows"
 import { OAuthMetrics } from "@secure-mcp/oauth-metrics"
 import { SingleFlightTokenCache } from "@secure-mcp/token-cache"
 import * as Layer from "effect/Layer"
@@ -14,11 +14,11 @@ import { LastErrors } from "./status/LastErrors.ts"
  */
 export const gatewayServices = (config: GatewayConfig) =>
   OAuthService.layer.pipe(
-    Layer.provide(GrantsLayer.layerOptions({ authTimeout: `${config.gateway.authTimeoutSeconds} seconds` })),
+    Layer.provide(OAuthFlows.layerOptions({ authTimeout: `${config.gateway.authTimeoutSeconds} seconds` })),
     Layer.provideMerge(SingleFlightTokenCache.layer),
     Layer.provideMerge(gatewayStore(config)),
     Layer.provide(LastErrors.layerEvents),
     Layer.provideMerge(OAuthMetrics.layer),
     Layer.provideMerge(LastErrors.layer(config)),
-    Layer.provide(layerOAuthHttp)
+    Layer.provide(MtlsOAuthHttp.layer)
   )

@@ -5,8 +5,7 @@ import * as Layer from "effect/Layer"
 import { ClientCertificates } from "./ClientCertificates.ts"
 import type { ClientConnection } from "./ConnectionPools.ts"
 
-/** `OAuthHttp` over the connections of `ClientCertificates`: `use_mtls` and `ca_bundle_path` take effect. */
-export const layerOAuthHttp: Layer.Layer<OAuthHttp, never, ClientCertificates> = Layer.effect(
+const layer: Layer.Layer<OAuthHttp, never, ClientCertificates> = Layer.effect(
   OAuthHttp,
   Effect.map(ClientCertificates, (certificates) => {
     const known = new WeakMap<ClientConnection, OAuthConnection>()
@@ -31,3 +30,6 @@ export const layerOAuthHttp: Layer.Layer<OAuthHttp, never, ClientCertificates> =
     })
   })
 )
+
+/** `OAuthHttp` over the connections of `ClientCertificates`: `use_mtls` and `ca_bundle_path` take effect. */
+export const MtlsOAuthHttp = { layer }

@@ -1,6 +1,6 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { ClientCertificates, layerOAuthHttp } from "@secure-mcp/mtls"
+import { ClientCertificates, MtlsOAuthHttp } from "@secure-mcp/mtls"
 import { type OAuthConfig, OAuthHttp } from "@secure-mcp/oauth-core"
 import { Answer, Certificates, StubAuthorizationServer } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
@@ -9,7 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import { configOf, configWith, makeMutualTls, thumbprintOf } from "./MutualTls.ts"
 
-const TestLayer = layerOAuthHttp.pipe(
+const TestLayer = MtlsOAuthHttp.layer.pipe(
   Layer.provide(ClientCertificates.layer),
   Layer.provideMerge(NodeServices.layer)
 )
@@ -36,7 +36,7 @@ const refusal = <A, E extends { readonly _tag: string }, R>(
     Effect.map((error) => (Predicate.isTagged(error, "HttpClientError") ? codeOf(error) : error))
   )
 
-describe("layerOAuthHttp", () => {
+describe("MtlsOAuthHttp.layer", () => {
   it.effect("presents the certificate and names its thumbprint", () =>
     Effect.gen(function* () {
       const { alice, caBundlePath, server, tokenUrl } = yield* makeMutualTls

@@ -22,6 +22,14 @@ export interface AuthorizationRequest {
 /** The parameters that came back to the redirect URI (RFC 6749 §4.1.2). */
 export type AuthorizationResponse = URLSearchParams | Readonly<Record<string, string>>
 
+/**
+ * Stores a grant whose access token is not to be served, or not yet: its refresh token is the only one that counts
+ * from now on, and the next renewal must send it. Never fails: what the store does not take is written later.
+ *
+ * @param token with `reusable: false`
+ */
+export type KeepGrant = (request: GrantRequest, token: OAuthToken) => Effect.Effect<void>
+
 /** A grant that was given, and the request it answers. */
 export interface Redeemed {
   readonly request: GrantRequest
@@ -49,10 +57,13 @@ export class Grants extends Context.Service<
      * Obtains a token.
      *
      * @param previous the token to be replaced, for flows that can refresh (RFC 6749 §6)
+     * @param keep called when an answer brought a refresh token and something can still fail: before a check that
+     *   asks another endpoint, and before the failure for an access token that must not be served
      */
     readonly acquire: (
       request: GrantRequest,
-      previous: OAuthToken | undefined
+      previous: OAuthToken | undefined,
+      keep?: KeepGrant
     ) => Effect.Effect<OAuthToken, OAuthError>
     /**
      * Begins an authorization by a person (RFC 6749 §4.1.1). Begun again for the same request, it may be the same one.
@@ -66,10 +77,22 @@ export class Grants extends Context.Service<
     /**
      * Exchanges the code of an authorization response for a token, after checking that it is the answer to a request
      * of ours and comes from the server that was asked (RFC 9207). A response that is not changes nothing.
+     *
+     * @param keep as for `acquire`
      */
-    readonly redeem: (response: AuthorizationResponse) => Effect.Effect<Redeemed, OAuthError>
-    /** Begins an authorization on another device. */
-    readonly authorizeDevice: (request: GrantRequest) => Effect.Effect<DeviceAuthorization, OAuthError>
+    readonly redeem: (
+      response: AuthorizationResponse,
+      keep?: KeepGrant
+    ) => Effect.Effect<Redeemed, OAuthError>
+    /**
+     * Begins an authorization on another device.
+     *
+     * @param keep as for `acquire`
+     */
+    readonly authorizeDevice: (
+      request: GrantRequest,
+      keep?: KeepGrant
+    ) => Effect.Effect<DeviceAuthorization, OAuthError>
     /** Tells the authorization server that a token is no longer needed (RFC 7009); does nothing if it has no place for that. */
     readonly revoke: (request: GrantRequest, token: OAuthToken) => Effect.Effect<void, OAuthError>
   }

@@ -1,5 +1,15 @@
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { OAuthErrorReason } from "./OAuthErrorReason.ts"
+
+/** What an `OAuthError` says. */
+export interface OAuthErrorOptions {
+  readonly operation: string
+  readonly serverName: string
+  readonly reason: OAuthErrorReason
+  readonly correlationId?: string | undefined
+}
 
 /**
  * The one error of this family of packages. Its `reason` says why; catch a single one with
@@ -13,6 +23,15 @@ export class OAuthError extends Schema.TaggedError<OAuthError>()("OAuthError", {
   correlationId: Schema.String,
   reason: OAuthErrorReason
 }) {
+  /**
+   * Fails with an error that has a correlation id: that of the acquisition, or a new one where there was none.
+   *
+   * @param options.serverName `*` when no single server is concerned
+   */
+  static fail({ correlationId = SecureRandom.uuidV4Unsafe(), ...rest }: OAuthErrorOptions) {
+    return Effect.fail(new OAuthError({ ...rest, correlationId }))
+  }
+
   /** Whether the same call may succeed later without anyone changing anything. */
   get retryable(): boolean {
     return this.reason.retryable

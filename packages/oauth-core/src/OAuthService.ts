@@ -133,14 +133,17 @@ const make = Effect.gen(function* () {
     )
 
   const acquire =
-    (request: AccessTokenRequest, challenge: Challenge | undefined) => (previous: OAuthToken | undefined) =>
+    (request: AccessTokenRequest, challenge: Challenge | undefined): TokenCacheRequest["acquire"] =>
+    (previous, keep) =>
       Effect.flatMap(newGrantRequest(request, challenge), (grantRequest) =>
-        grants.acquire(grantRequest, previous).pipe(
-          Effect.annotateLogs({
-            server_name: request.serverName,
-            correlation_id: grantRequest.correlationId
-          })
-        )
+        grants
+          .acquire(grantRequest, previous, (_, token) => keep(token))
+          .pipe(
+            Effect.annotateLogs({
+              server_name: request.serverName,
+              correlation_id: grantRequest.correlationId
+            })
+          )
       )
 
   const get = (

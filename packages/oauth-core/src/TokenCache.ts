@@ -14,8 +14,14 @@ export interface TokenCacheRequest {
   /**
    * Obtains a new token. Gets the one it replaces, which may have expired. If that one has a refresh token, which is
    * used up when it is sent, nothing interrupts this: it must end in bounded time.
+   *
+   * @param keep stores a token that has a new refresh token and must not be served (`reusable: false`), at once and
+   *   in place of the previous one; called before the acquisition fails, or before it does something that can fail
    */
-  readonly acquire: (previous: OAuthToken | undefined) => Effect.Effect<OAuthToken, OAuthError>
+  readonly acquire: (
+    previous: OAuthToken | undefined,
+    keep: (token: OAuthToken) => Effect.Effect<void>
+  ) => Effect.Effect<OAuthToken, OAuthError>
   /** Replace the token even if it is fresh. Joins a replacement that is already under way. */
   readonly forceRefresh?: boolean | undefined
   /** An access token the MCP server refused: it is not served again, any other one is. */

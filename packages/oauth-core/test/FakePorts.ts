@@ -97,7 +97,7 @@ export const makePorts = (behaviour: Behaviour = {}) => {
         const unwanted = refused ?? insufficient
         const mayServe = !forceRefresh && (unwanted === undefined || !token?.isAccessToken(unwanted))
         if (token !== undefined && mayServe) return Effect.succeed({ token, source: "cache" })
-        return acquire(token).pipe(
+        return acquire(token, () => Effect.void).pipe(
           Effect.tap((fresh) => Effect.sync(() => kept.set(tokenKeyString(key), { key, token: fresh }))),
           Effect.map((fresh) => ({ token: fresh, source: "acquired" }))
         )

@@ -1,2 +1,2 @@
-export * from "./GrantsLayer.ts"
+export * from "./OAuthFlows.ts"
 export * from "./SecretFiles.ts"

@@ -1,7 +1,7 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Agent } from "@effect/platform-node/Undici"
 import { Grants, OAuthHttp } from "@secure-mcp/oauth-core"
-import { GrantsLayer } from "@secure-mcp/oauth-flows"
+import { OAuthFlows } from "@secure-mcp/oauth-flows"
 import { type CertificateAuthority, Certificates, type IssuedCertificate } from "@secure-mcp/testing"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -53,6 +53,6 @@ export const makeGrantsWith = Effect.fnUntraced(function* (
   )
   const connection = { client, certificateThumbprint: certificate?.thumbprintSha256 }
   const http = Layer.succeed(OAuthHttp, { connection: () => Effect.succeed(connection) })
-  const context = yield* Layer.build(GrantsLayer.layer.pipe(Layer.provide(http)))
+  const context = yield* Layer.build(OAuthFlows.layer.pipe(Layer.provide(http)))
   return Context.get(context, Grants)
 })

@@ -8,7 +8,7 @@ import {
   type GrantRequest,
   type OAuthConfig
 } from "@secure-mcp/oauth-core"
-import { GrantsLayer } from "@secure-mcp/oauth-flows"
+import { OAuthFlows } from "@secure-mcp/oauth-flows"
 import { type Answer, StubAuthorizationServer } from "@secure-mcp/testing"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -28,11 +28,11 @@ export const correlationId = "5f1c9b9e-6b0a-4c8e-9f53-5f8b2c1f0a11"
 
 /** Grants over real HTTP. */
 export const makeGrants = (
-  options: Parameters<typeof GrantsLayer.layerOptions>[0] = {},
+  options: Parameters<typeof OAuthFlows.layerOptions>[0] = {},
   client: Layer.Layer<HttpClient.HttpClient> = NodeHttpClient.layerUndici
 ) =>
   Layer.build(
-    GrantsLayer.layerOptions(options).pipe(Layer.provide(OAuthHttp.layer), Layer.provide(client))
+    OAuthFlows.layerOptions(options).pipe(Layer.provide(OAuthHttp.layer), Layer.provide(client))
   ).pipe(Effect.map(Context.get(Grants)))
 
 /** Grants whose requests are answered at once by `answer`, and the moments of those requests by the test clock. */

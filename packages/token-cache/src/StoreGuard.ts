@@ -18,7 +18,7 @@ export const guardedAcquire = (
   unread: StoreUnavailable | undefined
 ): Effect.Effect<OAuthToken, OAuthError> => {
   const { serverName } = request.key
-  const acquire = Effect.suspend(() => request.acquire(previous))
+  const acquire = Effect.suspend(() => request.acquire(previous, () => Effect.void))
   if (previous?.refreshToken !== undefined)
     return sparing(serverName)(store.checkWritable).pipe(Effect.andThen(acquire))
   if (unread === undefined || previous !== undefined) return acquire

@@ -23,7 +23,7 @@ import { revokeToken } from "./Revocation.ts"
 import { StepUps } from "./StepUp.ts"
 import { tokenExchange } from "./TokenExchange.ts"
 
-export interface GrantsOptions {
+export interface OAuthFlowsOptions {
   /** Bounds each attempt, from connecting to the last byte of the answer (`auth_timeout_seconds`). Default 10 s. */
   readonly authTimeout?: Duration.Input | undefined
 }
@@ -97,7 +97,9 @@ const reportAs = (operation: string, { correlationId, serverName }: GrantRequest
 const annotateLogs = ({ correlationId, serverName }: GrantRequest) =>
   Effect.annotateLogs({ server_name: serverName, correlation_id: correlationId })
 
-const layerOptions = ({ authTimeout = "10 seconds" }: GrantsOptions): Layer.Layer<Grants, never, OAuthHttp> =>
+const layerOptions = ({
+  authTimeout = "10 seconds"
+}: OAuthFlowsOptions): Layer.Layer<Grants, never, OAuthHttp> =>
   Layer.effect(Grants, make).pipe(
     Layer.provide([ClientResolution.layer, PendingAuthorizations.layer, StepUps.layer]),
     Layer.provide([Digest.layerWebCrypto, SecureRandom.layerWebCrypto]),
@@ -106,7 +108,7 @@ const layerOptions = ({ authTimeout = "10 seconds" }: GrantsOptions): Layer.Laye
   )
 
 /** Implements the `Grants` port: tokens are obtained by the flow of the configured grant, with retries behind a circuit. */
-export const GrantsLayer = {
+export const OAuthFlows = {
   /** With every option at its default. */
   layer: layerOptions({}),
   layerOptions

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Grants, OAuthHttp } from "@secure-mcp/oauth-core"
-import { GrantsLayer } from "@secure-mcp/oauth-flows"
+import { OAuthFlows } from "@secure-mcp/oauth-flows"
 import { Answer, StubAuthorizationServer } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
@@ -16,7 +16,7 @@ import {
   tokenAnswer
 } from "./grants.ts"
 
-const Live = GrantsLayer.layer.pipe(Layer.provide(OAuthHttp.layer), Layer.provide(FetchHttpClient.layer))
+const Live = OAuthFlows.layer.pipe(Layer.provide(OAuthHttp.layer), Layer.provide(FetchHttpClient.layer))
 
 describe("the grants", () => {
   it.effect("are a layer on whatever HTTP client there is", () =>
