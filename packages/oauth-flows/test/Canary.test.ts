@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
 import * as Result from "effect/Result"
-import { makeGrants, requestFor, settle } from "./grants.ts"
+import { makeGrants, requestFor, settle } from "./TestGrants.ts"
 
 const secrets = {
   clientSecret: canary("client-secret"),

@@ -14,7 +14,7 @@ import {
   reasonOf,
   requestFor,
   tokenAnswer
-} from "./grants.ts"
+} from "./TestGrants.ts"
 
 const Live = OAuthFlows.layer.pipe(Layer.provide(OAuthHttp.layer), Layer.provide(FetchHttpClient.layer))
 

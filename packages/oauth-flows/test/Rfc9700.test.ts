@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Answer } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
-import { makeGrants, requestFor } from "./grants.ts"
+import { makeGrants, requestFor } from "./TestGrants.ts"
 import {
   accessToken,
   assertFailsWith,
@@ -11,7 +11,7 @@ import {
   redirectUri,
   refreshToken,
   responseTo
-} from "./login.ts"
+} from "./TestLogin.ts"
 
 /** An honest server and the attacker's, with a login under way at each, by the same gateway. */
 const makeTwoServers = Effect.fnUntraced(function* (metadata: Readonly<Record<string, unknown>> = {}) {

@@ -1,0 +1,85 @@
+import type { GrantRequest, OAuthErrorReason } from "@secure-mcp/oauth-core"
+import * as Cache from "effect/Cache"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Exit from "effect/Exit"
+import * as Hash from "effect/Hash"
+import * as Layer from "effect/Layer"
+import { type AuthorizationServerMetadata, findAuthorizationServer } from "./AuthorizationServerMetadata.ts"
+import { EndpointClient } from "../endpoint/EndpointClient.ts"
+import { findProtectedResource, type ProtectedResourceMetadata } from "./ProtectedResourceMetadata.ts"
+
+/** How long a document is good: a server that moves is followed soon, and a login reads it once. */
+const timeToLive = Duration.minutes(5)
+/** Documents of each kind; the one that was not used for longest leaves first. */
+const capacity = 1000
+
+/** From an MCP server to its authorization server. What was found is kept for five minutes; failures are not kept. */
+export class Discovery extends Context.Service<
+  Discovery,
+  {
+    /** @param resourceUrl the URL of the MCP server, as it is configured */
+    readonly protectedResource: (
+      resourceUrl: string,
+      request: GrantRequest
+    ) => Effect.Effect<ProtectedResourceMetadata, OAuthErrorReason>
+    /** @param issuer as it was configured or discovered */
+    readonly authorizationServer: (
+      issuer: string,
+      request: GrantRequest
+    ) => Effect.Effect<AuthorizationServerMetadata, OAuthErrorReason>
+  }
+>()("@secure-mcp/oauth-flows/Discovery") {
+  static readonly layer: Layer.Layer<Discovery, never, EndpointClient> = Layer.effect(
+    Discovery,
+    Effect.suspend(() => make)
+  )
+}
+
+const make = Effect.gen(function* () {
+  const protectedResources = yield* cacheOf(findProtectedResource)
+  const authorizationServers = yield* cacheOf(findAuthorizationServer)
+  return Discovery.of({
+    protectedResource: (resourceUrl, request) =>
+      Cache.get(protectedResources, new Question(resourceUrl, request)),
+    authorizationServer: (issuer, request) => Cache.get(authorizationServers, new Question(issuer, request))
+  })
+})
+
+const cacheOf = <A>(
+  find: (url: string, request: GrantRequest) => Effect.Effect<A, OAuthErrorReason, EndpointClient>
+) =>
+  Cache.makeWith(({ request, url }: Question) => find(url, request), {
+    capacity,
+    timeToLive: (exit) => (Exit.isSuccess(exit) ? timeToLive : Duration.zero)
+  })
+
+/** Two requests may share an answer only if they would have asked the same, over the same connection, by the same rules. */
+class Question implements Equal.Equal {
+  readonly url: string
+  readonly request: GrantRequest
+  readonly #identity: string
+
+  constructor(url: string, request: GrantRequest) {
+    this.url = url
+    this.request = request
+    const { challenge, config, resourceUrl } = request
+    this.#identity = JSON.stringify([
+      url,
+      challenge?.resourceMetadata ?? null,
+      [resourceUrl, config.issuer, config.tokenUrl, config.authorizationUrl, config.resource],
+      [config.enforceHttps, config.version, config.useMtls],
+      [config.clientCertPath, config.clientKeyPath, config.clientPkcs12Path, config.caBundlePath]
+    ])
+  }
+
+  [Equal.symbol](that: Equal.Equal): boolean {
+    return that instanceof Question && that.#identity === this.#identity
+  }
+
+  [Hash.symbol](): number {
+    return Hash.string(this.#identity)
+  }
+}

@@ -1,0 +1,200 @@
+import {
+  EndpointUnavailable,
+  Misconfigured,
+  OAuthHttp,
+  RedirectRefused,
+  RequestTimeout
+} from "@secure-mcp/oauth-core"
+import type { ClientAuthenticationMethod, GrantRequest, OAuthErrorReason } from "@secure-mcp/oauth-core"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Headers from "effect/http/Headers"
+import * as HttpClient from "effect/http/HttpClient"
+import type { HttpClientError } from "effect/http/HttpClientError"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type { HttpClientResponse } from "effect/http/HttpClientResponse"
+import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
+import * as Record from "effect/Record"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import { AddressGuard } from "./AddressGuard.ts"
+import type { Client } from "../client/Client.ts"
+import { authenticateClient, type ClientAuthentication } from "../client/ClientAuthentication.ts"
+import type { Endpoint } from "./Endpoint.ts"
+import { describeRefusal, type Refuse } from "./ErrorResponse.ts"
+import type { FormParameters } from "../client/Form.ts"
+import { makeSecretMask } from "./SecretMask.ts"
+import { connectionFailed } from "./TransportProblem.ts"
+
+/** A form for an endpoint, without what every form carries: client authentication and correlation id. */
+export interface EndpointForm {
+  readonly request: GrantRequest
+  readonly endpoint: Endpoint
+  /** Who we are there. */
+  readonly client: Client
+  readonly parameters: FormParameters
+  readonly headers?: Readonly<Record<string, Redacted.Redacted>> | undefined
+}
+
+/** Any other message for a server on the way to a token. */
+export interface EndpointMessage {
+  readonly request: GrantRequest
+  readonly endpoint: Endpoint
+  readonly message: HttpClientRequest.HttpClientRequest
+  /** What it carries that must not be shown, should the server echo it. */
+  readonly secrets: ReadonlyArray<Redacted.Redacted>
+  /** How the client authenticates with it, if it does. */
+  readonly authenticationMethod?: ClientAuthenticationMethod | undefined
+}
+
+/**
+ * Makes the result of a 2xx answer. Runs while the connection is open and within the timeout.
+ *
+ * @param refuse for an answer that turns out to be a refusal all the same
+ * @param certificateThumbprint `x5t#S256` (RFC 8705 §3.1) of the certificate that was presented, if one was
+ */
+export type UseAnswer<A> = (
+  response: HttpClientResponse,
+  refuse: Refuse,
+  certificateThumbprint: string | undefined
+) => Effect.Effect<A, OAuthErrorReason | HttpClientError>
+
+/** Sends messages to the endpoints of authorization servers, and to nobody they should not go to. */
+export class EndpointClient extends Context.Service<
+  EndpointClient,
+  {
+    /** An authenticated form, once. The connection is given back or closed when it ends, however it ends. */
+    readonly post: <A>(form: EndpointForm, useAnswer: UseAnswer<A>) => Effect.Effect<A, OAuthErrorReason>
+    /** A message as it is, once, without client authentication. */
+    readonly send: <A>(
+      message: EndpointMessage,
+      useAnswer: UseAnswer<A>
+    ) => Effect.Effect<A, OAuthErrorReason>
+  }
+>()("@secure-mcp/oauth-flows/EndpointClient") {
+  /** @param timeout bounds each attempt, from connecting to the last byte of the answer */
+  static readonly layer = (
+    timeout: Duration.Input
+  ): Layer.Layer<EndpointClient, never, OAuthHttp | AddressGuard> =>
+    Layer.effect(
+      EndpointClient,
+      Effect.gen(function* () {
+        const send = makeSend(yield* OAuthHttp, yield* AddressGuard, timeout)
+        return { send, post: makePost(send) }
+      })
+    )
+}
+
+type Send = EndpointClient["Service"]["send"]
+
+const makePost =
+  (send: Send): EndpointClient["Service"]["post"] =>
+  (form, useAnswer) =>
+    Effect.flatMap(authenticateClient(form.client, form.request.config), (authentication) =>
+      send(
+        {
+          request: form.request,
+          endpoint: form.endpoint,
+          message: formMessage(form, authentication),
+          secrets: secretsOf(form, authentication),
+          authenticationMethod: form.client.authenticationMethod
+        },
+        useAnswer
+      )
+    )
+
+const makeSend =
+  (http: OAuthHttp["Service"], guard: AddressGuard["Service"], timeout: Duration.Input): Send =>
+  (message, useAnswer) =>
+    guard.check(message.endpoint, message.request).pipe(
+      Effect.andThen(exchange(http, message, useAnswer)),
+      Effect.scoped,
+      Effect.catchTag("HttpClientError", (error) => Effect.fail(transportFailure(message, error))),
+      Effect.timeoutOrElse({
+        duration: timeout,
+        orElse: () =>
+          Effect.fail(
+            new RequestTimeout({ endpoint: message.endpoint.name, seconds: Duration.toSeconds(timeout) })
+          )
+      }),
+      Effect.withSpan("EndpointClient.send")
+    )
+
+const exchange = Effect.fnUntraced(function* <A>(
+  http: OAuthHttp["Service"],
+  { authenticationMethod, endpoint, message, request, secrets }: EndpointMessage,
+  useAnswer: UseAnswer<A>
+) {
+  const { certificateThumbprint, client } = yield* http.connection(request.config)
+  const { correlationId } = request
+  // The scope aborts what is left of the exchange, so an answer that is not read to its end lets go of the connection.
+  const response = yield* HttpClient.withScope(client).execute(
+    HttpClientRequest.setHeaders(message, {
+      accept: "application/json",
+      "x-correlation-id": correlationId,
+      "x-request-id": correlationId
+    })
+  )
+  const { useMtls } = request.config
+  const refuse = describeRefusal(endpoint.name, makeSecretMask(secrets), { useMtls, authenticationMethod })
+  return yield* judge(endpoint, response, refuse, useAnswer(response, refuse, certificateThumbprint))
+})
+
+const formMessage = ({ endpoint, headers, parameters }: EndpointForm, auth: ClientAuthentication) =>
+  HttpClientRequest.post(endpoint.url).pipe(
+    HttpClientRequest.setHeaders(Record.map({ ...headers, ...auth.headers }, Redacted.value)),
+    HttpClientRequest.bodyUrlParams(
+      Record.filter({ ...parameters, ...auth.parameters }, (value) => value !== undefined)
+    )
+  )
+
+/** Whatever was sent redacted, and the client secret, which Basic sends in disguise. */
+const secretsOf = (form: EndpointForm, auth: ClientAuthentication): ReadonlyArray<Redacted.Redacted> =>
+  [
+    form.client.clientSecret,
+    ...[form.parameters, form.headers ?? {}, auth.parameters, auth.headers].flatMap((sent) =>
+      Object.values<string | Redacted.Redacted | undefined>(sent)
+    )
+  ].filter((value) => Redacted.isRedacted(value))
+
+const judge = <A>(
+  endpoint: Endpoint,
+  response: HttpClientResponse,
+  refuse: Refuse,
+  use: ReturnType<UseAnswer<A>>
+): Effect.Effect<A, OAuthErrorReason | HttpClientError> => {
+  const { status } = response
+  if (status >= 200 && status < 300) return use
+  if (status === 429 || status >= 500) return Effect.flatMap(unavailable(endpoint, response), Effect.fail)
+  if (status >= 400) return Effect.flatMap(refuse.fromBody(response), Effect.fail)
+  return Effect.fail(new RedirectRefused({ endpoint: endpoint.name, status }))
+}
+
+const unavailable = (endpoint: Endpoint, { headers, status }: HttpClientResponse) =>
+  Effect.map(Clock.currentTimeMillis, (now) => {
+    const seconds = retryAfterSeconds(headers, now)
+    return new EndpointUnavailable({
+      endpoint: endpoint.name,
+      status,
+      ...(seconds === undefined ? {} : { retryAfterSeconds: seconds })
+    })
+  })
+
+const aYear = Duration.days(365)
+
+/** RFC 9110 §10.2.3, in seconds or as a date; what cannot be read counts as not said. */
+const retryAfterSeconds = (headers: Headers.Headers, now: number): number | undefined => {
+  const value = headers["retry-after"]
+  if (value === undefined) return undefined
+  const parsed = Headers.parseRetryAfter(value)
+  if (Result.isFailure(parsed)) return undefined
+  return Duration.toSeconds(Duration.min(Headers.retryAfterDelay(parsed.success, now), aYear))
+}
+
+const transportFailure = ({ endpoint, request }: EndpointMessage, error: HttpClientError): OAuthErrorReason =>
+  Predicate.isTagged(error.reason, "InvalidUrlError")
+    ? new Misconfigured({ problem: `${endpoint.name} has no valid URL` })
+    : connectionFailed(endpoint.name, error, request.config)

@@ -1,0 +1,95 @@
+import { AuthorizationDenied, AuthorizationResponseInvalid } from "@secure-mcp/oauth-core"
+import type { AuthorizationResponse } from "@secure-mcp/oauth-core"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { createHash, timingSafeEqual } from "node:crypto"
+import { describeRefusal } from "../endpoint/ErrorResponse.ts"
+import { type PendingAuthorization, PendingAuthorizations } from "./PendingAuthorizations.ts"
+import type { ResolvedClient } from "../resolution/ResolvedClient.ts"
+import { makeSecretMask } from "../endpoint/SecretMask.ts"
+
+/** The answer to an authorization request of ours, from the server that was asked. */
+export interface GenuineResponse {
+  readonly pending: PendingAuthorization
+  /** One of the two is there. */
+  readonly code: Redacted.Redacted | undefined
+  readonly denial: AuthorizationDenied | undefined
+}
+
+/**
+ * Checks an authorization response (RFC 6749 §4.1.2): its `state` is that of a request that waits, and its `iss`
+ * that of the server it was sent to (RFC 9207 §2.4). One that fails is as if it had never come: whoever sent it, the
+ * request goes on waiting for the real one.
+ */
+export const checkAuthorizationResponse = Effect.fn("AuthorizationResponse.check")(function* (
+  response: AuthorizationResponse
+) {
+  const pendings = yield* PendingAuthorizations
+  const fields = yield* readFields(response)
+  const state = fields["state"]
+  const pending = state === undefined ? undefined : yield* pendings.find(state)
+  if (pending === undefined) {
+    return yield* invalid("its `state` belongs to no login that waits, or one that has ended")
+  }
+  const problem = issuerProblem(fields["iss"], pending.resolved)
+  if (problem !== undefined) return yield* invalid(problem)
+  const { code, error } = fields
+  if (code === undefined && error === undefined) return yield* invalid("it has neither `code` nor `error`")
+  return {
+    pending,
+    code: code === undefined ? undefined : Redacted.make(code),
+    denial: error === undefined ? undefined : denialOf(fields, pending)
+  } satisfies GenuineResponse
+})
+
+/** Uses the request up, so that a second response to it, be it a replay, finds nothing. */
+export const acceptAuthorizationResponse = Effect.fnUntraced(function* ({
+  code,
+  denial,
+  pending
+}: GenuineResponse) {
+  const pendings = yield* PendingAuthorizations
+  if (!(yield* pendings.take(pending))) return yield* invalid("it was used already")
+  if (denial !== undefined || code === undefined) {
+    return yield* denial ?? invalid("it has no `code`")
+  }
+  return code
+})
+
+const invalid = (problem: string) => Effect.fail(new AuthorizationResponseInvalid({ problem }))
+
+type Fields = Readonly<Record<string, string>>
+
+/** RFC 6749 §3.1: a parameter must not stand there twice. */
+const readFields = (response: AuthorizationResponse) => {
+  const entries = response instanceof URLSearchParams ? [...response] : Object.entries(response)
+  const fields: Fields = Object.fromEntries(entries)
+  return Object.keys(fields).length === entries.length
+    ? Effect.succeed(fields)
+    : invalid("it has a parameter twice")
+}
+
+const issuerProblem = (iss: string | undefined, { issuer, metadata }: ResolvedClient): string | undefined => {
+  if (iss === undefined) {
+    return metadata?.authorizationResponseIssParameterSupported === true
+      ? "it lacks the `iss` that the authorization server promises (RFC 9207)"
+      : undefined
+  }
+  return issuer === undefined || isSameText(iss, issuer)
+    ? undefined
+    : "its `iss` is not the authorization server that was asked (RFC 9207)"
+}
+
+/** How long it takes says nothing about where they differ. */
+const isSameText = (a: string, b: string): boolean => timingSafeEqual(sha256(a), sha256(b))
+
+const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest()
+
+const denialOf = (fields: Fields, { pkce, resolved, state }: PendingAuthorization) => {
+  const mask = makeSecretMask(pkce === undefined ? [state] : [state, pkce.verifier])
+  const { description, error } = describeRefusal(resolved.tokenEndpoint.name, mask).fromFields(400, fields)
+  return new AuthorizationDenied({
+    error: error ?? "an error code that is not well-formed",
+    ...(description === undefined ? {} : { description })
+  })
+}

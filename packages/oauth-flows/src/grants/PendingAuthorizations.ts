@@ -1,0 +1,121 @@
+import type { GrantRequest } from "@secure-mcp/oauth-core"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Digest from "effect/crypto/Digest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import type { Pkce } from "./Pkce.ts"
+import type { ResolvedClient } from "../resolution/ResolvedClient.ts"
+
+/** An authorization request that waits for its response, with everything the response is judged by. */
+export interface PendingAuthorization {
+  readonly request: GrantRequest
+  /** The server that was asked: the code goes to its token endpoint and to no other (RFC 9700 §4.4.2). */
+  readonly resolved: ResolvedClient
+  readonly redirectUri: string
+  readonly pkce: Pkce | undefined
+  readonly state: Redacted.Redacted
+  /** The scope that was asked for. */
+  readonly scope: string | undefined
+  readonly authorizationUrl: string
+}
+
+const lifetime = Duration.minutes(10)
+/** A person who asks again in this time goes on with the same request, and still has time enough. */
+const shared = Duration.minutes(5)
+/** The oldest makes way: nobody can fill the memory with logins that are never completed. */
+const capacity = 1000
+
+/**
+ * The authorization requests under way, by their `state`. Only a digest of it is compared, so that how long it takes
+ * says nothing about it. They live in this process: after a restart people begin again.
+ */
+export class PendingAuthorizations extends Context.Service<
+  PendingAuthorizations,
+  {
+    /** The one that was begun for the same request and redirect URI not long ago. */
+    readonly begun: (
+      request: GrantRequest,
+      redirectUri: string
+    ) => Effect.Effect<PendingAuthorization | undefined>
+    readonly add: (pending: PendingAuthorization) => Effect.Effect<void>
+    readonly find: (state: string) => Effect.Effect<PendingAuthorization | undefined>
+    /** Uses one up. False for one that was used up already. */
+    readonly take: (pending: PendingAuthorization) => Effect.Effect<boolean>
+  }
+>()("@secure-mcp/oauth-flows/PendingAuthorizations") {
+  static readonly layer: Layer.Layer<PendingAuthorizations> = Layer.effect(
+    PendingAuthorizations,
+    Effect.suspend(() => make)
+  ).pipe(Layer.provide(Digest.layerWebCrypto))
+}
+
+interface Entry {
+  readonly pending: PendingAuthorization
+  readonly owner: string
+  /** Milliseconds since the epoch. */
+  readonly begunAt: number
+}
+
+const make = Effect.gen(function* () {
+  const digest = yield* Digest.Digest
+  // Maps keep the order of insertion: the oldest is the first.
+  const entries = new Map<string, Entry>()
+
+  const idOf = (state: string) => digest.digestHex(Digest.sha256, new TextEncoder().encode(state))
+
+  const dropExpired = Effect.map(Clock.currentTimeMillis, (now) => {
+    for (const [id, { begunAt }] of entries) {
+      if (now - begunAt < Duration.toMillis(lifetime)) break
+      entries.delete(id)
+    }
+    return now
+  })
+
+  return PendingAuthorizations.of({
+    begun: (request, redirectUri) =>
+      Effect.map(dropExpired, (now) => {
+        const owner = ownerOf(request, redirectUri)
+        const isSame = (entry: Entry) =>
+          entry.owner === owner &&
+          entry.pending.request.config === request.config &&
+          now - entry.begunAt < Duration.toMillis(shared)
+        return [...entries.values()].find(isSame)?.pending
+      }),
+
+    add: Effect.fnUntraced(function* (pending) {
+      const id = yield* idOf(Redacted.value(pending.state))
+      const begunAt = yield* dropExpired
+      // A state that is configured replaces itself, and is the newest then.
+      entries.delete(id)
+      entries.set(id, { pending, owner: ownerOf(pending.request, pending.redirectUri), begunAt })
+      const [oldest] = entries.keys()
+      if (entries.size > capacity && oldest !== undefined) entries.delete(oldest)
+    }),
+
+    find: Effect.fnUntraced(function* (state) {
+      const id = yield* idOf(state)
+      yield* dropExpired
+      return entries.get(id)?.pending
+    }),
+
+    take: (pending) =>
+      Effect.map(idOf(Redacted.value(pending.state)), (id) =>
+        entries.get(id)?.pending === pending ? entries.delete(id) : false
+      )
+  })
+})
+
+const ownerOf = (request: GrantRequest, redirectUri: string): string =>
+  JSON.stringify([
+    request.projectId ?? null,
+    request.configId ?? null,
+    request.serverName,
+    request.subject ?? null,
+    request.resourceUrl ?? null,
+    request.challenge?.scope ?? null,
+    request.challenge?.resourceMetadata ?? null,
+    redirectUri
+  ])

@@ -1,0 +1,51 @@
+import { DiscoveryFailed } from "@secure-mcp/oauth-core"
+import type { OAuthConfig } from "@secure-mcp/oauth-core"
+import * as Digest from "effect/crypto/Digest"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Effect from "effect/Effect"
+import * as Base64Url from "effect/encoding/Base64Url"
+import * as Redacted from "effect/Redacted"
+import type { AuthorizationServerMetadata } from "../discovery/AuthorizationServerMetadata.ts"
+
+/** What binds an authorization code to the one who asked for it (RFC 7636 §4). */
+export interface Pkce {
+  readonly verifier: Redacted.Redacted
+  readonly challenge: string
+  readonly method: "S256" | "plain"
+}
+
+/**
+ * A code verifier and its challenge; undefined where the configuration does without PKCE, which only version 2.0
+ * with every endpoint configured can.
+ *
+ * @param metadata of the server; one that is known must support S256, or nothing is asked of it
+ */
+export const makePkce = Effect.fn("Pkce.makePkce")(function* (
+  config: OAuthConfig,
+  metadata: AuthorizationServerMetadata | undefined
+): Effect.fn.Return<Pkce | undefined, DiscoveryFailed, Digest.Digest | SecureRandom.SecureRandom> {
+  if (metadata === undefined && config.version === "2.0" && !config.usePkce) return undefined
+  if (metadata !== undefined && metadata.codeChallengeMethodsSupported?.includes("S256") !== true) {
+    return yield* new DiscoveryFailed({
+      url: metadata.issuer,
+      problem: "the authorization server does not say that it supports PKCE with S256 (RFC 9700 §2.1.1)"
+    })
+  }
+  const verifier = config.codeVerifier ?? (yield* newVerifier)
+  const method = metadata === undefined && config.version === "2.0" ? config.codeChallengeMethod : "S256"
+  return { verifier, challenge: config.codeChallenge ?? (yield* challengeOf(verifier, method)), method }
+})
+
+/** 256 bits, which are 43 characters (RFC 7636 §4.1). */
+const newVerifier = Effect.gen(function* () {
+  const random = yield* SecureRandom.SecureRandom
+  return Redacted.make(Base64Url.encode(yield* random.randomBytes(32)))
+})
+
+/** RFC 7636 §4.2 */
+const challengeOf = Effect.fnUntraced(function* (verifier: Redacted.Redacted, method: Pkce["method"]) {
+  const text = Redacted.value(verifier)
+  if (method === "plain") return text
+  const digest = yield* Digest.Digest
+  return Base64Url.encode(yield* digest.digest(Digest.sha256, new TextEncoder().encode(text)))
+})

@@ -1,0 +1,85 @@
+import { Misconfigured } from "@secure-mcp/oauth-core"
+import type { GrantRequest, OAuthConfig, OAuthErrorReason } from "@secure-mcp/oauth-core"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { isFilled, readAnswerFields, unusableAnswer } from "../endpoint/AnswerFields.ts"
+import type { Client } from "../client/Client.ts"
+import { configuredEndpoint } from "../endpoint/Endpoint.ts"
+import { EndpointClient } from "../endpoint/EndpointClient.ts"
+import type { Flow } from "./Flow.ts"
+import { freshSecret } from "./FreshSecret.ts"
+import { machineGrant } from "./MachineGrant.ts"
+import type { ResolvedClient } from "../resolution/ResolvedClient.ts"
+
+const grantType = "urn:ietf:params:oauth:grant-type:token-exchange"
+/** An identity assertion JWT authorization grant: what an identity provider vouches with for a person elsewhere. */
+const idJag = "urn:ietf:params:oauth:token-type:id-jag"
+
+/** Token exchange (RFC 8693) on its own: the subject token in, an access token for the MCP server out. */
+export const tokenExchange: Flow = machineGrant(
+  Effect.fnUntraced(function* ({ config }, resolved) {
+    return {
+      grant_type: grantType,
+      subject_token: yield* freshSecret("subject_token", config.subjectToken),
+      subject_token_type: config.subjectTokenType,
+      requested_token_type: config.requestedTokenType,
+      audience: config.audience,
+      organization: config.organization,
+      resource: resolved.resource
+    }
+  })
+)
+
+/**
+ * Exchanges a person's token at the identity provider for an assertion that the MCP server's authorization server
+ * takes (RFC 8693 §2, draft-ietf-oauth-identity-assertion-authz-grant §4).
+ */
+export const exchangeForAssertion = Effect.fn("TokenExchange.exchangeForAssertion")(function* (
+  request: GrantRequest,
+  { issuer, resource, scope }: Pick<ResolvedClient, "issuer" | "resource" | "scope">,
+  provider: NonNullable<OAuthConfig["identityProvider"]>
+): Effect.fn.Return<Redacted.Redacted, OAuthErrorReason, EndpointClient> {
+  const { clientId, subjectTokenType, tokenUrl } = provider
+  if (tokenUrl === undefined || clientId === undefined) {
+    return yield* new Misconfigured({ problem: "`identity_provider` lacks its `token_url` or `client_id`" })
+  }
+  if (issuer === undefined) {
+    return yield* new Misconfigured({
+      problem: "`identity_provider` needs the `issuer` that the assertion is for"
+    })
+  }
+  const endpoint = configuredEndpoint("identity provider's token", tokenUrl)
+  const parameters = {
+    grant_type: grantType,
+    requested_token_type: idJag,
+    audience: issuer,
+    resource,
+    scope,
+    subject_token: yield* freshSecret("identity_provider.subject_token", provider.subjectToken),
+    subject_token_type: subjectTokenType
+  }
+  const client = identityProviderClient(clientId, provider.clientSecret, tokenUrl)
+  const fields = yield* (yield* EndpointClient).post(
+    { request, endpoint, client, parameters },
+    readAnswerFields(endpoint)
+  )
+  const { access_token: assertion, issued_token_type: type } = fields
+  if (type !== idJag)
+    return yield* unusableAnswer(endpoint, "its `issued_token_type` is not the one asked for")
+  return isFilled(assertion)
+    ? Redacted.make(assertion)
+    : yield* unusableAnswer(endpoint, "it has no `access_token`")
+})
+
+const identityProviderClient = (
+  clientId: string,
+  clientSecret: Redacted.Redacted | undefined,
+  tokenUrl: string
+): Client => ({
+  clientId,
+  clientSecret,
+  clientSecretExpiresAt: undefined,
+  authenticationMethod: clientSecret === undefined ? "none" : "client_secret_basic",
+  audience: tokenUrl,
+  source: "configured"
+})

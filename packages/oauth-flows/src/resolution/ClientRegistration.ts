@@ -1,0 +1,138 @@
+import { clientAuthenticationMethods, InvalidResponse, isLoopbackHost } from "@secure-mcp/oauth-core"
+import type {
+  ClientAuthenticationMethod,
+  GrantRequest,
+  OAuthConfig,
+  OAuthErrorReason
+} from "@secure-mcp/oauth-core"
+import * as Effect from "effect/Effect"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import type { AuthorizationServerMetadata } from "../discovery/AuthorizationServerMetadata.ts"
+import type { Client } from "../client/Client.ts"
+import { discoveredEndpoint } from "../endpoint/Endpoint.ts"
+import { EndpointClient, type UseAnswer } from "../endpoint/EndpointClient.ts"
+import { privateKey, publicKeySet } from "../client/PrivateKey.ts"
+import { readBody } from "../endpoint/ResponseBody.ts"
+import { parseFields, type ResponseFields } from "../endpoint/ResponseFields.ts"
+
+/** What we tell of ourselves (RFC 7591 §2), in the names of the wire. */
+export type ClientMetadata = Readonly<Record<string, unknown>>
+
+/**
+ * @param redirectUri where the person is sent back to; undefined for a grant on another device
+ * @param scope all that may be asked for later
+ */
+export const clientMetadata = Effect.fnUntraced(function* (
+  config: OAuthConfig,
+  metadata: AuthorizationServerMetadata,
+  redirectUri: string | undefined,
+  scope: string | undefined
+) {
+  const applicationType = redirectUri === undefined || isNative(redirectUri) ? "native" : "web"
+  const method = config.tokenEndpointAuthMethod ?? methodToAskFor(metadata, applicationType)
+  return {
+    client_name: config.clientName ?? "Secure MCP Gateway",
+    application_type: applicationType,
+    ...(redirectUri === undefined ? deviceGrant : codeGrant(redirectUri)),
+    token_endpoint_auth_method: method,
+    ...(scope === undefined ? {} : { scope }),
+    // RFC 8705 §3.4: only who says so beforehand gets tokens that are bound to its certificate.
+    ...(config.useMtls && metadata.tlsClientCertificateBoundAccessTokens === true
+      ? { tls_client_certificate_bound_access_tokens: true }
+      : {}),
+    ...(method === "private_key_jwt" ? { jwks: publicKeySet(yield* privateKey(config)) } : {})
+  }
+})
+
+const codeGrant = (redirectUri: string) => ({
+  redirect_uris: [redirectUri],
+  grant_types: ["authorization_code", "refresh_token"],
+  response_types: ["code"]
+})
+
+const deviceGrant = {
+  redirect_uris: [],
+  grant_types: ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"],
+  response_types: []
+}
+
+/** OpenID Connect Registration §2: a native client is sent back to this machine, or to an app by its own scheme. */
+const isNative = (redirectUri: string): boolean => {
+  const parsed = URL.parse(redirectUri)
+  return parsed === null || !/^https?:$/.test(parsed.protocol) || isLoopbackHost(parsed.hostname)
+}
+
+/** A program on a person's machine keeps no secret (RFC 8252 §8.5); a server does. */
+const methodToAskFor = (
+  { tokenEndpointAuthMethodsSupported: supported = ["client_secret_basic"] }: AuthorizationServerMetadata,
+  applicationType: "native" | "web"
+): ClientAuthenticationMethod => {
+  const secret = ["client_secret_basic", "client_secret_post"] as const
+  const order = applicationType === "native" ? (["none", ...secret] as const) : ([...secret, "none"] as const)
+  return order.find((method) => supported.includes(method)) ?? order[0]
+}
+
+/** Registers a client, once: a second registration after a lost answer would leave the first one lying around. */
+export const registerClient = Effect.fn("ClientRegistration.registerClient")(function* (
+  request: GrantRequest,
+  { issuer, registrationEndpoint }: { readonly issuer: string; readonly registrationEndpoint: string },
+  asked: ClientMetadata
+): Effect.fn.Return<Client, OAuthErrorReason, EndpointClient> {
+  const client = yield* EndpointClient
+  const endpoint = discoveredEndpoint("registration", registrationEndpoint)
+  const message = HttpClientRequest.post(registrationEndpoint).pipe(HttpClientRequest.bodyJsonUnsafe(asked))
+  const unusable = (problem: string) => new InvalidResponse({ endpoint: endpoint.name, problem })
+  const useAnswer: UseAnswer<Client> = (response) =>
+    readBody(response).pipe(
+      Effect.map((body) => Result.flatMap(parseFields(body), readRegistration(issuer))),
+      Effect.catchTag("UnusableBody", ({ problem }) => Effect.succeed(Result.fail(problem))),
+      Effect.flatMap((result) => Effect.fromResult(Result.mapError(result, unusable)))
+    )
+  const registered = yield* client.send({ request, endpoint, message, secrets: [] }, useAnswer)
+  yield* Effect.logInfo(`Registered as a client at ${endpoint.name}`)
+  return registered
+})
+
+/** RFC 7591 §3.2.1: what the server answers holds, whatever was asked for. */
+const readRegistration =
+  (issuer: string) =>
+  (fields: ResponseFields): Result.Result<Client, string> =>
+    Result.gen(function* () {
+      const clientId = yield* readText(fields, "client_id")
+      if (clientId === undefined) return yield* Result.fail("it has no `client_id`")
+      const secret = yield* readText(fields, "client_secret")
+      const authenticationMethod = yield* readMethod(fields, secret)
+      return {
+        clientId,
+        clientSecret: secret === undefined ? undefined : Redacted.make(secret),
+        clientSecretExpiresAt: readExpiry(fields["client_secret_expires_at"]),
+        authenticationMethod,
+        audience: issuer,
+        source: "registered"
+      }
+    })
+
+const readText = (fields: ResponseFields, key: string): Result.Result<string | undefined, string> => {
+  const value = fields[key]
+  if (value === undefined || value === null || value === "") return Result.succeed(undefined)
+  return typeof value === "string" ? Result.succeed(value) : Result.fail(`its \`${key}\` is not text`)
+}
+
+const readMethod = (
+  fields: ResponseFields,
+  secret: string | undefined
+): Result.Result<ClientAuthenticationMethod, string> => {
+  const answered = fields["token_endpoint_auth_method"] ?? undefined
+  if (answered === undefined) return Result.succeed(secret === undefined ? "none" : "client_secret_basic")
+  const method = clientAuthenticationMethods.find((known) => known === answered)
+  if (method === undefined) return Result.fail("its `token_endpoint_auth_method` is none that is known here")
+  return method.startsWith("client_secret") && secret === undefined
+    ? Result.fail("it has no `client_secret`, which its `token_endpoint_auth_method` needs")
+    : Result.succeed(method)
+}
+
+/** Seconds since the epoch, 0 for never. */
+const readExpiry = (value: unknown): number | undefined =>
+  typeof value === "number" && value > 0 ? value * 1000 : undefined

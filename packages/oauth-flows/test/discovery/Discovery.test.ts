@@ -1,0 +1,258 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Answer, StubAuthorizationServer } from "@secure-mcp/testing"
+import * as Effect from "effect/Effect"
+import * as TestClock from "effect/testing/TestClock"
+import { decodeConfig, settle } from "../TestGrants.ts"
+import {
+  discoveredRequest,
+  makeResolutionOn,
+  makeResolvedClients,
+  makeServers,
+  metadataOf,
+  pathsOf,
+  plain
+} from "../TestResolution.ts"
+
+const client = { client_id: "gateway" }
+
+describe("discovery of the protected resource", () => {
+  it.effect("the path form comes before the root", () =>
+    Effect.gen(function* () {
+      const { as, mcp, resourceUrl } = yield* makeServers()
+      const resolved = yield* makeResolvedClients()
+      const found = yield* resolved.resolve(discoveredRequest(resourceUrl, client))
+      assert.deepInclude(found, { issuer: as.url, resource: resourceUrl })
+      assert.strictEqual(found.tokenEndpoint.url, as.endpoint("/token"))
+      assert.strictEqual(found.authorizationEndpoint?.url, as.endpoint("/authorize"))
+      assert.strictEqual(found.revocationEndpoint?.url, as.endpoint("/revoke"))
+      assert.deepStrictEqual(pathsOf(yield* mcp.requests), ["GET /.well-known/oauth-protected-resource/mcp"])
+    })
+  )
+
+  it.effect("the root is asked when the path form is not there", () =>
+    Effect.gen(function* () {
+      const { as } = yield* makeServers()
+      const mcp = yield* StubAuthorizationServer.make()
+      yield* mcp.always(
+        "/.well-known/oauth-protected-resource",
+        Answer.json({ resource: mcp.url, authorization_servers: [as.url] })
+      )
+      const resolved = yield* makeResolvedClients()
+      const found = yield* resolved.resolve(discoveredRequest(mcp.endpoint("/a/mcp"), client))
+      assert.strictEqual(found.resource, mcp.url, "as it was written, without a slash")
+      assert.deepStrictEqual(pathsOf(yield* mcp.requests), [
+        "GET /.well-known/oauth-protected-resource/a/mcp",
+        "GET /.well-known/oauth-protected-resource"
+      ])
+    })
+  )
+
+  it.effect("the URL of the challenge is the only one asked", () =>
+    Effect.gen(function* () {
+      const { as, mcp, resourceUrl } = yield* makeServers()
+      const url = mcp.endpoint("/custom/metadata.json?v=1")
+      yield* mcp.always(
+        "/custom/metadata.json",
+        Answer.json({ resource: resourceUrl, authorization_servers: [as.url] })
+      )
+      const resolved = yield* makeResolvedClients()
+      yield* resolved.resolve({
+        ...discoveredRequest(resourceUrl, client),
+        challenge: { resourceMetadata: url }
+      })
+      assert.deepStrictEqual(pathsOf(yield* mcp.requests), ["GET /custom/metadata.json?v=1"])
+    })
+  )
+
+  it.effect("no credential, cookie or header of the configuration goes to a metadata URL", () =>
+    Effect.gen(function* () {
+      const { as, mcp, resourceUrl } = yield* makeServers()
+      const resolved = yield* makeResolvedClients()
+      const secrets = { client_secret: "the-secret", custom_headers: { "x-api-key": "the-key" } }
+      yield* resolved.resolve(discoveredRequest(resourceUrl, { ...client, ...secrets }))
+      const requests = [...(yield* mcp.requests), ...(yield* as.requests)]
+      assert.lengthOf(requests, 2)
+      for (const { body, headers, rawUrl } of requests) {
+        assert.notMatch(JSON.stringify([headers, rawUrl, body]), /the-secret|the-key|authorization"|cookie/i)
+      }
+    })
+  )
+
+  it.effect("nothing found says where it was looked for, and what to configure", () =>
+    Effect.gen(function* () {
+      const mcp = yield* StubAuthorizationServer.make()
+      yield* mcp.always("/.well-known/oauth-protected-resource/mcp", Answer.text("<html>home</html>"))
+      const resolved = yield* makeResolvedClients()
+      const request = discoveredRequest(mcp.endpoint("/mcp?key=abc"), client)
+      const reason = yield* Effect.flip(resolved.resolve(request))
+      assert.strictEqual(plain(reason)["_tag"], "DiscoveryFailed")
+      assert.include(
+        reason.message,
+        `${mcp.url}/.well-known/oauth-protected-resource/mcp: it is an HTML or XML page`
+      )
+      assert.include(reason.message, `${mcp.url}/.well-known/oauth-protected-resource: HTTP 404`)
+      assert.include(reason.message, "Configure `issuer`")
+      assert.notInclude(reason.message, "abc")
+    })
+  )
+
+  it.effect("metadata without an authorization server is of no use", () =>
+    Effect.gen(function* () {
+      const { resourceUrl } = yield* makeServers({ resource: { authorization_servers: null } })
+      const resolved = yield* makeResolvedClients()
+      const reason = yield* Effect.flip(resolved.resolve(discoveredRequest(resourceUrl, client)))
+      assert.include(reason.message, "names no authorization server. Configure `issuer`")
+    })
+  )
+
+  it.effect("a server that is out of order is asked again, and nothing is guessed meanwhile", () =>
+    Effect.gen(function* () {
+      const { mcp, resourceUrl } = yield* makeServers()
+      yield* mcp.enqueue("/.well-known/oauth-protected-resource/mcp", Answer.status(503), Answer.reset)
+      const resolved = yield* makeResolvedClients()
+      const found = yield* settle(resolved.resolve(discoveredRequest(resourceUrl, client)))
+      assert.strictEqual(found.resource, resourceUrl)
+      assert.lengthOf(yield* mcp.requests, 3)
+      assert.lengthOf(yield* mcp.requestsTo("/.well-known/oauth-protected-resource"), 0)
+    })
+  )
+})
+
+const places = [
+  [
+    "https://as.example",
+    [
+      "https://as.example/.well-known/oauth-authorization-server",
+      "https://as.example/.well-known/openid-configuration"
+    ]
+  ],
+  [
+    "https://as.example/",
+    [
+      "https://as.example/.well-known/oauth-authorization-server",
+      "https://as.example/.well-known/openid-configuration"
+    ]
+  ],
+  [
+    "https://as.example/tenant1",
+    [
+      "https://as.example/.well-known/oauth-authorization-server/tenant1",
+      "https://as.example/.well-known/openid-configuration/tenant1",
+      "https://as.example/tenant1/.well-known/openid-configuration"
+    ]
+  ],
+  [
+    "https://as.example/a/b/",
+    [
+      "https://as.example/.well-known/oauth-authorization-server/a/b",
+      "https://as.example/.well-known/openid-configuration/a/b",
+      "https://as.example/a/b/.well-known/openid-configuration"
+    ]
+  ]
+] as const
+
+describe("discovery of the authorization server", () => {
+  it.effect.each(places)("%s is looked for in the order of the MCP specification", ([issuer, urls]) =>
+    Effect.gen(function* () {
+      for (const [index, url] of urls.entries()) {
+        const { asked, resolved } = yield* makeResolutionOn({ [url]: metadataOf(issuer) })
+        const found = yield* resolved.resolve(discoveredRequest(undefined, { ...client, issuer }))
+        assert.strictEqual(found.issuer, issuer)
+        assert.deepStrictEqual(asked, urls.slice(0, index + 1))
+      }
+      const { asked, resolved } = yield* makeResolutionOn({})
+      yield* Effect.flip(resolved.resolve(discoveredRequest(undefined, { ...client, issuer })))
+      assert.deepStrictEqual(asked, [...urls])
+    })
+  )
+
+  it.effect("client credentials with an issuer are discovered, and only there", () =>
+    Effect.gen(function* () {
+      const { as } = yield* makeServers()
+      const resolved = yield* makeResolvedClients()
+      const found = yield* resolved.resolve({
+        serverName: "remote",
+        config: decodeConfig({ issuer: as.url }),
+        correlationId: "1"
+      })
+      assert.strictEqual(found.tokenEndpoint.url, as.endpoint("/token"))
+      assert.isUndefined(found.resource)
+    })
+  )
+
+  const wrongTypes = [
+    ["token_endpoint", undefined],
+    ["token_endpoint", 5],
+    ["scopes_supported", "a b"],
+    ["code_challenge_methods_supported", [1]],
+    ["client_id_metadata_document_supported", "true"],
+    ["registration_endpoint", {}]
+  ] as const
+
+  it.effect.each(wrongTypes)("metadata whose %s is %j is refused by name", ([key, value]) =>
+    Effect.gen(function* () {
+      const { resourceUrl } = yield* makeServers({ metadata: { [key]: value } })
+      const resolved = yield* makeResolvedClients()
+      const reason = yield* Effect.flip(resolved.resolve(discoveredRequest(resourceUrl, client)))
+      assert.include(reason.message, `its \`${key}`)
+      assert.include(reason.message, "is missing or of the wrong type")
+    })
+  )
+
+  it.effect("unknown keys and nulls are ignored", () =>
+    Effect.gen(function* () {
+      const { as, resourceUrl } = yield* makeServers({
+        metadata: { unknown: [{}], scopes_supported: null, revocation_endpoint: null }
+      })
+      const resolved = yield* makeResolvedClients()
+      const found = yield* resolved.resolve(discoveredRequest(resourceUrl, client))
+      assert.strictEqual(found.issuer, as.url)
+      assert.isUndefined(found.revocationEndpoint)
+    })
+  )
+})
+
+describe("what was discovered", () => {
+  it.effect("is asked for once by many, and again after five minutes", () =>
+    Effect.gen(function* () {
+      const { as, mcp, resourceUrl } = yield* makeServers()
+      const resolved = yield* makeResolvedClients()
+      const resolve = resolved.resolve(discoveredRequest(resourceUrl, client))
+      yield* Effect.all(
+        Array.from({ length: 50 }, () => resolve),
+        { concurrency: "unbounded" }
+      )
+      assert.lengthOf(yield* mcp.requests, 1)
+      assert.lengthOf(yield* as.requests, 1)
+      yield* TestClock.adjust("299 seconds")
+      yield* resolve
+      assert.lengthOf(yield* mcp.requests, 1)
+      yield* TestClock.adjust("2 seconds")
+      yield* resolve
+      assert.lengthOf(yield* mcp.requests, 2)
+      assert.lengthOf(yield* as.requests, 2)
+    })
+  )
+
+  it.effect("is not kept when it failed", () =>
+    Effect.gen(function* () {
+      const { mcp, resourceUrl } = yield* makeServers()
+      yield* mcp.enqueue("/.well-known/oauth-protected-resource/mcp", Answer.status(404))
+      const resolved = yield* makeResolvedClients()
+      yield* Effect.flip(resolved.resolve(discoveredRequest(resourceUrl, client)))
+      yield* resolved.resolve(discoveredRequest(resourceUrl, client))
+      assert.lengthOf(yield* mcp.requestsTo("/.well-known/oauth-protected-resource/mcp"), 2)
+    })
+  )
+
+  it.effect("is not shared with an entry of stricter rules", () =>
+    Effect.gen(function* () {
+      const { resourceUrl } = yield* makeServers()
+      const resolved = yield* makeResolvedClients()
+      yield* resolved.resolve(discoveredRequest(resourceUrl, client))
+      const strict = discoveredRequest(resourceUrl, { ...client, enforce_https: true })
+      const reason = yield* Effect.flip(resolved.resolve(strict))
+      assert.include(reason.message, "must be https")
+    })
+  )
+})

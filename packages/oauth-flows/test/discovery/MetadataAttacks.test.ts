@@ -1,0 +1,172 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Answer, StubAuthorizationServer } from "@secure-mcp/testing"
+import * as Effect from "effect/Effect"
+import {
+  discoveredRequest,
+  makeResolutionOn,
+  makeResolvedClients,
+  makeServers,
+  metadataOf,
+  plain
+} from "../TestResolution.ts"
+
+const client = { client_id: "gateway" }
+const issuer = "https://as.example"
+const server = "https://mcp.example/mcp"
+
+/** A server that names an issuer, and what stands at the issuer's first well-known place. */
+const web = (named: string, metadata: Readonly<Record<string, unknown>>) => ({
+  "https://mcp.example/.well-known/oauth-protected-resource/mcp": {
+    resource: server,
+    authorization_servers: [named]
+  },
+  "https://as.example/.well-known/oauth-authorization-server": metadata
+})
+
+describe("mix-up (RFC 9700 §4.4)", () => {
+  const mixedUp = [
+    ["another server", issuer, "https://honest.example"],
+    ["a slash more", issuer, `${issuer}/`],
+    ["a slash less", `${issuer}/`, issuer],
+    ["another case", issuer, "https://AS.example"],
+    ["a default port", issuer, `${issuer}:443`],
+    ["a path", issuer, `${issuer}/tenant`]
+  ] as const
+
+  it.effect.each(mixedUp)("metadata whose issuer differs by %s is not used", ([, named, says]) =>
+    Effect.gen(function* () {
+      const { asked, resolved } = yield* makeResolutionOn(web(named, { ...metadataOf(issuer), issuer: says }))
+      const reason = yield* Effect.flip(resolved.resolve(discoveredRequest(server, client)))
+      assert.strictEqual(plain(reason)["_tag"], "DiscoveryFailed")
+      assert.include(reason.message, "its `issuer` is not the authorization server that was asked")
+      assert.isFalse(asked.includes(`${issuer}/token`))
+    })
+  )
+
+  it.effect("credentials configured for one server do not follow the MCP server to another", () =>
+    Effect.gen(function* () {
+      const { mcp, resourceUrl } = yield* makeServers()
+      const evil = yield* StubAuthorizationServer.make()
+      yield* evil.always("/.well-known/oauth-authorization-server", Answer.json(metadataOf(evil.url)))
+      const resolved = yield* makeResolvedClients()
+      const request = discoveredRequest(resourceUrl, { ...client, client_secret: "secret" })
+      yield* resolved.resolve(request)
+      const url = mcp.endpoint("/elsewhere")
+      yield* mcp.always(
+        "/elsewhere",
+        Answer.json({ resource: resourceUrl, authorization_servers: [evil.url] })
+      )
+      const challenged = { ...request, challenge: { resourceMetadata: url } }
+      const reason = yield* Effect.flip(resolved.resolve(challenged))
+      assert.include(reason.message, "names another authorization server than the one our client belongs to")
+    })
+  )
+})
+
+describe("metadata that leads to an unsafe place", () => {
+  const unsafe = [
+    ["token_endpoint", "http://as.example/token", "must be https"],
+    ["authorization_endpoint", "http://as.example/authorize", "must be https"],
+    ["authorization_endpoint", "javascript:alert(1)", "must be an absolute http(s) URL"],
+    ["authorization_endpoint", "file:///etc/passwd", "must be an absolute http(s) URL"],
+    ["registration_endpoint", "http://as.example/register", "must be https"],
+    ["revocation_endpoint", "http://127.0.0.1/revoke", "must be https"],
+    ["device_authorization_endpoint", "/device", "must be an absolute http(s) URL"],
+    ["token_endpoint", "https://user:pw@as.example/token", "must not contain a user name"],
+    ["token_endpoint", "https://as.example/token#x", "must not contain a fragment"]
+  ] as const
+
+  it.effect.each(unsafe)("%s %s of an https issuer is refused, enforce_https or not", ([key, url, problem]) =>
+    Effect.gen(function* () {
+      for (const enforce_https of [true, false]) {
+        const { asked, resolved } = yield* makeResolutionOn(
+          web(issuer, { ...metadataOf(issuer), [key]: url })
+        )
+        const request = discoveredRequest(server, { ...client, enforce_https })
+        const reason = yield* Effect.flip(resolved.resolve(request))
+        assert.deepInclude(plain(reason), { _tag: "DiscoveryFailed" })
+        assert.include(reason.message, `its \`${key}\` ${problem}`)
+        assert.lengthOf(asked, 2)
+      }
+    })
+  )
+
+  const issuers = [
+    ["http://as.example", "must be https"],
+    ["https://as.example?x=1", "must not contain a query"],
+    ["https://as.example#x", "must not contain a fragment"],
+    ["file:///etc/passwd", "must be an absolute http(s) URL"],
+    ["as.example", "must be an absolute http(s) URL"],
+    ["", "must be an absolute http(s) URL"]
+  ] as const
+
+  it.effect.each(issuers)("the issuer %j is not asked", ([named, problem]) =>
+    Effect.gen(function* () {
+      const { asked, resolved } = yield* makeResolutionOn(web(named, metadataOf(named)))
+      const request = discoveredRequest(server, { ...client, enforce_https: true })
+      const reason = yield* Effect.flip(resolved.resolve(request))
+      assert.include(reason.message, `the issuer ${problem}`)
+      assert.lengthOf(asked, 1)
+    })
+  )
+
+  it.effect("a metadata URL in a challenge is held to the same rules", () =>
+    Effect.gen(function* () {
+      for (const url of ["http://mcp.example/metadata", "file:///etc/passwd", "/metadata", ""]) {
+        const { asked, resolved } = yield* makeResolutionOn({})
+        const request = discoveredRequest(server, { ...client, enforce_https: true })
+        const challenge = { resourceMetadata: url }
+        const reason = yield* Effect.flip(resolved.resolve({ ...request, challenge }))
+        assert.include(reason.message, "its URL must be")
+        assert.isEmpty(asked)
+      }
+    })
+  )
+
+  it.effect("a redirect is not followed", () =>
+    Effect.gen(function* () {
+      const { as, mcp, resourceUrl } = yield* makeServers()
+      const elsewhere = yield* StubAuthorizationServer.make()
+      const to = Answer.redirect(elsewhere.endpoint("/metadata"))
+      yield* as.always("/.well-known/oauth-authorization-server", to)
+      yield* as.always("/.well-known/openid-configuration", to)
+      const resolved = yield* makeResolvedClients()
+      const reason = yield* Effect.flip(resolved.resolve(discoveredRequest(resourceUrl, client)))
+      assert.include(reason.message, "a redirect (HTTP 302), which is not followed")
+      yield* mcp.always("/.well-known/oauth-protected-resource/mcp", to)
+      const again = yield* makeResolvedClients()
+      yield* Effect.flip(again.resolve(discoveredRequest(resourceUrl, client)))
+      assert.isEmpty(yield* elsewhere.requests)
+    })
+  )
+
+  it.effect("metadata over 1 MiB is not read to its end", () =>
+    Effect.gen(function* () {
+      const { as, resourceUrl } = yield* makeServers()
+      yield* as.always("/.well-known/oauth-authorization-server", Answer.giantBody(64 * 1024 * 1024))
+      const resolved = yield* makeResolvedClients()
+      const reason = yield* Effect.flip(resolved.resolve(discoveredRequest(resourceUrl, client)))
+      assert.include(reason.message, "its body is over 1 MiB")
+      yield* as.aborted(1)
+    })
+  )
+
+  it.effect("a body that is no JSON object is not metadata", () =>
+    Effect.gen(function* () {
+      for (const body of [
+        "[]",
+        '"text"',
+        "issuer=https%3A%2F%2Fas.example&token_endpoint=x",
+        "",
+        "{",
+        "null"
+      ]) {
+        const { as, resourceUrl } = yield* makeServers()
+        yield* as.always("/.well-known/oauth-authorization-server", Answer.text(body))
+        const resolved = yield* makeResolvedClients()
+        const reason = yield* Effect.flip(resolved.resolve(discoveredRequest(resourceUrl, client)))
+        assert.strictEqual(plain(reason)["_tag"], "DiscoveryFailed")
+      }
+    })
+  )
+})

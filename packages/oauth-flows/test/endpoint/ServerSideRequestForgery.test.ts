@@ -1,0 +1,157 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Answer, StubAuthorizationServer } from "@secure-mcp/testing"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { AddressLookup } from "../../src/endpoint/AddressGuard.ts"
+import { configuredEndpoint, discoveredEndpoint } from "../../src/endpoint/Endpoint.ts"
+import { EndpointClient } from "../../src/endpoint/EndpointClient.ts"
+import { settle } from "../TestGrants.ts"
+import {
+  addresses,
+  discoveredRequest,
+  makeResolution,
+  makeResolutionOn,
+  metadataOf,
+  plain
+} from "../TestResolution.ts"
+
+const client = { client_id: "gateway" }
+const issuer = "https://as.example"
+const server = "https://mcp.example/mcp"
+
+/** A server that names an issuer, and what stands at the issuer's first well-known place. */
+const web = (named: string, metadata: Readonly<Record<string, unknown>>) => ({
+  "https://mcp.example/.well-known/oauth-protected-resource/mcp": {
+    resource: server,
+    authorization_servers: [named]
+  },
+  "https://as.example/.well-known/oauth-authorization-server": metadata
+})
+
+describe("server-side request forgery", () => {
+  const inside = [
+    ["loopback", "https://127.0.0.1"],
+    ["loopback", "https://localhost"],
+    ["loopback", "https://[::1]"],
+    ["loopback", "https://[::ffff:127.0.0.1]"],
+    ["loopback", "https://2130706433"],
+    ["private", "https://10.0.0.1"],
+    ["private", "https://172.31.255.255"],
+    ["private", "https://192.168.1.1"],
+    ["private", "https://[fd12::1]"],
+    ["link-local", "https://169.254.1.1"],
+    ["link-local", "https://[fe80::1]"],
+    ["metadata", "https://169.254.169.254"],
+    ["metadata", "https://[64:ff9b::a9fe:a9fe]"],
+    ["reserved", "https://0.0.0.0"],
+    ["reserved", "https://[::]"],
+    ["private", "https://inside.example"],
+    ["link-local", "https://both.example"]
+  ] as const
+
+  const lookup = addresses({
+    "inside.example": ["10.1.2.3"],
+    "both.example": ["93.184.215.14", "fe80::1"]
+  })
+
+  it.effect.each(inside)("a public server cannot send us to a %s address: %s", ([zone, named]) =>
+    Effect.gen(function* () {
+      const { asked, resolved } = yield* makeResolutionOn(web(named, metadataOf(named)), lookup)
+      const reason = yield* Effect.flip(resolved.resolve(discoveredRequest(server, client)))
+      assert.deepInclude(plain(reason), { _tag: "DiscoveryFailed" })
+      assert.include(reason.message, `it leads to a ${zone} address`)
+      assert.lengthOf(asked, 1, "only the server itself was asked")
+    })
+  )
+
+  const near = [
+    ["http://127.0.0.1:8080/mcp", "http://localhost:9000", true],
+    ["http://localhost:8080/mcp", "http://[::1]:9000", true],
+    ["https://inside.example/mcp", "https://192.168.7.7", true],
+    ["https://10.0.0.5/mcp", "https://10.0.0.6", true],
+    ["https://10.0.0.5/mcp", "https://as.example", true],
+    ["https://10.0.0.5/mcp", "https://127.0.0.1", false],
+    ["http://127.0.0.1:8080/mcp", "http://10.0.0.5", false],
+    ["http://169.254.1.1/mcp", "http://169.254.169.254", false]
+  ] as const
+
+  it.effect.each(near)("%s may name %s: %s", ([configured, named, isAllowed]) =>
+    Effect.gen(function* () {
+      const { origin } = new URL(configured)
+      const { asked, resolved } = yield* makeResolutionOn(
+        {
+          [`${origin}/.well-known/oauth-protected-resource/mcp`]: {
+            resource: configured,
+            authorization_servers: [named]
+          },
+          [`${named}/.well-known/oauth-authorization-server`]: metadataOf(named)
+        },
+        lookup
+      )
+      const outcome = yield* Effect.result(resolved.resolve(discoveredRequest(configured, client)))
+      assert.strictEqual(outcome._tag, isAllowed ? "Success" : "Failure")
+      assert.strictEqual(asked.length, isAllowed ? 2 : 1)
+    })
+  )
+
+  it.effect("a registration endpoint inside is not asked, and a configured one inside is", () =>
+    Effect.gen(function* () {
+      const metadata = { ...metadataOf(issuer), registration_endpoint: "https://inside.example/register" }
+      const { asked, resolved } = yield* makeResolutionOn(web(issuer, metadata), lookup)
+      const options = { redirectUri: "https://gateway.example/callback" }
+      const reason = yield* Effect.flip(resolved.resolve(discoveredRequest(server), options))
+      assert.include(reason.message, "it leads to a private address")
+      assert.lengthOf(asked, 2)
+
+      const named = "https://inside.example"
+      const inside = yield* makeResolutionOn(
+        { [`${named}/.well-known/oauth-authorization-server`]: metadataOf(named) },
+        lookup
+      )
+      const found = yield* inside.resolved.resolve(discoveredRequest(server, { ...client, issuer: named }))
+      assert.strictEqual(found.issuer, named)
+    })
+  )
+
+  const token = Answer.json({ access_token: "t", token_type: "Bearer" })
+
+  it.effect("credentials go to a configured endpoint inside, and not to a discovered one", () =>
+    Effect.gen(function* () {
+      const inside = yield* StubAuthorizationServer.make()
+      yield* inside.always("/token", token)
+      const endpointClient = Context.get(yield* makeResolution(), EndpointClient)
+      const request = discoveredRequest(server, { ...client, client_secret: "secret" })
+      const form = {
+        request,
+        client: {
+          clientId: "gateway",
+          clientSecret: undefined,
+          clientSecretExpiresAt: undefined,
+          authenticationMethod: "none",
+          audience: issuer,
+          source: "configured"
+        },
+        parameters: { grant_type: "refresh_token" }
+      } as const
+      const url = inside.endpoint("/token")
+      const reason = yield* Effect.flip(
+        endpointClient.post({ ...form, endpoint: discoveredEndpoint("token", url) }, () => Effect.void)
+      )
+      assert.include(reason.message, "it leads to a loopback address")
+      assert.isEmpty(yield* inside.requests)
+      yield* endpointClient.post({ ...form, endpoint: configuredEndpoint("token", url) }, () => Effect.void)
+      assert.lengthOf(yield* inside.requests, 1)
+    })
+  )
+
+  it.effect("a name that cannot be looked up is not asked", () =>
+    Effect.gen(function* () {
+      const nowhere = Layer.succeed(AddressLookup, { lookup: () => Effect.fail({ code: "ENOTFOUND" }) })
+      const { asked, resolved } = yield* makeResolutionOn(web(issuer, metadataOf(issuer)), nowhere)
+      const reason = yield* Effect.flip(settle(resolved.resolve(discoveredRequest(server, client))))
+      assert.deepInclude(plain(reason), { _tag: "ConnectionFailed", problem: "ENOTFOUND" })
+      assert.lengthOf(asked, 1)
+    })
+  )
+})

@@ -1,0 +1,255 @@
+import { assert, describe, it } from "@effect/vitest"
+import { OAuthToken } from "@secure-mcp/oauth-core"
+import { Answer, assertNoCanary, canary, StubAuthorizationServer } from "@secure-mcp/testing"
+import * as Effect from "effect/Effect"
+import { mkdtempSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { acquireFrom, makeGrants, requestFor, settle } from "../TestGrants.ts"
+import { accessToken, failureOf, formsAt, makeServerWithMetadata } from "../TestLogin.ts"
+
+const jwt = "e30.e30.c2ln"
+const tokenType = (name: string) => `urn:ietf:params:oauth:token-type:${name}`
+const jwtBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+const exchange = "urn:ietf:params:oauth:grant-type:token-exchange"
+
+const secretFile = Effect.sync(() => {
+  const path = join(mkdtempSync(join(tmpdir(), "secret-")), "token")
+  return { reference: `\${file:${path}}`, path, write: (text: string) => writeFileSync(path, text) }
+})
+
+const basic = (clientId: string, secret: string) => `Basic ${btoa(`${clientId}:${secret}`)}`
+
+describe("token exchange (RFC 8693)", () => {
+  it.effect("sends the subject token and takes the access token", () =>
+    Effect.gen(function* () {
+      const { outcome, server } = yield* acquireFrom(
+        Answer.token({ issued_token_type: tokenType("access_token") }),
+        {
+          grant_type: "token_exchange",
+          subject_token: "the-subject-token",
+          subject_token_type: tokenType("jwt"),
+          requested_token_type: tokenType("access_token"),
+          audience: "https://api",
+          resource: "https://mcp.example.com/mcp",
+          scope: "a b"
+        }
+      )
+      assert.strictEqual(accessToken(yield* outcome), "stub-access-token")
+      assert.deepStrictEqual(yield* formsAt(server), [
+        {
+          grant_type: exchange,
+          subject_token: "the-subject-token",
+          subject_token_type: tokenType("jwt"),
+          requested_token_type: tokenType("access_token"),
+          audience: "https://api",
+          resource: "https://mcp.example.com/mcp",
+          scope: "a b"
+        }
+      ])
+    })
+  )
+
+  it.effect("shows the subject token in no error", () =>
+    Effect.gen(function* () {
+      const secret = canary("subject")
+      const echo = Answer.respondWith(({ body }) =>
+        Effect.succeed(Answer.json({ error: "invalid_request", error_description: body }, { status: 400 }))
+      )
+      const { outcome } = yield* acquireFrom(echo, {
+        grant_type: "token_exchange",
+        subject_token: secret,
+        subject_token_type: tokenType("jwt")
+      })
+      assertNoCanary(yield* Effect.flip(outcome), secret)
+    })
+  )
+})
+
+describe("a JWT as authorization grant (RFC 7523)", () => {
+  it.effect("is sent as it is given", () =>
+    Effect.gen(function* () {
+      const { outcome, server } = yield* acquireFrom(Answer.token(), {
+        grant_type: "jwt_bearer",
+        assertion: jwt,
+        scope: "a"
+      })
+      yield* outcome
+      assert.deepStrictEqual(yield* formsAt(server), [{ grant_type: jwtBearer, assertion: jwt, scope: "a" }])
+    })
+  )
+
+  it.effect("is read anew from its file for each request, a repeated one included", () =>
+    Effect.gen(function* () {
+      const file = yield* secretFile
+      const { outcome, server } = yield* acquireFrom(Answer.status(503), {
+        grant_type: "jwt_bearer",
+        assertion: file.reference
+      })
+      file.write("first.e30.c2ln\n")
+      yield* server.enqueue(
+        "/token",
+        Answer.respondWith(() =>
+          Effect.sync(() => {
+            file.write("second.e30.c2ln\r\n")
+            return Answer.status(503)
+          })
+        ),
+        Answer.token()
+      )
+      yield* settle(outcome)
+      assert.deepStrictEqual(
+        (yield* formsAt(server)).map((form) => form["assertion"]),
+        ["first.e30.c2ln", "second.e30.c2ln"]
+      )
+    })
+  )
+
+  it.effect("a file that is missing or empty is named", () =>
+    Effect.gen(function* () {
+      const file = yield* secretFile
+      const { outcome, server } = yield* acquireFrom(Answer.token(), {
+        grant_type: "jwt_bearer",
+        assertion: file.reference
+      })
+      assert.deepInclude(yield* failureOf(outcome), {
+        _tag: "Misconfigured",
+        problem: `the file of \`assertion\`, ${file.path}, cannot be read`
+      })
+      file.write("\n")
+      assert.include((yield* failureOf(outcome)).message, "is empty")
+      assert.lengthOf(yield* formsAt(server), 0)
+    })
+  )
+})
+
+describe("enterprise-managed authorization (ID-JAG)", () => {
+  const resource = "https://mcp.example.com/mcp"
+
+  const makeEnterprise = Effect.fnUntraced(function* (answer: Answer) {
+    const provider = yield* StubAuthorizationServer.make()
+    yield* provider.always("/token", answer)
+    const server = yield* makeServerWithMetadata()
+    yield* server.always("/token", Answer.token())
+    const grants = yield* makeGrants({ authTimeout: "1 hour" })
+    const request = requestFor({
+      grant_type: "jwt_bearer",
+      issuer: server.url,
+      resource,
+      scope: "a",
+      identity_provider: {
+        token_url: provider.endpoint("/token"),
+        client_id: "gateway-at-idp",
+        client_secret: "idp-secret",
+        subject_token: "the-id-token"
+      }
+    })
+    return { provider, server, outcome: grants.acquire(request, undefined) }
+  })
+
+  const assertion = { access_token: jwt, token_type: "N_A", issued_token_type: tokenType("id-jag") }
+
+  it.effect("gets the assertion from the identity provider and the token from the server it is for", () =>
+    Effect.gen(function* () {
+      const { outcome, provider, server } = yield* makeEnterprise(Answer.json(assertion))
+      assert.strictEqual(accessToken(yield* outcome), "stub-access-token")
+      assert.deepStrictEqual(yield* formsAt(provider), [
+        {
+          grant_type: exchange,
+          requested_token_type: tokenType("id-jag"),
+          audience: server.url,
+          resource,
+          scope: "a",
+          subject_token: "the-id-token",
+          subject_token_type: tokenType("id_token")
+        }
+      ])
+      assert.deepStrictEqual(yield* formsAt(server), [
+        { grant_type: jwtBearer, assertion: jwt, resource, scope: "a" }
+      ])
+      const [atProvider] = yield* provider.requests
+      const [atServer] = yield* server.requestsTo("/token")
+      assert.deepStrictEqual(
+        [atProvider?.headers.authorization, atServer?.headers.authorization],
+        [basic("gateway-at-idp", "idp-secret"), basic("gateway", "the-client-secret")]
+      )
+    })
+  )
+
+  const useless = [
+    ["an access token", { ...assertion, issued_token_type: tokenType("access_token") }],
+    ["a token of no type", { ...assertion, issued_token_type: undefined }],
+    ["no token", { ...assertion, access_token: "" }]
+  ] as const
+  it.effect.each(useless)("%s of the identity provider goes nowhere", ([, answer]) =>
+    Effect.gen(function* () {
+      const { outcome, server } = yield* makeEnterprise(Answer.json(answer))
+      assert.strictEqual((yield* failureOf(outcome))._tag, "InvalidResponse")
+      assert.lengthOf(yield* formsAt(server), 0)
+    })
+  )
+
+  it.effect("a repeated request has an assertion of its own", () =>
+    Effect.gen(function* () {
+      const { outcome, provider, server } = yield* makeEnterprise(Answer.json(assertion))
+      yield* server.enqueue("/token", Answer.status(503))
+      yield* settle(outcome)
+      assert.lengthOf(yield* formsAt(provider), 2)
+      assert.lengthOf(yield* formsAt(server), 2)
+    })
+  )
+})
+
+describe("step-up of the client's own token (RFC 6750 §3.1)", () => {
+  const challenge = { error: "insufficient_scope", scope: "write" }
+
+  it.effect("asks at once for what was granted and what is wanted, and again at the next renewal", () =>
+    Effect.gen(function* () {
+      const server = yield* StubAuthorizationServer.make()
+      yield* server.always("/token", Answer.token())
+      yield* server.enqueue("/token", Answer.token({ scope: "read list" }))
+      const grants = yield* makeGrants()
+      const request = requestFor({ token_url: server.endpoint("/token"), scope: "read" })
+      const first = yield* grants.acquire(request, undefined)
+      const renewed = yield* grants.acquire(request, first)
+      const wide = yield* grants.acquire({ ...request, challenge }, first)
+      const again = yield* grants.acquire(request, wide)
+      yield* grants.acquire({ ...request, challenge: { ...challenge, scope: "admin" } }, again)
+      assert.deepStrictEqual(
+        (yield* formsAt(server)).map((form) => form["scope"]),
+        ["read", "read", "read write list", "read write list", "read admin write list"]
+      )
+      assert.isUndefined(renewed.stepUpScope)
+    })
+  )
+
+  it.effect("a refresh token goes first, and one that has ended makes way", () =>
+    Effect.gen(function* () {
+      const server = yield* StubAuthorizationServer.make()
+      const grants = yield* makeGrants()
+      const request = requestFor({
+        grant_type: "jwt_bearer",
+        assertion: jwt,
+        token_url: server.endpoint("/token")
+      })
+      yield* server.enqueue(
+        "/token",
+        Answer.token({ refresh_token: "r" }),
+        Answer.token({ access_token: "refreshed" }),
+        Answer.json({ error: "invalid_grant" }, { status: 400 }),
+        Answer.token({ access_token: "anew" })
+      )
+      const first = yield* grants.acquire(request, undefined)
+      const second = yield* grants.acquire(request, first)
+      const third = yield* grants.acquire(request, second)
+      assert.deepStrictEqual([second, third].map(accessToken), ["refreshed", "anew"])
+      assert.deepStrictEqual(
+        (yield* formsAt(server)).map((form) => form["grant_type"]),
+        [jwtBearer, "refresh_token", "refresh_token", jwtBearer]
+      )
+      const foreign = new OAuthToken({ ...first, grantedTo: { clientId: "another" } })
+      yield* server.always("/token", Answer.token({ access_token: "anew" }))
+      assert.strictEqual(accessToken(yield* grants.acquire(request, foreign)), "anew")
+    })
+  )
+})

@@ -1,0 +1,299 @@
+import { assert, describe, it } from "@effect/vitest"
+import { OAuthToken } from "@secure-mcp/oauth-core"
+import { Answer, StubAuthorizationServer } from "@secure-mcp/testing"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as TestClock from "effect/testing/TestClock"
+import { createPublicKey, generateKeyPairSync } from "node:crypto"
+import { grantedClient } from "../../src/client/Client.ts"
+import { clientMetadata } from "../../src/resolution/ClientRegistration.ts"
+import { belongsTo } from "../../src/resolution/ResolvedClient.ts"
+import { decodeConfig } from "../TestGrants.ts"
+import {
+  discoveredRequest,
+  makeResolvedClients,
+  makeServers,
+  metadataOf,
+  plain,
+  redirectUri,
+  serveRegistration
+} from "../TestResolution.ts"
+
+const begin = { redirectUri }
+
+const tokenOf = (resolved: Parameters<typeof belongsTo>[1]) =>
+  new OAuthToken({
+    accessToken: Redacted.make("access"),
+    tokenType: "Bearer",
+    issuedAt: 0,
+    reusable: true,
+    grantedTo: grantedClient(resolved.client, resolved.issuer)
+  })
+
+const bodiesOf = (as: StubAuthorizationServer) =>
+  Effect.map(as.requestsTo("/register"), (requests) =>
+    requests.map(({ body }): Record<string, unknown> => JSON.parse(body))
+  )
+
+describe("a registration", () => {
+  const kinds = [
+    ["http://127.0.0.1:1/cb", "native", ["none", "client_secret_basic"], "none"],
+    ["http://[::1]:1/cb", "native", ["client_secret_post"], "client_secret_post"],
+    ["http://localhost/cb", "native", ["private_key_jwt"], "none"],
+    ["com.example.app:/cb", "native", ["none"], "none"],
+    ["https://gateway.example/cb", "web", ["none", "client_secret_basic"], "client_secret_basic"],
+    ["https://gateway.example/cb", "web", ["none"], "none"],
+    ["https://localhost.example/cb", "web", undefined, "client_secret_basic"]
+  ] as const
+
+  it.effect.each(kinds)(
+    "for %s is %s and, where the server takes %j, asks for %s",
+    ([uri, type, supported, method]) =>
+      Effect.gen(function* () {
+        const { as, resourceUrl } = yield* makeServers({
+          metadata: { token_endpoint_auth_methods_supported: supported }
+        })
+        yield* serveRegistration(as)
+        const resolved = yield* makeResolvedClients()
+        yield* resolved.resolve(discoveredRequest(resourceUrl), { redirectUri: uri })
+        const [body] = yield* bodiesOf(as)
+        assert.deepInclude(body, { application_type: type, token_endpoint_auth_method: method })
+        assert.deepStrictEqual(body?.["redirect_uris"], [uri])
+      })
+  )
+
+  it.effect("asks for the method that is configured, with the public half of the key it needs", () =>
+    Effect.gen(function* () {
+      const { privateKey, publicKey } = generateKeyPairSync("ed25519")
+      const { as, resourceUrl } = yield* makeServers()
+      yield* serveRegistration(as, () => ({ client_id: "c", token_endpoint_auth_method: "private_key_jwt" }))
+      const resolved = yield* makeResolvedClients()
+      const request = discoveredRequest(resourceUrl, {
+        token_endpoint_auth_method: "private_key_jwt",
+        private_key: privateKey.export({ format: "pem", type: "pkcs8" }),
+        private_key_id: "key-1"
+      })
+      const { client } = yield* resolved.resolve(request, begin)
+      assert.strictEqual(client.authenticationMethod, "private_key_jwt")
+      const [body] = yield* bodiesOf(as)
+      const jwk = { ...publicKey.export({ format: "jwk" }), alg: "EdDSA", use: "sig", kid: "key-1" }
+      assert.deepStrictEqual(body?.["jwks"], { keys: [jwk] })
+      assert.isTrue(createPublicKey({ key: jwk, format: "jwk" }).equals(publicKey))
+    })
+  )
+
+  const bindings = [
+    [true, true, true],
+    [true, false, undefined],
+    [true, undefined, undefined],
+    [false, true, undefined]
+  ] as const
+
+  it.effect.each(bindings)(
+    "with a certificate (%s), where the server offers it (%s), asks for bound tokens: %s (RFC 8705 §3.4)",
+    ([use_mtls, offered, asked]) =>
+      Effect.gen(function* () {
+        const config = decodeConfig({
+          grant_type: "authorization_code",
+          client_id: undefined,
+          client_secret: undefined,
+          ...(use_mtls ? { use_mtls, client_cert_path: "c.pem", client_key_path: "c.key" } : {})
+        })
+        const metadata = {
+          issuer: "https://as.example",
+          tokenEndpoint: "https://as.example/token",
+          ...(offered === undefined ? {} : { tlsClientCertificateBoundAccessTokens: offered })
+        }
+        const body: Record<string, unknown> = yield* clientMetadata(config, metadata, redirectUri, undefined)
+        assert.strictEqual(body["tls_client_certificate_bound_access_tokens"], asked)
+      })
+  )
+
+  it.effect("for another device asks for the device grant and no redirect URI", () =>
+    Effect.gen(function* () {
+      const { as, resourceUrl } = yield* makeServers()
+      yield* serveRegistration(as)
+      const resolved = yield* makeResolvedClients()
+      const request = discoveredRequest(resourceUrl, { grant_type: "device_code" })
+      yield* resolved.resolve(request, { device: true })
+      const [body] = yield* bodiesOf(as)
+      assert.deepInclude(body, { application_type: "native" })
+      assert.deepStrictEqual(body?.["grant_types"], [
+        "urn:ietf:params:oauth:grant-type:device_code",
+        "refresh_token"
+      ])
+      assert.deepStrictEqual([body?.["redirect_uris"], body?.["response_types"]], [[], []])
+    })
+  )
+
+  it.effect("asks for offline_access where the server has it, so that a login may", () =>
+    Effect.gen(function* () {
+      const { as, resourceUrl } = yield* makeServers({
+        metadata: { scopes_supported: ["openid", "offline_access"] }
+      })
+      yield* serveRegistration(as)
+      const resolved = yield* makeResolvedClients()
+      const { scope } = yield* resolved.resolve(discoveredRequest(resourceUrl, { scope: "a" }), begin)
+      assert.strictEqual(scope, "a")
+      assert.strictEqual((yield* bodiesOf(as))[0]?.["scope"], "a offline_access")
+    })
+  )
+
+  const answers = [
+    [{ client_id: "c" }, "none", undefined],
+    [{ client_id: "c", client_secret: "s" }, "client_secret_basic", "s"],
+    [{ client_id: "c", client_secret: "s", client_secret_expires_at: 0 }, "client_secret_basic", "s"],
+    [
+      { client_id: "c", client_secret: "s", token_endpoint_auth_method: "client_secret_post" },
+      "client_secret_post",
+      "s"
+    ],
+    [{ client_id: "c", client_secret: "s", token_endpoint_auth_method: "none" }, "none", "s"],
+    [{ client_id: "c", client_secret: null, token_endpoint_auth_method: "none" }, "none", undefined]
+  ] as const
+
+  it.effect.each(answers)("answered with %j authenticates by %s", ([answer, method, secret]) =>
+    Effect.gen(function* () {
+      const { as, resourceUrl } = yield* makeServers()
+      yield* serveRegistration(as, () => answer)
+      const resolved = yield* makeResolvedClients()
+      const { client } = yield* resolved.resolve(discoveredRequest(resourceUrl), begin)
+      assert.strictEqual(client.authenticationMethod, method)
+      assert.strictEqual(client.clientSecret && Redacted.value(client.clientSecret), secret)
+    })
+  )
+
+  const unusable = [
+    [Answer.json({ client_secret: "s" }), "InvalidResponse", "it has no `client_id`"],
+    [Answer.json({ client_id: 5 }), "InvalidResponse", "its `client_id` is not text"],
+    [
+      Answer.json({ client_id: "c", token_endpoint_auth_method: "client_secret_jwt" }),
+      "InvalidResponse",
+      "none that is known here"
+    ],
+    [
+      Answer.json({ client_id: "c", token_endpoint_auth_method: "client_secret_post" }),
+      "InvalidResponse",
+      "it has no `client_secret`"
+    ],
+    [Answer.text("<html>"), "InvalidResponse", "HTML"],
+    [Answer.redirect("https://elsewhere.example"), "RedirectRefused", "is not followed"],
+    [
+      Answer.json({ error: "invalid_redirect_uri", error_description: "no loopback here" }, { status: 400 }),
+      "RequestRefused",
+      "invalid_redirect_uri: no loopback here"
+    ]
+  ] as const
+
+  it.effect.each(unusable)("answered with %j is %s", ([answer, tag, message]) =>
+    Effect.gen(function* () {
+      const { as, resourceUrl } = yield* makeServers()
+      yield* as.always("/register", answer)
+      const resolved = yield* makeResolvedClients()
+      const reason = yield* Effect.flip(resolved.resolve(discoveredRequest(resourceUrl), begin))
+      assert.strictEqual(plain(reason)["_tag"], tag)
+      assert.include(reason.message, message)
+      assert.lengthOf(yield* as.requestsTo("/register"), 1, "and is not repeated")
+    })
+  )
+
+  it.effect("is made once by many who ask at once, and kept", () =>
+    Effect.gen(function* () {
+      const { as, resourceUrl } = yield* makeServers()
+      yield* serveRegistration(as)
+      const resolved = yield* makeResolvedClients()
+      const resolve = (subject: string) =>
+        resolved.resolve({ ...discoveredRequest(resourceUrl), subject }, begin)
+      const found = yield* Effect.all(
+        Array.from({ length: 50 }, (_, index) => resolve(`user-${index}`)),
+        { concurrency: "unbounded" }
+      )
+      yield* TestClock.adjust("365 days")
+      yield* resolve("later")
+      assert.strictEqual(new Set(found.map(({ client }) => client.clientId)).size, 1)
+      assert.lengthOf(yield* as.requestsTo("/register"), 1)
+    })
+  )
+
+  it.effect("is made anew for another redirect URI, and after its server forgot it", () =>
+    Effect.gen(function* () {
+      const { as, resourceUrl } = yield* makeServers()
+      yield* serveRegistration(as)
+      const resolved = yield* makeResolvedClients()
+      const request = discoveredRequest(resourceUrl)
+      const first = yield* resolved.resolve(request, begin)
+      const other = yield* resolved.resolve(request, { redirectUri: "http://127.0.0.1:4000/oauth/callback" })
+      assert.deepStrictEqual([first.client.clientId, other.client.clientId], ["client-1", "client-2"])
+      yield* resolved.forget(first.client)
+      assert.strictEqual((yield* resolved.resolve(request, begin)).client.clientId, "client-3")
+      assert.strictEqual((yield* resolved.resolve(request, begin)).client.clientId, "client-3")
+    })
+  )
+
+  it.effect("whose secret has ended is made anew", () =>
+    Effect.gen(function* () {
+      const { as, resourceUrl } = yield* makeServers()
+      yield* serveRegistration(as, (count) => ({
+        client_id: `client-${count}`,
+        client_secret: "s",
+        client_secret_expires_at: count * 100
+      }))
+      const resolved = yield* makeResolvedClients()
+      const request = discoveredRequest(resourceUrl)
+      const first = yield* resolved.resolve(request, begin)
+      yield* TestClock.setTime(99_000)
+      assert.strictEqual((yield* resolved.resolve(request, begin)).client.clientId, "client-1")
+      const options = { previous: tokenOf(first) }
+      assert.isTrue(belongsTo(options.previous, yield* resolved.resolve(request, options)))
+      yield* TestClock.setTime(100_000)
+      assert.strictEqual((yield* resolved.resolve(request, begin)).client.clientId, "client-2")
+      const reason = yield* Effect.flip(resolved.resolve(request, options))
+      assert.deepStrictEqual(plain(reason), { _tag: "AuthorizationRequired" })
+    })
+  )
+
+  it.effect("survives a restart with the token, secret and method included", () =>
+    Effect.gen(function* () {
+      const { as, resourceUrl } = yield* makeServers()
+      yield* serveRegistration(as, () => ({
+        client_id: "c",
+        client_secret: "s",
+        token_endpoint_auth_method: "client_secret_post"
+      }))
+      const before = yield* makeResolvedClients()
+      const request = discoveredRequest(resourceUrl)
+      const first = yield* before.resolve(request, begin)
+      const after = yield* makeResolvedClients()
+      const again = yield* after.resolve(request, { previous: tokenOf(first) })
+      assert.deepStrictEqual(again.client, first.client)
+      assert.isTrue(belongsTo(tokenOf(first), again))
+      assert.lengthOf(yield* as.requestsTo("/register"), 1)
+    })
+  )
+
+  it.effect("is never used at another issuer: a changed issuer means a new one, and no reuse of tokens", () =>
+    Effect.gen(function* () {
+      const { as, mcp, resourceUrl } = yield* makeServers()
+      const next = yield* StubAuthorizationServer.make()
+      yield* next.always("/.well-known/oauth-authorization-server", Answer.json(metadataOf(next.url)))
+      for (const server of [as, next]) {
+        yield* serveRegistration(server, () => ({ client_id: "same-id", client_secret: server.url }))
+      }
+      const resolved = yield* makeResolvedClients()
+      const request = discoveredRequest(resourceUrl)
+      const first = yield* resolved.resolve(request, begin)
+      yield* mcp.always(
+        "/.well-known/oauth-protected-resource/mcp",
+        Answer.json({ resource: resourceUrl, authorization_servers: [next.url] })
+      )
+      yield* TestClock.adjust("10 minutes")
+      const previous = tokenOf(first)
+      const reason = yield* Effect.flip(resolved.resolve(request, { previous }))
+      assert.deepStrictEqual(plain(reason), { _tag: "AuthorizationRequired" })
+      const second = yield* resolved.resolve(request, begin)
+      assert.strictEqual(second.issuer, next.url)
+      assert.strictEqual(second.client.clientSecret && Redacted.value(second.client.clientSecret), next.url)
+      assert.isFalse(belongsTo(previous, second))
+    })
+  )
+})

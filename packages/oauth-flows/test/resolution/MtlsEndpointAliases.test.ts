@@ -1,0 +1,73 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { discoveredRequest, makeResolutionOn, metadataOf } from "../TestResolution.ts"
+
+const client = { client_id: "gateway" }
+const issuer = "https://as.example"
+
+describe("discovery with a client certificate", () => {
+  const alias = "https://mtls.as.example/token"
+  const certificate = { use_mtls: true, client_cert_path: "c.pem", client_key_path: "c.key" }
+  const documents = (aliases: object) => ({
+    [`${issuer}/.well-known/oauth-authorization-server`]: {
+      ...metadataOf(issuer),
+      mtls_endpoint_aliases: aliases
+    }
+  })
+
+  it.effect("the endpoints for it are used, and without one they are not (RFC 8705 §5)", () =>
+    Effect.gen(function* () {
+      const { resolved } = yield* makeResolutionOn(documents({ token_endpoint: alias }))
+      const presented = yield* resolved.resolve(
+        discoveredRequest(undefined, { ...client, ...certificate, issuer })
+      )
+      assert.strictEqual(presented.tokenEndpoint.url, alias)
+      assert.strictEqual(presented.revocationEndpoint?.url, `${issuer}/revoke`)
+      const plainly = yield* resolved.resolve(discoveredRequest(undefined, { ...client, issuer }))
+      assert.strictEqual(plainly.tokenEndpoint.url, `${issuer}/token`)
+    })
+  )
+
+  const others = {
+    revocation_endpoint: "https://mtls.as.example/revoke",
+    device_authorization_endpoint: "https://mtls.as.example/device"
+  }
+
+  it.effect("the same goes for revocation and devices, and for a client that has a secret besides", () =>
+    Effect.gen(function* () {
+      const aliases = { ...others, authorization_endpoint: "https://mtls.as.example/authorize" }
+      const { resolved } = yield* makeResolutionOn(documents(aliases))
+      const withSecret = { ...client, ...certificate, client_secret: "s", issuer }
+      const found = yield* resolved.resolve(discoveredRequest(undefined, withSecret))
+      assert.strictEqual(found.client.authenticationMethod, "client_secret_basic")
+      assert.strictEqual(found.revocationEndpoint?.url, others.revocation_endpoint)
+      assert.strictEqual(found.deviceAuthorizationEndpoint?.url, others.device_authorization_endpoint)
+      // A person's browser presents no certificate of ours.
+      assert.strictEqual(found.authorizationEndpoint?.url, `${issuer}/authorize`)
+    })
+  )
+
+  it.effect.each(Object.keys({ ...others, registration_endpoint: "" }))(
+    "an alias of the %s is https, too",
+    (key) =>
+      Effect.gen(function* () {
+        const { resolved } = yield* makeResolutionOn(documents({ [key]: "http://as.example/alias" }))
+        const request = discoveredRequest(undefined, { ...client, ...certificate, issuer })
+        assert.include(
+          (yield* Effect.flip(resolved.resolve(request))).message,
+          `its \`${key}\` must be https`
+        )
+      })
+  )
+
+  it.effect("they are held to the same rules", () =>
+    Effect.gen(function* () {
+      const { resolved } = yield* makeResolutionOn(documents({ token_endpoint: "http://as.example/token" }))
+      const request = discoveredRequest(undefined, { ...client, ...certificate, issuer })
+      assert.include(
+        (yield* Effect.flip(resolved.resolve(request))).message,
+        "its `token_endpoint` must be https"
+      )
+    })
+  )
+})

@@ -1,0 +1,193 @@
+import { assert, describe, it } from "@effect/vitest"
+import { OAuthToken } from "@secure-mcp/oauth-core"
+import { Answer, refusedPort } from "@secure-mcp/testing"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { makeGrants, requestFor, settle } from "../TestGrants.ts"
+import {
+  accessToken,
+  assertFailsWith,
+  failureOf,
+  formsAt,
+  makeLogin,
+  refreshToken,
+  responseTo
+} from "../TestLogin.ts"
+
+const invalidGrant = Answer.json({ error: "invalid_grant" }, { status: 400 })
+
+/** A person's token with the refresh token "first", and the server it is from. */
+const makeGranted = Effect.fnUntraced(function* (oauth: Readonly<Record<string, unknown>> = {}) {
+  const login = yield* makeLogin({}, oauth)
+  const { begin, grants, server } = login
+  yield* server.enqueue("/token", Answer.token({ access_token: "old", refresh_token: "first" }))
+  const { token } = yield* grants.redeem(responseTo(yield* begin()))
+  const refreshes = Effect.map(formsAt(server), (forms) => forms.slice(1))
+  return { ...login, token, refreshes }
+})
+
+describe("the refresh token grant (RFC 6749 §6)", () => {
+  it.effect("asks for no more than was granted, and takes the new refresh token", () =>
+    Effect.gen(function* () {
+      const { grants, refreshes, request, server, token } = yield* makeGranted({ scope: "a b" })
+      yield* server.enqueue("/token", Answer.token({ access_token: "new", refresh_token: "second" }))
+      const renewed = yield* grants.acquire(request, token)
+      assert.deepStrictEqual([accessToken(renewed), refreshToken(renewed)], ["new", "second"])
+      assert.deepStrictEqual(renewed.scope, ["a", "b"])
+      assert.deepStrictEqual(renewed.grantedTo, token.grantedTo)
+      assert.deepStrictEqual(yield* refreshes, [
+        {
+          grant_type: "refresh_token",
+          refresh_token: "first",
+          resource: "https://mcp.example.com/mcp",
+          client_id: "gateway"
+        }
+      ])
+    })
+  )
+
+  it.effect("keeps the refresh token when the answer has none", () =>
+    Effect.gen(function* () {
+      const { grants, refreshes, request, server, token } = yield* makeGranted()
+      yield* server.always("/token", Answer.token())
+      const once = yield* grants.acquire(request, token)
+      const twice = yield* grants.acquire(request, once)
+      assert.strictEqual(refreshToken(twice), "first")
+      assert.deepStrictEqual(
+        (yield* refreshes).map((form) => form["refresh_token"]),
+        ["first", "first"]
+      )
+    })
+  )
+
+  it.effect("without one, a person has to log in", () =>
+    Effect.gen(function* () {
+      const { grants, request, token } = yield* makeGranted()
+      const { refreshToken: _, ...fields } = token
+      yield* assertFailsWith(grants.acquire(request, undefined), "AuthorizationRequired")
+      yield* assertFailsWith(grants.acquire(request, new OAuthToken(fields)), "AuthorizationRequired")
+    })
+  )
+
+  it.effect("invalid_grant means that a person has to log in, and is not asked for again", () =>
+    Effect.gen(function* () {
+      const { grants, refreshes, request, server, token } = yield* makeGranted()
+      yield* server.always("/token", invalidGrant)
+      yield* assertFailsWith(grants.acquire(request, token), "AuthorizationRequired")
+      yield* assertFailsWith(grants.acquire(request, token), "AuthorizationRequired")
+      assert.lengthOf(yield* refreshes, 1)
+    })
+  )
+
+  const passing = [
+    ["503", Answer.status(503, { retryAfter: 1 }), "EndpointUnavailable"],
+    [
+      "500 with a page",
+      Answer.text("<html>", { status: 500, contentType: "text/html" }),
+      "EndpointUnavailable"
+    ],
+    ["a page", Answer.text("<html>", { contentType: "text/html" }), "InvalidResponse"],
+    ["a broken connection", Answer.reset, "ConnectionFailed"],
+    ["half an answer", Answer.resetMidBody, "ConnectionFailed"],
+    ["another refusal", Answer.json({ error: "invalid_target" }, { status: 400 }), "RequestRefused"]
+  ] as const
+  it.effect.each(passing)("%s is sent once, and leaves the grant alone", ([, answer, tag]) =>
+    Effect.gen(function* () {
+      const { grants, refreshes, request, server, token } = yield* makeGranted()
+      yield* server.enqueue("/token", answer, Answer.token({ access_token: "new" }))
+      yield* assertFailsWith(grants.acquire(request, token), tag)
+      assert.lengthOf(yield* refreshes, 1)
+      assert.strictEqual(accessToken(yield* grants.acquire(request, token)), "new")
+    })
+  )
+
+  it.effect("a server that hangs is given up after the timeout, once", () =>
+    Effect.gen(function* () {
+      const { refreshes, request, server, token } = yield* makeGranted()
+      const grants = yield* makeGrants({ authTimeout: "3 seconds" })
+      yield* server.always("/token", Answer.hang)
+      yield* assertFailsWith(settle(grants.acquire(request, token)), "RequestTimeout")
+      assert.lengthOf(yield* refreshes, 1)
+    })
+  )
+
+  it.effect("without a connection nothing was sent, so it is tried again", () =>
+    Effect.gen(function* () {
+      const grants = yield* makeGrants({ authTimeout: "1 hour" })
+      const port = yield* refusedPort
+      const request = requestFor({
+        grant_type: "authorization_code",
+        token_url: `http://127.0.0.1:${port}/token`,
+        authorization_url: `http://127.0.0.1:${port}/authorize`
+      })
+      const token = new OAuthToken({
+        accessToken: Redacted.make("old"),
+        refreshToken: Redacted.make("first"),
+        tokenType: "Bearer",
+        issuedAt: 0,
+        reusable: true,
+        grantedTo: { clientId: "gateway" }
+      })
+      const reason = yield* failureOf(settle(grants.acquire(request, token)))
+      assert.deepInclude(reason, { _tag: "ConnectionFailed", problem: "connection refused" })
+      assert.isAtLeast(yield* Clock.currentTimeMillis, 6000, "two waits, of 2 s and 4 s")
+    })
+  )
+
+  it.effect("does not go to a server or client it was not given to", () =>
+    Effect.gen(function* () {
+      const { grants, refreshes, request, token } = yield* makeGranted()
+      const elsewhere = yield* makeLogin()
+      for (const other of [
+        elsewhere.request,
+        { ...request, config: { ...request.config, clientId: "another" } }
+      ]) {
+        yield* assertFailsWith(grants.acquire(other, token), "AuthorizationRequired")
+      }
+      assert.lengthOf(yield* refreshes, 0)
+      assert.lengthOf(yield* formsAt(elsewhere.server), 0)
+    })
+  )
+})
+
+describe("step-up of a person's grant (RFC 6750 §3.1)", () => {
+  const challenge = { error: "insufficient_scope", scope: "write" }
+
+  it.effect("asks a person for what was granted and what is wanted, and refreshes nothing", () =>
+    Effect.gen(function* () {
+      const { begin, grants, refreshes, request, token } = yield* makeGranted({ scope: "read" })
+      const reason = yield* failureOf(grants.acquire({ ...request, challenge }, token))
+      assert.deepInclude(reason, {
+        _tag: "AuthorizationRequired",
+        challenge: { error: "insufficient_scope", scope: "read write" }
+      })
+      assert.lengthOf(yield* refreshes, 0)
+      assert(reason._tag === "AuthorizationRequired")
+      const url = yield* begin({ ...request, challenge: reason.challenge })
+      assert.strictEqual(url.searchParams.get("scope"), "read write")
+    })
+  )
+
+  it.effect("after three consents in vain says so", () =>
+    Effect.gen(function* () {
+      const { begin, grants, request, server, token } = yield* makeGranted({ scope: "read" })
+      yield* server.always("/token", Answer.token({ scope: "read write" }))
+      let current = token
+      for (let consent = 1; consent <= 3; consent++) {
+        const wanted = { ...request, challenge }
+        const reason = yield* failureOf(grants.acquire(wanted, current))
+        // Asking again costs nothing as long as nobody consents.
+        yield* assertFailsWith(grants.acquire(wanted, current), "AuthorizationRequired")
+        assert(reason._tag === "AuthorizationRequired")
+        const url = yield* begin({ ...request, challenge: reason.challenge })
+        current = (yield* grants.redeem(responseTo(url))).token
+      }
+      assert.deepInclude(yield* failureOf(grants.acquire({ ...request, challenge }, current)), {
+        _tag: "StepUpExhausted",
+        attempts: 3,
+        scope: "read write"
+      })
+    })
+  )
+})
