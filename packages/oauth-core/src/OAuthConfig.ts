@@ -64,6 +64,15 @@ const IdentityProvider = Schema.Struct({
   })
 )
 
+/** A variable of a child, and what is written into it around the token. */
+const TokenVariable = Schema.Struct({
+  name: Schema.String,
+  /** Holds `{token}` once. Default: the token alone. */
+  format: Schema.optionalKey(Schema.String)
+})
+
+const TokenEnv = Schema.Union([Schema.String, TokenVariable])
+
 const fields = {
   /** Off: the entry passes through untouched. */
   enabled: withDefault(Schema.Boolean, false),
@@ -121,7 +130,7 @@ const fields = {
   enforceHttps: withDefault(Schema.Boolean, true),
   tokenInHeaderOnly: withDefault(Schema.Boolean, true),
   /** The variables that carry the token to a stdio server. */
-  tokenEnv: withDefault(Schema.Union([Schema.String, Schema.Array(Schema.String)]), "ENKRYPT_ACCESS_TOKEN"),
+  tokenEnv: withDefault(Schema.Union([TokenEnv, Schema.Array(TokenEnv)]), "ENKRYPT_ACCESS_TOKEN"),
   /** Present a client certificate (RFC 8705) to the authorization server and to the MCP server. */
   useMtls: withDefault(Schema.Boolean, false),
   clientCertPath: Schema.optionalKey(Schema.String),

@@ -119,12 +119,30 @@ const tokenPlace = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
       problem("token_in_header_only", "must be true with version 2.1: a token in a URL ends up in logs")
     )
   }
-  const names = [config.tokenEnv].flat()
+  return [...problems, ...tokenVariables(config)]
+}
+
+const tokenVariables = ({ tokenEnv }: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+  const variables = [tokenEnv].flat()
+  const names = variables.map((variable) => (typeof variable === "string" ? variable : variable.name))
+  const formats = variables.map((variable) => (typeof variable === "string" ? undefined : variable.format))
+  const problems: Array<ConfigProblem> = []
   if (names.length === 0 || !names.every((name) => /^[A-Za-z_]\w*$/.test(name))) {
     problems.push(problem("token_env", "must be one or more names of environment variables"))
   }
+  if (new Set(names).size < names.length) {
+    problems.push(problem("token_env", "must name each environment variable once"))
+  }
+  if (!formats.every((format) => format === undefined || isTokenFormat(format))) {
+    problems.push(
+      problem("token_env", 'needs a `format` that holds {token} once and no NUL, as in "Bearer {token}"')
+    )
+  }
   return problems
 }
+
+const isTokenFormat = (format: string): boolean =>
+  format.split("{token}").length === 2 && !format.includes("\0")
 
 const certificate = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
   const pair = { client_cert_path: config.clientCertPath, client_key_path: config.clientKeyPath }

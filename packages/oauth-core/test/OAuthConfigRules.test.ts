@@ -311,6 +311,11 @@ const refused: ReadonlyArray<readonly [keys: Keys, path: string, message: string
   [{ token_env: ["GOOD", "NOT GOOD"] }, "token_env", "names of environment variables"],
   [{ token_env: [] }, "token_env", "one or more names"],
   [{ token_env: ["GOOD", 5] }, "token_env[1]", "Expected string"],
+  [{ token_env: ["TWICE", { name: "TWICE" }] }, "token_env", "each environment variable once"],
+  [{ token_env: { name: "NOT GOOD" } }, "token_env", "names of environment variables"],
+  [{ token_env: { name: "GOOD", format: "Bearer" } }, "token_env", "holds {token} once"],
+  [{ token_env: ["GOOD", { name: "B", format: "{token}{token}" }] }, "token_env", "holds {token} once"],
+  [{ token_env: { name: "GOOD", format: "\0{token}" } }, "token_env", "no NUL"],
 
   [{ additional_params: { x: null } }, "additional_params.x", "Expected string | number | boolean"],
   [{ custom_headers: { "X-Number": 5 } }, "custom_headers.X-Number", "Expected string"],
@@ -396,6 +401,8 @@ const accepted: ReadonlyArray<Keys> = [
   { token_in_header_only: false },
   { revocation_url: "https://auth.example/revoke" },
   { token_env: ["A", "B_2"] },
+  { token_env: { name: "A", format: "Bearer {token}" } },
+  { token_env: ["A", { name: "B", format: "Bearer {token}" }, { name: "C" }] },
   { additional_params: { Scope: "a", login_hint: "b", number: 3, flag: false } },
   { custom_headers: { "X-Key": "a\tb", Accept: "text/plain" } }
 ]

@@ -13,6 +13,13 @@ const token = fc.stringMatching(/^[\x21\x23-\x5B\x5D-\x7E]{1,12}$/)
 const headerName = fc.stringMatching(/^X-[A-Za-z0-9-]{1,12}$/)
 const headerValue = fc.stringMatching(/^[\x20-\x7E]{0,20}$/)
 const variable = fc.stringMatching(/^[A-Z_][A-Z0-9_]{0,10}$/)
+const tokenVariable = fc.oneof(
+  variable,
+  fc.record(
+    { name: variable, format: fc.constantFrom("{token}", "Bearer {token}") },
+    { requiredKeys: ["name"] }
+  )
+)
 const parameterName = fc.string({ unit: "grapheme" }).map((name) => `x_${name}`)
 const parameter = fc.oneof(
   fc.string({ unit: "grapheme" }),
@@ -42,7 +49,14 @@ export const wireConfigs = fc.record(
     default_expires_in: fc.integer({ min: 1 }),
     use_basic_auth: fc.boolean(),
     enforce_https: fc.boolean(),
-    token_env: fc.oneof(variable, fc.array(variable, { minLength: 1, maxLength: 3 })),
+    token_env: fc.oneof(
+      tokenVariable,
+      fc.uniqueArray(tokenVariable, {
+        minLength: 1,
+        maxLength: 3,
+        selector: (one) => (typeof one === "string" ? one : one.name)
+      })
+    ),
     ca_bundle_path: text,
     revocation_url: url,
     validate_scopes: fc.boolean(),

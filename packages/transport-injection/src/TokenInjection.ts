@@ -31,13 +31,18 @@ export const injectToken = (entry: WireServerEntry, token: Redacted.Redacted): W
 /**
  * The environment variables that carry the token to a child, in plain text.
  *
- * @param tokenEnv their names (`oauth.token_env`); default `ENKRYPT_ACCESS_TOKEN`
+ * @param tokenEnv their names and formats (`oauth.token_env`); default `ENKRYPT_ACCESS_TOKEN`, the token alone
  */
 export const tokenVariables = (
   tokenEnv: OAuthConfig["tokenEnv"] = "ENKRYPT_ACCESS_TOKEN",
   token: Redacted.Redacted
 ): Readonly<Record<string, string>> =>
-  Object.fromEntries([tokenEnv].flat().map((name) => [name, Redacted.value(token)]))
+  Object.fromEntries(
+    [tokenEnv].flat().map((variable) => {
+      const { format = "{token}", name } = typeof variable === "string" ? { name: variable } : variable
+      return [name, format.replace("{token}", () => Redacted.value(token))]
+    })
+  )
 
 /**
  * Gets the token of an entry and injects it, as `injectToken` does.

@@ -1,3 +1,9 @@
+/** A variable of a child, and what is written into it around the token (`Bearer {token}`); default the token alone. */
+export interface WireTokenVariable {
+  readonly name: string
+  readonly format?: string
+}
+
 /** One entry of `servers` as it stands in the file, with references resolved. `decodeServerEntry` checks it. */
 export interface WireServerEntry {
   readonly server_name: string
@@ -12,7 +18,7 @@ export interface WireServerEntry {
   }
   readonly oauth?: {
     readonly enabled?: boolean
-    readonly token_env?: string | ReadonlyArray<string>
+    readonly token_env?: string | WireTokenVariable | ReadonlyArray<string | WireTokenVariable>
     readonly [key: string]: unknown
   }
 }

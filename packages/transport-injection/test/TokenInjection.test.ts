@@ -70,10 +70,27 @@ describe("injectToken", () => {
   })
 
   it("uses the variables of oauth.token_env instead, one or several", () => {
-    const envOf = (token_env: string | ReadonlyArray<string>) =>
+    const envOf = (token_env: NonNullable<WireServerEntry["oauth"]>["token_env"] & {}) =>
       injectToken(deepFreeze({ ...stdioEntry, oauth: { ...wireOAuth, token_env } }), token).config.env
     assert.deepStrictEqual(envOf("MCP_TOKEN"), { PATH: "/bin", MCP_TOKEN: "the-token" })
     assert.deepStrictEqual(envOf(["A", "B"]), { PATH: "/bin", A: "the-token", B: "the-token" })
+    assert.deepStrictEqual(envOf({ name: "AUTH_HEADER", format: "Bearer {token}" }), {
+      PATH: "/bin",
+      AUTH_HEADER: "Bearer the-token"
+    })
+    assert.deepStrictEqual(envOf(["A", { name: "B", format: "{token}!" }, { name: "C" }]), {
+      PATH: "/bin",
+      A: "the-token",
+      B: "the-token!",
+      C: "the-token"
+    })
+  })
+
+  it("writes the token into a format byte for byte", () => {
+    const odd = Redacted.make("$&-{token}-$1")
+    assert.deepStrictEqual(tokenVariables({ name: "A", format: "Bearer {token}" }, odd), {
+      A: "Bearer $&-{token}-$1"
+    })
   })
 
   it("makes the environment of an entry that has none", () => {

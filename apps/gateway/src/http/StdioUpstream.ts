@@ -48,6 +48,7 @@ export const makeChildCommand = (
           args,
           cwd,
           env: { ...env, ...redacted(tokenVariables(request.config.tokenEnv, token.accessToken)) },
+          token: token.accessToken,
           expiresAt: token.expiresAt
         }))
       }

@@ -7,6 +7,8 @@ export interface ChildCommand {
   /** What the entry configures and the variables with the token. The child gets these and a few harmless ones. */
   readonly env: Readonly<Record<string, Redacted.Redacted>>
   readonly cwd?: string | undefined
+  /** The token among the variables, which may stand there in a format. */
+  readonly token?: Redacted.Redacted | undefined
   /** When the token among the variables ends, in milliseconds since the epoch; absent if it has no known end. */
   readonly expiresAt?: number | undefined
 }
@@ -57,7 +59,8 @@ const shortestSecret = 4
  * in the encodings in which programs print them.
  */
 export const makeRedactor = (command: ChildCommand): ((text: string) => string) => {
-  const values = Object.values(command.env).map(Redacted.value)
+  const token = command.token === undefined ? [] : [command.token]
+  const values = [...Object.values(command.env), ...token].map(Redacted.value)
   const secrets = [...values, ...values.flatMap((value) => value.split(/\r?\n/))].filter(
     (value) => value.length >= shortestSecret
   )

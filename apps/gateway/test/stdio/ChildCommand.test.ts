@@ -1,0 +1,15 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Redacted from "effect/Redacted"
+import { makeRedactor } from "../../src/stdio/ChildCommand.ts"
+
+describe("the logs of a child", () => {
+  it("hide the token itself where its variable holds more than the token", () => {
+    const redact = makeRedactor({
+      command: "node",
+      args: [],
+      env: { AUTH_HEADER: Redacted.make("Bearer the-token") },
+      token: Redacted.make("the-token")
+    })
+    assert.strictEqual(redact("Bearer the-token, the-token"), "<redacted>, <redacted>")
+  })
+})
