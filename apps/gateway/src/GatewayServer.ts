@@ -6,7 +6,7 @@ import type { GatewayConfig } from "./config/GatewayConfig.ts"
 import { accessMiddleware } from "./http/AccessMiddleware.ts"
 import { McpRoute } from "./http/McpRoute.ts"
 import { OperationsRoutes } from "./http/OperationsRoutes.ts"
-import { Servers } from "./http/Servers.ts"
+import { Servers } from "./upstream/Servers.ts"
 import { Logins } from "./login/Logins.ts"
 import { certificateExpiry } from "./status/CertificateExpiry.ts"
 

@@ -1,7 +1,7 @@
 import { ClientCertificates } from "@secure-mcp/mtls"
 import * as Command from "effect/cli/Command"
 import { CheckCommand } from "./CheckCommand.ts"
-import { LogFormat, loggingLayer } from "./LogFormat.ts"
+import { LogFormat, loggingLayer } from "./StandardError.ts"
 import { LoginCommand } from "./LoginCommand.ts"
 import { LogoutCommand } from "./LogoutCommand.ts"
 import { ServeCommand } from "./ServeCommand.ts"

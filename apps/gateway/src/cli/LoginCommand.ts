@@ -17,9 +17,7 @@ import { openBrowser } from "../login/Browser.ts"
 import { Logins } from "../login/Logins.ts"
 import { failCommand } from "./CommandFailure.ts"
 import { ConfigFlag } from "./ConfigFlag.ts"
-import { loadPersonalGrant } from "./PersonalGrant.ts"
-import { ServerArgument } from "./ServerArgument.ts"
-import { SubjectFlag } from "./SubjectFlag.ts"
+import { loadPersonalGrant, ServerArgument, SubjectFlag } from "./ServerArgument.ts"
 
 /** `login`: a person lets the gateway use a server for them. */
 export const LoginCommand = Command.make(

@@ -5,9 +5,7 @@ import * as Effect from "effect/Effect"
 import { gatewayServices } from "../GatewayServices.ts"
 import { failCommand } from "./CommandFailure.ts"
 import { ConfigFlag } from "./ConfigFlag.ts"
-import { loadPersonalGrant } from "./PersonalGrant.ts"
-import { ServerArgument } from "./ServerArgument.ts"
-import { SubjectFlag } from "./SubjectFlag.ts"
+import { loadPersonalGrant, ServerArgument, SubjectFlag } from "./ServerArgument.ts"
 
 /** `logout`: the grant is given back to the authorization server and forgotten here. */
 export const LogoutCommand = Command.make(

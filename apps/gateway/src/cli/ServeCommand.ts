@@ -12,9 +12,8 @@ import type { GatewaySettings } from "../config/GatewaySettings.ts"
 import { gatewayServer } from "../GatewayServer.ts"
 import { gatewayServices } from "../GatewayServices.ts"
 import { failCommand } from "./CommandFailure.ts"
-import { ConfigFlag } from "./ConfigFlag.ts"
-import { loadedConfig } from "./LoadedConfig.ts"
-import { declareRunsUntilStopped } from "./RunsUntilStopped.ts"
+import { ConfigFlag, loadConfig } from "./ConfigFlag.ts"
+import { declareEndsOnSignal } from "./StopSignal.ts"
 
 /** `serve`: runs the gateway until it is told to stop. */
 export const ServeCommand = Command.make(
@@ -37,8 +36,8 @@ export const ServeCommand = Command.make(
     )
   },
   Effect.fnUntraced(function* (flags) {
-    yield* declareRunsUntilStopped
-    const loaded = yield* loadedConfig(flags.config)
+    yield* declareEndsOnSignal
+    const loaded = yield* loadConfig(flags.config)
     const gateway = {
       ...loaded.gateway,
       host: Option.getOrElse(flags.host, () => loaded.gateway.host),

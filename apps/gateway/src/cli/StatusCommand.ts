@@ -11,8 +11,7 @@ import type { GatewayConfig } from "../config/GatewayConfig.ts"
 import { gatewayServices } from "../GatewayServices.ts"
 import { type LastError, LastErrors } from "../status/LastErrors.ts"
 import { failCommand } from "./CommandFailure.ts"
-import { ConfigFlag } from "./ConfigFlag.ts"
-import { loadedConfig } from "./LoadedConfig.ts"
+import { ConfigFlag, loadConfig } from "./ConfigFlag.ts"
 
 /** `status`: what is kept for each server. Holds no secret. */
 export const StatusCommand = Command.make(
@@ -22,7 +21,7 @@ export const StatusCommand = Command.make(
     json: Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
   },
   Effect.fnUntraced(function* (flags) {
-    const config = yield* loadedConfig(flags.config)
+    const config = yield* loadConfig(flags.config)
     const statuses = yield* readStatuses(config).pipe(
       Effect.provide(gatewayServices(config)),
       Effect.catchTag(["Misconfigured", "StoreUnavailable"], (error) => failCommand(error.message))

@@ -5,25 +5,23 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as ChildProcess from "effect/process/ChildProcess"
 import { gatewayServices } from "../GatewayServices.ts"
-import { accessTokenRequest } from "../http/Servers.ts"
-import { makeChildCommand } from "../http/StdioUpstream.ts"
-import { makeUpstreamFetch } from "../http/UpstreamFetch.ts"
+import { accessTokenRequest } from "../upstream/Servers.ts"
+import { makeChildCommand } from "../upstream/StdioUpstream.ts"
+import { makeUpstreamFetch } from "../stdio/relay/UpstreamFetch.ts"
 import { childEnvironment } from "../stdio/ChildCommand.ts"
-import { relay } from "../stdio/StdioRelay.ts"
+import { relay } from "../stdio/relay/StdioRelay.ts"
 import { CommandFailure, failCommand } from "./CommandFailure.ts"
-import { ConfigFlag } from "./ConfigFlag.ts"
-import { loadedConfig } from "./LoadedConfig.ts"
-import { declareRunsUntilStopped } from "./RunsUntilStopped.ts"
-import { findServer, ServerArgument } from "./ServerArgument.ts"
-import { SubjectFlag } from "./SubjectFlag.ts"
+import { ConfigFlag, loadConfig } from "./ConfigFlag.ts"
+import { declareEndsOnSignal } from "./StopSignal.ts"
+import { findServer, ServerArgument, SubjectFlag } from "./ServerArgument.ts"
 
 /** `stdio`: offers one server on standard input and output. */
 export const StdioCommand = Command.make(
   "stdio",
   { server: ServerArgument, config: ConfigFlag, subject: SubjectFlag },
   Effect.fnUntraced(function* (flags) {
-    yield* declareRunsUntilStopped
-    const config = yield* loadedConfig(flags.config)
+    yield* declareEndsOnSignal
+    const config = yield* loadConfig(flags.config)
     const entry = yield* findServer(config, flags.server)
     const tokenRequest = accessTokenRequest(entry, config, Option.getOrUndefined(flags.subject))
     const offer: Effect.Effect<void, OfferError, OfferServices> =

@@ -8,12 +8,10 @@ import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { gatewayServices } from "../GatewayServices.ts"
-import { accessTokenRequest } from "../http/Servers.ts"
+import { accessTokenRequest } from "../upstream/Servers.ts"
 import { failCommand } from "./CommandFailure.ts"
-import { ConfigFlag } from "./ConfigFlag.ts"
-import { loadedConfig } from "./LoadedConfig.ts"
-import { findServer, ServerArgument } from "./ServerArgument.ts"
-import { SubjectFlag } from "./SubjectFlag.ts"
+import { ConfigFlag, loadConfig } from "./ConfigFlag.ts"
+import { findServer, ServerArgument, SubjectFlag } from "./ServerArgument.ts"
 
 /** `token`: gets a token and describes it. */
 export const TokenCommand = Command.make(
@@ -30,7 +28,7 @@ export const TokenCommand = Command.make(
     json: Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
   },
   Effect.fnUntraced(function* (flags) {
-    const config = yield* loadedConfig(flags.config)
+    const config = yield* loadConfig(flags.config)
     const entry = yield* findServer(config, flags.server)
     const request = accessTokenRequest(entry, config, Option.getOrUndefined(flags.subject))
     if (request === undefined) {

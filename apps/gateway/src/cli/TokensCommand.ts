@@ -9,10 +9,8 @@ import * as Option from "effect/Option"
 import type { GatewayConfig } from "../config/GatewayConfig.ts"
 import { gatewayStore } from "../GatewayStore.ts"
 import { failCommand } from "./CommandFailure.ts"
-import { ConfigFlag } from "./ConfigFlag.ts"
-import { loadedConfig } from "./LoadedConfig.ts"
-import { ServerArgument } from "./ServerArgument.ts"
-import { SubjectFlag } from "./SubjectFlag.ts"
+import { ConfigFlag, loadConfig } from "./ConfigFlag.ts"
+import { ServerArgument, SubjectFlag } from "./ServerArgument.ts"
 
 /** `tokens list`: what is in the store, also for servers that are not configured any more. Holds no secret. */
 const ListCommand = Command.make(
@@ -22,7 +20,7 @@ const ListCommand = Command.make(
     json: Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
   },
   Effect.fnUntraced(function* (flags) {
-    const config = yield* loadedConfig(flags.config)
+    const config = yield* loadConfig(flags.config)
     const entries = yield* withStore(config, keptFor(config))
     const listed = entries.map(describe)
     if (entries.length === 0) yield* Console.error(nothingKept(config))
@@ -36,7 +34,7 @@ const ForgetCommand = Command.make(
   "forget",
   { server: ServerArgument, config: ConfigFlag, subject: SubjectFlag },
   Effect.fnUntraced(function* (flags) {
-    const config = yield* loadedConfig(flags.config)
+    const config = yield* loadConfig(flags.config)
     const subject = Option.getOrUndefined(flags.subject)
     const forgotten = yield* withStore(
       config,

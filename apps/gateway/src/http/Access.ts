@@ -4,7 +4,7 @@ import { isLoopbackHost } from "@secure-mcp/oauth-core"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { type ApiKey, apiKeySecret, type GatewaySettings } from "../config/GatewaySettings.ts"
-import type { Caller } from "./Caller.ts"
+import type { Caller } from "../upstream/Upstream.ts"
 
 /** Why a request is turned away. */
 export interface Refusal {

@@ -1,12 +1,18 @@
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
 import type { GatewaySettings } from "../config/GatewaySettings.ts"
+import type { Caller } from "../upstream/Upstream.ts"
 import { makeAccess } from "./Access.ts"
-import { CurrentCaller } from "./Caller.ts"
 import { nodeExchange } from "./NodeExchange.ts"
+
+/** The caller of the current request. */
+export const CurrentCaller = Context.Reference<Caller>("@secure-mcp/gateway/CurrentCaller", {
+  defaultValue: () => ({ subject: undefined })
+})
 
 /**
  * Turns away, on every path, who may not talk to the gateway, and says who it is that may. Nothing of a refused

@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http"
 import * as Predicate from "effect/Predicate"
-import { parseJson } from "./JsonRpcMessage.ts"
+import { parseJson } from "../jsonrpc/JsonRpc.ts"
 
 /**
  * Code of every error the gateway itself answers with. MCP 2026-07-28 leaves -32768 to -32000 to the protocol.

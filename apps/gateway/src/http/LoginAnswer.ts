@@ -6,8 +6,8 @@ import * as Stream from "effect/Stream"
 import { answerWithLogin, takeLoginAnswer } from "../login/LoginPrompt.ts"
 import { Logins } from "../login/Logins.ts"
 import { type GatewayFailure, writeFailure, writeMessage } from "./JsonRpcError.ts"
-import { parseJson } from "./JsonRpcMessage.ts"
-import type { Exchange } from "./Upstream.ts"
+import { parseJson } from "../jsonrpc/JsonRpc.ts"
+import type { Exchange } from "../upstream/Upstream.ts"
 
 /** How long a request is held whose sender says that the person is logging in. */
 const longestLogin = Duration.seconds(60)

@@ -9,13 +9,13 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import type { CallbackListenerError } from "../login/CallbackListener.ts"
 import { Logins } from "../login/Logins.ts"
-import { CurrentCaller } from "./Caller.ts"
+import { CurrentCaller } from "./AccessMiddleware.ts"
 import { type GatewayFailure, writeFailure } from "./JsonRpcError.ts"
 import { askForLogin, awaitLogin, withoutLoginAnswer } from "./LoginAnswer.ts"
 import { alreadyWritten, nodeExchange } from "./NodeExchange.ts"
-import { readRequestBody } from "./RequestBody.ts"
-import { Servers } from "./Servers.ts"
-import type { Exchange, Upstream, UpstreamFailure } from "./Upstream.ts"
+import { readRequestBody } from "../upstream/RequestBody.ts"
+import { Servers } from "../upstream/Servers.ts"
+import type { Exchange, Upstream, UpstreamFailure } from "../upstream/Upstream.ts"
 
 /** `/servers/:server_name/mcp`: MCP Streamable HTTP, passed on to the server of that name. */
 export const McpRoute = HttpRouter.use(

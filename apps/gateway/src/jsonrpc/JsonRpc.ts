@@ -1,0 +1,111 @@
+import * as Predicate from "effect/Predicate"
+
+/** What identifies a request between two peers (JSON-RPC 2.0 §4; MCP leaves out null). */
+export type RequestId = string | number
+
+/** A JSON object, of which only what routing needs is ever looked at. */
+export type JsonObject = Readonly<Record<string, unknown>>
+
+/** A message that wants an answer. */
+export type JsonRpcRequest = JsonObject & { readonly id: RequestId; readonly method: string }
+
+/** Codes of JSON-RPC 2.0 §5.1 and of MCP that the gateway gives or acts upon. */
+export const errorCodes = {
+  parseError: -32700,
+  invalidRequest: -32600,
+  methodNotFound: -32601,
+  internalError: -32603,
+  headerMismatch: -32020,
+  missingClientCapability: -32021,
+  unsupportedProtocolVersion: -32022,
+  /** The gateway's own: the child of a stdio server could not be started or ended before it answered. */
+  serverUnavailable: -31002
+} as const
+
+/** `_meta` keys of MCP 2026-07-28 (basic, "_meta"). */
+export const metaKeys = {
+  protocolVersion: "io.modelcontextprotocol/protocolVersion",
+  subscriptionId: "io.modelcontextprotocol/subscriptionId",
+  logLevel: "io.modelcontextprotocol/logLevel"
+} as const
+
+/** A message and how it is written on one line. */
+export interface JsonRpcMessage {
+  readonly json: JsonObject
+  readonly text: string
+}
+
+/**
+ * One message or a batch of them (MCP 2025-03-26), or undefined if the text is not that. A single message keeps its
+ * text, so that what JavaScript's numbers cannot hold passes unharmed.
+ */
+export const parseJsonRpc = (
+  text: string
+): { readonly messages: ReadonlyArray<JsonRpcMessage>; readonly isBatch: boolean } | undefined => {
+  const value = parseJson(text)
+  // A line end in JSON can only be insignificant whitespace: inside strings it is escaped.
+  if (isJsonObject(value))
+    return { messages: [{ json: value, text: text.replaceAll(/[\r\n]/g, " ") }], isBatch: false }
+  if (!Array.isArray(value) || value.length === 0 || !value.every(isJsonObject)) return undefined
+  return { messages: value.map((json) => ({ json, text: JSON.stringify(json) })), isBatch: true }
+}
+
+/** The value of a text, or of its UTF-8 bytes; undefined if it is not JSON. */
+export const parseJson = (source: string | Uint8Array): unknown => {
+  try {
+    return JSON.parse(typeof source === "string" ? source : new TextDecoder().decode(source))
+  } catch {
+    return undefined
+  }
+}
+
+export const isJsonObject = (value: unknown): value is JsonObject =>
+  Predicate.isObject(value) && !Array.isArray(value)
+
+export const isRequestId = (value: unknown): value is RequestId =>
+  typeof value === "string" || typeof value === "number"
+
+export const isRequest = (message: JsonObject): message is JsonRpcRequest =>
+  typeof message["method"] === "string" && isRequestId(message["id"])
+
+export const isNotification = (message: JsonObject): boolean =>
+  typeof message["method"] === "string" && !("id" in message)
+
+export const isResponse = (message: JsonObject): boolean =>
+  message["method"] === undefined && ("result" in message || "error" in message)
+
+/** Whether a message is one of the three things a peer may send. */
+export const isMessage = (message: JsonObject): boolean =>
+  isRequest(message) || isNotification(message) || isResponse(message)
+
+export const paramsOf = (message: JsonObject): JsonObject => objectAt(message, "params")
+
+export const metaOf = (message: JsonObject): JsonObject => objectAt(paramsOf(message), "_meta")
+
+/** The object under a key; an empty one if there is none. */
+export const objectAt = (value: JsonObject, key: string): JsonObject => {
+  const inner = value[key]
+  return isJsonObject(inner) ? inner : {}
+}
+
+/** The code of an error response; undefined for any other message. */
+export const errorCodeOf = (message: JsonObject): number | undefined => {
+  const code = objectAt(message, "error")["code"]
+  return typeof code === "number" ? code : undefined
+}
+
+/** An id as a map key: 1 and "1" are different ids. */
+export const idKey = (id: unknown): string => JSON.stringify(id)
+
+/** An error response, as text. */
+export const errorResponse = (
+  id: RequestId | null,
+  code: number,
+  message: string,
+  data?: JsonObject
+): string =>
+  JSON.stringify({
+    jsonrpc: "2.0",
+    id,
+    error: data === undefined ? { code, message } : { code, message, data }
+  })

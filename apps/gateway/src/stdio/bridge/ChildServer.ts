@@ -1,0 +1,135 @@
+import type * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as ChildProcess from "effect/process/ChildProcess"
+import type { ChildProcessHandle, ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import * as Queue from "effect/Queue"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { childEnvironment, makeRedactor, type ChildCommand } from "../ChildCommand.ts"
+import { parseJsonRpc, type JsonRpcMessage } from "../../jsonrpc/JsonRpc.ts"
+import { boundedLines } from "../Lines.ts"
+
+/** A running stdio server: JSON-RPC messages, one a line (MCP 2026-07-28 and earlier, stdio). */
+export interface ChildServer {
+  /** Writes one message, without its line end. Waits while the pipe is full; does nothing once the child has ended. */
+  readonly send: (text: string) => Effect.Effect<void>
+  /** Completes when everything the child wrote has been delivered and nothing more can come. */
+  readonly ended: Effect.Effect<void>
+  /**
+   * Ends the child and completes once the process is gone: standard input is closed, after two seconds the process
+   * group gets SIGTERM, after two more SIGKILL.
+   */
+  readonly stop: Effect.Effect<void>
+}
+
+/** The command of a stdio server could not be run. */
+export class ChildNotStarted extends Schema.TaggedError<ChildNotStarted>()("ChildNotStarted", {
+  serverName: Schema.String,
+  /** The platform's word for it: `NotFound`, `PermissionDenied`, ... */
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return `The command of MCP server "${this.serverName}" could not be started: ${this.problem}`
+  }
+}
+
+/** A longer message is taken for a runaway child (UTF-16 units). */
+const maxMessageLength = 64 * 1024 * 1024
+const maxLogLineLength = 64 * 1024
+const shutdownGrace = "2 seconds"
+
+/**
+ * Starts a child; it is stopped with the scope. The token is in its environment, never among the arguments, and
+ * stays what it was at the start: a running process cannot be given another one.
+ *
+ * @param options.onMessage gets each message in order; the next one waits for it
+ */
+export const startChildServer = Effect.fnUntraced(function* (options: {
+  readonly serverName: string
+  readonly command: ChildCommand
+  readonly onMessage: (message: JsonRpcMessage) => Effect.Effect<void>
+}): Effect.fn.Return<ChildServer, ChildNotStarted, Scope.Scope | ChildProcessSpawner> {
+  const { command, serverName } = options
+  const redact = makeRedactor(command)
+  const handle = yield* ChildProcess.make(command.command, command.args, {
+    env: childEnvironment(command),
+    cwd: command.cwd,
+    forceKillAfter: shutdownGrace
+  }).pipe(Effect.mapError(({ reason }) => new ChildNotStarted({ serverName, problem: reason._tag })))
+  const input = yield* Queue.bounded<string, Cause.Done>(64)
+  const ended = yield* Deferred.make<void>()
+
+  yield* Effect.forkScoped(writeMessages(handle, input))
+  yield* Effect.forkScoped(logErrorOutput(handle, redact))
+  yield* Effect.forkScoped(
+    readMessages(handle, redact, options.onMessage).pipe(
+      Effect.ensuring(Queue.shutdown(input)),
+      Effect.ensuring(Deferred.succeed(ended, undefined))
+    )
+  )
+  const stop = Effect.gen(function* () {
+    yield* Queue.end(input)
+    const exit = yield* Effect.timeoutOption(Effect.exit(handle.exitCode), shutdownGrace)
+    if (Option.isNone(exit)) yield* Effect.ignore(handle.kill({ forceKillAfter: shutdownGrace }))
+  })
+  yield* Effect.addFinalizer(() => stop)
+  return {
+    send: (text) => Effect.asVoid(Queue.offer(input, text)),
+    ended: Deferred.await(ended),
+    stop
+  }
+})
+
+const writeMessages = (handle: ChildProcessHandle, input: Queue.Queue<string, Cause.Done>) =>
+  Stream.fromQueue(input).pipe(
+    Stream.map((text) => encoder.encode(`${text}\n`)),
+    Stream.run(handle.stdin),
+    // The child has closed its input: that it ends will be noticed at its output.
+    Effect.ignore,
+    Effect.ensuring(Queue.shutdown(input))
+  )
+
+const encoder = new TextEncoder()
+
+const readMessages = (
+  handle: ChildProcessHandle,
+  redact: (text: string) => string,
+  onMessage: (message: JsonRpcMessage) => Effect.Effect<void>
+) =>
+  handle.stdout.pipe(
+    boundedLines(maxMessageLength),
+    Stream.runForEachWhile((line) => {
+      if (line === undefined)
+        return Effect.as(Effect.logError("MCP server wrote a message that is too long; stopping it"), false)
+      if (line.trim() === "") return Effect.succeed(true)
+      const parsed = parseJsonRpc(line)
+      if (parsed === undefined)
+        return Effect.as(
+          Effect.logWarning("MCP server wrote to its output what is no message:", shorten(redact(line))),
+          true
+        )
+      return Effect.as(Effect.forEach(parsed.messages, onMessage, { discard: true }), true)
+    }),
+    Effect.ignore,
+    Effect.raceFirst(outputGivenUp(handle))
+  )
+
+/** A grandchild may hold the output open when the child itself is gone. */
+const outputGivenUp = (handle: ChildProcessHandle) =>
+  Effect.andThen(Effect.exit(handle.exitCode), Effect.sleep("1 second"))
+
+const logErrorOutput = (handle: ChildProcessHandle, redact: (text: string) => string) =>
+  handle.stderr.pipe(
+    boundedLines(maxLogLineLength),
+    Stream.runForEach((line) =>
+      line === undefined
+        ? Effect.logWarning("MCP server wrote a line to its error output that is too long for the log")
+        : Effect.logInfo(redact(line))
+    ),
+    Effect.ignore
+  )
+
+const shorten = (text: string) => (text.length > 200 ? `${text.slice(0, 200)}...` : text)

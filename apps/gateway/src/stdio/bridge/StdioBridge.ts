@@ -1,0 +1,220 @@
+import * as Cause from "effect/Cause"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Effect from "effect/Effect"
+import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import type * as Scope from "effect/Scope"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { ChildCommand } from "../ChildCommand.ts"
+import { makeChildren } from "./Children.ts"
+import { ChildNotStarted } from "./ChildServer.ts"
+import { sendEmpty, sendJson } from "./HttpExchange.ts"
+import {
+  errorCodes,
+  errorResponse,
+  isMessage,
+  isRequest,
+  parseJson,
+  parseJsonRpc,
+  type RequestId
+} from "../../jsonrpc/JsonRpc.ts"
+import { declaredVersion, findHeaderMismatch } from "../../jsonrpc/MirroredHeaders.ts"
+import { makeSession, type Posted } from "./ChildSession.ts"
+import { makeSharedChild } from "./SharedChild.ts"
+
+/** Offers a stdio server over Streamable HTTP. */
+export interface StdioBridge<E> {
+  /**
+   * Answers one HTTP request (POST, GET or DELETE) and completes when the response is ended. Fails only with the
+   * error of `childCommand`, before anything is written; every other problem is answered.
+   *
+   * @param body of a POST; empty otherwise
+   * @param owner who is calling; neither sessions nor children are shared between owners
+   */
+  readonly handle: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    body: Buffer,
+    owner: string | undefined
+  ) => Effect.Effect<void, E>
+}
+
+/** The revisions with sessions. All others, which are later, have none. */
+const sessionRevisions: ReadonlySet<unknown> = new Set([
+  "2024-11-05",
+  "2025-03-26",
+  "2025-06-18",
+  "2025-11-25"
+])
+
+const maxChildren = 1000
+
+/** An HTTP request and where it is answered. */
+interface Call {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly owner: string | undefined
+}
+
+/**
+ * Makes the bridge to one server. Revisions with sessions get a child for each `Mcp-Session-Id`, the stateless
+ * revision gets one for each owner. Children are stopped with the scope, and when nobody has used them for 30
+ * minutes.
+ *
+ * A child keeps the token it was started with. A shared child whose token has expired is replaced at the next
+ * request and stopped once the requests it still has are answered. A session's child stays, since the session would
+ * be lost with it.
+ *
+ * @param options.childCommand runs each time before a child is started; if it fails, none is
+ */
+export const make = Effect.fnUntraced(function* <E>(options: {
+  readonly serverName: string
+  readonly childCommand: (owner: string | undefined) => Effect.Effect<ChildCommand, E>
+}): Effect.fn.Return<StdioBridge<E>, never, Scope.Scope | ChildProcessSpawner | SecureRandom.SecureRandom> {
+  const { childCommand, serverName } = options
+  const random = yield* SecureRandom.SecureRandom
+
+  const sessions = yield* makeChildren({
+    start: (key: string) => {
+      const { id, owner } = parseSessionKey(key)
+      return Effect.flatMap(childCommand(owner), (command) => makeSession({ id, serverName, command }))
+    },
+    capacity: maxChildren
+  })
+  const sharedChildren = yield* makeChildren({
+    start: (owner: string | undefined) =>
+      Effect.flatMap(childCommand(owner), (command) => makeSharedChild({ serverName, command })),
+    capacity: maxChildren
+  })
+
+  const post = (call: Call, posted: Posted) => {
+    const version = call.request.headers["mcp-protocol-version"]
+    const isStateless =
+      posted.messages.some(({ json }) => declaredVersion(json) !== undefined) ||
+      (version !== undefined && !sessionRevisions.has(version))
+    if (isStateless) return postToSharedChild(call, posted)
+    if (call.request.headers["mcp-session-id"] !== undefined) return postToSession(call, posted)
+    if (posted.messages.some(({ json }) => isRequest(json) && json.method === "initialize"))
+      return initialize(call, posted)
+    return Effect.sync(() => refuse(call, posted, 400, "The Mcp-Session-Id header is missing"))
+  }
+
+  const initialize = Effect.fnUntraced(function* (call: Call, posted: Posted) {
+    const key = sessionKey(yield* random.uuidV4(), call.owner)
+    const session = yield* sessions.get(key)
+    yield* Effect.ensuring(
+      session.post(posted, call.response),
+      Effect.suspend(() => (session.isEstablished() ? Effect.void : sessions.retire(key, session)))
+    )
+  })
+
+  const postToSession = Effect.fnUntraced(function* (call: Call, posted: Posted) {
+    const session = yield* sessions.find(sessionKeyOf(call))
+    if (session === undefined) return refuse(call, posted, 404, "No such session")
+    yield* session.post(posted, call.response)
+  })
+
+  const postToSharedChild = Effect.fnUntraced(function* (call: Call, posted: Posted) {
+    const [message] = posted.messages
+    if (message === undefined || posted.isBatch)
+      return refuse(call, posted, 400, "This protocol revision has no batches")
+    const mismatch = findHeaderMismatch(call.request.headers, message.json)
+    if (mismatch !== undefined)
+      return refuse(call, posted, 400, `Header mismatch: ${mismatch}`, errorCodes.headerMismatch)
+    if (isRequest(message.json)) {
+      const child = yield* sharedChildren.get(call.owner)
+      return yield* child.request(message.json, call.response)
+    }
+    if (message.json["method"] === undefined)
+      return refuse(call, posted, 400, "This protocol revision has no requests from the server to answer")
+    const child = yield* sharedChildren.find(call.owner)
+    if (child !== undefined) yield* child.notify(message)
+    sendEmpty(call.response, 202)
+  })
+
+  const sessionKeyOf = ({ owner, request }: Call) =>
+    sessionKey(String(request.headers["mcp-session-id"]), owner)
+
+  const listen = Effect.fnUntraced(function* (call: Call) {
+    const session = yield* sessions.find(sessionKeyOf(call))
+    if (session === undefined) return refuse(call, undefined, 404, "No such session")
+    yield* session.listen(call.response)
+  })
+
+  const endSession = Effect.fnUntraced(function* (call: Call) {
+    const key = sessionKeyOf(call)
+    const session = yield* sessions.find(key)
+    if (session === undefined) return refuse(call, undefined, 404, "No such session")
+    yield* sessions.retire(key, session)
+    yield* session.end
+    sendEmpty(call.response, 204)
+  })
+
+  const answer = (call: Call, posted: Posted | undefined) => {
+    const { headers, method } = call.request
+    if (posted !== undefined) return post(call, posted)
+    const isInSession = headers["mcp-session-id"] !== undefined
+    if (method === "GET" && isInSession) return listen(call)
+    if (method === "DELETE" && isInSession) return endSession(call)
+    return Effect.sync(() =>
+      sendEmpty(call.response, 405, { allow: isInSession ? "GET, POST, DELETE" : "POST" })
+    )
+  }
+
+  const handle: StdioBridge<E>["handle"] = (request, response, body, owner) =>
+    Effect.suspend(() => {
+      const call = { request, response, owner }
+      const posted = request.method === "POST" ? readPosted(body.toString()) : undefined
+      if (typeof posted === "string") return Effect.sync(() => sendJson(response, 400, posted))
+      return answer(call, posted).pipe(
+        Effect.scoped,
+        Effect.catch((error): Effect.Effect<void, E> => {
+          if (error instanceof ChildNotStarted)
+            return Effect.andThen(
+              Effect.logError(error.message),
+              Effect.sync(() => refuse(call, posted, 502, error.message, errorCodes.serverUnavailable))
+            )
+          if (Cause.isExceededCapacityError(error))
+            return Effect.sync(() =>
+              refuse(call, posted, 503, "Too many sessions are open", errorCodes.serverUnavailable)
+            )
+          return Effect.fail(error)
+        })
+      )
+    }).pipe(Effect.annotateLogs({ server_name: serverName }))
+
+  return { handle }
+}, Effect.provide(SecureRandom.layerWebCrypto))
+
+/** The messages of a body, or the error response that it deserves. */
+const readPosted = (body: string): Posted | string => {
+  const posted = parseJsonRpc(body)
+  if (posted !== undefined && posted.messages.every(({ json }) => isMessage(json))) return posted
+  return parseJson(body) === undefined
+    ? errorResponse(null, errorCodes.parseError, "The body is not JSON")
+    : errorResponse(null, errorCodes.invalidRequest, "The body is no JSON-RPC message")
+}
+
+const refuse = (
+  { response }: Call,
+  posted: Posted | undefined,
+  status: number,
+  problem: string,
+  code: number = errorCodes.invalidRequest
+): void => {
+  sendJson(response, status, errorResponse(onlyId(posted), code, problem))
+}
+
+const onlyId = (posted: Posted | undefined): RequestId | null => {
+  const json = posted?.isBatch === false ? posted.messages[0]?.json : undefined
+  return json !== undefined && isRequest(json) ? json.id : null
+}
+
+/** The owner is part of the key, so that a session is found by nobody else, whatever the header says its id is. */
+const sessionKey = (id: string, owner: string | undefined): string => `${id} ${JSON.stringify(owner ?? null)}`
+
+/** Of a session that was started here, whose id holds no space. */
+const parseSessionKey = (key: string): { readonly id: string; readonly owner: string | undefined } => {
+  const space = key.indexOf(" ")
+  const owner: string | null = JSON.parse(key.slice(space + 1))
+  return { id: key.slice(0, space), owner: owner ?? undefined }
+}

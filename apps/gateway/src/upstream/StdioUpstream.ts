@@ -1,0 +1,58 @@
+import { type AccessTokenRequest, type OAuthError, OAuthService } from "@secure-mcp/oauth-core"
+import { type StdioServerEntry, tokenVariables } from "@secure-mcp/transport-injection"
+import * as Effect from "effect/Effect"
+import * as Record from "effect/Record"
+import * as Redacted from "effect/Redacted"
+import type { ChildCommand } from "../stdio/ChildCommand.ts"
+import * as StdioBridge from "../stdio/bridge/StdioBridge.ts"
+import { type Upstream, UpstreamFailure } from "./Upstream.ts"
+
+/** An MCP server that is a child process, offered over Streamable HTTP. */
+export const makeStdioUpstream = Effect.fnUntraced(function* (
+  entry: StdioServerEntry,
+  tokenRequest: Upstream["tokenRequest"]
+) {
+  const childCommand = yield* makeChildCommand(entry, (owner: string | undefined) =>
+    tokenRequest({ subject: owner })
+  )
+  const bridge = yield* StdioBridge.make({ serverName: entry.serverName, childCommand })
+  return {
+    tokenRequest,
+    handle: ({ body, caller, request, response }) =>
+      body.rest === undefined
+        ? bridge.handle(request, response, body.head, caller.subject)
+        : Effect.fail(
+            new UpstreamFailure({
+              serverName: entry.serverName,
+              reason: "RequestTooLarge",
+              problem: "a stdio server takes messages of up to 4 MiB"
+            })
+          )
+  } satisfies Upstream
+})
+
+/** The child to start, with a fresh token in its environment. Fails, and nothing is started, when there is none. */
+export const makeChildCommand = (
+  entry: StdioServerEntry,
+  tokenRequest: (owner: string | undefined) => AccessTokenRequest | undefined
+) =>
+  Effect.map(
+    OAuthService,
+    (oauth) =>
+      (owner: string | undefined): Effect.Effect<ChildCommand, OAuthError> => {
+        const { args, command, cwd, env } = entry
+        const request = tokenRequest(owner)
+        if (request === undefined) return Effect.succeed({ command, args, cwd, env })
+        return Effect.map(oauth.getAccessToken(request), ({ token }) => ({
+          command,
+          args,
+          cwd,
+          env: { ...env, ...redacted(tokenVariables(request.config.tokenEnv, token.accessToken)) },
+          token: token.accessToken,
+          expiresAt: token.expiresAt
+        }))
+      }
+  )
+
+const redacted = (variables: Readonly<Record<string, string>>) =>
+  Record.map(variables, (value) => Redacted.make(value))

@@ -1,0 +1,96 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Logger from "effect/Logger"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import { createServer, type IncomingMessage, type Server } from "node:http"
+import { fileURLToPath } from "node:url"
+import type { ChildCommand } from "../../../src/stdio/ChildCommand.ts"
+import * as StdioBridge from "../../../src/stdio/bridge/StdioBridge.ts"
+
+/** The command of a fixture. */
+export const fixture = (
+  name: "sdkServer" | "lineServer",
+  env: Readonly<Record<string, string>> = {}
+): ChildCommand => ({
+  command: process.execPath,
+  args: [fileURLToPath(new URL(`./fixtures/${name}.ts`, import.meta.url))],
+  env: Object.fromEntries(Object.entries(env).map(([key, value]) => [key, Redacted.make(value)]))
+})
+
+/** A bridge behind an HTTP server. The header `x-owner` says who is calling. */
+export const serveBridge = (childCommand: Effect.Effect<ChildCommand, "no token">) => {
+  const logs: Array<string> = []
+  let starts = 0
+  const counted = Effect.tap(
+    childCommand,
+    Effect.sync(() => (starts += 1))
+  )
+  return Effect.gen(function* () {
+    const bridge = yield* StdioBridge.make({ serverName: "fixture", childCommand: () => counted })
+    const calls = yield* FiberSet.make<void, never>()
+    const run = yield* FiberSet.runtime(calls)()
+    const server = createServer((request, response) => {
+      const owner = request.headers["x-owner"]
+      run(
+        Effect.promise(() => readBody(request)).pipe(
+          Effect.flatMap((body) => bridge.handle(request, response, body, owner?.toString())),
+          Effect.catch((error) => Effect.sync(() => response.writeHead(500).end(error)))
+        )
+      )
+    })
+    return {
+      url: yield* listen(server),
+      logs,
+      starts: () => starts,
+      /** Completes when no request is under way any more. */
+      settled: FiberSet.awaitEmpty(calls)
+    }
+  }).pipe(
+    Effect.provide([
+      NodeServices.layer,
+      Logger.layer([Logger.make(({ message }) => logs.push(JSON.stringify(message)))])
+    ])
+  )
+}
+
+const readBody = async (request: IncomingMessage): Promise<Buffer> => {
+  const chunks: Array<Buffer> = []
+  for await (const chunk of request) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+/** Starts a server on a free loopback port, for as long as the scope lives. */
+export const listen = (server: Server): Effect.Effect<URL, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.callback<URL>((resume) => {
+      server.listen(0, "127.0.0.1", () => {
+        const address = server.address()
+        const port = typeof address === "object" ? address?.port : address
+        resume(Effect.succeed(new URL(`http://127.0.0.1:${port}/mcp`)))
+      })
+    }),
+    () =>
+      Effect.callback<void>((resume) => {
+        server.close(() => resume(Effect.void))
+        server.closeAllConnections()
+      })
+  )
+
+/** Waits until a condition holds; if it never does, the test's timeout says so. */
+export const until = (condition: () => boolean): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    const poll = setInterval(() => {
+      if (condition()) resume(Effect.void)
+    }, 5)
+    return Effect.sync(() => clearInterval(poll))
+  })
+
+export const isRunning = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}

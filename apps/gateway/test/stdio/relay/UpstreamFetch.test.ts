@@ -1,0 +1,80 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it } from "@effect/vitest"
+import { decodeGatewayConfig, gatewayServices } from "@secure-mcp/gateway"
+import { ClientCertificates } from "@secure-mcp/mtls"
+import { Answer, refusedPort, StubAuthorizationServer } from "@secure-mcp/testing"
+import type { HttpServerEntry } from "@secure-mcp/transport-injection"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import { accessTokenRequest } from "../../../src/upstream/Servers.ts"
+import { makeUpstreamFetch } from "../../../src/stdio/relay/UpstreamFetch.ts"
+import { makeCertificates, untilReloaded } from "../../upstream/CertifiedServers.ts"
+import { oauthAt } from "../../http/RunningGateway.ts"
+
+const makeFetch = Effect.fnUntraced(function* (url: string, oauth: object) {
+  const config = yield* Effect.fromResult(
+    decodeGatewayConfig({ servers: [{ server_name: "remote", config: { url }, oauth }] })
+  )
+  const entry = config.servers.find((one): one is HttpServerEntry => one._tag === "Http")
+  assert.isDefined(entry)
+  const logs: Array<string> = []
+  const recorder = Logger.make(({ message }) => {
+    logs.push(String(message))
+  })
+  const fetch = yield* makeUpstreamFetch(entry, accessTokenRequest(entry, config, undefined)).pipe(
+    Effect.provide(
+      yield* Layer.build(
+        gatewayServices(config).pipe(
+          Layer.provideMerge(ClientCertificates.layer),
+          Layer.provide(Logger.layer([recorder])),
+          Layer.provide(NodeServices.layer)
+        )
+      )
+    )
+  )
+  return { fetch: () => fetch(url, { method: "POST", body: "{}" }), logs }
+})
+
+describe("the fetch of the stdio relay", () => {
+  it.effect("goes over the connections of the certificate that is there at the time", () =>
+    Effect.gen(function* () {
+      const files = yield* FileSystem.FileSystem
+      const { authority, caBundlePath, issue } = yield* makeCertificates
+      const { certificatePem: cert, privateKeyPem: key } = yield* authority.issueServer()
+      const server = yield* StubAuthorizationServer.make({
+        tls: { cert, key, ca: authority.certificatePem, requireClientCertificate: true }
+      })
+      yield* server.always("/token", Answer.token())
+      yield* server.always("/mcp", Answer.json({}))
+      const first = yield* issue("first")
+      const second = yield* issue("second")
+      const { fetch, logs } = yield* makeFetch(server.endpoint("/mcp"), {
+        ...oauthAt(server.endpoint("/token")),
+        ...first.keys,
+        enforce_https: true,
+        ca_bundle_path: caBundlePath
+      })
+      assert.strictEqual((yield* Effect.promise(fetch)).status, 200)
+      yield* files.writeFileString(first.keys.client_cert_path, second.certificatePem)
+      yield* files.writeFileString(first.keys.client_key_path, second.privateKeyPem)
+      yield* untilReloaded(logs)
+      assert.strictEqual((yield* Effect.promise(fetch)).status, 200)
+
+      const shown = (yield* server.requestsTo("/mcp")).map(({ peerFingerprint256 = "" }) =>
+        Buffer.from(peerFingerprint256.replaceAll(":", ""), "hex").toString("base64url")
+      )
+      assert.deepStrictEqual(shown, [first.thumbprintSha256, second.thumbprintSha256])
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+
+  it.effect("rejects with the cause when there is no connection", () =>
+    Effect.gen(function* () {
+      const url = `http://127.0.0.1:${yield* refusedPort}/mcp`
+      const { fetch } = yield* makeFetch(url, { enabled: false })
+      const error = yield* Effect.flip(Effect.tryPromise({ try: fetch, catch: String }))
+      assert.include(error, 'The MCP server "remote" gave no answer: connection refused')
+    })
+  )
+})

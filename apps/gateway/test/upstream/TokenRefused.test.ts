@@ -1,0 +1,196 @@
+import { EchoServer } from "@secure-mcp/echo-server"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type { IncomingMessage, RequestListener } from "node:http"
+import { buffer } from "node:stream/consumers"
+import { connect, echo } from "../http/McpClient.ts"
+import { failureIn, ping, send, serveRaw } from "../http/RawHttp.ts"
+import {
+  oauthAt,
+  startAuthorizationServer,
+  startGateway,
+  startTokenEndpoint
+} from "../http/RunningGateway.ts"
+
+/** A gateway before an upstream of the test's own, with a token for it and without. */
+const startBefore = Effect.fnUntraced(function* (listener: RequestListener) {
+  const tokenEndpoint = yield* startTokenEndpoint
+  const requests: Array<IncomingMessage> = []
+  const upstream = yield* serveRaw((request, response) => {
+    requests.push(request)
+    listener(request, response)
+  })
+  const config = { url: upstream.url }
+  const gateway = yield* startGateway({
+    servers: [
+      { server_name: "with-token", config, oauth: tokenEndpoint.oauth },
+      { server_name: "without-token", config }
+    ]
+  })
+  return { gateway, requests, tokenEndpoint, url: gateway.mcp("with-token") }
+})
+
+const refuse: RequestListener = (request, response) => {
+  request.resume().on("end", () => {
+    response.writeHead(401, { "www-authenticate": 'Bearer realm="upstream"' }).end("who are you")
+  })
+}
+
+describe("a token that the server refuses", () => {
+  it.effect("is replaced once for all who noticed, and no client notices", () =>
+    Effect.gen(function* () {
+      const authorizationServer = yield* startAuthorizationServer
+      const echoServer = yield* EchoServer.make({
+        authorize: (authorization) =>
+          Effect.map(
+            authorizationServer.verify(authorization ? Redacted.value(authorization).slice(7) : ""),
+            ({ active }) => active
+          )
+      })
+      const gateway = yield* startGateway({
+        servers: [
+          {
+            server_name: "echo",
+            config: { url: echoServer.url },
+            oauth: oauthAt(authorizationServer.tokenEndpoint)
+          }
+        ]
+      })
+      const { client } = yield* connect(gateway.mcp("echo"), "2026-07-28")
+      const before = yield* echo(client)
+      yield* authorizationServer.revokeAccessTokens
+      const texts = yield* Effect.all(
+        Array.from({ length: 20 }, () => echo(client)),
+        { concurrency: "unbounded" }
+      )
+      const [after, ...others] = new Set(texts)
+      assert.isEmpty(others)
+      assert.notStrictEqual(after, before)
+      assert.lengthOf(yield* authorizationServer.tokenRequests, 2)
+      const refused = (yield* echoServer.requests).filter(({ status }) => status === 401)
+      assert.isNotEmpty(refused)
+    })
+  )
+
+  it.effect("is replaced with the whole request repeated", () =>
+    Effect.gen(function* () {
+      const bodies: Array<Buffer> = []
+      const { requests, url } = yield* startBefore(async (request, response) => {
+        bodies.push(await buffer(request))
+        response.writeHead(request.headers.authorization === "Bearer token-1" ? 401 : 200).end("fine")
+      })
+      const body = Buffer.alloc(4 * 1024 * 1024, "m")
+      const answer = yield* send(url, { method: "POST", headers: { "mcp-session-id": "session-7" }, body })
+      assert.strictEqual(answer.status, 200)
+      assert.deepStrictEqual(
+        requests.map(({ headers }) => [headers.authorization, headers["mcp-session-id"]]),
+        [
+          ["Bearer token-1", "session-7"],
+          ["Bearer token-2", "session-7"]
+        ]
+      )
+      assert.isTrue(bodies.every((received) => received.equals(body)))
+    })
+  )
+
+  it.effect("is one refresh for 20 requests that were all refused with the same token", () =>
+    Effect.gen(function* () {
+      const held: Array<() => void> = []
+      const { requests, tokenEndpoint, url } = yield* startBefore((request, response) => {
+        if (request.headers.authorization !== "Bearer token-1") return void response.end("fine")
+        held.push(() => response.writeHead(401).end())
+        if (held.length === 20) for (const answer of held) answer()
+      })
+      const answers = yield* Effect.all(
+        Array.from({ length: 20 }, () => send(url, ping)),
+        { concurrency: "unbounded" }
+      )
+      assert.isTrue(answers.every(({ status }) => status === 200))
+      assert.lengthOf(requests, 40)
+      assert.lengthOf(yield* tokenEndpoint.requests, 2)
+    })
+  )
+
+  it.effect("and a fresh one that is refused, too, are an error of the gateway after one repeat", () =>
+    Effect.gen(function* () {
+      const { gateway, requests, tokenEndpoint, url } = yield* startBefore(refuse)
+      const answer = yield* send(url, ping)
+      assert.strictEqual(answer.status, 502)
+      assert.notProperty(answer.headers, "www-authenticate")
+      const { error, id } = failureIn(answer)
+      assert.strictEqual(id, 1)
+      assert.strictEqual(error.code, -31001)
+      assert.deepInclude(error.data, { reason: "UpstreamUnauthorized", server_name: "with-token" })
+      assert.lengthOf(requests, 2)
+      assert.lengthOf(yield* tokenEndpoint.requests, 2)
+      assert.notInclude(gateway.logs.join(), "token-2")
+    })
+  )
+
+  it.effect("with a long answer is replaced all the same", () =>
+    Effect.gen(function* () {
+      const { url } = yield* startBefore((request, response) => {
+        if (request.headers.authorization === "Bearer token-1")
+          response.writeHead(401).end(Buffer.alloc(1 << 20))
+        else response.end("fine")
+      })
+      assert.strictEqual((yield* send(url, ping)).body.toString(), "fine")
+    })
+  )
+
+  it.effect("during a GET is replaced before the event stream opens", () =>
+    Effect.gen(function* () {
+      const { url } = yield* startBefore((request, response) => {
+        const refused = request.headers.authorization === "Bearer token-1"
+        response.writeHead(refused ? 401 : 200, { "content-type": "text/event-stream" }).end("data: 1\n\n")
+      })
+      assert.strictEqual((yield* send(url)).body.toString(), "data: 1\n\n")
+    })
+  )
+
+  it.effect("passes as it is from a server without oauth", () =>
+    Effect.gen(function* () {
+      const { gateway, requests, tokenEndpoint } = yield* startBefore(refuse)
+      const answer = yield* send(gateway.mcp("without-token"), ping)
+      assert.strictEqual(answer.status, 401)
+      assert.strictEqual(answer.headers["www-authenticate"], 'Bearer realm="upstream"')
+      assert.strictEqual(answer.body.toString(), "who are you")
+      assert.lengthOf(requests, 1)
+      assert.isEmpty(yield* tokenEndpoint.requests)
+    })
+  )
+})
+
+describe("a refused request that is too long to keep", () => {
+  const long = { method: "POST", body: Buffer.alloc(5 * 1024 * 1024, "m") }
+
+  it.effect("is not repeated, but its token is replaced for the next", () =>
+    Effect.gen(function* () {
+      const { requests, tokenEndpoint, url } = yield* startBefore((request, response) => {
+        request.resume().on("end", () => {
+          response.writeHead(request.headers.authorization === "Bearer token-1" ? 401 : 200).end("fine")
+        })
+      })
+      const answer = yield* send(url, long)
+      assert.strictEqual(answer.status, 502)
+      assert.strictEqual(failureIn(answer).error.data.reason, "UpstreamUnauthorized")
+      assert.lengthOf(requests, 1)
+      assert.lengthOf(yield* tokenEndpoint.requests, 2)
+      assert.strictEqual((yield* send(url, long)).status, 200)
+      assert.lengthOf(yield* tokenEndpoint.requests, 2)
+    })
+  )
+
+  it.effect("gets its answer also when the server hangs up before it has read all of it", () =>
+    Effect.gen(function* () {
+      const { requests, url } = yield* startBefore((request, response) => {
+        response.writeHead(401, { connection: "close" }).end(() => request.socket.end())
+      })
+      const answer = yield* send(url, { ...long, body: Buffer.alloc(32 * 1024 * 1024, "m") })
+      assert.strictEqual(answer.status, 502)
+      assert.strictEqual(failureIn(answer).error.data.reason, "UpstreamUnauthorized")
+      assert.lengthOf(requests, 1)
+    })
+  )
+})
