@@ -1,4 +1,4 @@
-import type { OAuthConfig } from "./OAuthConfig.ts"
+import type { OAuthConfig } from "./config/OAuthConfig.ts"
 
 /** Whose token is wanted, and for which server. */
 export interface AccessTokenRequest {

@@ -1,8 +1,8 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type { AccessTokenRequest } from "./AccessTokenRequest.ts"
-import type { Challenge } from "./Challenge.ts"
-import type { OAuthError } from "./OAuthError.ts"
+import type { Challenge } from "./errors/Challenge.ts"
+import type { OAuthError } from "./errors/OAuthError.ts"
 import type { OAuthToken } from "./OAuthToken.ts"
 
 /** One piece of work at an authorization server. */

@@ -1,7 +1,7 @@
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { OAuthErrorReason } from "./OAuthErrorReason.ts"
+import type { OAuthErrorReason } from "./errors/OAuthErrorReason.ts"
 
 /** What happened to the tokens of one server, and to the certificate they are obtained with. Carries no token, client or subject. */
 export type OAuthEvent = { readonly serverName: string } & (

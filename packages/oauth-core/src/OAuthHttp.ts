@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
-import type { OAuthConfig } from "./OAuthConfig.ts"
-import { CertificateUnusable } from "./OAuthErrorReason.ts"
+import type { OAuthConfig } from "./config/OAuthConfig.ts"
+import { CertificateUnusable } from "./errors/OAuthErrorReason.ts"
 
 /** How to talk to the authorization server of one configuration. */
 export interface OAuthConnection {

@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type { AccessTokenRequest } from "./AccessTokenRequest.ts"
 import { makeCertificateNotice } from "./CertificateNotice.ts"
-import { asksForMoreScope, type Challenge } from "./Challenge.ts"
+import { asksForMoreScope, type Challenge } from "./errors/Challenge.ts"
 import {
   Grants,
   type AuthorizationRequest,
@@ -18,8 +18,9 @@ import {
   type GrantRequest,
   type Redeemed
 } from "./Grants.ts"
-import { isPersonalGrant, type OAuthConfig } from "./OAuthConfig.ts"
-import { OAuthError } from "./OAuthError.ts"
+import { isPersonalGrant } from "./config/GrantType.ts"
+import type { OAuthConfig } from "./config/OAuthConfig.ts"
+import { OAuthError } from "./errors/OAuthError.ts"
 import { OAuthEvents } from "./OAuthEvents.ts"
 import { OAuthHttp } from "./OAuthHttp.ts"
 import type { OAuthToken } from "./OAuthToken.ts"

@@ -1,7 +1,7 @@
 import * as Duration from "effect/Duration"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import { ClientAuthenticationMethod } from "./ClientAuthenticationMethod.ts"
+import { ClientAuthenticationMethod } from "./config/ClientAuthenticationMethod.ts"
 
 /** The client a grant was given to, and by whom: only it can refresh, and only there (RFC 6749 §10.4). */
 export const GrantedClient = Schema.Struct({

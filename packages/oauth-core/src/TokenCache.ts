@@ -2,7 +2,7 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
-import type { OAuthError } from "./OAuthError.ts"
+import type { OAuthError } from "./errors/OAuthError.ts"
 import type { OAuthToken } from "./OAuthToken.ts"
 import type { TokenKey } from "./TokenKey.ts"
 

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Digest from "effect/crypto/Digest"
 import * as Redacted from "effect/Redacted"
-import type { OAuthConfig } from "./OAuthConfig.ts"
+import type { OAuthConfig } from "./config/OAuthConfig.ts"
 
 /** Whose token it is and what was asked for. Two requests may share a token only if their keys are equal. */
 export interface TokenKey {

@@ -1,20 +1,30 @@
 export * from "./AccessTokenRequest.ts"
+export * from "./config/ClientAuthenticationMethod.ts"
+export {
+  ConfigError,
+  decodeConfig,
+  formatPath,
+  problemsAt,
+  type ConfigProblem,
+  type ConfigResult
+} from "./config/ConfigProblem.ts"
+export { endpointProblem } from "./config/EndpointRule.ts"
+export { grantTypes, isPersonalGrant, type GrantType } from "./config/GrantType.ts"
+export * from "./config/Loopback.ts"
+export * from "./config/OAuthConfig.ts"
+export * from "./errors/Challenge.ts"
+export {
+  describeConnectionFailure,
+  type ConnectionProblem,
+  type IntendedConnection
+} from "./errors/ConnectionProblem.ts"
+export * from "./errors/OAuthError.ts"
+export * from "./errors/OAuthErrorReason.ts"
 export * from "./CertificateNotice.ts"
-export * from "./Challenge.ts"
-export * from "./ClientAuthenticationMethod.ts"
-export * from "./ConfigProblem.ts"
-export * from "./ConnectionProblem.ts"
-export { endpointProblem } from "./EndpointRule.ts"
 export * from "./Grants.ts"
-export * from "./Loopback.ts"
-export * from "./OAuthConfig.ts"
-export * from "./OAuthConfigRules.ts"
-export * from "./OAuthError.ts"
-export * from "./OAuthErrorReason.ts"
 export * from "./OAuthEvents.ts"
 export * from "./OAuthHttp.ts"
 export * from "./OAuthService.ts"
 export * from "./OAuthToken.ts"
-export * from "./Suggestion.ts"
 export * from "./TokenCache.ts"
-export * from "./TokenKey.ts"
+export { tokenKeyString, type TokenKey } from "./TokenKey.ts"

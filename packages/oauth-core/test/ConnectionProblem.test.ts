@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { clientCertificateAdvice, describeConnectionFailure } from "@secure-mcp/oauth-core"
+import { describeConnectionFailure } from "@secure-mcp/oauth-core"
+import { clientCertificateAdvice } from "@secure-mcp/oauth-core/internal"
 
 const failure = (code: string, message = "") => Object.assign(new Error(message), { code })
 

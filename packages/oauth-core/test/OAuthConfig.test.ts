@@ -1,11 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import {
-  decodeOAuthConfig,
-  formatProblem,
-  OAuthConfig,
-  oauthConfigKeys,
-  type ConfigResult
-} from "@secure-mcp/oauth-core"
+import { decodeOAuthConfig, OAuthConfig, oauthConfigKeys, type ConfigResult } from "@secure-mcp/oauth-core"
+import { formatProblem } from "@secure-mcp/oauth-core/internal"
 import { assertNoCanary, canary } from "@secure-mcp/testing"
 import * as Equal from "effect/Equal"
 import * as Redacted from "effect/Redacted"

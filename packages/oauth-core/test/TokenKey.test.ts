@@ -1,11 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import {
-  decodeOAuthConfig,
-  tokenFingerprint,
-  tokenKeyString,
-  type OAuthConfig,
-  type TokenKey
-} from "@secure-mcp/oauth-core"
+import { decodeOAuthConfig, tokenKeyString, type OAuthConfig, type TokenKey } from "@secure-mcp/oauth-core"
+import { tokenFingerprint } from "@secure-mcp/oauth-core/internal"
 import * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"

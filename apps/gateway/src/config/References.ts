@@ -1,4 +1,5 @@
-import { closestName, type ConfigProblem } from "@secure-mcp/oauth-core"
+import type { ConfigProblem } from "@secure-mcp/oauth-core"
+import { closestName } from "@secure-mcp/oauth-core/internal"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"

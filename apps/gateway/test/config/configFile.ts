@@ -1,6 +1,6 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { ClientCertificates } from "@secure-mcp/mtls"
-import { formatProblem } from "@secure-mcp/oauth-core"
+import { formatProblem } from "@secure-mcp/oauth-core/internal"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"

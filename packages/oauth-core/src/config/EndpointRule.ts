@@ -1,11 +1,10 @@
-import type { ConfigProblem } from "./ConfigProblem.ts"
 import { isLoopbackHost } from "./Loopback.ts"
-import type { OAuthConfig } from "./OAuthConfig.ts"
+import type { OAuthConfigFields } from "./OAuthConfigFields.ts"
 
 /** The rule for every URL a request or a token of this entry is sent to. */
 export const endpointProblem = (
   url: string,
-  config: Pick<OAuthConfig, "enforceHttps" | "version"> & Partial<Pick<OAuthConfig, "useMtls">>
+  config: Pick<OAuthConfigFields, "enforceHttps" | "version"> & Partial<Pick<OAuthConfigFields, "useMtls">>
 ): string | undefined => {
   const parsed = URL.parse(url)
   if (parsed === null || !/^https?:$/.test(parsed.protocol)) return "must be an absolute http(s) URL"
@@ -23,13 +22,3 @@ export const endpointProblem = (
   }
   return undefined
 }
-
-/** A problem of one key, or of something inside it. */
-export const problem = (
-  key: string,
-  message: string,
-  ...rest: ReadonlyArray<PropertyKey>
-): ConfigProblem => ({
-  path: [key, ...rest],
-  message
-})

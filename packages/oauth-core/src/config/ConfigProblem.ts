@@ -12,6 +12,16 @@ export interface ConfigProblem {
   readonly message: string
 }
 
+/** A problem of one key, or of something inside it. */
+export const problem = (
+  key: string,
+  message: string,
+  ...rest: ReadonlyArray<PropertyKey>
+): ConfigProblem => ({
+  path: [key, ...rest],
+  message
+})
+
 /** All that is wrong with a configuration, at once. */
 export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError", {
   problems: Schema.Array(Schema.Struct({ path: Schema.Array(Schema.PropertyKey), message: Schema.String }))

@@ -1,41 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { ClientAuthenticationMethod } from "./ClientAuthenticationMethod.ts"
-import { decodeConfig, type ConfigResult } from "./ConfigProblem.ts"
-import { oauthConfigRules } from "./OAuthConfigRules.ts"
-
-/**
- * The grants that can be configured (RFC 6749 §4, RFC 7523, RFC 8628, RFC 8693). Refreshing is not among them: it
- * happens by itself.
- */
-export const grantTypes = [
-  "client_credentials",
-  "authorization_code",
-  "jwt_bearer",
-  "token_exchange",
-  "device_code"
-] as const
-
-/** A grant that can be configured. */
-export type GrantType = (typeof grantTypes)[number]
-
-/** Whether a grant is given by a person, who then owns the token; every other one brings the client's own token. */
-export const isPersonalGrant = (grantType: GrantType): boolean =>
-  grantType === "authorization_code" || grantType === "device_code"
-
-const isGrantType = (value: string): value is GrantType => grantTypes.some((grant) => grant === value)
-
-/** Other grants of OAuth, which people may well try. What is none of them is not quoted: it may be a secret. */
-const otherGrantTypes: ReadonlySet<string> = new Set(["refresh_token", "password", "implicit"])
-
-const unsupportedGrantType = (value: string): string =>
-  otherGrantTypes.has(value)
-    ? `Unsupported grant type: ${value}`
-    : `Unsupported grant type: it must be ${grantTypes.join(", ")}`
-
-const GrantType = Schema.String.check(
-  Schema.makeFilter((value: string) => isGrantType(value) || unsupportedGrantType(value), undefined, true)
-).pipe(Schema.refine(isGrantType))
+import { GrantType } from "./GrantType.ts"
 
 const withDefault = <S extends Schema.Constraint>(schema: S, value: S["Encoded"]) =>
   Schema.withDecodingDefaultKey<S>(Effect.succeed(value))(schema)
@@ -73,7 +39,8 @@ const TokenVariable = Schema.Struct({
 
 const TokenEnv = Schema.Union([Schema.String, TokenVariable])
 
-const fields = {
+/** Every field, by its name in code. */
+export const fields = {
   /** Off: the entry passes through untouched. */
   enabled: withDefault(Schema.Boolean, false),
   /** Which rule set applies. 2.1 refuses what RFC 9700 warns of. */
@@ -154,7 +121,7 @@ const fields = {
 }
 
 /** The key in the file for each key in code. */
-const wireNames = {
+export const wireNames = {
   grantType: "grant_type",
   tokenUrl: "token_url",
   clientId: "client_id",
@@ -195,34 +162,8 @@ const wireNames = {
   customHeaders: "custom_headers"
 } as const
 
-const Fields = Schema.Struct(fields).pipe(Schema.encodeKeys(wireNames))
+/** The fields with their types and defaults, before the rules between them are checked. */
+export const OAuthConfigFields = Schema.Struct(fields).pipe(Schema.encodeKeys(wireNames))
 
-/**
- * How the tokens for one MCP server are obtained: the wire form is snake_case JSON, the code form camelCase with
- * every default filled in and every secret `Redacted`.
- *
- * Decoding checks each field and every rule between fields. `decodeOAuthConfig` reports all problems at once and
- * is what most callers want.
- */
-export const OAuthConfig = Fields.check(
-  Schema.makeFilter((config: typeof Fields.Type) =>
-    oauthConfigRules(config).map(({ path, message }) => ({ path, issue: message }))
-  )
-)
-
-/** How the tokens for one MCP server are obtained. */
-export interface OAuthConfig extends Schema.Schema.Type<typeof OAuthConfig> {}
-
-/** The keys an `oauth` object may have in the file. */
-export const oauthConfigKeys: ReadonlyArray<string> = Object.keys(fields).map(
-  (key) => Object.entries(wireNames).find(([name]) => name === key)?.[1] ?? key
-)
-
-/** Decodes an `oauth` object and reports every problem at once, by path, without quoting a value. */
-export const decodeOAuthConfig: (input: unknown) => ConfigResult<OAuthConfig> = decodeConfig({
-  schema: Fields,
-  keys: oauthConfigKeys,
-  wireNames,
-  closedParts: true,
-  rules: oauthConfigRules
-})
+/** The fields of an `OAuthConfig`. */
+export interface OAuthConfigFields extends Schema.Schema.Type<typeof OAuthConfigFields> {}

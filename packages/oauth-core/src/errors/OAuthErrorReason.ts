@@ -1,6 +1,6 @@
 import * as Schema from "effect/Schema"
 import { Challenge } from "./Challenge.ts"
-import { ClientAuthenticationMethod } from "./ClientAuthenticationMethod.ts"
+import { ClientAuthenticationMethod } from "../config/ClientAuthenticationMethod.ts"
 import { clientCertificateAdvice } from "./ConnectionProblem.ts"
 
 /** The configuration asks for something that this composition cannot do. */

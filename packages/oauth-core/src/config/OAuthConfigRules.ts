@@ -1,13 +1,13 @@
 import * as Redacted from "effect/Redacted"
-import type { ConfigProblem } from "./ConfigProblem.ts"
+import { problem, type ConfigProblem } from "./ConfigProblem.ts"
 import { clientIdentityRules } from "./ClientIdentityRules.ts"
-import { endpointProblem, problem } from "./EndpointRule.ts"
+import { endpointProblem } from "./EndpointRule.ts"
 import { grantRules } from "./GrantRules.ts"
 import { isLoopbackHost } from "./Loopback.ts"
-import type { OAuthConfig } from "./OAuthConfig.ts"
+import type { OAuthConfigFields } from "./OAuthConfigFields.ts"
 
 /** Every rule between the fields of an `OAuthConfig`, with the paths of the file. */
-export const oauthConfigRules = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => [
+export const oauthConfigRules = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => [
   ...notEmpty(config),
   ...grantRules(config),
   ...clientIdentityRules(config),
@@ -24,7 +24,7 @@ export const oauthConfigRules = (config: OAuthConfig): ReadonlyArray<ConfigProbl
   ...customHeaders(config)
 ]
 
-const notEmpty = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+const notEmpty = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   const texts = {
     client_id: config.clientId,
     client_secret: config.clientSecret && Redacted.value(config.clientSecret),
@@ -43,7 +43,7 @@ const notEmpty = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
     .map(([key]) => problem(key, "must not be empty; leave the key out instead"))
 }
 
-const endpointUrls = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+const endpointUrls = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   const endpoints = {
     token_url: config.tokenUrl,
     authorization_url: config.authorizationUrl,
@@ -59,7 +59,7 @@ const endpointUrls = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
 }
 
 /** RFC 8252 §7.3: a native client's redirect URI may be plain http, but only on the loopback interface. */
-const redirectUri = ({ redirectUri: uri }: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+const redirectUri = ({ redirectUri: uri }: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   if (uri === undefined) return []
   const parsed = URL.parse(uri)
   if (parsed === null) return [problem("redirect_uri", "must be an absolute URL")]
@@ -69,23 +69,23 @@ const redirectUri = ({ redirectUri: uri }: OAuthConfig): ReadonlyArray<ConfigPro
   return [problem("redirect_uri", "must be https, or http on a loopback host (RFC 8252 §7.3)")]
 }
 
-const resourceIndicator = ({ resource }: OAuthConfig): ReadonlyArray<ConfigProblem> =>
+const resourceIndicator = ({ resource }: OAuthConfigFields): ReadonlyArray<ConfigProblem> =>
   resource === undefined || (URL.canParse(resource) && !/[\s#]/.test(resource))
     ? []
     : [problem("resource", "must be an absolute URI without a fragment and without spaces (RFC 8707 §2)")]
 
-const scopeTokens = ({ scope }: OAuthConfig): ReadonlyArray<ConfigProblem> =>
+const scopeTokens = ({ scope }: OAuthConfigFields): ReadonlyArray<ConfigProblem> =>
   scope === undefined || /^[\x21\x23-\x5B\x5D-\x7E]+(?: [\x21\x23-\x5B\x5D-\x7E]+)*$/.test(scope)
     ? []
     : [problem("scope", "must be scope names separated by single spaces (RFC 6749 §3.3)")]
 
-const pkce = (config: OAuthConfig): ReadonlyArray<ConfigProblem> =>
+const pkce = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> =>
   config.version === "2.1" && config.codeChallengeMethod === "plain"
     ? [problem("code_challenge_method", 'must be "S256" with version 2.1 (RFC 9700 §2.1.1)')]
     : []
 
 /** Values that must be fresh for each request: a fixed one takes away what they protect from. */
-const fixedRequestValues = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+const fixedRequestValues = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   const fixed = {
     state: config.state,
     code_verifier: config.codeVerifier,
@@ -103,7 +103,7 @@ const fixedRequestValues = (config: OAuthConfig): ReadonlyArray<ConfigProblem> =
   return problems
 }
 
-const lifetimes = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+const lifetimes = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   const problems: Array<ConfigProblem> = []
   if (config.tokenExpiryBuffer < 0) problems.push(problem("token_expiry_buffer", "must be 0 seconds or more"))
   if (config.defaultExpiresIn !== undefined && config.defaultExpiresIn <= 0) {
@@ -112,7 +112,7 @@ const lifetimes = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
   return problems
 }
 
-const tokenPlace = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+const tokenPlace = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   const problems: Array<ConfigProblem> = []
   if (config.version === "2.1" && !config.tokenInHeaderOnly) {
     problems.push(
@@ -122,7 +122,7 @@ const tokenPlace = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
   return [...problems, ...tokenVariables(config)]
 }
 
-const tokenVariables = ({ tokenEnv }: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+const tokenVariables = ({ tokenEnv }: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   const variables = [tokenEnv].flat()
   const names = variables.map((variable) => (typeof variable === "string" ? variable : variable.name))
   const formats = variables.map((variable) => (typeof variable === "string" ? undefined : variable.format))
@@ -144,7 +144,7 @@ const tokenVariables = ({ tokenEnv }: OAuthConfig): ReadonlyArray<ConfigProblem>
 const isTokenFormat = (format: string): boolean =>
   format.split("{token}").length === 2 && !format.includes("\0")
 
-const certificate = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+const certificate = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   const pair = { client_cert_path: config.clientCertPath, client_key_path: config.clientKeyPath }
   const files = { ...pair, client_pkcs12_path: config.clientPkcs12Path }
   const contents = Object.entries({ ...files, ca_bundle_path: config.caBundlePath })
@@ -196,7 +196,7 @@ const protocolParameters: ReadonlySet<string> = new Set([
   "requested_token_type"
 ])
 
-const additionalParameters = (config: OAuthConfig): ReadonlyArray<ConfigProblem> =>
+const additionalParameters = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> =>
   Object.keys(config.additionalParams)
     .filter((name) => protocolParameters.has(name))
     .map((name) => problem("additional_params", "is set by the protocol and cannot be added", name))
@@ -210,7 +210,7 @@ const protocolHeaders: ReadonlySet<string> = new Set([
   "connection"
 ])
 
-const customHeaders = (config: OAuthConfig): ReadonlyArray<ConfigProblem> =>
+const customHeaders = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> =>
   Object.entries(config.customHeaders).flatMap(([name, value]) => {
     if (protocolHeaders.has(name.toLowerCase())) {
       return [problem("custom_headers", "is set by the protocol and cannot be configured", name)]

@@ -1,10 +1,10 @@
 import * as Redacted from "effect/Redacted"
-import type { ConfigProblem } from "./ConfigProblem.ts"
-import { endpointProblem, problem } from "./EndpointRule.ts"
-import type { OAuthConfig } from "./OAuthConfig.ts"
+import { problem, type ConfigProblem } from "./ConfigProblem.ts"
+import { endpointProblem } from "./EndpointRule.ts"
+import type { OAuthConfigFields } from "./OAuthConfigFields.ts"
 
 /** What each grant needs, and what only one of them understands. */
-export const grantRules = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => [
+export const grantRules = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => [
   ...needs[config.grantType](config),
   ...identityProvider(config),
   ...givenTokens(config),
@@ -12,7 +12,7 @@ export const grantRules = (config: OAuthConfig): ReadonlyArray<ConfigProblem> =>
   ...foreignKeys(config)
 ]
 
-const clientCredentials = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+const clientCredentials = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   const problems: Array<ConfigProblem> = []
   if (config.tokenUrl === undefined && config.issuer === undefined) {
     problems.push(problem("token_url", "required for client_credentials, unless `issuer` leads to it"))
@@ -29,10 +29,10 @@ const clientCredentials = (config: OAuthConfig): ReadonlyArray<ConfigProblem> =>
   return problems
 }
 
-const authorizationCode = (config: OAuthConfig) =>
+const authorizationCode = (config: OAuthConfigFields) =>
   bothOrNeither({ token_url: config.tokenUrl, authorization_url: config.authorizationUrl })
 
-const deviceCode = (config: OAuthConfig) =>
+const deviceCode = (config: OAuthConfigFields) =>
   bothOrNeither({ token_url: config.tokenUrl, device_authorization_url: config.deviceAuthorizationUrl })
 
 /** Endpoints of two servers do not belong together, so one is not configured while the other is discovered. */
@@ -44,7 +44,7 @@ const bothOrNeither = (endpoints: Readonly<Record<string, string | undefined>>) 
   return missing.map((name) => problem(name, `configure both ${both}, or neither`))
 }
 
-const jwtBearer = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+const jwtBearer = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   const problems = [...identified(config)]
   if ((config.assertion === undefined) === (config.identityProvider === undefined)) {
     problems.push(problem("assertion", "jwt_bearer needs either `assertion` or `identity_provider`"))
@@ -52,7 +52,7 @@ const jwtBearer = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
   return problems
 }
 
-const tokenExchange = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+const tokenExchange = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   const required = { subject_token: config.subjectToken, subject_token_type: config.subjectTokenType }
   return [
     ...identified(config),
@@ -63,12 +63,15 @@ const tokenExchange = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
 }
 
 /** Nobody is there to consent to a client that was registered on the fly. */
-const identified = ({ clientId, clientMetadataUrl, grantType }: OAuthConfig) =>
+const identified = ({ clientId, clientMetadataUrl, grantType }: OAuthConfigFields) =>
   clientId === undefined && clientMetadataUrl === undefined
     ? [problem("client_id", `required for ${grantType}, unless \`client_metadata_url\` names the client`)]
     : []
 
-const needs: Record<OAuthConfig["grantType"], (config: OAuthConfig) => ReadonlyArray<ConfigProblem>> = {
+const needs: Record<
+  OAuthConfigFields["grantType"],
+  (config: OAuthConfigFields) => ReadonlyArray<ConfigProblem>
+> = {
   client_credentials: clientCredentials,
   authorization_code: authorizationCode,
   device_code: deviceCode,
@@ -76,7 +79,7 @@ const needs: Record<OAuthConfig["grantType"], (config: OAuthConfig) => ReadonlyA
   token_exchange: tokenExchange
 }
 
-const identityProvider = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+const identityProvider = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   const { identityProvider: provider } = config
   if (provider === undefined) return []
   const required = {
@@ -112,7 +115,7 @@ const isTokenOrFile = (value: string): boolean => isFileReference(value) || /^[\
 const isJwtOrFile = (value: string): boolean =>
   isFileReference(value) || /^[\w-]+\.[\w-]+\.[\w-]+$/.test(value)
 
-const givenTokens = ({ assertion, subjectToken }: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+const givenTokens = ({ assertion, subjectToken }: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   const problems: Array<ConfigProblem> = []
   if (assertion !== undefined && !isJwtOrFile(Redacted.value(assertion))) {
     problems.push(
@@ -127,7 +130,7 @@ const givenTokens = ({ assertion, subjectToken }: OAuthConfig): ReadonlyArray<Co
 
 const tokenTypeUri = "must be a URI, as in urn:ietf:params:oauth:token-type:access_token (RFC 8693 §3)"
 
-const tokenTypes = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+const tokenTypes = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   const types = {
     subject_token_type: config.subjectTokenType,
     requested_token_type: config.requestedTokenType
@@ -138,7 +141,7 @@ const tokenTypes = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
 }
 
 /** A key that another grant needs shows that the wrong one is configured. */
-const foreignKeys = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+const foreignKeys = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   const owners = [
     ["jwt_bearer", "assertion", config.assertion],
     ["jwt_bearer", "identity_provider", config.identityProvider],

@@ -1,10 +1,10 @@
 import * as Redacted from "effect/Redacted"
-import type { ConfigProblem } from "./ConfigProblem.ts"
-import { problem } from "./EndpointRule.ts"
-import type { OAuthConfig } from "./OAuthConfig.ts"
+import { problem, type ConfigProblem } from "./ConfigProblem.ts"
+
+import type { OAuthConfigFields } from "./OAuthConfigFields.ts"
 
 /** Who we are, and how we prove it. */
-export const clientIdentityRules = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => [
+export const clientIdentityRules = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => [
   ...issuer(config),
   ...clientMetadataUrl(config),
   ...clientName(config),
@@ -13,11 +13,11 @@ export const clientIdentityRules = (config: OAuthConfig): ReadonlyArray<ConfigPr
 ]
 
 /** RFC 8414 §2; that it is a URL and https is the rule of every endpoint. */
-const issuer = ({ issuer }: OAuthConfig): ReadonlyArray<ConfigProblem> =>
+const issuer = ({ issuer }: OAuthConfigFields): ReadonlyArray<ConfigProblem> =>
   issuer?.includes("?") === true ? [problem("issuer", "must not contain a query (RFC 8414 §2)")] : []
 
 /** What Client ID Metadata Documents ask of a `client_id`. A simple string comparison decides, so no dot segments. */
-const clientMetadataUrl = ({ clientMetadataUrl: url }: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+const clientMetadataUrl = ({ clientMetadataUrl: url }: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   if (url === undefined) return []
   const parsed = URL.parse(url)
   const isUsable =
@@ -37,12 +37,12 @@ const clientMetadataUrl = ({ clientMetadataUrl: url }: OAuthConfig): ReadonlyArr
       ]
 }
 
-const clientName = ({ clientName }: OAuthConfig): ReadonlyArray<ConfigProblem> =>
+const clientName = ({ clientName }: OAuthConfigFields): ReadonlyArray<ConfigProblem> =>
   clientName !== undefined && /\p{Cc}/u.test(clientName)
     ? [problem("client_name", "must not contain control characters")]
     : []
 
-const authenticationMethod = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+const authenticationMethod = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   const { clientId, clientSecret, grantType, tokenEndpointAuthMethod: method } = config
   const refuse = (message: string) => [problem("token_endpoint_auth_method", message)]
   switch (method) {
@@ -72,7 +72,7 @@ const authenticationMethod = (config: OAuthConfig): ReadonlyArray<ConfigProblem>
  * and it authenticates by that alone (RFC 6749 §2.3).
  */
 const certificateAuthentication = (
-  config: OAuthConfig,
+  config: OAuthConfigFields,
   method: "tls_client_auth" | "self_signed_tls_client_auth"
 ): ReadonlyArray<ConfigProblem> => {
   const refuse = (message: string) => problem("token_endpoint_auth_method", `"${method}" needs ${message}`)
@@ -88,7 +88,7 @@ const certificateAuthentication = (
   ]
 }
 
-const privateKey = (config: OAuthConfig): ReadonlyArray<ConfigProblem> => {
+const privateKey = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   if (config.privateKey === undefined) {
     const dependent = { private_key_alg: config.privateKeyAlg, private_key_id: config.privateKeyId }
     return Object.entries(dependent)

@@ -1,0 +1,34 @@
+import * as Schema from "effect/Schema"
+import { decodeConfig, type ConfigResult } from "./ConfigProblem.ts"
+import { fields, OAuthConfigFields, wireNames } from "./OAuthConfigFields.ts"
+import { oauthConfigRules } from "./OAuthConfigRules.ts"
+
+/**
+ * How the tokens for one MCP server are obtained: the wire form is snake_case JSON, the code form camelCase with
+ * every default filled in and every secret `Redacted`.
+ *
+ * Decoding checks each field and every rule between fields. `decodeOAuthConfig` reports all problems at once and
+ * is what most callers want.
+ */
+export const OAuthConfig = OAuthConfigFields.check(
+  Schema.makeFilter((config: OAuthConfigFields) =>
+    oauthConfigRules(config).map(({ path, message }) => ({ path, issue: message }))
+  )
+)
+
+/** How the tokens for one MCP server are obtained. */
+export interface OAuthConfig extends Schema.Schema.Type<typeof OAuthConfig> {}
+
+/** The keys an `oauth` object may have in the file. */
+export const oauthConfigKeys: ReadonlyArray<string> = Object.keys(fields).map(
+  (key) => Object.entries(wireNames).find(([name]) => name === key)?.[1] ?? key
+)
+
+/** Decodes an `oauth` object and reports every problem at once, by path, without quoting a value. */
+export const decodeOAuthConfig: (input: unknown) => ConfigResult<OAuthConfig> = decodeConfig({
+  schema: OAuthConfigFields,
+  keys: oauthConfigKeys,
+  wireNames,
+  closedParts: true,
+  rules: oauthConfigRules
+})

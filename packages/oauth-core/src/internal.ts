@@ -1,0 +1,9 @@
+/**
+ * For the packages of this family only: may change in any release.
+ *
+ * @module
+ */
+export { formatProblem, problem } from "./config/ConfigProblem.ts"
+export { closestName } from "./config/Suggestion.ts"
+export { clientCertificateAdvice } from "./errors/ConnectionProblem.ts"
+export { tokenFingerprint } from "./TokenKey.ts"
