@@ -1,14 +1,7 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { ClientCertificates } from "@secure-mcp/mtls"
-import {
-  assertNoCanary,
-  canary,
-  installationTimeout,
-  opensslProgram,
-  requireProgram,
-  writePkcs12
-} from "@secure-mcp/testing"
+import { assertNoCanary, canary, opensslProgram, requireProgram, writePkcs12 } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
@@ -47,9 +40,9 @@ const connect = Effect.fnUntraced(function* (
 
 describe("a PKCS#12 file", () => {
   let openssl: string | undefined
-  beforeAll(async () => {
-    openssl = await requireProgram(opensslProgram)
-  }, installationTimeout)
+  beforeAll(() => {
+    openssl = requireProgram(opensslProgram)
+  })
 
   it.effect("is presented like the pair of PEM files that went into it", (test) =>
     Effect.gen(function* () {

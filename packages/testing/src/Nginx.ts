@@ -1,11 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { type ChildProcess, spawn } from "node:child_process"
-import type { Program } from "./DebianPackage.ts"
 import { freePort } from "./FreePort.ts"
-
-/** What `startNginx` runs. */
-export const nginxProgram: Program = { names: ["nginx"], debianPackage: "nginx" }
 
 export interface NginxOptions {
   /** The path of nginx. */

@@ -1,10 +1,6 @@
 import * as Effect from "effect/Effect"
 import { execFile } from "node:child_process"
 import { promisify } from "node:util"
-import type { Program } from "./DebianPackage.ts"
-
-/** What `writePkcs12` runs. */
-export const opensslProgram: Program = { names: ["openssl"], debianPackage: "openssl" }
 
 /** Puts a certificate and its key into a PKCS#12 file, encrypted as OpenSSL 3 does (AES-256), or in an older way. */
 export const writePkcs12 = Effect.fnUntraced(function* (options: {

@@ -7,12 +7,6 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { freePort } from "./FreePort.ts"
 
-/** Redis, or what took its place. */
-export const redisProgram = {
-  names: ["redis-server", "valkey-server"],
-  debianPackage: "redis-server"
-} as const
-
 export interface RedisServerOptions {
   /** Lines of its configuration, such as `requirepass secret`. */
   readonly configuration?: ReadonlyArray<string>

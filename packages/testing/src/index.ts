@@ -1,7 +1,7 @@
 export { Answer } from "./Answer.ts"
 export * from "./Canary.ts"
 export * from "./Certificates.ts"
-export * from "./DebianPackage.ts"
+export * from "./SystemProgram.ts"
 export * from "./Nginx.ts"
 export * from "./Pkcs12.ts"
 export type { RecordedRequest } from "./RecordedRequest.ts"

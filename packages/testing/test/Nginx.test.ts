@@ -3,7 +3,7 @@ import { assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as https from "node:https"
 import { text } from "node:stream/consumers"
-import { Certificates, installationTimeout, nginxProgram, requireProgram, startNginx } from "../src/index.ts"
+import { Certificates, nginxProgram, requireProgram, startNginx } from "../src/index.ts"
 
 const get = (url: string, ca: string) =>
   Effect.callback<string>((resume) => {
@@ -14,9 +14,9 @@ const get = (url: string, ca: string) =>
 
 describe("nginx", () => {
   let executable: string | undefined
-  beforeAll(async () => {
-    executable = await requireProgram(nginxProgram)
-  }, installationTimeout)
+  beforeAll(() => {
+    executable = requireProgram(nginxProgram)
+  })
 
   it.effect("serves what the server block says until the scope closes", (test) =>
     Effect.gen(function* () {

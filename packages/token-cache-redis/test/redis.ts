@@ -7,13 +7,7 @@ import * as Redis from "effect/persistence/Redis"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import { OAuthToken, type TokenKey } from "@secure-mcp/oauth-core"
-import {
-  installationTimeout,
-  redisProgram,
-  RedisServer,
-  type RedisServerOptions,
-  requireProgram
-} from "@secure-mcp/testing"
+import { redisProgram, RedisServer, type RedisServerOptions, requireProgram } from "@secure-mcp/testing"
 import { TokenStore } from "@secure-mcp/token-cache"
 import { RedisConnection, RedisTokenStore } from "@secure-mcp/token-cache-redis"
 import { afterAll, beforeAll } from "vitest"
@@ -31,10 +25,10 @@ export const useRedis = () => {
   const found: { url: string | undefined } = { url: process.env["REDIS_URL"] }
   const scope = Scope.makeUnsafe()
   beforeAll(async () => {
-    const program = found.url === undefined ? await requireProgram(redisProgram) : undefined
+    const program = found.url === undefined ? requireProgram(redisProgram) : undefined
     if (program === undefined) return
     found.url = (await Effect.runPromise(Scope.provide(RedisServer.make(program), scope))).url
-  }, installationTimeout)
+  })
   afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
   return { urlOr: ({ skip }: Skippable): string => found.url ?? skip("no redis-server") }
 }
@@ -42,9 +36,9 @@ export const useRedis = () => {
 /** The program, for tests that stop their Redis, or start it in their own way. */
 export const useRedisProgram = () => {
   const found: { program: string | undefined } = { program: undefined }
-  beforeAll(async () => {
-    found.program = await requireProgram(redisProgram)
-  }, installationTimeout)
+  beforeAll(() => {
+    found.program = requireProgram(redisProgram)
+  })
   return {
     start: (context: Skippable, options?: RedisServerOptions) =>
       RedisServer.make(found.program ?? context.skip("no redis-server"), options)

@@ -1,12 +1,6 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import {
-  Certificates,
-  installationTimeout,
-  redisProgram,
-  RedisServer,
-  requireProgram
-} from "@secure-mcp/testing"
+import { Certificates, redisProgram, RedisServer, requireProgram } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schedule from "effect/Schedule"
@@ -42,9 +36,9 @@ const until = <A>(effect: Effect.Effect<A>, isThere: (value: A) => boolean) =>
 
 describe("gateways on one Redis", () => {
   let program: string | undefined
-  beforeAll(async () => {
-    program = await requireProgram(redisProgram)
-  }, installationTimeout)
+  beforeAll(() => {
+    program = requireProgram(redisProgram)
+  })
 
   it.live("share their tokens", ({ skip }) =>
     Effect.gen(function* () {

@@ -1,6 +1,6 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { installationTimeout, redisProgram, RedisServer, requireProgram } from "@secure-mcp/testing"
+import { redisProgram, RedisServer, requireProgram } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
 import { beforeAll } from "vitest"
 import { commandLine, writeConfig } from "../cli/gatewayProcess.ts"
@@ -10,9 +10,9 @@ import { type RefreshWatch, startRotatingServer } from "./RotatingServer.ts"
 
 describe("a gateway that is killed while it renews a grant in Redis", () => {
   let program: string | undefined
-  beforeAll(async () => {
-    program = await requireProgram(redisProgram)
-  }, installationTimeout)
+  beforeAll(() => {
+    program = requireProgram(redisProgram)
+  })
 
   it.live(
     "leaves behind what the next one can go on with, at whichever message it was killed",

@@ -1,12 +1,5 @@
-import type { Program } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
 import { chromium } from "playwright-core"
-
-/** The browser, under its names in Debian and at its vendor. */
-export const chromiumProgram: Program = {
-  names: ["chromium", "chromium-browser", "google-chrome"],
-  debianPackage: "chromium"
-}
 
 /** A page of a browser with a profile of its own, which playwright throws away; closed with the scope. */
 export const openPage = (executablePath: string) =>

@@ -1,17 +1,17 @@
 import { assert, beforeAll, describe, layer } from "@effect/vitest"
-import { installationTimeout, requireProgram } from "@secure-mcp/testing"
+import { chromiumProgram, requireProgram } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
 import { runGateway, writeConfig } from "../cli/gatewayProcess.ts"
 import { TestLayer } from "../config/configFile.ts"
-import { chromiumProgram, openPage } from "./Chromium.ts"
+import { openPage } from "./Chromium.ts"
 import { makeBrowser, makeStateDirectory, startDialogue } from "./commandProcess.ts"
 import { personalEntry, startProtectedServer } from "./ProtectedServer.ts"
 
 describe("a person with a real browser", () => {
   let executable: string | undefined
-  beforeAll(async () => {
-    executable = await requireProgram(chromiumProgram)
-  }, installationTimeout)
+  beforeAll(() => {
+    executable = requireProgram(chromiumProgram)
+  })
 
   layer(TestLayer)((it) => {
     it.effect("logs in to a server of which only the URL is known", (test) =>

@@ -1,6 +1,6 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, beforeAll, describe, it } from "@effect/vitest"
-import { installationTimeout, nginxProgram, requireProgram } from "@secure-mcp/testing"
+import { nginxProgram, requireProgram } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { makeCertificates, startGatewayFor, startNginxServers, untilReloaded } from "./CertifiedServers.ts"
@@ -10,9 +10,9 @@ const provideFiles = Effect.provide(NodeServices.layer)
 
 describe("servers behind nginx with ssl_verify_client", () => {
   let nginx: string | undefined
-  beforeAll(async () => {
-    nginx = await requireProgram(nginxProgram)
-  }, installationTimeout)
+  beforeAll(() => {
+    nginx = requireProgram(nginxProgram)
+  })
 
   it.effect("see the certificate, and the MCP server the token", (test) =>
     Effect.gen(function* () {

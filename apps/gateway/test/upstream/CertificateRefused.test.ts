@@ -1,12 +1,6 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, beforeAll, describe, it } from "@effect/vitest"
-import {
-  canary,
-  Certificates,
-  installationTimeout,
-  opensslProgram,
-  requireProgram
-} from "@secure-mcp/testing"
+import { canary, Certificates, opensslProgram, requireProgram } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { makeCertificates, startGatewayFor, startNodeServers, untilReloaded } from "./CertifiedServers.ts"
@@ -172,9 +166,9 @@ describe("a server with Node's TLS", () => {
 
 describe("OpenSSL's own server, which says why", () => {
   let openssl: string | undefined
-  beforeAll(async () => {
-    openssl = await requireProgram(opensslProgram)
-  }, installationTimeout)
+  beforeAll(() => {
+    openssl = requireProgram(opensslProgram)
+  })
 
   it.effect.each([
     {

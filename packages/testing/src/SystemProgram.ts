@@ -1,0 +1,70 @@
+import { accessSync, constants } from "node:fs"
+import { delimiter, join } from "node:path"
+
+/** A program of the system that tests run. */
+export interface SystemProgram {
+  /** The names it may have; the first one that is found is taken. */
+  readonly names: readonly [string, ...ReadonlyArray<string>]
+  /** The Debian package that has it. */
+  readonly debianPackage: string
+}
+
+/** Redis, or Valkey, which is compatible. */
+export const redisProgram: SystemProgram = {
+  names: ["redis-server", "valkey-server"],
+  debianPackage: "redis-server"
+}
+
+/** What `startNginx` runs. */
+export const nginxProgram: SystemProgram = { names: ["nginx"], debianPackage: "nginx" }
+
+/** What `writePkcs12` runs. */
+export const opensslProgram: SystemProgram = { names: ["openssl"], debianPackage: "openssl" }
+
+/** A browser, under its names in Debian and at its vendor. */
+export const chromiumProgram: SystemProgram = {
+  names: ["chromium", "chromium-browser", "google-chrome"],
+  debianPackage: "chromium"
+}
+
+/** Every program that a test of this repository runs; `npm run setup:system` installs them. */
+export const systemPrograms: ReadonlyArray<SystemProgram> = [
+  redisProgram,
+  nginxProgram,
+  opensslProgram,
+  chromiumProgram
+]
+
+/** The path of a program, or undefined where it is not installed. */
+export const findProgram = ({ names }: SystemProgram): string | undefined => {
+  const directories = [...(process.env["PATH"] ?? "").split(delimiter), ...administratorDirectories]
+  return names.flatMap((name) => directories.map((directory) => join(directory, name))).find(isExecutable)
+}
+
+/** Servers are in the directories of the system's administrator, which others do not have on their PATH. */
+const administratorDirectories = ["/usr/sbin", "/usr/local/sbin"]
+
+/**
+ * The path of a program for a test that cannot do without it: skip the test when it is undefined. Standard error says
+ * then how to get the program; nothing is installed. With `CI=true` a missing program is an error, so that no test is
+ * skipped there unseen.
+ */
+export const requireProgram = (program: SystemProgram): string | undefined => {
+  const found = findProgram(program)
+  if (found !== undefined) return found
+  if (process.env["CI"] === "true") throw new Error(howToGet(program))
+  process.stderr.write(`${howToGet(program)}. Tests that need it are skipped.\n`)
+  return undefined
+}
+
+const howToGet = ({ debianPackage, names }: SystemProgram): string =>
+  `There is no ${names.join(" or ")} on the PATH: \`npm run setup:system\` installs it (or: apt-get install ${debianPackage})`
+
+const isExecutable = (path: string): boolean => {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
