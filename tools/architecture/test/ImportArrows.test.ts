@@ -1,105 +1,122 @@
 import { assert, describe, it } from "@effect/vitest"
-import { existsSync, globSync, readFileSync } from "node:fs"
 import { dirname, relative, resolve } from "node:path"
+import { plan } from "../src/Plan.ts"
+import {
+  importsOf,
+  manifestOf,
+  packageOf,
+  projectFolders,
+  root,
+  siblingOf,
+  typeScriptFiles
+} from "../src/Workspace.ts"
 
-const root = resolve(import.meta.dirname, "../../..")
+const projects = Object.entries(plan)
 
-/** Which siblings the source of a package may import. Applications may import every package. */
-const packageArrows: Readonly<Record<string, ReadonlyArray<string>>> = {
-  "oauth-core": [],
-  "oauth-flows": ["oauth-core"],
-  "token-cache": ["oauth-core"],
-  "token-cache-redis": ["oauth-core", "token-cache"],
-  "oauth-metrics": ["oauth-core"],
-  "transport-injection": ["oauth-core"],
-  mtls: ["oauth-core"],
-  testing: []
-}
+const files = typeScriptFiles("{packages,apps,tools}/**/*.ts").map((path) => ({
+  path,
+  imports: importsOf(path)
+}))
 
-const appArrows: Readonly<Record<string, ReadonlyArray<string>>> = {
-  gateway: published(),
-  "echo-server": [],
-  demo: [...published(), "gateway", "echo-server", "authorization-server"]
-}
-
-const toolArrows: Readonly<Record<string, ReadonlyArray<string>>> = {
-  "authorization-server": [],
-  architecture: []
-}
-
-function published(): ReadonlyArray<string> {
-  return Object.keys(packageArrows).filter((name) => name !== "testing")
-}
-
-const rooms = [
-  ...Object.entries(packageArrows).map(([name, arrows]) => ({ folder: `packages/${name}`, arrows })),
-  ...Object.entries(appArrows).map(([name, arrows]) => ({ folder: `apps/${name}`, arrows })),
-  ...Object.entries(toolArrows).map(([name, arrows]) => ({ folder: `tools/${name}`, arrows }))
-].filter(({ folder }) => existsSync(resolve(root, folder)))
-
-const specifiers = (file: string): ReadonlyArray<string> =>
-  [...readFileSync(resolve(root, file), "utf8").matchAll(/(?:from|import)\s*\(?\s*["']([^"']+)["']/g)].map(
-    ([, specifier = ""]) => specifier
-  )
-
-const sources = (folder: string): ReadonlyArray<string> => globSync(`${folder}/src/**/*.ts`, { cwd: root })
-
-const sibling = (specifier: string): string | undefined => /^@secure-mcp\/([^/]+)/.exec(specifier)?.[1]
+/** `file -> specifier` for each import in the files of a folder that is not as it should be. */
+const importsThat = (
+  folder: string,
+  isWrong: (specifier: string, file: string) => boolean
+): ReadonlyArray<string> =>
+  files
+    .filter(({ path }) => path.startsWith(folder))
+    .flatMap(({ imports, path }) =>
+      imports.filter((specifier) => isWrong(specifier, path)).map((specifier) => `${path} -> ${specifier}`)
+    )
 
 describe("the arrows of import", () => {
-  it("know every room there is", () => {
-    const folders = globSync("{packages,apps,tools}/*/package.json", { cwd: root }).map(dirname)
-    assert.deepStrictEqual(folders.sort(), rooms.map(({ folder }) => folder).sort())
+  it("know every project there is", () => {
+    assert.deepStrictEqual(projectFolders, projects.map(([folder]) => folder).sort())
   })
 
-  it.each(rooms)("$folder imports only the siblings it may", ({ arrows, folder }) => {
-    const against = sources(folder).flatMap((file) =>
-      specifiers(file)
-        .filter((specifier) => sibling(specifier) !== undefined && !arrows.includes(sibling(specifier) ?? ""))
-        .map((specifier) => `${file} -> ${specifier}`)
+  it.each(projects)("%s imports only the siblings it may", (folder, { imports }) => {
+    const isWrong = (specifier: string) => {
+      const sibling = siblingOf(specifier)
+      return sibling !== undefined && !imports.includes(sibling)
+    }
+    assert.deepStrictEqual(importsThat(`${folder}/src/`, isWrong), [])
+  })
+
+  it.each(projects)("the tests of %s import only the siblings they may", (folder, project) => {
+    const own = siblingOf(manifestOf(folder).name)
+    const allowed = new Set([...project.imports, ...(project.testImports ?? []), own])
+    const isWrong = (specifier: string) => {
+      const sibling = siblingOf(specifier)
+      return sibling !== undefined && !allowed.has(sibling)
+    }
+    assert.deepStrictEqual(importsThat(`${folder}/test/`, isWrong), [])
+  })
+
+  it.each(projects)("%s does not reach into another project by path", (folder) => {
+    const isWrong = (specifier: string, file: string) =>
+      specifier.startsWith(".") &&
+      relative(resolve(root, folder, "src"), resolve(root, dirname(file), specifier)).startsWith("..")
+    assert.deepStrictEqual(importsThat(`${folder}/src/`, isWrong), [])
+  })
+})
+
+const manifests = projectFolders.map(manifestOf)
+
+const versions = new Map(manifests.map(({ name, version }) => [name, version]))
+
+const unpublished = new Set(manifests.filter((manifest) => manifest.private === true).map(({ name }) => name))
+
+const isUndeclared = (specifier: string, declared: ReadonlyArray<string>): boolean => {
+  const name = packageOf(specifier)
+  return name !== undefined && !declared.includes(name)
+}
+
+describe("a package.json", () => {
+  it.each(projects)("of %s depends only on the siblings it may", (folder, { imports }) => {
+    const { dependencies, peerDependencies } = manifestOf(folder)
+    const wrong = Object.keys({ ...dependencies, ...peerDependencies })
+      .map(siblingOf)
+      .filter((sibling) => sibling !== undefined && !imports.includes(sibling))
+    assert.deepStrictEqual(wrong, [])
+  })
+
+  it.each(projects)("of %s takes for its tests only the siblings it may", (folder, { testImports = [] }) => {
+    const wrong = Object.keys(manifestOf(folder).devDependencies ?? {})
+      .map(siblingOf)
+      .filter((sibling) => sibling !== undefined && !testImports.includes(sibling))
+    assert.deepStrictEqual(wrong, [])
+  })
+
+  it.each(projects)("of %s names every package that its source imports", (folder) => {
+    const { dependencies, peerDependencies } = manifestOf(folder)
+    const declared = Object.keys({ ...dependencies, ...peerDependencies })
+    const isWrong = (specifier: string) => isUndeclared(specifier, declared)
+    assert.deepStrictEqual(importsThat(`${folder}/src/`, isWrong), [])
+  })
+
+  it.each(projects)("of %s names every package that its tests and its configuration import", (folder) => {
+    const { dependencies, devDependencies, name, peerDependencies } = manifestOf(folder)
+    const declared = [name, ...Object.keys({ ...dependencies, ...devDependencies, ...peerDependencies })]
+    const isWrong = (specifier: string) => isUndeclared(specifier, declared)
+    assert.deepStrictEqual(importsThat(`${folder}/`, isWrong), [])
+  })
+
+  it.each(projects)("of %s takes siblings in the version they have", (folder) => {
+    const { dependencies, devDependencies, peerDependencies } = manifestOf(folder)
+    const wrong = Object.entries({ ...dependencies, ...devDependencies, ...peerDependencies }).filter(
+      ([name, range]) => siblingOf(name) !== undefined && range !== `^${versions.get(name)}`
     )
-    assert.deepStrictEqual(against, [])
+    assert.deepStrictEqual(wrong, [])
   })
 
-  it.each(rooms)("$folder does not reach into another room by path", ({ folder }) => {
-    const against = sources(folder).flatMap((file) =>
-      specifiers(file)
-        .filter((specifier) => specifier.startsWith("."))
-        .filter((specifier) =>
-          relative(resolve(root, folder, "src"), resolve(root, dirname(file), specifier)).startsWith("..")
-        )
-        .map((specifier) => `${file} -> ${specifier}`)
-    )
-    assert.deepStrictEqual(against, [])
-  })
-
-  it.each(rooms)("$folder depends only on the siblings it may", ({ arrows, folder }) => {
-    const { dependencies = {}, peerDependencies = {} } = JSON.parse(
-      readFileSync(resolve(root, folder, "package.json"), "utf8")
-    ) as Partial<Record<"dependencies" | "peerDependencies", Readonly<Record<string, string>>>>
-    const against = Object.keys({ ...dependencies, ...peerDependencies })
-      .map(sibling)
-      .filter((name) => name !== undefined && !arrows.includes(name))
-    assert.deepStrictEqual(against, [])
-  })
-
-  it.each(rooms)("$folder declares every package its source imports", ({ folder }) => {
-    const manifest = JSON.parse(readFileSync(resolve(root, folder, "package.json"), "utf8")) as Partial<
-      Record<"dependencies" | "peerDependencies", Readonly<Record<string, string>>>
-    >
-    const declared = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })
-    const missing = sources(folder).flatMap((file) =>
-      specifiers(file)
-        .filter((specifier) => !specifier.startsWith(".") && !specifier.startsWith("node:"))
-        .map((specifier) =>
-          specifier
-            .split("/")
-            .slice(0, specifier.startsWith("@") ? 2 : 1)
-            .join("/")
-        )
-        .filter((name) => !declared.includes(name))
-        .map((name) => `${file} -> ${name}`)
-    )
-    assert.deepStrictEqual(missing, [])
-  })
+  it.each(projects.filter(([folder]) => manifestOf(folder).private !== true))(
+    "of %s, which is published, depends on nothing that is not",
+    (folder) => {
+      const { dependencies, peerDependencies } = manifestOf(folder)
+      const wrong = Object.keys({ ...dependencies, ...peerDependencies }).filter((name) =>
+        unpublished.has(name)
+      )
+      assert.deepStrictEqual(wrong, [])
+    }
+  )
 })

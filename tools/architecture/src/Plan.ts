@@ -1,0 +1,50 @@
+/**
+ * The plan: which project may import which, and inside a project which folder of `src` may import which. Every import
+ * counts, type imports included. `docs/architecture.md` shows the same to people.
+ */
+
+export interface ProjectPlan {
+  /** Sibling projects that `src` may import, by folder name. */
+  readonly imports: ReadonlyArray<string>
+  /** Sibling projects that only `test` may import. */
+  readonly testImports?: ReadonlyArray<string>
+  /**
+   * The folders of `src`, each with the folders that its files may import. Files directly in `src` may import all of
+   * them, and no folder imports one of those files unless it names `src` here.
+   */
+  readonly rooms?: Readonly<Record<string, ReadonlyArray<string>>>
+}
+
+const publishedPackages: Readonly<Record<string, ProjectPlan>> = {
+  "oauth-core": { imports: [], testImports: ["testing"] },
+  "oauth-flows": { imports: ["oauth-core"], testImports: ["testing", "authorization-server"] },
+  "token-cache": { imports: ["oauth-core"], testImports: ["testing"] },
+  "token-cache-redis": { imports: ["oauth-core", "token-cache"], testImports: ["testing"], rooms: {} },
+  "oauth-metrics": { imports: ["oauth-core"], rooms: {} },
+  "transport-injection": { imports: ["oauth-core"], rooms: {} },
+  mtls: { imports: ["oauth-core"], testImports: ["testing"], rooms: {} }
+}
+
+const everyPackage = Object.keys(publishedPackages)
+
+/** By the project's folder. */
+export const plan: Readonly<Record<string, ProjectPlan>> = {
+  ...Object.fromEntries(
+    Object.entries(publishedPackages).map(([name, project]) => [`packages/${name}`, project])
+  ),
+  "packages/testing": { imports: [] },
+  "apps/gateway": {
+    imports: everyPackage,
+    testImports: ["testing", "authorization-server", "echo-server"]
+  },
+  "apps/echo-server": { imports: [], testImports: ["testing"], rooms: {} },
+  "apps/demo": { imports: [...everyPackage, "gateway", "echo-server", "authorization-server"], rooms: {} },
+  "tools/authorization-server": { imports: [], testImports: ["testing"], rooms: {} },
+  "tools/architecture": { imports: [], rooms: {} }
+}
+
+/** The most files that a folder of `src` may hold. */
+export const filesInFolder = 15
+
+/** The most lines that a source file may have. */
+export const linesInFile = 350

@@ -1,0 +1,58 @@
+import { dirname, join, relative } from "node:path"
+import { filesInFolder, type ProjectPlan } from "./Plan.ts"
+
+/** A source file: its path from `src`, and what it imports. */
+export interface SourceFile {
+  readonly path: string
+  readonly imports: ReadonlyArray<string>
+}
+
+/** The name of the room of files directly in `src`. */
+const topRoom = "src"
+
+/** The folder that a file is in, by its path from `src`. */
+export const roomOf = (path: string): string => (dirname(path) === "." ? topRoom : dirname(path))
+
+/** Everything in which the files of one `src` differ from its plan, one line each. */
+export const roomProblems = (
+  files: ReadonlyArray<SourceFile>,
+  rooms: ProjectPlan["rooms"] = {}
+): ReadonlyArray<string> => {
+  const count = Map.groupBy(files, ({ path }) => roomOf(path))
+  const unknown = [...count.keys()].filter((room) => room !== topRoom && rooms[room] === undefined)
+  const vanished = Object.keys(rooms).filter((room) => room !== topRoom && !count.has(room))
+  const full = [...count].filter(([, { length }]) => length > filesInFolder)
+  return [
+    ...unknown.map((room) => `${room}/ is not in the plan`),
+    ...vanished.map((room) => `${room}/ is in the plan only`),
+    ...full.map(([room, { length }]) => `${room}/ has ${length} files`),
+    ...files.flatMap((file) =>
+      file.imports
+        .filter((specifier) => !isAllowed(file, specifier, rooms))
+        .map((to) => `${file.path} -> ${to}`)
+    ),
+    ...circles(rooms).map((circle) => `circle in the plan: ${circle}`)
+  ]
+}
+
+const isAllowed = (
+  file: SourceFile,
+  specifier: string,
+  rooms: NonNullable<ProjectPlan["rooms"]>
+): boolean => {
+  if (!specifier.startsWith(".")) return true
+  const from = roomOf(file.path)
+  const to = roomOf(relative("", join(dirname(file.path), specifier)))
+  if (from === to) return true
+  if (from === topRoom) return true
+  return rooms[from]?.includes(to) ?? false
+}
+
+/** Rooms from which a way of arrows leads back to them. */
+const circles = (rooms: NonNullable<ProjectPlan["rooms"]>): ReadonlyArray<string> => {
+  const reaches = (from: string, to: string, seen: ReadonlySet<string>): boolean =>
+    (rooms[from] ?? []).some(
+      (next) => next === to || (!seen.has(next) && reaches(next, to, new Set([...seen, next])))
+    )
+  return Object.keys(rooms).filter((room) => reaches(room, room, new Set()))
+}

@@ -1,0 +1,87 @@
+import { assert, describe, it } from "@effect/vitest"
+import { plan } from "../src/Plan.ts"
+import { roomProblems } from "../src/Rooms.ts"
+import { importsOf, typeScriptFiles } from "../src/Workspace.ts"
+
+const rooms = { http: ["login"], login: [] }
+
+const file = (path: string, ...imports: ReadonlyArray<string>) => ({ path, imports })
+
+const inBothRooms = [file("http/Route.ts"), file("login/Login.ts")]
+
+describe("the rooms of a project", () => {
+  it.each(Object.entries(plan).filter(([, { rooms }]) => rooms !== undefined))(
+    "%s has the folders and the imports of the plan",
+    (folder, project) => {
+      const files = typeScriptFiles(`${folder}/src/**/*.ts`).map((path) => ({
+        path: path.slice(`${folder}/src/`.length),
+        imports: importsOf(path)
+      }))
+      assert.deepStrictEqual(roomProblems(files, project.rooms), [])
+    }
+  )
+})
+
+describe("the check of rooms", () => {
+  it("accepts imports along an arrow, inside a room and from the files on top", () => {
+    const files = [
+      ...inBothRooms,
+      file("http/Server.ts", "./Route.ts", "../login/Login.ts", "effect/Effect"),
+      file("index.ts", "./http/Server.ts")
+    ]
+    assert.deepStrictEqual(roomProblems(files, rooms), [])
+  })
+
+  it("finds an import against an arrow", () => {
+    const files = [...inBothRooms, file("login/Prompt.ts", "../http/Route.ts")]
+    assert.deepStrictEqual(roomProblems(files, rooms), ["login/Prompt.ts -> ../http/Route.ts"])
+  })
+
+  it("finds an import of a file on top", () => {
+    const files = [...inBothRooms, file("Gateway.ts"), file("http/Server.ts", "../Gateway.ts")]
+    assert.deepStrictEqual(roomProblems(files, rooms), ["http/Server.ts -> ../Gateway.ts"])
+  })
+
+  it("finds a room that the plan does not know, and one that only the plan knows", () => {
+    assert.deepStrictEqual(roomProblems([file("http/Route.ts"), file("new/New.ts")], rooms), [
+      "new/ is not in the plan",
+      "login/ is in the plan only"
+    ])
+  })
+
+  it("finds a room with too many files", () => {
+    const files = Array.from({ length: 16 }, (_, index) => file(`http/File${index}.ts`))
+    assert.deepStrictEqual(roomProblems([...files, file("login/Login.ts")], rooms), ["http/ has 16 files"])
+  })
+
+  it("finds a circle in the plan itself", () => {
+    assert.deepStrictEqual(roomProblems(inBothRooms, { http: ["login"], login: ["http"] }), [
+      "circle in the plan: http",
+      "circle in the plan: login"
+    ])
+  })
+})
+
+describe("the imports of a file", () => {
+  it("are found in every form they can have, and not in texts or comments", () => {
+    const text = [
+      'import { a } from "./A.ts"',
+      'import type { B } from "./B.ts"',
+      'export * from "./C.ts"',
+      'export { d } from "./D.ts"',
+      'import "./E.ts"',
+      'const f = await import("./F.ts")',
+      'const g: import("./G.ts").G = f',
+      'const text = `import "./None.ts"` // import "./None.ts"'
+    ].join("\n")
+    assert.deepStrictEqual(importsOf("File.ts", text).toSorted(), [
+      "./A.ts",
+      "./B.ts",
+      "./C.ts",
+      "./D.ts",
+      "./E.ts",
+      "./F.ts",
+      "./G.ts"
+    ])
+  })
+})
