@@ -49,6 +49,12 @@ export interface DeviceAuthorization {
   readonly token: Effect.Effect<OAuthToken, OAuthError>
 }
 
+/**
+ * Whether the authorization server was told to revoke a token (RFC 7009). Without a revocation endpoint it cannot be
+ * told: the access token then stays valid there until it expires.
+ */
+export type RevocationOutcome = "Revoked" | "NoRevocationEndpoint"
+
 /** Port: routes a configuration to the flow for its grant type. */
 export class Grants extends Context.Service<
   Grants,
@@ -93,7 +99,10 @@ export class Grants extends Context.Service<
       request: GrantRequest,
       keep?: KeepGrant
     ) => Effect.Effect<DeviceAuthorization, OAuthError>
-    /** Tells the authorization server that a token is no longer needed (RFC 7009); does nothing if it has no place for that. */
-    readonly revoke: (request: GrantRequest, token: OAuthToken) => Effect.Effect<void, OAuthError>
+    /** Tells the authorization server to revoke a token (RFC 7009), if it has a revocation endpoint. */
+    readonly revoke: (
+      request: GrantRequest,
+      token: OAuthToken
+    ) => Effect.Effect<RevocationOutcome, OAuthError>
   }
 >()("@secure-mcp/oauth-core/Grants") {}

@@ -16,7 +16,8 @@ import {
   type AuthorizationResponse,
   type DeviceAuthorization,
   type GrantRequest,
-  type Redeemed
+  type Redeemed,
+  type RevocationOutcome
 } from "./Grants.ts"
 import { isPersonalGrant } from "./config/GrantType.ts"
 import type { OAuthConfig } from "./config/OAuthConfig.ts"
@@ -77,8 +78,11 @@ export class OAuthService extends Context.Service<
     readonly authorizeDevice: (request: AccessTokenRequest) => Effect.Effect<DeviceAuthorization, OAuthError>
     /** Forgets the token; the next call obtains a new one. */
     readonly invalidate: (request: AccessTokenRequest) => Effect.Effect<void, OAuthError>
-    /** Forgets the token and tells the authorization server (RFC 7009). It is forgotten even if that fails. */
-    readonly revoke: (request: AccessTokenRequest) => Effect.Effect<void, OAuthError>
+    /**
+     * Removes the token and tells the authorization server to revoke it (RFC 7009). It is removed even if the server
+     * cannot be told. Gives undefined if there was no token.
+     */
+    readonly revoke: (request: AccessTokenRequest) => Effect.Effect<RevocationOutcome | undefined, OAuthError>
   }
 >()("@secure-mcp/oauth-core/OAuthService") {
   static readonly layer: Layer.Layer<OAuthService, never, Grants | TokenCache | OAuthHttp> = Layer.effect(
@@ -106,10 +110,11 @@ const make = Effect.gen(function* () {
       ...(challenge === undefined ? {} : { challenge })
     }))
 
-  const keyOf = Effect.fnUntraced(function* (request: AccessTokenRequest) {
+  const keyOf = Effect.fnUntraced(function* (request: AccessTokenRequest, operation: string) {
+    const { serverName } = request
     const connection = yield* http
       .connection(request.config)
-      .pipe(Effect.catch((reason) => failWith(request, reason)))
+      .pipe(Effect.catch((reason) => OAuthError.fail({ operation, serverName, reason })))
     yield* noticeCertificate(request.serverName, connection)
     const fingerprint = yield* fingerprintOf(request, connection.certificateThumbprint)
     return {
@@ -120,18 +125,6 @@ const make = Effect.gen(function* () {
       fingerprint
     } satisfies TokenKey
   })
-
-  const failWith = (request: AccessTokenRequest, reason: OAuthError["reason"]) =>
-    Effect.flatMap(random.uuidV4(), (correlationId) =>
-      Effect.fail(
-        new OAuthError({
-          operation: "get an access token",
-          serverName: request.serverName,
-          correlationId,
-          reason
-        })
-      )
-    )
 
   const acquire =
     (request: AccessTokenRequest, challenge: Challenge | undefined): TokenCacheRequest["acquire"] =>
@@ -152,7 +145,7 @@ const make = Effect.gen(function* () {
     challenge: Challenge | undefined,
     renewal: Pick<TokenCacheRequest, "forceRefresh" | "refused" | "insufficient">
   ) =>
-    Effect.flatMap(keyOf(request), (key) =>
+    Effect.flatMap(keyOf(request, "get an access token"), (key) =>
       cache.get({
         key,
         expiryBuffer: Duration.seconds(request.config.tokenExpiryBuffer),
@@ -170,7 +163,7 @@ const make = Effect.gen(function* () {
       return yield* Effect.failCause(exit.cause)
     }
     const { request, token } = exit.value
-    yield* cache.put(yield* keyOf(request), token)
+    yield* cache.put(yield* keyOf(request, "store the granted token"), token)
     const { serverName, subject } = request
     yield* events.publish({ _tag: "TokenAcquired", serverName, duration, refresh: false })
     return { serverName, subject, token } satisfies CompletedAuthorization
@@ -219,15 +212,17 @@ const make = Effect.gen(function* () {
     }),
 
     invalidate: Effect.fn("OAuthService.invalidate")((request) =>
-      keyOf(request).pipe(Effect.flatMap(cache.invalidate), Effect.asVoid)
+      keyOf(request, "invalidate the access token").pipe(Effect.flatMap(cache.invalidate), Effect.asVoid)
     ),
 
     revoke: Effect.fn("OAuthService.revoke")(function* (request) {
-      const key = yield* keyOf(request)
+      const key = yield* keyOf(request, "revoke the access token")
       const token = yield* cache.invalidate(key)
-      if (token === undefined) return
-      yield* grants.revoke(yield* newGrantRequest(request, undefined), token)
-      yield* events.publish({ _tag: "TokenRevoked", serverName: request.serverName })
+      if (token === undefined) return undefined
+      const outcome = yield* grants.revoke(yield* newGrantRequest(request, undefined), token)
+      if (outcome === "Revoked")
+        yield* events.publish({ _tag: "TokenRevoked", serverName: request.serverName })
+      return outcome
     })
   })
 })

@@ -15,6 +15,7 @@ import {
   type OAuthErrorReason,
   type OAuthEvent,
   type Redeemed,
+  type RevocationOutcome,
   type TokenCacheEntry,
   type TokenKey
 } from "@secure-mcp/oauth-core"
@@ -37,7 +38,7 @@ export const refusing =
 
 interface Behaviour {
   readonly acquire?: (request: GrantRequest) => Effect.Effect<never, OAuthError>
-  readonly revoke?: (request: GrantRequest) => Effect.Effect<never, OAuthError>
+  readonly revoke?: (request: GrantRequest) => Effect.Effect<RevocationOutcome, OAuthError>
   readonly redeem?: Effect.Effect<Redeemed, OAuthError>
 }
 
@@ -79,7 +80,7 @@ export const makePorts = (behaviour: Behaviour = {}) => {
       }),
     revoke: (request, token) => {
       revoked.push({ request, token })
-      return behaviour.revoke?.(request) ?? Effect.void
+      return behaviour.revoke?.(request) ?? Effect.succeed("Revoked")
     }
   })
 

@@ -141,6 +141,24 @@ describe("OAuthService.getAccessToken", () => {
   })
 })
 
+describe("an error of OAuthService", () => {
+  it.effect("says which operation failed", () => {
+    const ports = makePorts()
+    ports.certificate.usable = false
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      const errors = yield* Effect.forEach(
+        [oauth.getAccessToken(request), oauth.invalidate(request), oauth.revoke(request)],
+        (operation) => Effect.flip(Effect.asVoid(operation))
+      )
+      assert.deepStrictEqual(
+        errors.map(({ operation }) => operation),
+        ["get an access token", "invalidate the access token", "revoke the access token"]
+      )
+    }).pipe(Effect.provide(ports.layer))
+  })
+})
+
 describe("OAuthService.refresh", () => {
   it.effect("replaces the token and hands the old one to the flow", () => {
     const ports = makePorts()
@@ -202,7 +220,7 @@ describe("OAuthService.revoke", () => {
     return Effect.gen(function* () {
       const oauth = yield* OAuthService
       yield* oauth.getAccessToken(request)
-      yield* oauth.revoke(request)
+      assert.strictEqual(yield* oauth.revoke(request), "Revoked")
       const [revoked] = ports.revoked
       assert.strictEqual(revoked && Redacted.value(revoked.token.accessToken), "token-1")
       assert.match(revoked?.request.correlationId ?? "", uuid)
@@ -224,10 +242,21 @@ describe("OAuthService.revoke", () => {
     }).pipe(Effect.provide(ports.layer))
   })
 
+  it.effect("says that the server has no revocation endpoint, and does not call the token revoked", () => {
+    const ports = makePorts({ revoke: () => Effect.succeed("NoRevocationEndpoint") })
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      yield* oauth.getAccessToken(request)
+      assert.strictEqual(yield* oauth.revoke(request), "NoRevocationEndpoint")
+      assert.lengthOf(ports.published, 0)
+      assert.strictEqual((yield* oauth.getAccessToken(request)).source, "acquired")
+    }).pipe(Effect.provide(ports.layer))
+  })
+
   it.effect("does nothing when there is no token", () => {
     const ports = makePorts()
     return Effect.gen(function* () {
-      yield* (yield* OAuthService).revoke(request)
+      assert.isUndefined(yield* (yield* OAuthService).revoke(request))
       assert.lengthOf(ports.revoked, 0)
       assert.lengthOf(ports.published, 0)
     }).pipe(Effect.provide(ports.layer))

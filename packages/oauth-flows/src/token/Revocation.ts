@@ -1,4 +1,10 @@
-import type { GrantRequest, OAuthErrorReason, OAuthToken, RequestRefused } from "@secure-mcp/oauth-core"
+import type {
+  GrantRequest,
+  OAuthErrorReason,
+  OAuthToken,
+  RequestRefused,
+  RevocationOutcome
+} from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import type { Client } from "../client/Client.ts"
@@ -10,22 +16,24 @@ import { retryTransient } from "../endpoint/Retry.ts"
 /**
  * Tells the authorization server that a token is no longer needed (RFC 7009): the refresh token first, because it
  * would bring new access tokens, then the access token, even if the first was not taken. Without a
- * revocation endpoint nothing happens.
+ * revocation endpoint nothing is sent.
  */
 export const revokeToken = Effect.fn("Revocation.revokeToken")(function* (
   request: GrantRequest,
   token: OAuthToken
-): Effect.fn.Return<void, OAuthErrorReason, EndpointClient | ResolvedClients> {
+): Effect.fn.Return<RevocationOutcome, OAuthErrorReason, EndpointClient | ResolvedClients> {
   const { accessToken, refreshToken } = token
   const { client, revocationEndpoint } = yield* (yield* ResolvedClients).resolve(request, { previous: token })
-  if (revocationEndpoint === undefined) return
+  if (revocationEndpoint === undefined) return "NoRevocationEndpoint"
   const at = { request, endpoint: revocationEndpoint, client }
   const revokeAccessToken = revoke(at, accessToken, "access_token")
-  if (refreshToken === undefined) return yield* revokeAccessToken
-  return yield* Effect.matchEffect(revoke(at, refreshToken, "refresh_token"), {
-    onSuccess: () => Effect.catchTag(revokeAccessToken, "RequestRefused", unlessUnsupported),
-    onFailure: (reason) => Effect.andThen(Effect.ignore(revokeAccessToken), Effect.fail(reason))
-  })
+  if (refreshToken === undefined) yield* revokeAccessToken
+  else
+    yield* Effect.matchEffect(revoke(at, refreshToken, "refresh_token"), {
+      onSuccess: () => Effect.catchTag(revokeAccessToken, "RequestRefused", unlessUnsupported),
+      onFailure: (reason) => Effect.andThen(Effect.ignore(revokeAccessToken), Effect.fail(reason))
+    })
+  return "Revoked"
 })
 
 /** RFC 7009 §2.2.1: with its grant gone, an access token that cannot be revoked is as good as it gets. */

@@ -34,7 +34,7 @@ describe("revocation (RFC 7009)", () => {
     Effect.gen(function* () {
       const { grants, request, server } = yield* makeServer
       yield* server.always("/revoke", Answer.text(""))
-      yield* grants.revoke(request(), token("the-refresh-token"))
+      assert.strictEqual(yield* grants.revoke(request(), token("the-refresh-token")), "Revoked")
       const requests = yield* server.requests
       assert.deepStrictEqual(
         requests.map(({ form }) => Object.fromEntries(form)),
@@ -71,10 +71,11 @@ describe("revocation (RFC 7009)", () => {
     })
   )
 
-  it.effect("without a revocation_url nothing happens", () =>
+  it.effect("without a revocation endpoint nothing is sent, and the caller is told", () =>
     Effect.gen(function* () {
       const { grants, request, server } = yield* makeServer
-      yield* grants.revoke(request({ revocation_url: undefined }), token("the-refresh-token"))
+      const outcome = yield* grants.revoke(request({ revocation_url: undefined }), token("the-refresh-token"))
+      assert.strictEqual(outcome, "NoRevocationEndpoint")
       assert.lengthOf(yield* server.requests, 0)
     })
   )
