@@ -185,5 +185,5 @@ const grants = Layer.succeed(Grants, {
   authorize: () => Effect.die("not used here"),
   redeem: () => Effect.die("not used here"),
   authorizeDevice: () => Effect.die("not used here"),
-  revoke: () => Effect.void
+  revoke: () => Effect.succeed("Revoked")
 })
