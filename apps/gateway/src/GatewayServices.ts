@@ -3,6 +3,7 @@ import { OAuthService } from "@secure-mcp/oauth-core"
 import { OAuthFlows } from "@secure-mcp/oauth-flows"
 import { OAuthMetrics } from "@secure-mcp/oauth-metrics"
 import { SingleFlightTokenCache } from "@secure-mcp/token-cache"
+import { TokenInjector } from "@secure-mcp/transport-injection"
 import * as Layer from "effect/Layer"
 import type { GatewayConfig } from "./config/GatewayConfig.ts"
 import { gatewayStore } from "./GatewayStore.ts"
@@ -13,7 +14,8 @@ import { LastErrors } from "./status/LastErrors.ts"
  * kept by token-cache, and counted. To swap one of them, copy this file and change its line.
  */
 export const gatewayServices = (config: GatewayConfig) =>
-  OAuthService.layer.pipe(
+  TokenInjector.layer.pipe(
+    Layer.provideMerge(OAuthService.layer),
     Layer.provide(OAuthFlows.layerOptions({ authTimeout: `${config.gateway.authTimeoutSeconds} seconds` })),
     Layer.provideMerge(SingleFlightTokenCache.layer),
     Layer.provideMerge(gatewayStore(config)),

@@ -1,9 +1,4 @@
-import {
-  OAuthService,
-  parseChallenge,
-  type AccessTokenRequest,
-  type OAuthError
-} from "@secure-mcp/oauth-core"
+import { parseChallenge, type AccessTokenRequest, type OAuthError } from "@secure-mcp/oauth-core"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
@@ -15,28 +10,41 @@ import * as Match from "effect/Match"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
-import { accepted, refused, refusesToken, withAccessToken, type AttemptOutcome } from "./TokenInjector.ts"
+import { accepted, refused, refusesToken, TokenInjector, type AttemptOutcome } from "./TokenInjector.ts"
 
 /**
  * Middleware for `HttpClient`: sends the access token as `Authorization: Bearer` (RFC 6750 §2.1).
  *
- * Only requests to the origin of `url` carry it; to every other origin they go out as they are. Redirects are not
- * followed, they are answered to the caller. A 401 is repeated once with a fresh token, a 403 that asks for more scope
- * up to three times, as `withAccessToken` says. A body that can be read only once (a stream) cannot be repeated: the
- * token is replaced for the next request, and the caller gets the answer.
+ * Only requests to the origin of `url` carry the token; requests to other origins are sent unchanged. Redirects are
+ * not followed: the caller gets them as the answer. After a refusal the request is repeated as `TokenInjector.use`
+ * says. A body that can be read only once (a stream) cannot be repeated: the token is replaced for the next request,
+ * and the caller gets the refusal as the answer.
  *
  * @param options.url the MCP server the token is for
+ * @example
+ * import type { AccessTokenRequest } from "@secure-mcp/oauth-core"
+ * import { injectBearer } from "@secure-mcp/transport-injection"
+ * import * as Effect from "effect/Effect"
+ * import * as HttpClient from "effect/http/HttpClient"
+ *
+ * const ping = (request: AccessTokenRequest, url: URL) =>
+ *   HttpClient.HttpClient.pipe(
+ *     Effect.map(injectBearer(request, { url })),
+ *     Effect.flatMap((client) => client.post(url))
+ *   )
  */
 export const injectBearer =
   (request: AccessTokenRequest, options: { readonly url: URL }) =>
   <E, R>(
     client: HttpClient.HttpClient.With<E, R>
-  ): HttpClient.HttpClient.With<E | OAuthError, R | OAuthService> =>
+  ): HttpClient.HttpClient.With<E | OAuthError, R | TokenInjector> =>
     HttpClient.transform(
       client,
-      (unchanged, outgoing): Effect.Effect<Response, E | OAuthError, R | OAuthService> =>
+      (unchanged, outgoing): Effect.Effect<Response, E | OAuthError, R | TokenInjector> =>
         isFor(options.url, outgoing)
-          ? withAccessToken(request, (token) => attempt(client, outgoing, request, token))
+          ? Effect.flatMap(TokenInjector, (injector) =>
+              injector.use(request, (token) => attempt(client, outgoing, { injector, request, token }))
+            )
           : unchanged
     )
 
@@ -45,9 +53,16 @@ type Response = HttpClientResponse.HttpClientResponse
 const attempt = Effect.fnUntraced(function* <E, R>(
   client: HttpClient.HttpClient.With<E, R>,
   outgoing: HttpClientRequest.HttpClientRequest,
-  request: AccessTokenRequest,
-  token: Redacted.Redacted
-): Effect.fn.Return<AttemptOutcome<Response>, E | OAuthError, R | OAuthService> {
+  {
+    injector,
+    request,
+    token
+  }: {
+    readonly injector: (typeof TokenInjector)["Service"]
+    readonly request: AccessTokenRequest
+    readonly token: Redacted.Redacted
+  }
+): Effect.fn.Return<AttemptOutcome<Response>, E | OAuthError, R> {
   const authorized = HttpClientRequest.bearerToken(outgoing, token)
   const response = yield* withoutRedirects(client.postprocess(Effect.succeed(authorized)))
   const { headers, status } = response
@@ -57,8 +72,7 @@ const attempt = Effect.fnUntraced(function* <E, R>(
     yield* discard(response)
     return refused(status, challenge)
   }
-  const service = yield* OAuthService
-  yield* service.refresh(request, { refused: token, challenge })
+  yield* Effect.onError(injector.replace(request, token, challenge), () => discard(response))
   return accepted(response)
 })
 
@@ -79,11 +93,11 @@ const isRepeatable = (body: HttpBody.HttpBody): boolean =>
     Empty: () => true,
     Uint8Array: () => true,
     FormData: () => true,
-    Raw: ({ body: content }) => isKeptInMemory(content),
+    Raw: ({ body: content }) => isInMemory(content),
     Stream: () => false
   })
 
-const isKeptInMemory = (content: unknown): boolean =>
+const isInMemory = (content: unknown): boolean =>
   typeof content === "string" ||
   content instanceof ArrayBuffer ||
   ArrayBuffer.isView(content) ||

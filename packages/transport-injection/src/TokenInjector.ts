@@ -5,75 +5,186 @@ import {
   StepUpExhausted,
   UpstreamUnauthorized,
   type AccessTokenRequest,
+  type CachedToken,
   type Challenge,
   type OAuthErrorReason
 } from "@secure-mcp/oauth-core"
-import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
+import type { ServerEntry } from "./ServerEntry.ts"
 
-/** The server took the token, whatever else it answered. */
+/** The MCP server accepted the token, whatever else it answered. */
 export interface Accepted<A> {
   readonly _tag: "Accepted"
+  /** What `TokenInjector.use` succeeds with. */
   readonly value: A
 }
 
-/** The server refused the token itself (RFC 6750 §3.1). The attempt left nothing open behind it. */
+/** The MCP server refused the token itself (RFC 6750 §3.1). The attempt left no response open. */
 export interface Refused {
   readonly _tag: "Refused"
-  /** The HTTP status it answered with. */
+  /** The HTTP status of the answer: 401 or 403. */
   readonly status: number
-  /** What it said in `WWW-Authenticate`. */
+  /** The `WWW-Authenticate: Bearer` of the answer, if it had one. */
   readonly challenge: Challenge | undefined
+  /** Whether the attempt can be made again; false if its body is gone. */
+  readonly repeatable: boolean
 }
 
-/** What became of one attempt with a token. */
+/** The result of one attempt with a token. */
 export type AttemptOutcome<A> = Accepted<A> | Refused
 
+/** The outcome of an attempt whose token was accepted. */
 export const accepted = <A>(value: A): AttemptOutcome<A> => ({ _tag: "Accepted", value })
 
-export const refused = (status: number, challenge?: Challenge): AttemptOutcome<never> => ({
-  _tag: "Refused",
-  status,
-  challenge
-})
+/**
+ * The outcome of an attempt whose token was refused.
+ *
+ * @param status the HTTP status of the answer
+ * @param challenge its `WWW-Authenticate: Bearer`, from `parseChallenge`
+ * @param options.repeatable false if the request cannot be sent again; default true
+ */
+export const refused = (
+  status: number,
+  challenge?: Challenge,
+  { repeatable = true }: { readonly repeatable?: boolean } = {}
+): AttemptOutcome<never> => ({ _tag: "Refused", status, challenge, repeatable })
 
-/** Whether an answer refuses the token: 401 does, and 403 if it asks for more scope. Any other 403 is the server's own. */
+/**
+ * Whether an answer refuses the token (RFC 6750 §3.1): 401 does, and 403 with `insufficient_scope`. Any other 403 is
+ * the server's own decision, which no other token changes.
+ */
 export const refusesToken = (status: number, challenge: Challenge | undefined): boolean =>
   status === 401 || (status === 403 && asksForMoreScope(challenge))
 
-/** How often more scope is asked for in one operation. */
-const maxStepUps = 3
+/** Whose tokens are used: everything in a token's key that the entry does not say. */
+export type TokenOwner = Pick<AccessTokenRequest, "projectId" | "configId" | "subject">
 
 /**
- * Makes an attempt with an access token. If the server refuses the token, the attempt is made again, so it must be
- * repeatable: once with a new token after a 401, because the old one may have been revoked, and up to three times
- * with more scope after a 403 with `insufficient_scope`.
+ * What to ask `OAuthService` for, so that every way to use an entry shares one token.
  *
- * Works for every way of sending a request: with `HttpClient`, with undici, with a socket.
- *
- * Fails with `OAuthError` when no token is to be had, with its reason `UpstreamUnauthorized` when the fresh token is
- * refused, too, and with `StepUpExhausted` when more scope was had three times and is still asked for.
+ * @returns undefined for an entry without `oauth.enabled`
  */
-export const withAccessToken = <A, E, R>(
-  request: AccessTokenRequest,
-  attempt: (token: Redacted.Redacted) => Effect.Effect<AttemptOutcome<A>, E, R>
-): Effect.Effect<A, E | OAuthError, R | OAuthService> =>
-  Effect.flatMap(OAuthService, (service) => {
-    const use = (token: Redacted.Redacted, so: Replacements): Effect.Effect<A, E | OAuthError, R> =>
-      Effect.flatMap(attempt(token), (outcome) =>
-        outcome._tag === "Accepted" ? Effect.succeed(outcome.value) : replace(token, outcome, so)
-      )
-    const replace = (token: Redacted.Redacted, { challenge, status }: Refused, so: Replacements) => {
-      const next = count(status, so)
-      return next === undefined
-        ? failWith(request, limitReached(status, challenge))
-        : Effect.flatMap(service.refresh(request, { refused: token, challenge }), ({ token: renewed }) =>
-            use(renewed.accessToken, next)
-          )
+export const accessTokenRequest = (
+  entry: ServerEntry,
+  owner: TokenOwner = {}
+): AccessTokenRequest | undefined => {
+  const { oauth, serverName } = entry
+  if (oauth === undefined) return undefined
+  const { configId, projectId, subject } = owner
+  return {
+    serverName,
+    config: oauth,
+    projectId,
+    configId,
+    subject,
+    ...(entry._tag === "Http" ? { resourceUrl: entry.url } : {})
+  }
+}
+
+/**
+ * Brings access tokens to MCP servers, whatever sends the requests: `HttpClient`, undici, or a child process.
+ *
+ * @example
+ * import { parseChallenge, type AccessTokenRequest } from "@secure-mcp/oauth-core"
+ * import { accepted, refused, refusesToken, TokenInjector } from "@secure-mcp/transport-injection"
+ * import * as Effect from "effect/Effect"
+ * import * as Redacted from "effect/Redacted"
+ *
+ * const statusOf = Effect.fn(function* (request: AccessTokenRequest, url: string) {
+ *   const injector = yield* TokenInjector
+ *   return yield* injector.use(request, (token) =>
+ *     Effect.promise(async () => {
+ *       const authorization = `Bearer ${Redacted.value(token)}`
+ *       const { body, headers, status } = await fetch(url, { headers: { authorization }, redirect: "manual" })
+ *       await body?.cancel()
+ *       const challenge = parseChallenge(headers.get("www-authenticate") ?? undefined)
+ *       return refusesToken(status, challenge) ? refused(status, challenge) : accepted(status)
+ *     })
+ *   )
+ * })
+ */
+export class TokenInjector extends Context.Service<
+  TokenInjector,
+  {
+    /**
+     * Makes an attempt with an access token. If the server refuses the token, the attempt is made again: once with a
+     * new token after a 401, because the old one may have been revoked, and up to three times with more scope after a
+     * 403 with `insufficient_scope`. After a refusal that is not `repeatable`, the token is replaced for the next
+     * request, and the attempt is not made again.
+     *
+     * Fails with the attempt's own error, and with an `OAuthError`: there is no token, or, with the reason
+     * `UpstreamUnauthorized`, the server refused the new token too, or refused one and the request cannot be repeated;
+     * with `StepUpExhausted`, the server asked for more scope a fourth time.
+     */
+    readonly use: <A, E, R>(
+      request: AccessTokenRequest,
+      attempt: (token: Redacted.Redacted) => Effect.Effect<AttemptOutcome<A>, E, R>
+    ) => Effect.Effect<A, E | OAuthError, R>
+    /**
+     * Replaces a token that the server refused, for the next request. For a caller that hands a refusal on; `use`
+     * does this by itself.
+     */
+    readonly replace: (
+      request: AccessTokenRequest,
+      token: Redacted.Redacted,
+      challenge: Challenge | undefined
+    ) => Effect.Effect<CachedToken, OAuthError>
+    /** A token for an entry, from the cache or newly obtained; undefined for an entry without `oauth.enabled`. */
+    readonly tokenFor: (
+      entry: ServerEntry,
+      owner?: TokenOwner
+    ) => Effect.Effect<CachedToken | undefined, OAuthError>
+  }
+>()("@secure-mcp/transport-injection/TokenInjector") {
+  /** Gets its tokens from `OAuthService`. */
+  static readonly layer: Layer.Layer<TokenInjector, never, OAuthService> = Layer.effect(
+    TokenInjector,
+    Effect.suspend(() => Effect.map(OAuthService, make))
+  )
+}
+
+type Service = (typeof OAuthService)["Service"]
+
+const make = (service: Service) =>
+  TokenInjector.of({
+    use: makeUse(service),
+
+    replace: (request, token, challenge) => service.refresh(request, { refused: token, challenge }),
+
+    tokenFor: (entry, owner) => {
+      const request = accessTokenRequest(entry, owner)
+      return request === undefined ? Effect.undefined : service.getAccessToken(request)
     }
-    return Effect.flatMap(service.getAccessToken(request), ({ token }) => use(token.accessToken, none))
   })
+
+const makeUse =
+  (service: Service) =>
+  <A, E, R>(
+    request: AccessTokenRequest,
+    attempt: (token: Redacted.Redacted) => Effect.Effect<AttemptOutcome<A>, E, R>
+  ): Effect.Effect<A, E | OAuthError, R> => {
+    const use = (token: Redacted.Redacted, before: Replacements): Effect.Effect<A, E | OAuthError, R> =>
+      Effect.flatMap(attempt(token), (outcome) =>
+        outcome._tag === "Accepted" ? Effect.succeed(outcome.value) : useAnother(token, outcome, before)
+      )
+    const useAnother = (token: Redacted.Redacted, refusal: Refused, before: Replacements) => {
+      const replacements = countRefusal(refusal, before)
+      if (replacements === undefined) return failWith(request, limitReached(refusal))
+      return Effect.flatMap(
+        service.refresh(request, { refused: token, challenge: refusal.challenge }),
+        ({ token: renewed }) =>
+          refusal.repeatable
+            ? use(renewed.accessToken, replacements)
+            : failWith(request, new UpstreamUnauthorized({ status: refusal.status, repeatable: false }))
+      )
+    }
+    return Effect.flatMap(service.getAccessToken(request), ({ token }) => use(token.accessToken, none)).pipe(
+      Effect.withSpan("TokenInjector.use")
+    )
+  }
 
 /** How often the token was replaced in this operation, and why. */
 interface Replacements {
@@ -83,12 +194,19 @@ interface Replacements {
 
 const none: Replacements = { refreshes: 0, stepUps: 0 }
 
-const count = (status: number, { refreshes, stepUps }: Replacements): Replacements | undefined => {
+/** How often more scope is asked for in one operation. */
+const maxStepUps = 3
+
+/** The replacements with one more for this refusal; undefined if the limit is reached. */
+const countRefusal = (
+  { status }: Refused,
+  { refreshes, stepUps }: Replacements
+): Replacements | undefined => {
   if (status === 403) return stepUps === maxStepUps ? undefined : { refreshes, stepUps: stepUps + 1 }
   return refreshes > 0 ? undefined : { refreshes: 1, stepUps }
 }
 
-const limitReached = (status: number, challenge: Challenge | undefined) =>
+const limitReached = ({ challenge, status }: Refused) =>
   status === 403
     ? new StepUpExhausted({
         attempts: maxStepUps,
@@ -96,12 +214,5 @@ const limitReached = (status: number, challenge: Challenge | undefined) =>
       })
     : new UpstreamUnauthorized({ status })
 
-const failWith = Effect.fnUntraced(function* (request: AccessTokenRequest, reason: OAuthErrorReason) {
-  const random = yield* SecureRandom.SecureRandom
-  return yield* new OAuthError({
-    operation: "use the access token",
-    serverName: request.serverName,
-    correlationId: yield* random.uuidV4(),
-    reason
-  })
-}, Effect.provide(SecureRandom.layerWebCrypto))
+const failWith = ({ serverName }: AccessTokenRequest, reason: OAuthErrorReason) =>
+  OAuthError.fail({ operation: "use the access token", serverName, reason })

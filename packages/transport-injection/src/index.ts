@@ -1,6 +1,6 @@
+export * from "./EntryInjection.ts"
 export * from "./HttpClientInjection.ts"
 export * from "./ServerConfig.ts"
 export * from "./ServerEntry.ts"
-export * from "./TokenInjection.ts"
 export * from "./TokenInjector.ts"
 export * from "./WireServerEntry.ts"

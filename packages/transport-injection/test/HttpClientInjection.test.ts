@@ -142,6 +142,28 @@ for (const [name, layer] of Object.entries(clients)) {
       }).pipe(Effect.provide(layer))
     )
 
+    it.effect("leaves no connection open when a refused token cannot be replaced", () =>
+      Effect.gen(function* () {
+        const server = yield* makeResourceServer((_, response) => {
+          response.writeHead(401).end(Buffer.alloc(200_000))
+        })
+        const client = yield* clientFor(server.url)
+        for (const body of [
+          HttpBody.text("repeatable"),
+          HttpBody.stream(Stream.make(new TextEncoder().encode("once")))
+        ]) {
+          for (let count = 0; count < 20; count++) {
+            const error = yield* client
+              .post(server.url, { body })
+              .pipe(Effect.flip, Effect.provide(scriptedOAuthService("stale").layer))
+            assert.isTrue(Predicate.isTagged(error, "OAuthError"))
+          }
+          yield* server.connectionsAtMost(1)
+        }
+        assert.lengthOf(server.seen, 40)
+      }).pipe(Effect.provide(layer))
+    )
+
     it.effect("gives another origin no token, and leaves what was there", () =>
       Effect.gen(function* () {
         const own = yield* makeResourceServer(takesOnly("first"))

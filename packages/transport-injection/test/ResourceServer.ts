@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as http from "node:http"
-import type { AddressInfo } from "node:net"
+import type { AddressInfo, Socket } from "node:net"
 
 export interface SeenRequest {
   readonly authorization: string | undefined
@@ -14,6 +14,8 @@ export interface ResourceServer {
   readonly seen: ReadonlyArray<SeenRequest>
   /** Done when the client hung up on an answer that was not complete. */
   readonly hungUp: Effect.Effect<void>
+  /** Done when no more than this many connections are open. */
+  readonly connectionsAtMost: (count: number) => Effect.Effect<void>
 }
 
 /** An HTTP server on a loopback port that answers as the test says. */
@@ -25,6 +27,7 @@ export const makeResourceServer = Effect.fnUntraced(function* (
   const hungUp = new Promise<void>((resolve) => {
     reportHangUp = resolve
   })
+  const sockets = new Set<Socket>()
   const server = http.createServer((incoming, response) => {
     response.once("close", () => {
       if (!response.writableFinished) reportHangUp()
@@ -38,6 +41,18 @@ export const makeResourceServer = Effect.fnUntraced(function* (
       answer(request, response)
     })
   })
+  server.on("connection", (socket) => {
+    sockets.add(socket)
+    socket.on("error", () => {}).once("close", () => sockets.delete(socket))
+  })
+  const connectionsAtMost = (count: number) =>
+    Effect.callback<void>((resume) => {
+      const look = () => {
+        if (sockets.size <= count) resume(Effect.void)
+      }
+      for (const socket of sockets) socket.on("close", look)
+      look()
+    })
   yield* Effect.acquireRelease(
     Effect.callback<void>((resume) => {
       server.listen(0, "127.0.0.1", () => resume(Effect.void))
@@ -49,7 +64,12 @@ export const makeResourceServer = Effect.fnUntraced(function* (
       })
   )
   const { port } = server.address() as AddressInfo
-  return { url: new URL(`http://127.0.0.1:${port}/mcp`), seen, hungUp: Effect.promise(() => hungUp) }
+  return {
+    url: new URL(`http://127.0.0.1:${port}/mcp`),
+    seen,
+    hungUp: Effect.promise(() => hungUp),
+    connectionsAtMost
+  }
 })
 
 /** Takes one token and refuses every other with 401. */

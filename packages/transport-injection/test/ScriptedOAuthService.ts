@@ -7,6 +7,7 @@ import {
   type AccessTokenRequest,
   type Challenge
 } from "@secure-mcp/oauth-core"
+import { TokenInjector } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -32,7 +33,7 @@ export const scriptedOAuthService = (...tokens: ReadonlyArray<string>) => {
       ? Effect.fail(endpointDown(serverName))
       : Effect.succeed({ token: makeToken(accessToken), source: "cache" as const })
   }
-  const layer = Layer.succeed(OAuthService, {
+  const service = Layer.succeed(OAuthService, {
     getAccessToken: (request) =>
       Effect.suspend(() => {
         calls.push({ call: "getAccessToken", request })
@@ -50,7 +51,7 @@ export const scriptedOAuthService = (...tokens: ReadonlyArray<string>) => {
     invalidate: () => Effect.die("not used here"),
     revoke: () => Effect.die("not used here")
   })
-  return { layer, calls }
+  return { layer: Layer.provideMerge(TokenInjector.layer, service), calls }
 }
 
 export const makeToken = (accessToken: string) =>

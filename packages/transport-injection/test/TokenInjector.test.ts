@@ -1,5 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { accepted, refused, refusesToken, withAccessToken } from "@secure-mcp/transport-injection"
+import {
+  accepted,
+  refused,
+  refusesToken,
+  TokenInjector,
+  type AttemptOutcome
+} from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
@@ -16,23 +22,26 @@ const attemptAt = (taken: string) => {
   return { attempt, tokens }
 }
 
-describe("withAccessToken", () => {
+const use = <A, E, R>(attempt: (token: Redacted.Redacted) => Effect.Effect<AttemptOutcome<A>, E, R>) =>
+  TokenInjector.use((injector) => injector.use(accessTokenRequest, attempt))
+
+describe("TokenInjector.use", () => {
   it.effect("makes one attempt when the token is taken", () =>
     Effect.gen(function* () {
       const service = scriptedOAuthService("first")
       const { attempt, tokens } = attemptAt("first")
-      const answer = yield* Effect.provide(withAccessToken(accessTokenRequest, attempt), service.layer)
+      const answer = yield* Effect.provide(use(attempt), service.layer)
       assert.strictEqual(answer, "answer to first")
       assert.deepStrictEqual(tokens, ["first"])
       assert.deepStrictEqual(service.calls, [{ call: "getAccessToken", request: accessTokenRequest }])
     })
   )
 
-  it.effect("names the refused token, and makes one more attempt with another", () =>
+  it.effect("names the refused token and makes one more attempt with a new one", () =>
     Effect.gen(function* () {
       const service = scriptedOAuthService("stale", "fresh")
       const { attempt, tokens } = attemptAt("fresh")
-      const answer = yield* Effect.provide(withAccessToken(accessTokenRequest, attempt), service.layer)
+      const answer = yield* Effect.provide(use(attempt), service.layer)
       assert.strictEqual(answer, "answer to fresh")
       assert.deepStrictEqual(tokens, ["stale", "fresh"])
       assert.deepStrictEqual(service.calls, [
@@ -42,14 +51,11 @@ describe("withAccessToken", () => {
     })
   )
 
-  it.effect("gives up when the fresh token is refused, too", () =>
+  it.effect("a second refusal of a fresh token is an error", () =>
     Effect.gen(function* () {
       const service = scriptedOAuthService("one", "two", "three")
       const { attempt, tokens } = attemptAt("three")
-      const error = yield* withAccessToken(accessTokenRequest, attempt).pipe(
-        Effect.flip,
-        Effect.provide(service.layer)
-      )
+      const error = yield* use(attempt).pipe(Effect.flip, Effect.provide(service.layer))
       assert.deepStrictEqual(tokens, ["one", "two"])
       assert.isTrue(Predicate.isTagged(error.reason, "UpstreamUnauthorized"))
       assert.strictEqual(error.serverName, "remote")
@@ -61,22 +67,16 @@ describe("withAccessToken", () => {
   it.effect("makes no attempt without a token", () =>
     Effect.gen(function* () {
       const { attempt, tokens } = attemptAt("none")
-      const error = yield* withAccessToken(accessTokenRequest, attempt).pipe(
-        Effect.flip,
-        Effect.provide(scriptedOAuthService().layer)
-      )
+      const error = yield* use(attempt).pipe(Effect.flip, Effect.provide(scriptedOAuthService().layer))
       assert.isTrue(Predicate.isTagged(error.reason, "ConnectionFailed"))
       assert.deepStrictEqual(tokens, [])
     })
   )
 
-  it.effect("makes no second attempt when no other token is to be had", () =>
+  it.effect("makes no second attempt without a new token", () =>
     Effect.gen(function* () {
       const { attempt, tokens } = attemptAt("none")
-      const error = yield* withAccessToken(accessTokenRequest, attempt).pipe(
-        Effect.flip,
-        Effect.provide(scriptedOAuthService("stale").layer)
-      )
+      const error = yield* use(attempt).pipe(Effect.flip, Effect.provide(scriptedOAuthService("stale").layer))
       assert.isTrue(Predicate.isTagged(error.reason, "ConnectionFailed"))
       assert.deepStrictEqual(tokens, ["stale"])
     })
@@ -87,7 +87,7 @@ describe("withAccessToken", () => {
   it.effect("asks for the scope that is missing, with what the server said", () =>
     Effect.gen(function* () {
       const service = scriptedOAuthService("narrow", "wide")
-      const answer = yield* withAccessToken(accessTokenRequest, (token) =>
+      const answer = yield* use((token) =>
         Effect.succeed(Redacted.value(token) === "wide" ? accepted("done") : refused(403, forbidden))
       ).pipe(Effect.provide(service.layer))
       assert.strictEqual(answer, "done")
@@ -104,7 +104,7 @@ describe("withAccessToken", () => {
     Effect.gen(function* () {
       const service = scriptedOAuthService("1", "2", "3", "4", "5")
       const tokens: Array<string> = []
-      const error = yield* withAccessToken(accessTokenRequest, (token) => {
+      const error = yield* use((token) => {
         tokens.push(Redacted.value(token))
         return Effect.succeed(refused(403, forbidden))
       }).pipe(Effect.flip, Effect.provide(service.layer))
@@ -117,17 +117,64 @@ describe("withAccessToken", () => {
     Effect.gen(function* () {
       const service = scriptedOAuthService("revoked", "narrow", "wide")
       const answers = [refused(401), refused(403, forbidden), accepted("done")]
-      const answer = yield* withAccessToken(accessTokenRequest, () =>
-        Effect.sync(() => answers.shift() ?? refused(500))
-      ).pipe(Effect.provide(service.layer))
+      const answer = yield* use(() => Effect.sync(() => answers.shift() ?? refused(500))).pipe(
+        Effect.provide(service.layer)
+      )
       assert.strictEqual(answer, "done")
       const [first, second] = [refused(403, forbidden), refused(401)]
       const endless = [refused(401), first, second]
-      const error = yield* withAccessToken(accessTokenRequest, () =>
-        Effect.sync(() => endless.shift() ?? refused(500))
-      ).pipe(Effect.flip, Effect.provide(scriptedOAuthService("1", "2", "3", "4").layer))
+      const error = yield* use(() => Effect.sync(() => endless.shift() ?? refused(500))).pipe(
+        Effect.flip,
+        Effect.provide(scriptedOAuthService("1", "2", "3", "4").layer)
+      )
       assert.isTrue(Predicate.isTagged(error.reason, "UpstreamUnauthorized"))
       assert.lengthOf(endless, 0)
+    })
+  )
+
+  it.effect(
+    "a refusal that cannot be repeated replaces the token once and is an error with the server's status",
+    () =>
+      Effect.gen(function* () {
+        for (const [status, challenge] of [
+          [401, undefined],
+          [403, forbidden]
+        ] as const) {
+          const service = scriptedOAuthService("stale", "fresh", "fresher")
+          const tokens: Array<string> = []
+          const error = yield* use((token) => {
+            tokens.push(Redacted.value(token))
+            return Effect.succeed(refused(status, challenge, { repeatable: false }))
+          }).pipe(Effect.flip, Effect.provide(service.layer))
+          assert.deepStrictEqual(tokens, ["stale"])
+          assert.deepStrictEqual(
+            service.calls.map(({ call }) => call),
+            ["getAccessToken", "refresh"]
+          )
+          assert.deepInclude(error.reason, { _tag: "UpstreamUnauthorized", status, repeatable: false })
+          assert.include(error.message, `refused the access token with HTTP ${status}`)
+          assert.notInclude(error.message, "fresh")
+          assert.isTrue(error.retryable)
+        }
+      })
+  )
+
+  it.effect("a refusal that cannot be repeated is the failure to get a new token, if that fails", () =>
+    Effect.gen(function* () {
+      const error = yield* use(() => Effect.succeed(refused(401, undefined, { repeatable: false }))).pipe(
+        Effect.flip,
+        Effect.provide(scriptedOAuthService("stale").layer)
+      )
+      assert.isTrue(Predicate.isTagged(error.reason, "ConnectionFailed"))
+    })
+  )
+
+  it.effect("stands in a trace around the attempt", () =>
+    Effect.gen(function* () {
+      const name = yield* use(() => Effect.map(Effect.currentSpan, ({ name }) => accepted(name))).pipe(
+        Effect.provide(scriptedOAuthService("first").layer)
+      )
+      assert.strictEqual(name, "TokenInjector.use")
     })
   )
 
@@ -141,10 +188,10 @@ describe("withAccessToken", () => {
     Effect.sync(() => assert.strictEqual(refusesToken(status, challenge), expected))
   )
 
-  it.effect("leaves the attempt's own failure alone: it says nothing of the token", () =>
+  it.effect("fails with the attempt's own failure, which says nothing of the token", () =>
     Effect.gen(function* () {
       const service = scriptedOAuthService("first", "second")
-      const failure = yield* withAccessToken(accessTokenRequest, () => Effect.fail("reset" as const)).pipe(
+      const failure = yield* use(() => Effect.fail("reset" as const)).pipe(
         Effect.flip,
         Effect.provide(service.layer)
       )

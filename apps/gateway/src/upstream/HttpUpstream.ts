@@ -1,14 +1,14 @@
 import type { IncomingHttpHeaders, ServerResponse } from "node:http"
 import { Writable } from "node:stream"
 import { ClientCertificates } from "@secure-mcp/mtls"
-import { OAuthService, parseChallenge } from "@secure-mcp/oauth-core"
+import { parseChallenge } from "@secure-mcp/oauth-core"
 import {
   accepted,
   type AttemptOutcome,
   type HttpServerEntry,
   refused,
   refusesToken,
-  withAccessToken
+  TokenInjector
 } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -24,7 +24,7 @@ export const makeHttpUpstream = Effect.fnUntraced(function* (
   tokenRequest: Upstream["tokenRequest"]
 ) {
   const certificates = yield* ClientCertificates
-  const oauth = yield* OAuthService
+  const injector = yield* TokenInjector
   const { origin, pathname, search } = new URL(entry.url)
   const ownHeaders = Object.fromEntries(
     Object.entries(entry.headers).map(([name, value]) => [name.toLowerCase(), Redacted.value(value)])
@@ -48,17 +48,12 @@ export const makeHttpUpstream = Effect.fnUntraced(function* (
 
   return {
     tokenRequest,
-    handle: Effect.fnUntraced(function* (exchange) {
+    handle: (exchange) => {
       const request = tokenRequest(exchange.caller)
-      if (request === undefined) return yield* Effect.asVoid(send(exchange, undefined))
-      let attempts = 0
-      return yield* withAccessToken(request, (token) => {
-        attempts += 1
-        return attempts > 1 && exchange.body.rest !== undefined
-          ? Effect.succeed(refused(401))
-          : send(exchange, token)
-      }).pipe(Effect.provideService(OAuthService, oauth))
-    })
+      return request === undefined
+        ? Effect.asVoid(send(exchange, undefined))
+        : injector.use(request, (token) => send(exchange, token))
+    }
   } satisfies Upstream
 })
 
@@ -89,7 +84,8 @@ const forward = ({ body, request, response }: Exchange, dispatcher: Dispatcher, 
         if (destination.withholdsRefusals && (statusCode === 401 || statusCode === 403)) {
           const challenge = parseChallenge(headers["www-authenticate"])
           if (refusesToken(statusCode, challenge)) {
-            resume(Effect.succeed(refused(statusCode, challenge)))
+            // What went beyond the kept part of the body is gone.
+            resume(Effect.succeed(refused(statusCode, challenge, { repeatable: body.rest === undefined })))
             return discard()
           }
         }

@@ -1,5 +1,5 @@
 import type { AccessTokenRequest } from "@secure-mcp/oauth-core"
-import type { ServerEntry } from "@secure-mcp/transport-injection"
+import { accessTokenRequest as tokenRequestFor, type ServerEntry } from "@secure-mcp/transport-injection"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -31,19 +31,9 @@ const makeUpstream = Effect.fnUntraced(function* (entry: ServerEntry, config: Ga
   return upstream
 })
 
-/** Whose token an entry of a configuration asks for; undefined for one that wants none. */
+/** What to ask for on behalf of a person or of the gateway itself; undefined for an entry that wants no token. */
 export const accessTokenRequest = (
   entry: ServerEntry,
   { configId, projectId }: Pick<GatewayConfig, "configId" | "projectId">,
   subject: string | undefined
-): AccessTokenRequest | undefined =>
-  entry.oauth === undefined
-    ? undefined
-    : {
-        serverName: entry.serverName,
-        config: entry.oauth,
-        projectId,
-        configId,
-        subject,
-        ...(entry._tag === "Http" ? { resourceUrl: entry.url } : {})
-      }
+): AccessTokenRequest | undefined => tokenRequestFor(entry, { configId, projectId, subject })

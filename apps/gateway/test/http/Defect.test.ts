@@ -6,6 +6,7 @@ import { OAuthService, TokenCache } from "@secure-mcp/oauth-core"
 import { OAuthMetrics } from "@secure-mcp/oauth-metrics"
 import { TokenStore } from "@secure-mcp/token-cache"
 import { assertNoCanary, canary } from "@secure-mcp/testing"
+import { TokenInjector } from "@secure-mcp/transport-injection"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -36,6 +37,7 @@ const startBroken = Effect.gen(function* () {
   )
   const services = yield* Layer.build(
     gatewayServer(config).pipe(
+      Layer.provide(TokenInjector.layer),
       Layer.provide([
         Layer.succeed(OAuthService, {
           getAccessToken: () => broken,

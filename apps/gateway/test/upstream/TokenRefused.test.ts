@@ -182,6 +182,26 @@ describe("a refused request that is too long to keep", () => {
     })
   )
 
+  it.effect("is told the server's own 403 after one more token request, and not of a fresh token", () =>
+    Effect.gen(function* () {
+      const { requests, tokenEndpoint, url } = yield* startBefore((request, response) => {
+        request.resume().on("end", () => {
+          response
+            .writeHead(403, { "www-authenticate": 'Bearer error="insufficient_scope", scope="mcp:write"' })
+            .end()
+        })
+      })
+      const answer = yield* send(url, long)
+      assert.strictEqual(answer.status, 502)
+      const { data, message } = failureIn(answer).error
+      assert.strictEqual(data.reason, "UpstreamUnauthorized")
+      assert.include(message, "refused the access token with HTTP 403, and the request cannot be repeated")
+      assert.notInclude(message, "fresh token")
+      assert.lengthOf(requests, 1)
+      assert.lengthOf(yield* tokenEndpoint.requests, 2)
+    })
+  )
+
   it.effect("gets its answer also when the server hangs up before it has read all of it", () =>
     Effect.gen(function* () {
       const { requests, url } = yield* startBefore((request, response) => {

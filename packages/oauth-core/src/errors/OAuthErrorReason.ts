@@ -189,13 +189,21 @@ export class CircuitOpen extends Schema.TaggedError<CircuitOpen>()("CircuitOpen"
   }
 }
 
-/** The protected resource refused a fresh token, too (RFC 6750 §3.1). */
+/**
+ * The MCP server refused the token (RFC 6750 §3.1): a new one too, or one whose request could not be sent again with
+ * a new one.
+ */
 export class UpstreamUnauthorized extends Schema.TaggedError<UpstreamUnauthorized>()("UpstreamUnauthorized", {
-  status: Schema.Int
+  /** The HTTP status of the refusal: 401 or 403. */
+  status: Schema.Int,
+  /** false: only one token was refused. It has been replaced, but the request could not be repeated. */
+  repeatable: Schema.optionalKey(Schema.Boolean)
 }) {
-  readonly retryable: boolean = false
+  readonly retryable: boolean = this.repeatable === false
   override get message(): string {
-    return `the MCP server refused a fresh token with HTTP ${this.status}. Check \`audience\`, \`resource\` and \`scope\``
+    return this.repeatable === false
+      ? `the MCP server refused the access token with HTTP ${this.status}, and the request cannot be repeated because its body was not kept. The token has been replaced: send the request again`
+      : `the MCP server refused a fresh token with HTTP ${this.status}. Check \`audience\`, \`resource\` and \`scope\``
   }
 }
 

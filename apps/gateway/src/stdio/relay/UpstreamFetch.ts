@@ -1,11 +1,11 @@
 import { ClientCertificates } from "@secure-mcp/mtls"
-import { type AccessTokenRequest, OAuthService, parseChallenge } from "@secure-mcp/oauth-core"
+import { type AccessTokenRequest, parseChallenge } from "@secure-mcp/oauth-core"
 import {
   accepted,
   type HttpServerEntry,
   refused,
   refusesToken,
-  withAccessToken
+  TokenInjector
 } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -17,7 +17,7 @@ export type UpstreamFetch = (url: string | URL, init?: Undici.RequestInit) => Pr
 
 /**
  * Makes the `fetch` that an MCP client transport uses to talk to the server of an entry: over the entry's
- * connections, with its headers and its token, repeated with another token as `withAccessToken` says. Redirects are not
+ * connections, with its headers and its token, repeated with another token as `TokenInjector.use` says. Redirects are not
  * followed. Rejects with an `OAuthError` when no token is to be had, with an `UpstreamFailure` when the server gives no
  * answer.
  */
@@ -27,7 +27,8 @@ export const makeUpstreamFetch = Effect.fnUntraced(function* (
 ) {
   const certificates = yield* ClientCertificates
   // With the loggers, which must not write where the messages go.
-  const services = yield* Effect.context<OAuthService>()
+  const services = yield* Effect.context<never>()
+  const injector = yield* TokenInjector
   const { origin } = new URL(entry.url)
 
   const send = (url: URL, init: Undici.RequestInit, token: Redacted.Redacted | undefined) => {
@@ -44,7 +45,7 @@ export const makeUpstreamFetch = Effect.fnUntraced(function* (
     const exchange =
       tokenRequest === undefined || url.origin !== origin
         ? send(url, init, undefined)
-        : withAccessToken(tokenRequest, (token) => Effect.map(send(url, init, token), outcome))
+        : injector.use(tokenRequest, (token) => Effect.flatMap(send(url, init, token), outcome))
     return Effect.runPromiseWith(services)(exchange, init.signal ? { signal: init.signal } : undefined)
   }
   return fetch
@@ -52,5 +53,11 @@ export const makeUpstreamFetch = Effect.fnUntraced(function* (
 
 const outcome = (response: Undici.Response) => {
   const challenge = parseChallenge(response.headers.get("www-authenticate") ?? undefined)
-  return refusesToken(response.status, challenge) ? refused(response.status, challenge) : accepted(response)
+  return refusesToken(response.status, challenge)
+    ? Effect.as(discard(response), refused(response.status, challenge))
+    : Effect.succeed(accepted(response))
 }
+
+/** Frees the connection: an answer that nobody reads keeps it busy. */
+const discard = ({ body }: Undici.Response): Effect.Effect<void> =>
+  body === null ? Effect.void : Effect.ignore(Effect.tryPromise(() => body.cancel()))

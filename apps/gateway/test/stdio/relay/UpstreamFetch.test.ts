@@ -8,10 +8,12 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import type { Socket } from "node:net"
 import { accessTokenRequest } from "../../../src/upstream/Servers.ts"
 import { makeUpstreamFetch } from "../../../src/stdio/relay/UpstreamFetch.ts"
 import { makeCertificates, untilReloaded } from "../../upstream/CertifiedServers.ts"
-import { oauthAt } from "../../http/RunningGateway.ts"
+import { serveRaw } from "../../http/RawHttp.ts"
+import { oauthAt, startTokenEndpoint } from "../../http/RunningGateway.ts"
 
 const makeFetch = Effect.fnUntraced(function* (url: string, oauth: object) {
   const config = yield* Effect.fromResult(
@@ -67,6 +69,33 @@ describe("the fetch of the stdio relay", () => {
       )
       assert.deepStrictEqual(shown, [first.thumbprintSha256, second.thumbprintSha256])
     }).pipe(Effect.provide(NodeServices.layer))
+  )
+
+  it.effect("leaves no connection open to a server that refuses every token", () =>
+    Effect.gen(function* () {
+      const tokenEndpoint = yield* startTokenEndpoint
+      const open = new Set<Socket>()
+      const upstream = yield* serveRaw((request, response) => {
+        request.resume()
+        response.writeHead(401).end(Buffer.alloc(200_000))
+      })
+      upstream.server.on("connection", (socket) => {
+        open.add(socket)
+        socket.on("error", () => {}).once("close", () => open.delete(socket))
+      })
+      const { fetch } = yield* makeFetch(upstream.url, tokenEndpoint.oauth)
+      for (let count = 0; count < 10; count++) {
+        const error = yield* Effect.flip(Effect.tryPromise({ try: fetch, catch: String }))
+        assert.include(error, "refused a fresh token")
+      }
+      yield* Effect.callback<void>((resume) => {
+        const look = () => {
+          if (open.size <= 1) resume(Effect.void)
+        }
+        for (const socket of open) socket.on("close", look)
+        look()
+      })
+    })
   )
 
   it.effect("rejects with the cause when there is no connection", () =>

@@ -135,7 +135,7 @@ describe("injectAccessToken", () => {
     })
   )
 
-  it.effect("fails when no token is to be had", () =>
+  it.effect("fails without a token, and the entry stays as it is", () =>
     Effect.gen(function* () {
       const error = yield* injectAccessToken(stdioEntry).pipe(
         Effect.flip,
@@ -159,7 +159,7 @@ describe("injectAccessToken", () => {
     })
   )
 
-  it.effect("asks for nothing when no token is wanted", () =>
+  it.effect("asks for nothing without oauth.enabled", () =>
     Effect.gen(function* () {
       const service = scriptedOAuthService()
       const entry = { ...httpEntry, oauth: { ...wireOAuth, enabled: false } }

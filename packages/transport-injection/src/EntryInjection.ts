@@ -1,13 +1,8 @@
-import {
-  OAuthService,
-  type AccessTokenRequest,
-  type ConfigError,
-  type OAuthConfig,
-  type OAuthError
-} from "@secure-mcp/oauth-core"
+import type { ConfigError, OAuthConfig, OAuthError } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { decodeServerEntry } from "./ServerEntry.ts"
+import { TokenInjector, type TokenOwner } from "./TokenInjector.ts"
 import type { WireServerEntry } from "./WireServerEntry.ts"
 
 /**
@@ -47,19 +42,19 @@ export const tokenVariables = (
 /**
  * Gets the token of an entry and injects it, as `injectToken` does.
  *
- * Fails with `OAuthError` when no token is to be had and with `ConfigError` when the entry is not valid; then there
- * is no entry to connect to. An entry without `oauth.enabled` needs no token and is given back as it is, unchecked.
+ * Fails with `OAuthError` if there is no token and with `ConfigError` if the entry is not valid; then there is no
+ * entry to connect to. An entry without `oauth.enabled` needs no token and is given back as it is, unchecked.
+ *
+ * @param owner whose token; default: the client's own, of the project and configuration "default"
  */
 export const injectAccessToken = Effect.fnUntraced(function* (
   entry: WireServerEntry,
-  owner: Pick<AccessTokenRequest, "projectId" | "configId" | "subject"> = {}
-): Effect.fn.Return<WireServerEntry, OAuthError | ConfigError, OAuthService> {
+  owner: TokenOwner = {}
+): Effect.fn.Return<WireServerEntry, OAuthError | ConfigError, TokenInjector> {
   if (entry.oauth?.enabled !== true) return entry
-  const { oauth, serverName } = yield* Effect.fromResult(decodeServerEntry(entry))
-  if (oauth === undefined) return entry
-  const service = yield* OAuthService
-  const { token } = yield* service.getAccessToken({ ...owner, serverName, config: oauth })
-  return injectToken(entry, token.accessToken)
+  const injector = yield* TokenInjector
+  const cached = yield* injector.tokenFor(yield* Effect.fromResult(decodeServerEntry(entry)), owner)
+  return cached === undefined ? entry : injectToken(entry, cached.token.accessToken)
 })
 
 /** Header names ignore case: a second spelling would send two of them. */
