@@ -1,5 +1,5 @@
 import { Grants, OAuthError } from "@secure-mcp/oauth-core"
-import type { GrantRequest, GrantType, OAuthErrorReason, OAuthHttp } from "@secure-mcp/oauth-core"
+import type { GrantRequest, GrantType, KeepGrant, OAuthErrorReason, OAuthHttp } from "@secure-mcp/oauth-core"
 import * as Context from "effect/Context"
 import * as Digest from "effect/crypto/Digest"
 import * as SecureRandom from "effect/crypto/SecureRandom"
@@ -11,87 +11,88 @@ import { authorize, type LoginServices, redeem } from "./grants/AuthorizationCod
 import { checkAuthorizationResponse } from "./grants/AuthorizationResponse.ts"
 import { Circuit } from "./endpoint/Circuit.ts"
 import { clientCredentials } from "./grants/ClientCredentials.ts"
-import { ClientResolution } from "./resolution/ClientResolution.ts"
+import { GrantTargets } from "./resolution/GrantTarget.ts"
 import { authorizeDevice } from "./grants/DeviceAuthorization.ts"
 import { EndpointClient } from "./endpoint/EndpointClient.ts"
 import type { Flow } from "./grants/Flow.ts"
 import { jwtBearer } from "./grants/JwtBearer.ts"
 import { PendingAuthorizations } from "./grants/PendingAuthorizations.ts"
-import { personalGrant } from "./grants/PersonalGrant.ts"
-import { ResolvedClients } from "./resolution/ResolvedClient.ts"
+import { refreshOnly } from "./grants/RefreshOnly.ts"
+import { RefusedRefreshTokens } from "./token/RefreshToken.ts"
 import { revokeToken } from "./token/Revocation.ts"
 import { StepUps } from "./grants/StepUp.ts"
 import { tokenExchange } from "./grants/TokenExchange.ts"
 
 export interface OAuthFlowsOptions {
-  /** Bounds each attempt, from connecting to the last byte of the answer (`auth_timeout_seconds`). Default 10 s. */
+  /** Limits each attempt, from connecting to the last byte of the answer (`auth_timeout_seconds`). Default 10 s. */
   readonly authTimeout?: Duration.Input | undefined
 }
+
+const keepNothing: KeepGrant = () => Effect.void
 
 /** The flow of each grant. */
 const flows: Record<GrantType, Flow> = {
   client_credentials: clientCredentials,
-  authorization_code: personalGrant,
-  device_code: personalGrant,
+  authorization_code: refreshOnly,
+  device_code: refreshOnly,
   jwt_bearer: jwtBearer,
   token_exchange: tokenExchange
 }
 
 const make = Effect.gen(function* () {
-  const random = yield* SecureRandom.SecureRandom
   const services = Context.pick(
     EndpointClient,
     Circuit,
-    ResolvedClients,
+    GrantTargets,
+    RefusedRefreshTokens,
     StepUps,
     PendingAuthorizations,
     SecureRandom.SecureRandom,
     Digest.Digest
   )(yield* Effect.context<LoginServices>())
 
-  /** Runs a piece of work of a request, and says in its error and its logs which. */
-  const work =
+  /** Runs one operation of a request, and names both in its error and its logs. */
+  const runAs =
     (operation: string, request: GrantRequest) =>
     <A>(self: Effect.Effect<A, OAuthErrorReason, LoginServices>): Effect.Effect<A, OAuthError> =>
       self.pipe(Effect.provide(services), reportAs(operation, request), annotateLogs(request))
 
+  /** A response that belongs to no request of ours has no server name and no correlation id. */
   const reportForged = (reason: OAuthErrorReason) =>
-    Effect.flatMap(random.uuidV4(), (correlationId) =>
-      Effect.fail(new OAuthError({ operation: "log in", serverName: "*", correlationId, reason }))
-    )
+    OAuthError.fail({ operation: "log in", serverName: "*", reason })
 
   return Grants.of({
-    acquire: Effect.fn("Grants.acquire")((request, previous) =>
-      flows[request.config.grantType](request, previous).pipe(work("get an access token", request))
+    acquire: Effect.fn("Grants.acquire")((request, previous, keep = keepNothing) =>
+      flows[request.config.grantType](request, previous, keep).pipe(runAs("get an access token", request))
     ),
 
     authorize: Effect.fn("Grants.authorize")((request, redirectUri) =>
-      authorize(request, redirectUri).pipe(work("log in", request))
+      authorize(request, redirectUri).pipe(runAs("log in", request))
     ),
 
-    redeem: Effect.fn("Grants.redeem")(function* (response) {
+    redeem: Effect.fn("Grants.redeem")(function* (response, keep = keepNothing) {
       const genuine = yield* checkAuthorizationResponse(response).pipe(
         Effect.provide(services),
         Effect.catch(reportForged)
       )
       const { request } = genuine.pending
-      return { request, token: yield* redeem(genuine).pipe(work("log in", request)) }
+      return { request, token: yield* redeem(genuine, keep).pipe(runAs("log in", request)) }
     }),
 
-    authorizeDevice: Effect.fn("Grants.authorizeDevice")(function* (request) {
-      const login = yield* authorizeDevice(request).pipe(work("log in", request))
-      return { ...login, token: login.token.pipe(work("log in", request)) }
+    authorizeDevice: Effect.fn("Grants.authorizeDevice")(function* (request, keep = keepNothing) {
+      const login = yield* authorizeDevice(request, keep).pipe(runAs("log in", request))
+      return { ...login, token: login.token.pipe(runAs("log in", request)) }
     }),
 
     revoke: Effect.fn("Grants.revoke")((request, token) =>
-      revokeToken(request, token).pipe(work("revoke the access token", request))
+      revokeToken(request, token).pipe(runAs("revoke the access token", request))
     )
   })
 })
 
 const reportAs = (operation: string, { correlationId, serverName }: GrantRequest) =>
-  Effect.mapError(
-    (reason: OAuthErrorReason) => new OAuthError({ operation, serverName, correlationId, reason })
+  Effect.catch((reason: OAuthErrorReason) =>
+    OAuthError.fail({ operation, serverName, correlationId, reason })
   )
 
 const annotateLogs = ({ correlationId, serverName }: GrantRequest) =>
@@ -101,7 +102,12 @@ const layerOptions = ({
   authTimeout = "10 seconds"
 }: OAuthFlowsOptions): Layer.Layer<Grants, never, OAuthHttp> =>
   Layer.effect(Grants, make).pipe(
-    Layer.provide([ClientResolution.layer, PendingAuthorizations.layer, StepUps.layer]),
+    Layer.provide([
+      GrantTargets.layer,
+      PendingAuthorizations.layer,
+      RefusedRefreshTokens.layer,
+      StepUps.layer
+    ]),
     Layer.provide([Digest.layerWebCrypto, SecureRandom.layerWebCrypto]),
     Layer.provide([EndpointClient.layer(authTimeout), Circuit.layer]),
     Layer.provide(AddressGuard.layer)

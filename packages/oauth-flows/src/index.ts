@@ -1,2 +1,2 @@
 export * from "./OAuthFlows.ts"
-export * from "./grants/SecretFiles.ts"
+export * from "./grants/SecretFile.ts"

@@ -4,7 +4,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/testing/TestClock"
-import { tokenLife } from "../src/token/TokenLife.ts"
+import { expiryOf } from "../src/token/ExpiresIn.ts"
 import { makeGrants, reasonOf, requestFor, settle } from "./TestGrants.ts"
 
 const opaque = "https://opaque.example.com/mcp"
@@ -61,7 +61,7 @@ describe("with a certified authorization server", () => {
       const grants = yield* makeGrants()
       yield* TestClock.setTime(yield* TestClock.withLive(Clock.currentTimeMillis))
       const token = yield* grants.acquire(requestTo(server, { resource: jwt, scope: "mcp:read" }), undefined)
-      const { expiresAt } = tokenLife({
+      const { expiresAt } = expiryOf({
         config: { grantType: "client_credentials" },
         issuedAt: token.issuedAt,
         accessToken: Redacted.value(token.accessToken),

@@ -13,9 +13,8 @@ import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { AddressGuard, AddressLookup } from "../src/endpoint/AddressGuard.ts"
-import { ClientResolution } from "../src/resolution/ClientResolution.ts"
+import { GrantTargets } from "../src/resolution/GrantTarget.ts"
 import { EndpointClient } from "../src/endpoint/EndpointClient.ts"
-import { ResolvedClients } from "../src/resolution/ResolvedClient.ts"
 import { requestFor } from "./TestGrants.ts"
 
 type Fields = Readonly<Record<string, unknown>>
@@ -35,7 +34,7 @@ export const makeResolution = (
   lookup = addresses()
 ) =>
   Layer.build(
-    ClientResolution.layer.pipe(
+    GrantTargets.layer.pipe(
       Layer.provideMerge(EndpointClient.layer("10 seconds")),
       Layer.provide(AddressGuard.layer),
       Layer.provide(Layer.effect(OAuthHttp, certificateIgnored)),
@@ -43,8 +42,8 @@ export const makeResolution = (
     )
   )
 
-export const makeResolvedClients = (...parts: Parameters<typeof makeResolution>) =>
-  Effect.map(makeResolution(...parts), Context.get(ResolvedClients))
+export const makeGrantTargets = (...parts: Parameters<typeof makeResolution>) =>
+  Effect.map(makeResolution(...parts), Context.get(GrantTargets))
 
 /** Resolution on a web of documents by URL, for hosts that a test cannot be; a URL that is missing answers 404. */
 export const makeResolutionOn = Effect.fnUntraced(function* (
@@ -60,8 +59,8 @@ export const makeResolutionOn = Effect.fnUntraced(function* (
       return HttpClientResponse.fromWeb(request, answer)
     })
   )
-  const resolved = yield* makeResolvedClients(Layer.succeed(HttpClient.HttpClient, client), lookup)
-  return { asked, resolved }
+  const targets = yield* makeGrantTargets(Layer.succeed(HttpClient.HttpClient, client), lookup)
+  return { asked, targets }
 })
 
 /** An entry with the URL of its server and the least configuration. */

@@ -1,12 +1,11 @@
 import { Misconfigured } from "@secure-mcp/oauth-core"
-import type { OAuthConfig } from "@secure-mcp/oauth-core"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { SignJWT } from "jose"
 import { randomUUID } from "node:crypto"
 import type { Client } from "./Client.ts"
-import { privateKey } from "./PrivateKey.ts"
+import type { PrivateKey } from "./PrivateKey.ts"
 
 /** Seconds: long enough for a slow request, too short to be worth stealing. */
 const lifetime = 60
@@ -17,9 +16,8 @@ const lifetime = 60
  */
 export const clientAssertion = Effect.fn("ClientAssertion.clientAssertion")(function* (
   { audience, clientId }: Client,
-  config: OAuthConfig
+  { algorithm, key, keyId }: PrivateKey
 ) {
-  const { algorithm, key, keyId } = yield* privateKey(config)
   const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
   const assertion = yield* Effect.tryPromise({
     try: () =>

@@ -1,11 +1,17 @@
 import { Misconfigured } from "@secure-mcp/oauth-core"
-import type { OAuthConfig } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
+import * as UrlParams from "effect/http/UrlParams"
 import * as Redacted from "effect/Redacted"
 import type { Client } from "./Client.ts"
 import { clientAssertion } from "./ClientAssertion.ts"
-import { formEncode, type FormParameters } from "./Form.ts"
+import type { PrivateKey } from "./PrivateKey.ts"
+
+/** The parameters of a form, secrets redacted; those that are `undefined` are left out. */
+export type FormParameters = Readonly<Record<string, string | Redacted.Redacted | undefined>>
+
+/** One value as it stands in `application/x-www-form-urlencoded` (RFC 6749 appendix B). */
+export const formEncode = (value: string): string => UrlParams.toString([["", value]]).slice(1)
 
 /** What a request to an endpoint carries so that the authorization server knows the client. */
 export interface ClientAuthentication {
@@ -17,11 +23,11 @@ export interface ClientAuthentication {
  * Authenticates a client by its method: one of them, never two (RFC 6749 §2.3). A client that the TLS connection
  * authenticates (RFC 8705 §2) and a public one (RFC 6749 §3.2.1) only say who they are.
  *
- * @param config holds the key of `private_key_jwt`
+ * @param privateKey is read for `private_key_jwt` only
  */
 export const authenticateClient = (
   client: Client,
-  config: OAuthConfig
+  privateKey: Effect.Effect<PrivateKey, Misconfigured>
 ): Effect.Effect<ClientAuthentication, Misconfigured> => {
   const { authenticationMethod, clientId, clientSecret } = client
   switch (authenticationMethod) {
@@ -30,7 +36,10 @@ export const authenticateClient = (
     case "client_secret_post":
       return Effect.map(required(clientSecret), (secret) => post(clientId, secret))
     case "private_key_jwt":
-      return Effect.map(clientAssertion(client, config), (assertion) => signed(clientId, assertion))
+      return privateKey.pipe(
+        Effect.flatMap((key) => clientAssertion(client, key)),
+        Effect.map((assertion) => signed(clientId, assertion))
+      )
     case "none":
     case "tls_client_auth":
     case "self_signed_tls_client_auth":

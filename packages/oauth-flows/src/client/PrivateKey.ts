@@ -14,13 +14,22 @@ export interface PrivateKey {
   readonly keyId: string | undefined
 }
 
-/** The configured key. The text is parsed once for each configuration, not for each request. */
-export const privateKey = (config: OAuthConfig): Effect.Effect<PrivateKey, Misconfigured> => {
-  const kept = parsed.get(config)
-  if (kept !== undefined) return Effect.fromResult(kept)
-  const result = Result.mapError(parse(config), (problem) => new Misconfigured({ problem }))
-  parsed.set(config, result)
-  return Effect.fromResult(result)
+/** Reads the configured key. */
+export const readPrivateKey = (config: OAuthConfig): Effect.Effect<PrivateKey, Misconfigured> =>
+  Effect.fromResult(Result.mapError(parse(config), (problem) => new Misconfigured({ problem })))
+
+/** Reads the configured key, and parses it once for each configuration instead of for each request. */
+export const makePrivateKeyReader = (): ((
+  config: OAuthConfig
+) => Effect.Effect<PrivateKey, Misconfigured>) => {
+  const parsed = new WeakMap<OAuthConfig, Effect.Effect<PrivateKey, Misconfigured>>()
+  return (config) => {
+    const known = parsed.get(config)
+    if (known !== undefined) return known
+    const key = readPrivateKey(config)
+    parsed.set(config, key)
+    return key
+  }
 }
 
 /** Its public half as a JWK set (RFC 7517 §5), for a server we register at. */
@@ -34,8 +43,6 @@ export const publicKeySet = ({ algorithm, key, keyId }: PrivateKey) => ({
     }
   ]
 })
-
-const parsed = new WeakMap<OAuthConfig, Result.Result<PrivateKey, Misconfigured>>()
 
 const parse = (config: OAuthConfig): Result.Result<PrivateKey, string> => {
   if (config.privateKey === undefined) return Result.fail("`private_key` is not configured")

@@ -11,12 +11,12 @@ import { type AuthorizationServerMetadata, findAuthorizationServer } from "./Aut
 import { EndpointClient } from "../endpoint/EndpointClient.ts"
 import { findProtectedResource, type ProtectedResourceMetadata } from "./ProtectedResourceMetadata.ts"
 
-/** How long a document is good: a server that moves is followed soon, and a login reads it once. */
+/** Short enough to follow a server that moves, and long enough that a login reads each document once. */
 const timeToLive = Duration.minutes(5)
-/** Documents of each kind; the one that was not used for longest leaves first. */
+/** Documents of each kind. The least recently used one is evicted first. */
 const capacity = 1000
 
-/** From an MCP server to its authorization server. What was found is kept for five minutes; failures are not kept. */
+/** Finds the metadata of an MCP server and of its authorization server. Caches it for five minutes; failures are not cached. */
 export class Discovery extends Context.Service<
   Discovery,
   {
@@ -43,21 +43,22 @@ const make = Effect.gen(function* () {
   const authorizationServers = yield* cacheOf(findAuthorizationServer)
   return Discovery.of({
     protectedResource: (resourceUrl, request) =>
-      Cache.get(protectedResources, new Question(resourceUrl, request)),
-    authorizationServer: (issuer, request) => Cache.get(authorizationServers, new Question(issuer, request))
+      Cache.get(protectedResources, new DiscoveryKey(resourceUrl, request)),
+    authorizationServer: (issuer, request) =>
+      Cache.get(authorizationServers, new DiscoveryKey(issuer, request))
   })
 })
 
 const cacheOf = <A>(
   find: (url: string, request: GrantRequest) => Effect.Effect<A, OAuthErrorReason, EndpointClient>
 ) =>
-  Cache.makeWith(({ request, url }: Question) => find(url, request), {
+  Cache.makeWith(({ request, url }: DiscoveryKey) => find(url, request), {
     capacity,
     timeToLive: (exit) => (Exit.isSuccess(exit) ? timeToLive : Duration.zero)
   })
 
-/** Two requests may share an answer only if they would have asked the same, over the same connection, by the same rules. */
-class Question implements Equal.Equal {
+/** Equal for requests that ask for the same document over the same connection and by the same rules. */
+class DiscoveryKey implements Equal.Equal {
   readonly url: string
   readonly request: GrantRequest
   readonly #identity: string
@@ -76,7 +77,7 @@ class Question implements Equal.Equal {
   }
 
   [Equal.symbol](that: Equal.Equal): boolean {
-    return that instanceof Question && that.#identity === this.#identity
+    return that instanceof DiscoveryKey && that.#identity === this.#identity
   }
 
   [Hash.symbol](): number {

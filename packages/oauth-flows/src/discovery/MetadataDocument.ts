@@ -7,11 +7,9 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
-import { withoutQuery } from "../endpoint/DisplayUrl.ts"
-import { metadataDocument } from "../endpoint/Endpoint.ts"
+import { metadataDocument, withoutQuery } from "../endpoint/Endpoint.ts"
 import { EndpointClient } from "../endpoint/EndpointClient.ts"
-import { readBody } from "../endpoint/ResponseBody.ts"
-import { parseFields, type ResponseFields } from "../endpoint/ResponseFields.ts"
+import { parseFields, readBody, type ResponseFields } from "../endpoint/ResponseBody.ts"
 import { retryTransient } from "../endpoint/Retry.ts"
 
 /** This is not the document; the next place may have it. */

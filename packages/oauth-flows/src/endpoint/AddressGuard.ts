@@ -1,25 +1,49 @@
-import { ConnectionFailed, DiscoveryFailed, isLoopbackHost } from "@secure-mcp/oauth-core"
+import {
+  ConnectionFailed,
+  describeConnectionFailure,
+  DiscoveryFailed,
+  isLoopbackHost
+} from "@secure-mcp/oauth-core"
 import type { GrantRequest } from "@secure-mcp/oauth-core"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
 import { lookup } from "node:dns/promises"
-import type { Endpoint } from "./Endpoint.ts"
-import { withoutQuery } from "./DisplayUrl.ts"
+import { type Endpoint, withoutQuery } from "./Endpoint.ts"
 import { networkZone, type NetworkZone } from "./NetworkZone.ts"
 
-/** Port: the IP addresses a host name stands for. The system's resolver unless something else is provided. */
+/**
+ * Port: looks up the IP addresses of a host name. By default the system's resolver.
+ *
+ * @example
+ * ```ts
+ * import { AddressLookup } from "@secure-mcp/oauth-flows"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ *
+ * const Fixed = Layer.succeed(AddressLookup, {
+ *   lookup: (hostname) =>
+ *     hostname === "auth.example.com" ? Effect.succeed(["192.0.2.1"]) : Effect.fail({ code: "ENOTFOUND" })
+ * })
+ * ```
+ */
 export const AddressLookup = Context.Reference<{
+  /** Fails with an error code of the resolver (`ENOTFOUND`, `EAI_AGAIN`, …). */
   readonly lookup: (hostname: string) => Effect.Effect<ReadonlyArray<string>, { readonly code: string }>
 }>("@secure-mcp/oauth-flows/AddressLookup", {
   defaultValue: () => ({
     lookup: (hostname) =>
       Effect.tryPromise({
         try: () => lookup(hostname, { all: true }),
-        catch: () => ({ code: "the host name has no address" })
+        catch: (error) => ({ code: resolverCode(error) })
       }).pipe(Effect.map((found) => found.map(({ address }) => address)))
   })
 })
+
+const resolverCode = (error: unknown): string =>
+  Predicate.hasProperty(error, "code") && Predicate.isString(error.code) ? error.code : "EAI_FAIL"
 
 /**
  * Keeps a server from sending us to places that only we can reach (SSRF): a URL that was discovered may lead to a
@@ -59,22 +83,24 @@ const check = Effect.fn("AddressGuard.check")(function* (
   const host = hostOf(endpoint.url)
   const configured = configuredHosts(request)
   if (host === undefined || configured.includes(host)) return
-  const zones = yield* zonesOf(host, lookup).pipe(
-    Effect.mapError(({ code }) => new ConnectionFailed({ endpoint: endpoint.name, problem: code, code }))
-  )
+  const zones = yield* Effect.mapError(zonesOf(host, lookup), unresolved(endpoint))
   const suspicious = zones.filter((zone) => zone !== "public")
   if (suspicious.length === 0) return
-  const allowed = yield* Effect.forEach(configured, (name) =>
-    Effect.orElseSucceed(zonesOf(name, lookup), () => [])
-  )
-  const refused = suspicious.find((zone) => zone === "metadata" || !allowed.flat().includes(zone))
-  if (refused !== undefined) return yield* refusal(endpoint, refused)
+  const lookups = yield* Effect.forEach(configured, (name) => Effect.result(zonesOf(name, lookup)))
+  const allowed = lookups.flatMap((found) => Result.getOrElse(found, () => []))
+  const refused = suspicious.find((zone) => zone === "metadata" || !allowed.includes(zone))
+  if (refused === undefined) return
+  // Without the addresses of every configured host, a refusal could be wrong, and it would be final.
+  const failed = lookups.find(Result.isFailure)
+  return refused === "metadata" || failed === undefined
+    ? yield* refusal(endpoint, refused)
+    : yield* unresolved(endpoint)(failed.failure)
 })
 
 const hostOf = (url: string | undefined): string | undefined =>
   url === undefined ? undefined : URL.parse(url)?.hostname.replace(/\.$/, "")
 
-/** Whom the configuration names: these, and what is near them, may be asked. */
+/** The hosts that the configuration names. They, and the zones they are in, may be asked. */
 const configuredHosts = ({ config, resourceUrl }: GrantRequest): ReadonlyArray<string> =>
   [resourceUrl, config.issuer, config.tokenUrl, config.authorizationUrl]
     .map(hostOf)
@@ -84,9 +110,18 @@ const zonesOf = Effect.fnUntraced(function* (host: string, lookup: Lookup) {
   const literal = networkZone(host)
   if (literal !== undefined) return [literal]
   if (isLoopbackHost(host)) return ["loopback" as const]
-  // What is not an address at all is nothing to connect to.
+  // A resolver answer that is not an IP address is treated as reserved, and so refused.
   return (yield* lookup(host)).map((address): NetworkZone => networkZone(address) ?? "reserved")
 })
+
+const unresolved =
+  (endpoint: Endpoint) =>
+  ({ code }: { readonly code: string }) =>
+    new ConnectionFailed({ endpoint: endpoint.name, problem: lookupProblem(code), code })
+
+/** The words of a failed connection, which fails for the same reasons. */
+const lookupProblem = (code: string): string =>
+  describeConnectionFailure({ code }, { https: false, useMtls: false }).problem
 
 const refusal = (endpoint: Endpoint, zone: NetworkZone) =>
   Effect.fail(

@@ -15,16 +15,17 @@ import { retryAfter } from "./Retry.ts"
 
 /** After this many failed acquisitions in a row the circuit opens. */
 const failures = 5
-const longestOpen = Duration.minutes(5)
-/** 30 s, doubling each time the endpoint is still down, to at most five minutes. */
-const openDuration = Schedule.min([Schedule.exponential("30 seconds"), Schedule.spaced(longestOpen)])
+/** Of an opening by the schedule, and of one that `Retry-After` lengthens. */
+const maxOpenDuration = Duration.minutes(5)
+/** 30 s, doubling each time the endpoint is still down. */
+const openDuration = Schedule.min([Schedule.exponential("30 seconds"), Schedule.spaced(maxOpenDuration)])
 
-/** Leaves an endpoint alone that failed repeatedly, instead of hammering a server that is down. */
+/** A circuit breaker for each endpoint: while it is open, calls fail at once and the endpoint gets no requests. */
 export class Circuit extends Context.Service<
   Circuit,
   {
     /**
-     * Counts the outcome of an acquisition with all its attempts. Only passing failures count: a refusal says that
+     * Counts the outcome of an acquisition with all its attempts. Only transient failures count: a refusal shows that
      * the endpoint works.
      */
     readonly protect: <A, R>(
@@ -44,7 +45,7 @@ const make = Effect.gen(function* () {
   const breaker = yield* CircuitBreaker.make({
     tripPolicy: CircuitBreaker.consecutive(failures),
     openDuration,
-    maxOpenDuration: longestOpen
+    maxOpenDuration
   })
   return Circuit.of({
     protect: (acquisition, endpoint, config) =>
@@ -60,7 +61,7 @@ const make = Effect.gen(function* () {
   })
 })
 
-/** An entry whose own certificates spoil the connection must not close the endpoint for the others. */
+/** Certificates are part of the key: an entry whose certificates fail must not open the circuit for other entries. */
 const keyOf = ({ url }: Endpoint, { caBundlePath, clientCertPath, clientPkcs12Path }: OAuthConfig): string =>
   JSON.stringify([url, clientCertPath ?? null, clientPkcs12Path ?? null, caBundlePath ?? null])
 
@@ -73,5 +74,5 @@ const classify = (exit: Exit.Exit<unknown, OAuthErrorReason>): CircuitBreaker.Ou
 }
 
 const secondsUntilNextTry = (reason: CircuitBreaker.CircuitBreakerErrorReason): number =>
-  // While another caller is trying, the answer is as near as that call's end.
+  // Half open: the outcome of another caller's trial decides, and it is not known when that ends.
   Predicate.isTagged(reason, "CircuitOpen") ? Duration.toSeconds(reason.retryAfter) : 1

@@ -3,7 +3,7 @@ export interface Endpoint {
   readonly url: string
   /** For errors and logs, as in "the token endpoint https://host/path". Never holds the query. */
   readonly name: string
-  /** Whether a server named it, rather than the configuration: then its address is looked at before each request. */
+  /** True if a server named it and not the configuration. Then its address is checked before each request. */
   readonly discovered: boolean
 }
 
@@ -21,12 +21,15 @@ export const discoveredEndpoint = (kind: string, url: string): Endpoint => ({
   discovered: true
 })
 
-/** A document that says where to go on. */
+/** A metadata document, of a protected resource or an authorization server. */
 export const metadataDocument = (kind: string, url: string): Endpoint => ({
   url,
   name: nameOf(`the ${kind} metadata`, url),
   discovered: true
 })
+
+/** A URL for errors and logs. Its query and fragment may hold secrets or personal data. */
+export const withoutQuery = (url: string): string => url.replace(/[?#].*$/s, "")
 
 const nameOf = (what: string, url: string): string => {
   const parsed = URL.parse(url)

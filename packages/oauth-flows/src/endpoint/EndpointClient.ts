@@ -1,4 +1,6 @@
 import {
+  ConnectionFailed,
+  describeConnectionFailure,
   EndpointUnavailable,
   Misconfigured,
   OAuthHttp,
@@ -22,12 +24,15 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { AddressGuard } from "./AddressGuard.ts"
 import type { Client } from "../client/Client.ts"
-import { authenticateClient, type ClientAuthentication } from "../client/ClientAuthentication.ts"
+import {
+  authenticateClient,
+  type ClientAuthentication,
+  type FormParameters
+} from "../client/ClientAuthentication.ts"
+import { makePrivateKeyReader } from "../client/PrivateKey.ts"
 import type { Endpoint } from "./Endpoint.ts"
 import { describeRefusal, type Refuse } from "./ErrorResponse.ts"
-import type { FormParameters } from "../client/Form.ts"
 import { makeSecretMask } from "./SecretMask.ts"
-import { connectionFailed } from "./TransportProblem.ts"
 
 /** A form for an endpoint, without what every form carries: client authentication and correlation id. */
 export interface EndpointForm {
@@ -62,7 +67,7 @@ export type UseAnswer<A> = (
   certificateThumbprint: string | undefined
 ) => Effect.Effect<A, OAuthErrorReason | HttpClientError>
 
-/** Sends messages to the endpoints of authorization servers, and to nobody they should not go to. */
+/** Sends requests to the endpoints of authorization servers, after their addresses were checked. */
 export class EndpointClient extends Context.Service<
   EndpointClient,
   {
@@ -83,7 +88,7 @@ export class EndpointClient extends Context.Service<
       EndpointClient,
       Effect.gen(function* () {
         const send = makeSend(yield* OAuthHttp, yield* AddressGuard, timeout)
-        return { send, post: makePost(send) }
+        return { send, post: makePost(send, makePrivateKeyReader()) }
       })
     )
 }
@@ -91,9 +96,9 @@ export class EndpointClient extends Context.Service<
 type Send = EndpointClient["Service"]["send"]
 
 const makePost =
-  (send: Send): EndpointClient["Service"]["post"] =>
+  (send: Send, readPrivateKey: ReturnType<typeof makePrivateKeyReader>): EndpointClient["Service"]["post"] =>
   (form, useAnswer) =>
-    Effect.flatMap(authenticateClient(form.client, form.request.config), (authentication) =>
+    Effect.flatMap(authenticateClient(form.client, readPrivateKey(form.request.config)), (authentication) =>
       send(
         {
           request: form.request,
@@ -197,4 +202,10 @@ const retryAfterSeconds = (headers: Headers.Headers, now: number): number | unde
 const transportFailure = ({ endpoint, request }: EndpointMessage, error: HttpClientError): OAuthErrorReason =>
   Predicate.isTagged(error.reason, "InvalidUrlError")
     ? new Misconfigured({ problem: `${endpoint.name} has no valid URL` })
-    : connectionFailed(endpoint.name, error, request.config)
+    : new ConnectionFailed({
+        endpoint: endpoint.name,
+        ...describeConnectionFailure(error, {
+          https: error.request.url.startsWith("https:"),
+          useMtls: request.config.useMtls
+        })
+      })

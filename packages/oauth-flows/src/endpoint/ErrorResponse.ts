@@ -3,8 +3,7 @@ import * as Effect from "effect/Effect"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import { readBody } from "./ResponseBody.ts"
-import { parseFields, type ResponseFields } from "./ResponseFields.ts"
+import { parseFields, readBody, type ResponseFields } from "./ResponseBody.ts"
 import type { SecretMask } from "./SecretMask.ts"
 
 /** Understands error answers of one request (RFC 6749 §5.2). */

@@ -5,15 +5,14 @@ import * as Predicate from "effect/Predicate"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 
-/** Three attempts in all. */
+/** After the first attempt. */
 const retries = 2
-const longestBackoff = Duration.seconds(8)
 const longestRetryAfter = Duration.seconds(30)
 
 /**
- * When to try again after a connection failure, a timeout, a 429 or a 5xx: after 2 s, doubling to at most 8 s, with
- * up to a quarter added by chance so that many clients do not come back at once. The server's `Retry-After` is the
- * least wait; if it is over 30 s, the caller is told instead.
+ * Retries twice after a connection failure, a timeout, a 429 or a 5xx: after 2 s and after 4 s more, each with up to a
+ * quarter of random jitter so that many clients do not retry at once. The server's `Retry-After` is the minimum wait;
+ * if it is over 30 s, the failure is final and says when to try again.
  */
 export const retryPolicy: Schedule.Schedule<Duration.Duration, OAuthErrorReason> = Schedule.exponential(
   "2 seconds"
@@ -23,10 +22,7 @@ export const retryPolicy: Schedule.Schedule<Duration.Duration, OAuthErrorReason>
   Schedule.while(({ input }) => mayWait(input)),
   Schedule.modifyDelay(({ duration, input }) =>
     Effect.map(Random.next, (chance) =>
-      Duration.max(
-        Duration.times(Duration.min(duration, longestBackoff), 1 + chance / 4),
-        retryAfter(input) ?? Duration.zero
-      )
+      Duration.max(Duration.times(duration, 1 + chance / 4), retryAfter(input) ?? Duration.zero)
     )
   ),
   Schedule.tap(({ duration, input }) =>
@@ -34,37 +30,31 @@ export const retryPolicy: Schedule.Schedule<Duration.Duration, OAuthErrorReason>
   )
 )
 
-/** Repeats what failed for a passing reason. Only for requests that may be sent twice. */
+/** Repeats what failed for a transient reason. Only for requests that may be sent twice. */
 export const retryTransient = <A, R>(
   self: Effect.Effect<A, OAuthErrorReason, R>
 ): Effect.Effect<A, OAuthErrorReason, R> => Effect.retry(self, { schedule: retryPolicy })
 
 /**
- * Repeats what failed before there was a connection, and so cannot have been read by anybody. For codes and refresh
- * tokens, which are good for one use.
+ * Repeats only what failed before there was a connection, so that nothing was sent. For codes and refresh tokens,
+ * which can be used once.
  */
 export const retryUnsent = <A, R>(
   self: Effect.Effect<A, OAuthErrorReason, R>
 ): Effect.Effect<A, OAuthErrorReason, R> =>
   Effect.retry(self, { schedule: retryPolicy, while: (reason) => isUnsent(reason) })
 
-/** What the system says when it could not connect; a connection that broke says something else. */
-const withoutConnection: ReadonlySet<string> = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "UND_ERR_CONNECT_TIMEOUT"
-])
+/** Error codes of a connection that was never there. One that broke has others. */
+const withoutConnection =
+  /^(?:ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|ENOTFOUND|EAI_[A-Z]+|E(?:SERVFAIL|TIMEOUT|REFUSED|NODATA))$/
 
 const isUnsent = (reason: OAuthErrorReason): boolean =>
-  reason._tag === "ConnectionFailed" && reason.code !== undefined && withoutConnection.has(reason.code)
+  reason._tag === "ConnectionFailed" && reason.code !== undefined && withoutConnection.test(reason.code)
 
 const mayWait = (reason: OAuthErrorReason): boolean =>
   reason.retryable && !Duration.isGreaterThan(retryAfter(reason) ?? Duration.zero, longestRetryAfter)
 
-/** What the server asked for, if it did. */
+/** The wait that the server asked for (RFC 9110 §10.2.3), if it did. */
 export const retryAfter = (reason: OAuthErrorReason): Duration.Duration | undefined =>
   Predicate.isTagged(reason, "EndpointUnavailable") && reason.retryAfterSeconds !== undefined
     ? Duration.seconds(reason.retryAfterSeconds)

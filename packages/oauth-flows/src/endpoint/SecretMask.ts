@@ -1,7 +1,7 @@
 import * as Base64 from "effect/encoding/Base64"
 import * as Redacted from "effect/Redacted"
 import * as RegExp from "effect/RegExp"
-import { formEncode } from "../client/Form.ts"
+import { formEncode } from "../client/ClientAuthentication.ts"
 
 /** Makes a stranger's words fit to be shown: printable ASCII on one line, without our secrets. */
 export type SecretMask = (text: string) => string

@@ -1,9 +1,11 @@
-import { DiscoveryFailed, Misconfigured, OAuthToken } from "@secure-mcp/oauth-core"
+import { DiscoveryFailed, Misconfigured } from "@secure-mcp/oauth-core"
 import type {
   AuthorizationRequest,
   GrantRequest,
+  KeepGrant,
   OAuthConfig,
-  OAuthErrorReason
+  OAuthErrorReason,
+  OAuthToken
 } from "@secure-mcp/oauth-core"
 import type * as Digest from "effect/crypto/Digest"
 import * as SecureRandom from "effect/crypto/SecureRandom"
@@ -11,87 +13,81 @@ import * as Effect from "effect/Effect"
 import * as Base64Url from "effect/encoding/Base64Url"
 import * as Redacted from "effect/Redacted"
 import { acceptAuthorizationResponse, type GenuineResponse } from "./AuthorizationResponse.ts"
-import { grantedClient } from "../client/Client.ts"
 import type { FlowServices } from "./Flow.ts"
+import { requestLoginToken } from "./LoginToken.ts"
 import { type PendingAuthorization, PendingAuthorizations } from "./PendingAuthorizations.ts"
 import { makePkce } from "./Pkce.ts"
-import { type ResolvedClient, ResolvedClients } from "../resolution/ResolvedClient.ts"
+import { type GrantTarget, GrantTargets } from "../resolution/GrantTarget.ts"
 import { retryUnsent } from "../endpoint/Retry.ts"
 import { scopeNames, unionScope } from "../resolution/Scope.ts"
 import { StepUps } from "./StepUp.ts"
-import { requestToken } from "../token/TokenRequest.ts"
 
-/** What a person's login takes besides requests. */
+/** What a person's login needs. */
 export type LoginServices = FlowServices | PendingAuthorizations | SecureRandom.SecureRandom | Digest.Digest
 
 /**
- * Begins an authorization by a person (RFC 6749 §4.1.1) and remembers it until the response comes. Begun again for
- * the same request soon after, it is the same one: the same URL, good for one login.
+ * Begins an authorization by a person (RFC 6749 §4.1.1), which is pending until the response comes. Called again for
+ * the same request soon after, it returns the same URL, which is good for one login.
  */
 export const authorize = Effect.fn("AuthorizationCode.authorize")(function* (
   request: GrantRequest,
   redirectUri: string
 ): Effect.fn.Return<AuthorizationRequest, OAuthErrorReason, LoginServices> {
   const pendings = yield* PendingAuthorizations
-  const begun = yield* pendings.begun(request, redirectUri)
-  if (begun !== undefined) return { authorizationUrl: begun.authorizationUrl }
+  const recent = yield* pendings.findRecent(request, redirectUri)
+  if (recent !== undefined) return { authorizationUrl: recent.authorizationUrl }
   const { config } = request
   if (config.grantType !== "authorization_code") {
     return yield* new Misconfigured({ problem: "`grant_type` is not authorization_code" })
   }
-  const resolved = yield* (yield* ResolvedClients).resolve(request, { redirectUri })
-  const endpoint = yield* authorizationEndpoint(resolved)
-  const pkce = yield* makePkce(config, resolved.metadata)
-  const asked = {
+  const target = yield* (yield* GrantTargets).resolve(request, { redirectUri })
+  const endpoint = yield* authorizationEndpoint(target)
+  const pkce = yield* makePkce(config, target.metadata)
+  const authorization = {
     request,
-    resolved,
+    target,
     redirectUri,
     pkce,
     state: config.state ?? (yield* newState),
-    scope: scopeToAsk(resolved, config)
+    scope: scopeToAuthorize(target, config)
   }
-  const authorizationUrl = urlFor(endpoint, asked)
-  yield* pendings.add({ ...asked, authorizationUrl })
+  const authorizationUrl = urlFor(endpoint, authorization)
+  yield* pendings.add({ ...authorization, authorizationUrl })
   yield* Effect.logInfo(`Began an authorization at ${endpoint.origin}`)
   return { authorizationUrl }
 })
 
 /**
  * Exchanges the code of a response for a token (RFC 6749 §4.1.3), at the server that was asked and with the verifier
- * of that very request. The code is good for one use and so is sent once, whatever becomes of it.
+ * of that request. A code can be used once, so it is sent again only if no connection could be made.
+ *
+ * @param keep gets a refresh token whose access token must not be served
  */
 export const redeem = Effect.fn("AuthorizationCode.redeem")(function* (
-  response: GenuineResponse
+  response: GenuineResponse,
+  keep: KeepGrant
 ): Effect.fn.Return<OAuthToken, OAuthErrorReason, LoginServices> {
   const code = yield* acceptAuthorizationResponse(response)
-  const { pkce, redirectUri, request, resolved, scope } = response.pending
-  const token = yield* requestToken(
+  const { pkce, redirectUri, request, scope, target } = response.pending
+  const token = yield* requestLoginToken({
     request,
-    resolved,
-    {
+    target,
+    parameters: {
       grant_type: "authorization_code",
       code,
       redirect_uri: redirectUri,
       code_verifier: pkce?.verifier,
-      resource: resolved.resource
+      resource: target.resource
     },
-    scope
-  ).pipe(
-    retryUnsent,
-    Effect.tapErrorTag("RequestRefused", ({ error }) => forgetUnknown(resolved, error))
-  )
+    scope,
+    keep
+  }).pipe(retryUnsent)
   yield* (yield* StepUps).consented(request)
-  return new OAuthToken({ ...token, grantedTo: grantedClient(resolved.client, resolved.issuer) })
+  return token
 })
 
-/** A registration that the server dropped is of no use for the next login. */
-export const forgetUnknown = ({ client }: ResolvedClient, error: string | undefined) =>
-  error === "invalid_client" && client.source === "registered"
-    ? Effect.flatMap(ResolvedClients, ({ forget }) => forget(client))
-    : Effect.void
-
-/** It is going to be opened in a browser, which understands schemes that run programs. */
-const authorizationEndpoint = ({ authorizationEndpoint: endpoint, metadata }: ResolvedClient) => {
+/** Only http and https: the URL is opened in a browser, which knows schemes that run programs. */
+const authorizationEndpoint = ({ authorizationEndpoint: endpoint, metadata }: GrantTarget) => {
   const url = endpoint === undefined ? undefined : (URL.parse(endpoint.url) ?? undefined)
   if (url !== undefined && /^https?:$/.test(url.protocol)) return Effect.succeed(url)
   return metadata === undefined
@@ -110,8 +106,8 @@ const newState = Effect.gen(function* () {
   return Redacted.make(Base64Url.encode(yield* random.randomBytes(32)))
 })
 
-/** A server that lists `offline_access` gives refresh tokens to those who ask for it; to others it means nothing. */
-const scopeToAsk = ({ metadata, scope }: ResolvedClient, config: OAuthConfig): string | undefined => {
+/** A server that lists `offline_access` gives refresh tokens to who requests it; elsewhere it has no meaning. */
+const scopeToAuthorize = ({ metadata, scope }: GrantTarget, config: OAuthConfig): string | undefined => {
   if (scope === undefined || metadata === undefined) return scope
   if (metadata.scopesSupported?.includes("offline_access") === true) {
     return unionScope(scope, "offline_access")
@@ -124,18 +120,18 @@ const scopeToAsk = ({ metadata, scope }: ResolvedClient, config: OAuthConfig): s
 /** The endpoint with the parameters of RFC 6749 §4.1.1; what its own query has is kept (§3.1). */
 const urlFor = (
   endpoint: URL,
-  { pkce, redirectUri, request, resolved, scope, state }: Omit<PendingAuthorization, "authorizationUrl">
+  { pkce, redirectUri, request, target, scope, state }: Omit<PendingAuthorization, "authorizationUrl">
 ): string => {
   const { audience, organization } = request.config
   const parameters = {
     response_type: "code",
-    client_id: resolved.client.clientId,
+    client_id: target.client.clientId,
     redirect_uri: redirectUri,
     scope,
     state: Redacted.value(state),
     code_challenge: pkce?.challenge,
     code_challenge_method: pkce?.method,
-    resource: resolved.resource,
+    resource: target.resource,
     audience,
     organization,
     // OpenID Connect Core §11: without it, the request for a refresh token is ignored.

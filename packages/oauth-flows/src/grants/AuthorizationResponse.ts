@@ -5,21 +5,21 @@ import * as Redacted from "effect/Redacted"
 import { createHash, timingSafeEqual } from "node:crypto"
 import { describeRefusal } from "../endpoint/ErrorResponse.ts"
 import { type PendingAuthorization, PendingAuthorizations } from "./PendingAuthorizations.ts"
-import type { ResolvedClient } from "../resolution/ResolvedClient.ts"
+import type { GrantTarget } from "../resolution/GrantTarget.ts"
 import { makeSecretMask } from "../endpoint/SecretMask.ts"
 
-/** The answer to an authorization request of ours, from the server that was asked. */
+/** An authorization response that belongs to a pending request and comes from the server that was asked. */
 export interface GenuineResponse {
   readonly pending: PendingAuthorization
-  /** One of the two is there. */
+  /** Either the code or the denial is defined. */
   readonly code: Redacted.Redacted | undefined
   readonly denial: AuthorizationDenied | undefined
 }
 
 /**
- * Checks an authorization response (RFC 6749 §4.1.2): its `state` is that of a request that waits, and its `iss`
- * that of the server it was sent to (RFC 9207 §2.4). One that fails is as if it had never come: whoever sent it, the
- * request goes on waiting for the real one.
+ * Checks an authorization response (RFC 6749 §4.1.2): its `state` is that of a pending request, and its `iss` that of
+ * the server the request was sent to (RFC 9207 §2.4). A response that fails changes nothing: the request stays pending
+ * for the genuine one.
  */
 export const checkAuthorizationResponse = Effect.fn("AuthorizationResponse.check")(function* (
   response: AuthorizationResponse
@@ -31,7 +31,7 @@ export const checkAuthorizationResponse = Effect.fn("AuthorizationResponse.check
   if (pending === undefined) {
     return yield* invalid("its `state` belongs to no login that waits, or one that has ended")
   }
-  const problem = issuerProblem(fields["iss"], pending.resolved)
+  const problem = issuerProblem(fields["iss"], pending.target)
   if (problem !== undefined) return yield* invalid(problem)
   const { code, error } = fields
   if (code === undefined && error === undefined) return yield* invalid("it has neither `code` nor `error`")
@@ -42,7 +42,7 @@ export const checkAuthorizationResponse = Effect.fn("AuthorizationResponse.check
   } satisfies GenuineResponse
 })
 
-/** Uses the request up, so that a second response to it, be it a replay, finds nothing. */
+/** Removes the pending request, so that a second response, such as a replay, is refused. */
 export const acceptAuthorizationResponse = Effect.fnUntraced(function* ({
   code,
   denial,
@@ -60,7 +60,7 @@ const invalid = (problem: string) => Effect.fail(new AuthorizationResponseInvali
 
 type Fields = Readonly<Record<string, string>>
 
-/** RFC 6749 §3.1: a parameter must not stand there twice. */
+/** RFC 6749 §3.1: a parameter must not be included more than once. */
 const readFields = (response: AuthorizationResponse) => {
   const entries = response instanceof URLSearchParams ? [...response] : Object.entries(response)
   const fields: Fields = Object.fromEntries(entries)
@@ -69,7 +69,7 @@ const readFields = (response: AuthorizationResponse) => {
     : invalid("it has a parameter twice")
 }
 
-const issuerProblem = (iss: string | undefined, { issuer, metadata }: ResolvedClient): string | undefined => {
+const issuerProblem = (iss: string | undefined, { issuer, metadata }: GrantTarget): string | undefined => {
   if (iss === undefined) {
     return metadata?.authorizationResponseIssParameterSupported === true
       ? "it lacks the `iss` that the authorization server promises (RFC 9207)"
@@ -80,14 +80,14 @@ const issuerProblem = (iss: string | undefined, { issuer, metadata }: ResolvedCl
     : "its `iss` is not the authorization server that was asked (RFC 9207)"
 }
 
-/** How long it takes says nothing about where they differ. */
+/** In constant time. */
 const isSameText = (a: string, b: string): boolean => timingSafeEqual(sha256(a), sha256(b))
 
 const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest()
 
-const denialOf = (fields: Fields, { pkce, resolved, state }: PendingAuthorization) => {
+const denialOf = (fields: Fields, { pkce, target, state }: PendingAuthorization) => {
   const mask = makeSecretMask(pkce === undefined ? [state] : [state, pkce.verifier])
-  const { description, error } = describeRefusal(resolved.tokenEndpoint.name, mask).fromFields(400, fields)
+  const { description, error } = describeRefusal(target.tokenEndpoint.name, mask).fromFields(400, fields)
   return new AuthorizationDenied({
     error: error ?? "an error code that is not well-formed",
     ...(description === undefined ? {} : { description })

@@ -1,40 +1,41 @@
-import { AuthorizationDenied, InvalidResponse, Misconfigured, OAuthToken } from "@secure-mcp/oauth-core"
-import type { GrantRequest, OAuthErrorReason, RequestRefused } from "@secure-mcp/oauth-core"
+import { AuthorizationDenied, InvalidResponse, Misconfigured } from "@secure-mcp/oauth-core"
+import type { GrantRequest, KeepGrant, OAuthErrorReason, OAuthToken } from "@secure-mcp/oauth-core"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { isFilled, readAnswerFields } from "../endpoint/AnswerFields.ts"
-import { forgetUnknown } from "./AuthorizationCode.ts"
-import { grantedClient } from "../client/Client.ts"
+import * as Ref from "effect/Ref"
+import * as Schedule from "effect/Schedule"
+import { isFilled, readSuccessFields } from "../endpoint/SuccessResponse.ts"
 import type { Endpoint } from "../endpoint/Endpoint.ts"
 import { EndpointClient } from "../endpoint/EndpointClient.ts"
 import type { FlowServices } from "./Flow.ts"
-import { type ResolvedClient, ResolvedClients } from "../resolution/ResolvedClient.ts"
-import type { ResponseFields } from "../endpoint/ResponseFields.ts"
+import { requestLoginToken } from "./LoginToken.ts"
+import { type GrantTarget, GrantTargets } from "../resolution/GrantTarget.ts"
+import type { ResponseFields } from "../endpoint/ResponseBody.ts"
 import { retryTransient } from "../endpoint/Retry.ts"
-import { requestToken } from "../token/TokenRequest.ts"
 
-/** An authorization that waits for a person on another device. */
+/** An authorization that a person gives on another device. */
 export interface DeviceLogin {
   readonly userCode: string
   readonly verificationUri: string
   readonly verificationUriComplete: string | undefined
   /** Seconds. */
   readonly expiresIn: number
-  /** Asks again and again until the person has decided, or the code has ended. */
+  /** Polls until the person has decided or the code has expired. */
   readonly token: Effect.Effect<OAuthToken, OAuthErrorReason, FlowServices>
 }
 
 /** Begins an authorization on another device (RFC 8628 §3.1). */
 export const authorizeDevice = Effect.fn("DeviceAuthorization.authorizeDevice")(function* (
-  request: GrantRequest
+  request: GrantRequest,
+  keep: KeepGrant
 ): Effect.fn.Return<DeviceLogin, OAuthErrorReason, FlowServices> {
   if (request.config.grantType !== "device_code") {
     return yield* new Misconfigured({ problem: "`grant_type` is not device_code" })
   }
-  const resolved = yield* (yield* ResolvedClients).resolve(request, { device: true })
-  const endpoint = resolved.deviceAuthorizationEndpoint
+  const target = yield* (yield* GrantTargets).resolve(request, { device: true })
+  const endpoint = target.deviceAuthorizationEndpoint
   if (endpoint === undefined) {
     return yield* new Misconfigured({
       problem:
@@ -42,52 +43,52 @@ export const authorizeDevice = Effect.fn("DeviceAuthorization.authorizeDevice")(
     })
   }
   const begunAt = yield* Clock.currentTimeMillis
-  const login = yield* begin(request, resolved, endpoint)
+  const code = yield* requestCode(request, target, endpoint)
   yield* Effect.logInfo(`Began an authorization at ${endpoint.name}`)
-  const { expiresIn, userCode, verificationUri, verificationUriComplete } = login
+  const { expiresIn, userCode, verificationUri, verificationUriComplete } = code
   return {
     userCode,
     verificationUri,
     verificationUriComplete,
     expiresIn,
-    token: poll(request, resolved, login, begunAt + expiresIn * 1000)
+    token: poll(request, target, code, begunAt + expiresIn * 1000, keep)
   }
 })
 
-interface Begun {
+interface DeviceCode {
   readonly deviceCode: Redacted.Redacted
   readonly userCode: string
   readonly verificationUri: string
   readonly verificationUriComplete: string | undefined
   readonly expiresIn: number
-  /** Seconds between two questions. */
+  /** Seconds between two token requests. */
   readonly interval: number
 }
 
-const begin = Effect.fnUntraced(function* (
+const requestCode = Effect.fnUntraced(function* (
   request: GrantRequest,
-  { client, resource, scope }: ResolvedClient,
+  { client, resource, scope }: GrantTarget,
   endpoint: Endpoint
 ) {
   const { audience, organization } = request.config
   const parameters = { scope, resource, audience, organization }
   const fields = yield* (yield* EndpointClient)
-    .post({ request, endpoint, client, parameters }, readAnswerFields(endpoint))
+    .post({ request, endpoint, client, parameters }, readSuccessFields(endpoint))
     .pipe(retryTransient)
-  const begun = readBegun(fields)
-  return typeof begun === "string"
-    ? yield* new InvalidResponse({ endpoint: endpoint.name, problem: begun })
-    : begun
+  const code = readDeviceCode(fields)
+  return typeof code === "string"
+    ? yield* new InvalidResponse({ endpoint: endpoint.name, problem: code })
+    : code
 })
 
-/** A code that lives longer than this, in seconds, is not waited for any longer. */
-const longestWait = 60 * 60
+/** Seconds. Polling ends then, even if the code lives longer. */
+const maxWait = 60 * 60
 const defaultInterval = 5
 
 /** RFC 8628 §3.2, or what is wrong with it. */
-const readBegun = (fields: ResponseFields): Begun | string => {
+const readDeviceCode = (fields: ResponseFields): DeviceCode | string => {
   const { device_code: deviceCode, user_code: userCode, verification_uri_complete: complete } = fields
-  // Some servers still have the name of a draft.
+  // Some servers still use the name of a draft.
   const verificationUri = fields["verification_uri"] ?? fields["verification_url"]
   const expiresIn = Number(fields["expires_in"])
   if (!isFilled(deviceCode)) return "it has no `device_code`"
@@ -100,80 +101,92 @@ const readBegun = (fields: ResponseFields): Begun | string => {
     userCode,
     verificationUri,
     verificationUriComplete: isWebAddress(complete) ? complete : undefined,
-    expiresIn: Math.min(expiresIn, longestWait),
+    expiresIn: Math.min(expiresIn, maxWait),
     interval: interval > 0 ? interval : defaultInterval
   }
 }
 
-/** It is shown, and perhaps opened. */
+/** The address is shown to the person, and may be opened in a browser. */
 const isWebAddress = (value: unknown): value is string =>
   isFilled(value) && /^[\x21-\x7E]+$/.test(value) && /^https?:$/.test(URL.parse(value)?.protocol ?? "")
 
 /**
- * RFC 8628 §3.4 and §3.5. Only the waiting can be interrupted: once the person has agreed, the next answer holds the
- * token, and the code is used up.
+ * RFC 8628 §3.4 and §3.5. Only the waiting can be interrupted: after the person has agreed, the next answer holds the
+ * token and the code is used up.
  */
-const poll = Effect.fnUntraced(function* (
+const poll = Effect.fn("DeviceAuthorization.poll")(function* (
   request: GrantRequest,
-  resolved: ResolvedClient,
-  { deviceCode, interval }: Begun,
-  endsAt: number
-) {
-  const ask = requestToken(
+  target: GrantTarget,
+  { deviceCode, interval }: DeviceCode,
+  endsAt: number,
+  keep: KeepGrant
+): Effect.fn.Return<OAuthToken, OAuthErrorReason, FlowServices> {
+  const nextDelay = yield* Schedule.toStep(pollSchedule(interval))
+  const ask = requestLoginToken({
     request,
-    resolved,
-    {
+    target,
+    parameters: {
       grant_type: "urn:ietf:params:oauth:grant-type:device_code",
       device_code: deviceCode
     },
-    resolved.scope
-  )
-  let seconds = interval
-  while ((yield* Clock.currentTimeMillis) + seconds * 1000 < endsAt) {
-    yield* Effect.interruptible(Effect.sleep(Duration.seconds(seconds)))
-    const answer = yield* Effect.matchEffect(ask, {
-      onSuccess: (token) => Effect.succeed(token),
-      onFailure: (reason) => nextInterval(resolved, reason, seconds)
-    })
-    if (typeof answer !== "number") {
-      return new OAuthToken({ ...answer, grantedTo: grantedClient(resolved.client, resolved.issuer) })
-    }
-    seconds = answer
-  }
-  return yield* new AuthorizationDenied({
-    error: "expired_token",
-    description: "Nobody agreed while the code was good"
+    scope: target.scope,
+    keep
   })
+  const askAfter = (delay: Duration.Duration): typeof ask =>
+    Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      if (now + Duration.toMillis(delay) >= endsAt) return yield* nobodyAgreed
+      yield* Effect.interruptible(Effect.sleep(delay))
+      return yield* Effect.catch(ask, waitAfter)
+    })
+  const waitAfter = (reason: OAuthErrorReason): typeof ask =>
+    Effect.gen(function* () {
+      if (!isPending(reason)) return yield* asDenial(reason)
+      const now = yield* Clock.currentTimeMillis
+      const step = yield* Effect.orDie(nextDelay(now, reason))
+      return yield* askAfter(step[1])
+    })
+  return yield* askAfter(Duration.seconds(interval))
 }, Effect.uninterruptible)
 
-/** How long to wait before the next question, if there is one. */
-const nextInterval = (
-  resolved: ResolvedClient,
-  reason: OAuthErrorReason,
-  seconds: number
-): Effect.Effect<number, OAuthErrorReason, ResolvedClients> => {
-  if (reason._tag === "RequestRefused") return afterRefusal(resolved, reason, seconds)
-  // §3.5 asks for an exponential backoff.
-  return reason.retryable ? Effect.succeed(seconds * 2) : Effect.fail(reason)
+/**
+ * The wait before the next request: as before, five seconds more from `slow_down` on, twice as long after a transient
+ * failure (RFC 8628 §3.5).
+ *
+ * @param interval seconds
+ */
+const pollSchedule = (interval: number): Schedule.Schedule<number, OAuthErrorReason> =>
+  Schedule.fromStep(
+    Effect.map(
+      Ref.make(interval),
+      (seconds) => (_now: number, reason: OAuthErrorReason) =>
+        Effect.map(
+          Ref.updateAndGet(seconds, (last) => intervalAfter(reason, last)),
+          (next): [number, Duration.Duration] => [next, Duration.seconds(next)]
+        )
+    )
+  )
+
+const intervalAfter = (reason: OAuthErrorReason, seconds: number): number => {
+  if (reason._tag !== "RequestRefused") return seconds * 2
+  return reason.error === "slow_down" ? seconds + 5 : seconds
 }
 
-const afterRefusal = (
-  resolved: ResolvedClient,
-  refusal: RequestRefused,
-  seconds: number
-): Effect.Effect<number, OAuthErrorReason, ResolvedClients> => {
-  const { description, error } = refusal
-  switch (error) {
-    case "authorization_pending":
-      return Effect.succeed(seconds)
-    case "slow_down":
-      return Effect.succeed(seconds + 5)
-    case "access_denied":
-    case "expired_token":
-      return Effect.fail(
-        new AuthorizationDenied({ error, ...(description === undefined ? {} : { description }) })
+const isPending = (reason: OAuthErrorReason): boolean =>
+  reason.retryable ||
+  (reason._tag === "RequestRefused" &&
+    (reason.error === "authorization_pending" || reason.error === "slow_down"))
+
+const asDenial = (reason: OAuthErrorReason) =>
+  reason._tag === "RequestRefused" && (reason.error === "access_denied" || reason.error === "expired_token")
+    ? Effect.fail(
+        new AuthorizationDenied({
+          error: reason.error,
+          ...(reason.description === undefined ? {} : { description: reason.description })
+        })
       )
-    default:
-      return Effect.andThen(forgetUnknown(resolved, error), Effect.fail(refusal))
-  }
-}
+    : Effect.fail(reason)
+
+const nobodyAgreed = Effect.fail(
+  new AuthorizationDenied({ error: "expired_token", description: "Nobody agreed while the code was good" })
+)

@@ -1,18 +1,20 @@
-import type { GrantRequest, OAuthErrorReason, OAuthToken } from "@secure-mcp/oauth-core"
+import type { GrantRequest, KeepGrant, OAuthErrorReason, OAuthToken } from "@secure-mcp/oauth-core"
 import type * as Effect from "effect/Effect"
-import type { Circuit } from "../endpoint/Circuit.ts"
-import type { EndpointClient } from "../endpoint/EndpointClient.ts"
-import type { ResolvedClients } from "../resolution/ResolvedClient.ts"
+import type { RefreshServices } from "../token/RefreshToken.ts"
 import type { StepUps } from "./StepUp.ts"
 
 /** What a flow may use. */
-export type FlowServices = EndpointClient | Circuit | ResolvedClients | StepUps
+export type FlowServices = RefreshServices | StepUps
 
 /**
  * Obtains a token by one grant. The flow decides what may be repeated: an authorization code or a rotating refresh
  * token must not be sent twice.
+ *
+ * @param previous the token to be replaced, if there is one
+ * @param keep gets a refresh token whose access token must not be served
  */
 export type Flow = (
   request: GrantRequest,
-  previous: OAuthToken | undefined
+  previous: OAuthToken | undefined,
+  keep: KeepGrant
 ) => Effect.Effect<OAuthToken, OAuthErrorReason, FlowServices>

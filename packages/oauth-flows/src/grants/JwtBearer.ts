@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import type { Flow } from "./Flow.ts"
-import { freshSecret } from "./FreshSecret.ts"
+import { readSecret } from "./SecretFile.ts"
 import { machineGrant } from "./MachineGrant.ts"
 import { exchangeForAssertion } from "./TokenExchange.ts"
 
@@ -10,15 +10,15 @@ import { exchangeForAssertion } from "./TokenExchange.ts"
  * take an assertion only once.
  */
 export const jwtBearer: Flow = machineGrant(
-  Effect.fnUntraced(function* (request, resolved) {
+  Effect.fnUntraced(function* (request, target) {
     const { assertion, identityProvider } = request.config
     return {
       grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer",
       assertion:
         identityProvider === undefined
-          ? yield* freshSecret("assertion", assertion)
-          : yield* exchangeForAssertion(request, resolved, identityProvider),
-      resource: resolved.resource
+          ? yield* readSecret("assertion", assertion)
+          : yield* exchangeForAssertion(request, target, identityProvider),
+      resource: target.resource
     }
   })
 )

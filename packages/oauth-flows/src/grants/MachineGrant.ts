@@ -1,47 +1,55 @@
 import { OAuthToken } from "@secure-mcp/oauth-core"
-import type { GrantRequest, OAuthErrorReason } from "@secure-mcp/oauth-core"
+import type { GrantRequest, KeepGrant, OAuthErrorReason } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
-import { Circuit } from "../endpoint/Circuit.ts"
 import { grantedClient } from "../client/Client.ts"
+import type { FormParameters } from "../client/ClientAuthentication.ts"
+import { Circuit } from "../endpoint/Circuit.ts"
 import type { EndpointClient } from "../endpoint/EndpointClient.ts"
-import type { Flow } from "./Flow.ts"
-import type { FormParameters } from "../client/Form.ts"
-import { isRefreshable, refresh } from "../token/RefreshToken.ts"
-import { type ResolvedClient, ResolvedClients } from "../resolution/ResolvedClient.ts"
 import { retryTransient } from "../endpoint/Retry.ts"
+import { type GrantTarget, GrantTargets } from "../resolution/GrantTarget.ts"
+import { refresh, RefusedRefreshTokens } from "../token/RefreshToken.ts"
+import { keepRefreshToken, requestToken, type Withhold } from "../token/TokenRequest.ts"
+import type { Flow } from "./Flow.ts"
 import { machineScope } from "./StepUp.ts"
-import { requestToken } from "../token/TokenRequest.ts"
 
-/** What a grant asks with, besides the scope. Made anew for each attempt. */
+/** The parameters of a grant, besides the scope. Made anew for each attempt. */
 type GrantParameters = (
   request: GrantRequest,
-  resolved: ResolvedClient
+  target: GrantTarget
 ) => Effect.Effect<FormParameters, OAuthErrorReason, EndpointClient>
 
 /**
- * A grant that needs nobody's consent. Asking again is harmless, so a passing failure is retried, and a scope that the
- * MCP server wants is asked for at once. A refresh token, which few servers give here, goes first.
+ * A grant of the client itself, without a person. It is safe to repeat, so transient failures are retried, and a scope
+ * that the MCP server wants is requested at once. A refresh token, which few servers give here, is used first.
  */
 export const machineGrant = (parametersOf: GrantParameters): Flow =>
-  Effect.fn("MachineGrant.acquire")(function* (request, previous) {
-    const ask = askAnew(parametersOf, request, previous)
-    if (!isRefreshable(previous) || request.challenge?.error === "insufficient_scope") return yield* ask
-    return yield* Effect.catchTag(refresh(request, previous), "AuthorizationRequired", () => ask)
+  Effect.fn("MachineGrant.acquire")(function* (request, previous, keep) {
+    const begin = requestNew(parametersOf, request, previous, keep)
+    const { isRefreshable } = yield* RefusedRefreshTokens
+    if (!isRefreshable(previous) || request.challenge?.error === "insufficient_scope") return yield* begin
+    return yield* Effect.catchTag(refresh(request, previous, keep), "AuthorizationRequired", () => begin)
   })
 
-const askAnew = Effect.fnUntraced(function* (
+const requestNew = Effect.fnUntraced(function* (
   parametersOf: GrantParameters,
   request: GrantRequest,
-  previous: OAuthToken | undefined
+  previous: OAuthToken | undefined,
+  keep: KeepGrant
 ) {
   const circuit = yield* Circuit
-  const resolved = yield* (yield* ResolvedClients).resolve(request)
-  const { remember, scope } = machineScope(request, resolved, previous)
-  const ask = Effect.flatMap(parametersOf(request, { ...resolved, scope }), (parameters) =>
-    requestToken(request, resolved, { ...parameters, scope }, scope)
+  const target = yield* (yield* GrantTargets).resolve(request)
+  const { remember, scope } = machineScope(request, target, previous)
+  const grantedTo = grantedClient(target.client, target.issuer)
+  // A refresh never widens the scope, and a new request may: too little of it is no grant to keep.
+  const withhold: Withhold = (token, problem) =>
+    problem?._tag === "InsufficientScope"
+      ? Effect.void
+      : keepRefreshToken(request, remember(token), grantedTo, keep)
+  const attempt = Effect.flatMap(parametersOf(request, { ...target, scope }), (parameters) =>
+    requestToken({ request, target, parameters: { ...parameters, scope }, scope, withhold })
   )
-  const token = remember(yield* circuit.protect(retryTransient(ask), resolved.tokenEndpoint, request.config))
-  return token.refreshToken === undefined
-    ? token
-    : new OAuthToken({ ...token, grantedTo: grantedClient(resolved.client, resolved.issuer) })
+  const token = remember(
+    yield* circuit.protect(retryTransient(attempt), target.tokenEndpoint, request.config)
+  )
+  return token.refreshToken === undefined ? token : new OAuthToken({ ...token, grantedTo })
 })

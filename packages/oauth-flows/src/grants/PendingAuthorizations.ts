@@ -7,42 +7,42 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type { Pkce } from "./Pkce.ts"
-import type { ResolvedClient } from "../resolution/ResolvedClient.ts"
+import type { GrantTarget } from "../resolution/GrantTarget.ts"
 
-/** An authorization request that waits for its response, with everything the response is judged by. */
+/** An authorization request without a response yet, and what is needed to check the response. */
 export interface PendingAuthorization {
   readonly request: GrantRequest
   /** The server that was asked: the code goes to its token endpoint and to no other (RFC 9700 §4.4.2). */
-  readonly resolved: ResolvedClient
+  readonly target: GrantTarget
   readonly redirectUri: string
   readonly pkce: Pkce | undefined
   readonly state: Redacted.Redacted
-  /** The scope that was asked for. */
+  /** The requested scope. */
   readonly scope: string | undefined
   readonly authorizationUrl: string
 }
 
 const lifetime = Duration.minutes(10)
-/** A person who asks again in this time goes on with the same request, and still has time enough. */
-const shared = Duration.minutes(5)
-/** The oldest makes way: nobody can fill the memory with logins that are never completed. */
+/** A person who asks again within this time gets the same URL, and has as long again to use it. */
+const reuse = Duration.minutes(5)
+/** The oldest is evicted, so that logins which are never completed cannot fill the memory. */
 const capacity = 1000
 
 /**
- * The authorization requests under way, by their `state`. Only a digest of it is compared, so that how long it takes
- * says nothing about it. They live in this process: after a restart people begin again.
+ * The pending authorization requests by their `state`. Only a digest of the state is compared, so that timing reveals
+ * nothing about it. They are kept in this process: after a restart a person has to begin again.
  */
 export class PendingAuthorizations extends Context.Service<
   PendingAuthorizations,
   {
-    /** The one that was begun for the same request and redirect URI not long ago. */
-    readonly begun: (
+    /** One that was begun for the same request and redirect URI within the last five minutes. */
+    readonly findRecent: (
       request: GrantRequest,
       redirectUri: string
     ) => Effect.Effect<PendingAuthorization | undefined>
     readonly add: (pending: PendingAuthorization) => Effect.Effect<void>
     readonly find: (state: string) => Effect.Effect<PendingAuthorization | undefined>
-    /** Uses one up. False for one that was used up already. */
+    /** Removes one. False if it was removed before. */
     readonly take: (pending: PendingAuthorization) => Effect.Effect<boolean>
   }
 >()("@secure-mcp/oauth-flows/PendingAuthorizations") {
@@ -75,20 +75,20 @@ const make = Effect.gen(function* () {
   })
 
   return PendingAuthorizations.of({
-    begun: (request, redirectUri) =>
+    findRecent: (request, redirectUri) =>
       Effect.map(dropExpired, (now) => {
         const owner = ownerOf(request, redirectUri)
         const isSame = (entry: Entry) =>
           entry.owner === owner &&
           entry.pending.request.config === request.config &&
-          now - entry.begunAt < Duration.toMillis(shared)
+          now - entry.begunAt < Duration.toMillis(reuse)
         return [...entries.values()].find(isSame)?.pending
       }),
 
     add: Effect.fnUntraced(function* (pending) {
       const id = yield* idOf(Redacted.value(pending.state))
       const begunAt = yield* dropExpired
-      // A state that is configured replaces itself, and is the newest then.
+      // A configured state may be there already. It is inserted again as the newest.
       entries.delete(id)
       entries.set(id, { pending, owner: ownerOf(pending.request, pending.redirectUri), begunAt })
       const [oldest] = entries.keys()

@@ -5,7 +5,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type { ResolvedClient } from "../resolution/ResolvedClient.ts"
+import type { GrantTarget } from "../resolution/GrantTarget.ts"
 import { scopeNames, unionScope } from "../resolution/Scope.ts"
 
 /** The scope a client asks for on its own behalf. */
@@ -21,14 +21,14 @@ export interface MachineScope {
  */
 export const machineScope = (
   { challenge }: GrantRequest,
-  resolved: ResolvedClient,
+  target: GrantTarget,
   previous: OAuthToken | undefined
 ): MachineScope => {
   if (!asksForMoreScope(challenge) && previous?.stepUpScope === undefined) {
-    return { scope: resolved.scope, remember: (token) => token }
+    return { scope: target.scope, remember: (token) => token }
   }
   const granted = asksForMoreScope(challenge) ? previous?.scope : undefined
-  const scope = unionScope(resolved.scope, granted, previous?.stepUpScope, challenge?.scope)
+  const scope = unionScope(target.scope, granted, previous?.stepUpScope, challenge?.scope)
   return {
     scope,
     remember: (token) => (scope === undefined ? token : new OAuthToken({ ...token, stepUpScope: scope }))

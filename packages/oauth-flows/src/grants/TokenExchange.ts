@@ -2,14 +2,14 @@ import { Misconfigured } from "@secure-mcp/oauth-core"
 import type { GrantRequest, OAuthConfig, OAuthErrorReason } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { isFilled, readAnswerFields, unusableAnswer } from "../endpoint/AnswerFields.ts"
+import { isFilled, readSuccessFields, unusableResponse } from "../endpoint/SuccessResponse.ts"
 import type { Client } from "../client/Client.ts"
 import { configuredEndpoint } from "../endpoint/Endpoint.ts"
 import { EndpointClient } from "../endpoint/EndpointClient.ts"
 import type { Flow } from "./Flow.ts"
-import { freshSecret } from "./FreshSecret.ts"
+import { readSecret } from "./SecretFile.ts"
 import { machineGrant } from "./MachineGrant.ts"
-import type { ResolvedClient } from "../resolution/ResolvedClient.ts"
+import type { GrantTarget } from "../resolution/GrantTarget.ts"
 
 const grantType = "urn:ietf:params:oauth:grant-type:token-exchange"
 /** An identity assertion JWT authorization grant: what an identity provider vouches with for a person elsewhere. */
@@ -17,15 +17,15 @@ const idJag = "urn:ietf:params:oauth:token-type:id-jag"
 
 /** Token exchange (RFC 8693) on its own: the subject token in, an access token for the MCP server out. */
 export const tokenExchange: Flow = machineGrant(
-  Effect.fnUntraced(function* ({ config }, resolved) {
+  Effect.fnUntraced(function* ({ config }, target) {
     return {
       grant_type: grantType,
-      subject_token: yield* freshSecret("subject_token", config.subjectToken),
+      subject_token: yield* readSecret("subject_token", config.subjectToken),
       subject_token_type: config.subjectTokenType,
       requested_token_type: config.requestedTokenType,
       audience: config.audience,
       organization: config.organization,
-      resource: resolved.resource
+      resource: target.resource
     }
   })
 )
@@ -36,7 +36,7 @@ export const tokenExchange: Flow = machineGrant(
  */
 export const exchangeForAssertion = Effect.fn("TokenExchange.exchangeForAssertion")(function* (
   request: GrantRequest,
-  { issuer, resource, scope }: Pick<ResolvedClient, "issuer" | "resource" | "scope">,
+  { issuer, resource, scope }: Pick<GrantTarget, "issuer" | "resource" | "scope">,
   provider: NonNullable<OAuthConfig["identityProvider"]>
 ): Effect.fn.Return<Redacted.Redacted, OAuthErrorReason, EndpointClient> {
   const { clientId, subjectTokenType, tokenUrl } = provider
@@ -55,20 +55,20 @@ export const exchangeForAssertion = Effect.fn("TokenExchange.exchangeForAssertio
     audience: issuer,
     resource,
     scope,
-    subject_token: yield* freshSecret("identity_provider.subject_token", provider.subjectToken),
+    subject_token: yield* readSecret("identity_provider.subject_token", provider.subjectToken),
     subject_token_type: subjectTokenType
   }
   const client = identityProviderClient(clientId, provider.clientSecret, tokenUrl)
   const fields = yield* (yield* EndpointClient).post(
     { request, endpoint, client, parameters },
-    readAnswerFields(endpoint)
+    readSuccessFields(endpoint)
   )
   const { access_token: assertion, issued_token_type: type } = fields
   if (type !== idJag)
-    return yield* unusableAnswer(endpoint, "its `issued_token_type` is not the one asked for")
+    return yield* unusableResponse(endpoint, "its `issued_token_type` is not the one asked for")
   return isFilled(assertion)
     ? Redacted.make(assertion)
-    : yield* unusableAnswer(endpoint, "it has no `access_token`")
+    : yield* unusableResponse(endpoint, "it has no `access_token`")
 })
 
 const identityProviderClient = (

@@ -13,9 +13,8 @@ import type { AuthorizationServerMetadata } from "../discovery/AuthorizationServ
 import type { Client } from "../client/Client.ts"
 import { discoveredEndpoint } from "../endpoint/Endpoint.ts"
 import { EndpointClient, type UseAnswer } from "../endpoint/EndpointClient.ts"
-import { privateKey, publicKeySet } from "../client/PrivateKey.ts"
-import { readBody } from "../endpoint/ResponseBody.ts"
-import { parseFields, type ResponseFields } from "../endpoint/ResponseFields.ts"
+import { publicKeySet, readPrivateKey } from "../client/PrivateKey.ts"
+import { parseFields, readBody, type ResponseFields } from "../endpoint/ResponseBody.ts"
 
 /** What we tell of ourselves (RFC 7591 §2), in the names of the wire. */
 export type ClientMetadata = Readonly<Record<string, unknown>>
@@ -42,7 +41,7 @@ export const clientMetadata = Effect.fnUntraced(function* (
     ...(config.useMtls && metadata.tlsClientCertificateBoundAccessTokens === true
       ? { tls_client_certificate_bound_access_tokens: true }
       : {}),
-    ...(method === "private_key_jwt" ? { jwks: publicKeySet(yield* privateKey(config)) } : {})
+    ...(method === "private_key_jwt" ? { jwks: publicKeySet(yield* readPrivateKey(config)) } : {})
   }
 })
 

@@ -1,36 +1,59 @@
-import type { GrantRequest } from "@secure-mcp/oauth-core"
+import { OAuthToken } from "@secure-mcp/oauth-core"
+import type { GrantedClient, GrantRequest, KeepGrant, OAuthErrorReason } from "@secure-mcp/oauth-core"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
-import { checkCertificateBinding } from "./CertificateBinding.ts"
+import type { FormParameters } from "../client/ClientAuthentication.ts"
 import { EndpointClient } from "../endpoint/EndpointClient.ts"
-import type { FormParameters } from "../client/Form.ts"
-import type { ResolvedClient } from "../resolution/ResolvedClient.ts"
+import type { GrantTarget } from "../resolution/GrantTarget.ts"
 import type { Scope } from "../resolution/Scope.ts"
+import { checkCertificateBinding } from "./CertificateBinding.ts"
 import { readTokenResponse } from "./TokenResponse.ts"
 
 /**
- * Asks the token endpoint for a token, once (RFC 6749 §3.2), with the additional parameters and headers of the
- * configuration. They never replace what the protocol sets. A token that is bound to another certificate than ours
- * is refused.
+ * Takes a token that was granted but must not be served, or not yet.
  *
- * @param parameters what the grant asks with
- * @param scope what was granted if the answer does not say (RFC 6749 §5.1, §6)
+ * @param problem why not; undefined before a check that asks another endpoint
  */
-export const requestToken = Effect.fn("TokenRequest.requestToken")(function* (
-  request: GrantRequest,
-  { client, tokenEndpoint: endpoint }: Pick<ResolvedClient, "client" | "tokenEndpoint">,
-  parameters: FormParameters,
-  scope: Scope
-) {
+export type Withhold = (
+  token: OAuthToken,
+  problem: OAuthErrorReason | undefined
+) => Effect.Effect<void, never, EndpointClient>
+
+/** What to ask a token endpoint for. */
+export interface TokenRequest {
+  readonly request: GrantRequest
+  readonly target: Pick<GrantTarget, "client" | "tokenEndpoint">
+  /** Those of the grant. */
+  readonly parameters: FormParameters
+  /** What was granted if the answer does not say (RFC 6749 §5.1, §6). */
+  readonly scope: Scope
+  readonly withhold: Withhold
+}
+
+/**
+ * Sends one request to the token endpoint (RFC 6749 §3.2), with the additional parameters and headers of the
+ * configuration. They never replace what the protocol sets.
+ *
+ * Fails for an access token that cannot be used, lacks a requested scope or is bound to another certificate. What was
+ * granted goes to `withhold` before that, and before a check that asks another endpoint: the refresh token in it may
+ * have replaced the last one, and nothing may come between.
+ */
+export const requestToken = Effect.fn("TokenRequest.requestToken")(function* ({
+  parameters,
+  request,
+  scope,
+  target: { client, tokenEndpoint: endpoint },
+  withhold
+}: TokenRequest) {
   const { additionalParams, customHeaders } = request.config
   const endpointClient = yield* EndpointClient
-  yield* Effect.logDebug(`Asking ${endpoint.name}`)
-  // Its life is counted from here, because the server may have begun to count before the answer was on its way.
+  yield* Effect.logDebug(`Requesting a token from ${endpoint.name}`)
+  // Its lifetime is counted from here, because the server may count from before it sent the answer.
   const issuedAt = yield* Clock.currentTimeMillis
-  const readToken = readTokenResponse({ config: request.config, endpoint, issuedAt, scope })
-  const { certificateThumbprint, token } = yield* endpointClient.post(
+  const read = readTokenResponse({ config: request.config, endpoint, issuedAt, scope })
+  const post = endpointClient.post(
     {
       request,
       endpoint,
@@ -39,16 +62,46 @@ export const requestToken = Effect.fn("TokenRequest.requestToken")(function* (
       headers: customHeaders
     },
     (response, refuse, certificateThumbprint) =>
-      Effect.map(readToken(response, refuse), (token) => ({
-        certificateThumbprint,
-        token
-      }))
+      Effect.map(read(response, refuse), (answer) => ({ ...answer, certificateThumbprint }))
   )
-  const { accessToken } = token
-  yield* checkCertificateBinding({ accessToken, request, client, endpoint, certificateThumbprint })
+  const token = yield* Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const { certificateThumbprint, problem, token } = yield* restore(post)
+      const { accessToken } = token
+      if (problem !== undefined) {
+        yield* withhold(token, problem)
+        return yield* problem
+      }
+      yield* restore(
+        checkCertificateBinding({
+          accessToken,
+          request,
+          client,
+          endpoint,
+          certificateThumbprint,
+          beforeIntrospection: Effect.uninterruptible(withhold(token, undefined))
+        })
+      ).pipe(Effect.tapError((mismatch) => withhold(token, mismatch)))
+      return token
+    })
+  )
   yield* Effect.logInfo(`Got a token from ${endpoint.name}`)
   return token
 })
+
+/** Keeps the refresh token of what was granted, if it has one, and lets nobody serve the access token. */
+export const keepRefreshToken = (
+  request: GrantRequest,
+  token: OAuthToken,
+  grantedTo: GrantedClient | undefined,
+  keep: KeepGrant
+): Effect.Effect<void> =>
+  token.refreshToken === undefined
+    ? Effect.void
+    : keep(
+        request,
+        new OAuthToken({ ...token, reusable: false, ...(grantedTo === undefined ? {} : { grantedTo }) })
+      )
 
 const asText = (value: Redacted.Redacted<unknown>): Redacted.Redacted =>
   Redacted.make(String(Redacted.value(value)))

@@ -1,4 +1,4 @@
-import { InsufficientScope, OAuthToken } from "@secure-mcp/oauth-core"
+import { InsufficientScope, InvalidResponse, OAuthToken } from "@secure-mcp/oauth-core"
 import type { OAuthConfig, OAuthErrorReason } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import type { HttpClientError } from "effect/http/HttpClientError"
@@ -6,72 +6,83 @@ import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import { isFilled, readAnswerFields, unusableAnswer } from "../endpoint/AnswerFields.ts"
 import type { Endpoint } from "../endpoint/Endpoint.ts"
 import type { Refuse } from "../endpoint/ErrorResponse.ts"
-import type { ResponseFields } from "../endpoint/ResponseFields.ts"
+import type { ResponseFields } from "../endpoint/ResponseBody.ts"
+import { isFilled, readSuccessFields } from "../endpoint/SuccessResponse.ts"
 import { type Scope, scopeNames } from "../resolution/Scope.ts"
-import { tokenLife } from "./TokenLife.ts"
+import { expiryOf } from "./ExpiresIn.ts"
+
+/** A successful answer of the token endpoint (RFC 6749 §5.1). */
+export interface TokenResponse {
+  /** What was granted. The access token is empty if the answer has none that is text. */
+  readonly token: OAuthToken
+  /** Why the access token must not be served, if that is so. The refresh token may be good all the same. */
+  readonly problem: OAuthErrorReason | undefined
+}
 
 export interface TokenResponseContext {
   readonly config: OAuthConfig
   readonly endpoint: Endpoint
-  /** When the token was asked for, in milliseconds since the epoch. */
+  /** When the token was requested, in milliseconds since the epoch. */
   readonly issuedAt: number
   /** What was granted if the answer does not say. */
   readonly scope: Scope
 }
 
-/** Makes a token of a successful answer (RFC 6749 §5.1), and of every deviation from it that real servers send. */
+/** Reads a successful answer, with every deviation from RFC 6749 §5.1 that real servers have. */
 export const readTokenResponse =
   (context: TokenResponseContext) =>
   (
     response: HttpClientResponse,
     refuse: Refuse
-  ): Effect.Effect<OAuthToken, OAuthErrorReason | HttpClientError> =>
-    readAnswerFields(context.endpoint)(response, refuse).pipe(
-      Effect.flatMap((fields) =>
-        Effect.fromResult(readToken(fields, context)).pipe(
-          Effect.catch((problem) => unusableAnswer(context.endpoint, problem))
-        )
-      ),
-      Effect.flatMap((token) => withRequestedScopes(token, context.config))
-    )
+  ): Effect.Effect<TokenResponse, OAuthErrorReason | HttpClientError> =>
+    Effect.map(readSuccessFields(context.endpoint)(response, refuse), (fields) => readToken(fields, context))
 
 const readToken = (
   fields: ResponseFields,
-  { config, issuedAt, scope: requested }: TokenResponseContext
-): Result.Result<OAuthToken, string> =>
-  Result.gen(function* () {
-    const accessToken = yield* readAccessToken(fields["access_token"])
-    const tokenType = yield* readTokenType(fields["token_type"])
-    const scope =
-      (yield* readScope(fields["scope"])) ?? (requested === undefined ? undefined : scopeNames(requested))
-    const refreshToken = fields["refresh_token"]
-    return new OAuthToken({
-      accessToken: Redacted.make(accessToken),
-      tokenType,
-      ...(scope === undefined ? {} : { scope }),
-      ...(isFilled(refreshToken) ? { refreshToken: Redacted.make(refreshToken) } : {}),
-      issuedAt,
-      ...tokenLife({ config, issuedAt, accessToken, expiresIn: fields["expires_in"] })
-    })
+  { config, endpoint, issuedAt, scope: requested }: TokenResponseContext
+): TokenResponse => {
+  const { access_token: accessToken, expires_in: expiresIn, refresh_token: refreshToken } = fields
+  const text = Predicate.isString(accessToken) ? accessToken : ""
+  const answered = readScope(fields["scope"])
+  const scope =
+    Result.getOrUndefined(answered) ?? (requested === undefined ? undefined : scopeNames(requested))
+  const token = new OAuthToken({
+    accessToken: Redacted.make(text),
+    tokenType: "Bearer",
+    ...(scope === undefined ? {} : { scope }),
+    ...(isFilled(refreshToken) ? { refreshToken: Redacted.make(refreshToken) } : {}),
+    issuedAt,
+    ...expiryOf({ config, issuedAt, accessToken: text, expiresIn })
   })
-
-const readAccessToken = (value: unknown): Result.Result<string, string> => {
-  if (value === undefined) return Result.fail("it has no `access_token`")
-  if (!Predicate.isString(value)) return Result.fail("its `access_token` is not text")
-  if (value === "") return Result.fail("its `access_token` is empty")
-  return /^[\x21-\x7E]+$/.test(value)
-    ? Result.succeed(value)
-    : Result.fail("its `access_token` has characters that cannot stand in a header")
+  const problem =
+    accessTokenProblem(accessToken) ??
+    tokenTypeProblem(fields["token_type"]) ??
+    (Result.isFailure(answered) ? answered.failure : undefined)
+  return {
+    token,
+    problem:
+      problem === undefined
+        ? missingScope(token, config)
+        : new InvalidResponse({ endpoint: endpoint.name, problem })
+  }
 }
 
-/** RFC 6749 §7.1: a token of a type one does not know must not be used. */
-const readTokenType = (value: unknown): Result.Result<"Bearer", string> =>
+const accessTokenProblem = (value: unknown): string | undefined => {
+  if (value === undefined) return "it has no `access_token`"
+  if (!Predicate.isString(value)) return "its `access_token` is not text"
+  if (value === "") return "its `access_token` is empty"
+  return /^[\x21-\x7E]+$/.test(value)
+    ? undefined
+    : "its `access_token` has characters that cannot stand in a header"
+}
+
+/** RFC 6749 §7.1: a client must not use a token whose type it does not know. */
+const tokenTypeProblem = (value: unknown): string | undefined =>
   value === undefined || value === null || (Predicate.isString(value) && value.toLowerCase() === "bearer")
-    ? Result.succeed("Bearer")
-    : Result.fail("its `token_type` is not Bearer")
+    ? undefined
+    : "its `token_type` is not Bearer"
 
 /** Scope names separated by spaces (§3.3), or as some servers send them, a list. Absent: as requested (§5.1). */
 const readScope = (value: unknown): Result.Result<ReadonlyArray<string> | undefined, string> => {
@@ -84,12 +95,10 @@ const readScope = (value: unknown): Result.Result<ReadonlyArray<string> | undefi
 
 const isScopeName = (name: string): boolean => /^[\x21\x23-\x5B\x5D-\x7E]+$/.test(name)
 
-const withRequestedScopes = (
+const missingScope = (
   token: OAuthToken,
   { scope, validateScopes }: OAuthConfig
-): Effect.Effect<OAuthToken, OAuthErrorReason> => {
+): InsufficientScope | undefined => {
   const missing = (scope?.split(" ") ?? []).filter((name) => token.scope?.includes(name) !== true)
-  return validateScopes && missing.length > 0
-    ? Effect.fail(new InsufficientScope({ missing }))
-    : Effect.succeed(token)
+  return validateScopes && missing.length > 0 ? new InsufficientScope({ missing }) : undefined
 }

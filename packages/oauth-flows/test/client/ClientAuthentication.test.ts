@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as fc from "fast-check"
 import { authenticateClient } from "../../src/client/ClientAuthentication.ts"
+import { readPrivateKey } from "../../src/client/PrivateKey.ts"
 import { configuredClient } from "../../src/resolution/ConfiguredClient.ts"
 import { decodeConfig, makeGrants, requestFor } from "../TestGrants.ts"
 
@@ -21,7 +22,7 @@ const sentWith = Effect.fnUntraced(function* (oauth: Readonly<Record<string, unk
 /** As the configuration alone has it. */
 const authenticate = (config: OAuthConfig) =>
   Effect.flatMap(configuredClient(config, "https://as.example.com", undefined), (client) =>
-    authenticateClient(client, config)
+    authenticateClient(client, readPrivateKey(config))
   )
 
 const formDecode = (value: string) => new URLSearchParams(`v=${value}`).get("v")

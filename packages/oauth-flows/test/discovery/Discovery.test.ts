@@ -6,7 +6,7 @@ import { decodeConfig, settle } from "../TestGrants.ts"
 import {
   discoveredRequest,
   makeResolutionOn,
-  makeResolvedClients,
+  makeGrantTargets,
   makeServers,
   metadataOf,
   pathsOf,
@@ -19,8 +19,8 @@ describe("discovery of the protected resource", () => {
   it.effect("the path form comes before the root", () =>
     Effect.gen(function* () {
       const { as, mcp, resourceUrl } = yield* makeServers()
-      const resolved = yield* makeResolvedClients()
-      const found = yield* resolved.resolve(discoveredRequest(resourceUrl, client))
+      const targets = yield* makeGrantTargets()
+      const found = yield* targets.resolve(discoveredRequest(resourceUrl, client))
       assert.deepInclude(found, { issuer: as.url, resource: resourceUrl })
       assert.strictEqual(found.tokenEndpoint.url, as.endpoint("/token"))
       assert.strictEqual(found.authorizationEndpoint?.url, as.endpoint("/authorize"))
@@ -37,8 +37,8 @@ describe("discovery of the protected resource", () => {
         "/.well-known/oauth-protected-resource",
         Answer.json({ resource: mcp.url, authorization_servers: [as.url] })
       )
-      const resolved = yield* makeResolvedClients()
-      const found = yield* resolved.resolve(discoveredRequest(mcp.endpoint("/a/mcp"), client))
+      const targets = yield* makeGrantTargets()
+      const found = yield* targets.resolve(discoveredRequest(mcp.endpoint("/a/mcp"), client))
       assert.strictEqual(found.resource, mcp.url, "as it was written, without a slash")
       assert.deepStrictEqual(pathsOf(yield* mcp.requests), [
         "GET /.well-known/oauth-protected-resource/a/mcp",
@@ -55,8 +55,8 @@ describe("discovery of the protected resource", () => {
         "/custom/metadata.json",
         Answer.json({ resource: resourceUrl, authorization_servers: [as.url] })
       )
-      const resolved = yield* makeResolvedClients()
-      yield* resolved.resolve({
+      const targets = yield* makeGrantTargets()
+      yield* targets.resolve({
         ...discoveredRequest(resourceUrl, client),
         challenge: { resourceMetadata: url }
       })
@@ -67,9 +67,9 @@ describe("discovery of the protected resource", () => {
   it.effect("no credential, cookie or header of the configuration goes to a metadata URL", () =>
     Effect.gen(function* () {
       const { as, mcp, resourceUrl } = yield* makeServers()
-      const resolved = yield* makeResolvedClients()
+      const targets = yield* makeGrantTargets()
       const secrets = { client_secret: "the-secret", custom_headers: { "x-api-key": "the-key" } }
-      yield* resolved.resolve(discoveredRequest(resourceUrl, { ...client, ...secrets }))
+      yield* targets.resolve(discoveredRequest(resourceUrl, { ...client, ...secrets }))
       const requests = [...(yield* mcp.requests), ...(yield* as.requests)]
       assert.lengthOf(requests, 2)
       for (const { body, headers, rawUrl } of requests) {
@@ -82,9 +82,9 @@ describe("discovery of the protected resource", () => {
     Effect.gen(function* () {
       const mcp = yield* StubAuthorizationServer.make()
       yield* mcp.always("/.well-known/oauth-protected-resource/mcp", Answer.text("<html>home</html>"))
-      const resolved = yield* makeResolvedClients()
+      const targets = yield* makeGrantTargets()
       const request = discoveredRequest(mcp.endpoint("/mcp?key=abc"), client)
-      const reason = yield* Effect.flip(resolved.resolve(request))
+      const reason = yield* Effect.flip(targets.resolve(request))
       assert.strictEqual(plain(reason)["_tag"], "DiscoveryFailed")
       assert.include(
         reason.message,
@@ -99,8 +99,8 @@ describe("discovery of the protected resource", () => {
   it.effect("metadata without an authorization server is of no use", () =>
     Effect.gen(function* () {
       const { resourceUrl } = yield* makeServers({ resource: { authorization_servers: null } })
-      const resolved = yield* makeResolvedClients()
-      const reason = yield* Effect.flip(resolved.resolve(discoveredRequest(resourceUrl, client)))
+      const targets = yield* makeGrantTargets()
+      const reason = yield* Effect.flip(targets.resolve(discoveredRequest(resourceUrl, client)))
       assert.include(reason.message, "names no authorization server. Configure `issuer`")
     })
   )
@@ -109,8 +109,8 @@ describe("discovery of the protected resource", () => {
     Effect.gen(function* () {
       const { mcp, resourceUrl } = yield* makeServers()
       yield* mcp.enqueue("/.well-known/oauth-protected-resource/mcp", Answer.status(503), Answer.reset)
-      const resolved = yield* makeResolvedClients()
-      const found = yield* settle(resolved.resolve(discoveredRequest(resourceUrl, client)))
+      const targets = yield* makeGrantTargets()
+      const found = yield* settle(targets.resolve(discoveredRequest(resourceUrl, client)))
       assert.strictEqual(found.resource, resourceUrl)
       assert.lengthOf(yield* mcp.requests, 3)
       assert.lengthOf(yield* mcp.requestsTo("/.well-known/oauth-protected-resource"), 0)
@@ -155,13 +155,13 @@ describe("discovery of the authorization server", () => {
   it.effect.each(places)("%s is looked for in the order of the MCP specification", ([issuer, urls]) =>
     Effect.gen(function* () {
       for (const [index, url] of urls.entries()) {
-        const { asked, resolved } = yield* makeResolutionOn({ [url]: metadataOf(issuer) })
-        const found = yield* resolved.resolve(discoveredRequest(undefined, { ...client, issuer }))
+        const { asked, targets } = yield* makeResolutionOn({ [url]: metadataOf(issuer) })
+        const found = yield* targets.resolve(discoveredRequest(undefined, { ...client, issuer }))
         assert.strictEqual(found.issuer, issuer)
         assert.deepStrictEqual(asked, urls.slice(0, index + 1))
       }
-      const { asked, resolved } = yield* makeResolutionOn({})
-      yield* Effect.flip(resolved.resolve(discoveredRequest(undefined, { ...client, issuer })))
+      const { asked, targets } = yield* makeResolutionOn({})
+      yield* Effect.flip(targets.resolve(discoveredRequest(undefined, { ...client, issuer })))
       assert.deepStrictEqual(asked, [...urls])
     })
   )
@@ -169,8 +169,8 @@ describe("discovery of the authorization server", () => {
   it.effect("client credentials with an issuer are discovered, and only there", () =>
     Effect.gen(function* () {
       const { as } = yield* makeServers()
-      const resolved = yield* makeResolvedClients()
-      const found = yield* resolved.resolve({
+      const targets = yield* makeGrantTargets()
+      const found = yield* targets.resolve({
         serverName: "remote",
         config: decodeConfig({ issuer: as.url }),
         correlationId: "1"
@@ -192,8 +192,8 @@ describe("discovery of the authorization server", () => {
   it.effect.each(wrongTypes)("metadata whose %s is %j is refused by name", ([key, value]) =>
     Effect.gen(function* () {
       const { resourceUrl } = yield* makeServers({ metadata: { [key]: value } })
-      const resolved = yield* makeResolvedClients()
-      const reason = yield* Effect.flip(resolved.resolve(discoveredRequest(resourceUrl, client)))
+      const targets = yield* makeGrantTargets()
+      const reason = yield* Effect.flip(targets.resolve(discoveredRequest(resourceUrl, client)))
       assert.include(reason.message, `its \`${key}`)
       assert.include(reason.message, "is missing or of the wrong type")
     })
@@ -204,8 +204,8 @@ describe("discovery of the authorization server", () => {
       const { as, resourceUrl } = yield* makeServers({
         metadata: { unknown: [{}], scopes_supported: null, revocation_endpoint: null }
       })
-      const resolved = yield* makeResolvedClients()
-      const found = yield* resolved.resolve(discoveredRequest(resourceUrl, client))
+      const targets = yield* makeGrantTargets()
+      const found = yield* targets.resolve(discoveredRequest(resourceUrl, client))
       assert.strictEqual(found.issuer, as.url)
       assert.isUndefined(found.revocationEndpoint)
     })
@@ -216,8 +216,8 @@ describe("what was discovered", () => {
   it.effect("is asked for once by many, and again after five minutes", () =>
     Effect.gen(function* () {
       const { as, mcp, resourceUrl } = yield* makeServers()
-      const resolved = yield* makeResolvedClients()
-      const resolve = resolved.resolve(discoveredRequest(resourceUrl, client))
+      const targets = yield* makeGrantTargets()
+      const resolve = targets.resolve(discoveredRequest(resourceUrl, client))
       yield* Effect.all(
         Array.from({ length: 50 }, () => resolve),
         { concurrency: "unbounded" }
@@ -238,9 +238,9 @@ describe("what was discovered", () => {
     Effect.gen(function* () {
       const { mcp, resourceUrl } = yield* makeServers()
       yield* mcp.enqueue("/.well-known/oauth-protected-resource/mcp", Answer.status(404))
-      const resolved = yield* makeResolvedClients()
-      yield* Effect.flip(resolved.resolve(discoveredRequest(resourceUrl, client)))
-      yield* resolved.resolve(discoveredRequest(resourceUrl, client))
+      const targets = yield* makeGrantTargets()
+      yield* Effect.flip(targets.resolve(discoveredRequest(resourceUrl, client)))
+      yield* targets.resolve(discoveredRequest(resourceUrl, client))
       assert.lengthOf(yield* mcp.requestsTo("/.well-known/oauth-protected-resource/mcp"), 2)
     })
   )
@@ -248,10 +248,10 @@ describe("what was discovered", () => {
   it.effect("is not shared with an entry of stricter rules", () =>
     Effect.gen(function* () {
       const { resourceUrl } = yield* makeServers()
-      const resolved = yield* makeResolvedClients()
-      yield* resolved.resolve(discoveredRequest(resourceUrl, client))
+      const targets = yield* makeGrantTargets()
+      yield* targets.resolve(discoveredRequest(resourceUrl, client))
       const strict = discoveredRequest(resourceUrl, { ...client, enforce_https: true })
-      const reason = yield* Effect.flip(resolved.resolve(strict))
+      const reason = yield* Effect.flip(targets.resolve(strict))
       assert.include(reason.message, "must be https")
     })
   )

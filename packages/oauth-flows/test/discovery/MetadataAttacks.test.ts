@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import {
   discoveredRequest,
   makeResolutionOn,
-  makeResolvedClients,
+  makeGrantTargets,
   makeServers,
   metadataOf,
   plain
@@ -35,8 +35,8 @@ describe("mix-up (RFC 9700 §4.4)", () => {
 
   it.effect.each(mixedUp)("metadata whose issuer differs by %s is not used", ([, named, says]) =>
     Effect.gen(function* () {
-      const { asked, resolved } = yield* makeResolutionOn(web(named, { ...metadataOf(issuer), issuer: says }))
-      const reason = yield* Effect.flip(resolved.resolve(discoveredRequest(server, client)))
+      const { asked, targets } = yield* makeResolutionOn(web(named, { ...metadataOf(issuer), issuer: says }))
+      const reason = yield* Effect.flip(targets.resolve(discoveredRequest(server, client)))
       assert.strictEqual(plain(reason)["_tag"], "DiscoveryFailed")
       assert.include(reason.message, "its `issuer` is not the authorization server that was asked")
       assert.isFalse(asked.includes(`${issuer}/token`))
@@ -48,16 +48,16 @@ describe("mix-up (RFC 9700 §4.4)", () => {
       const { mcp, resourceUrl } = yield* makeServers()
       const evil = yield* StubAuthorizationServer.make()
       yield* evil.always("/.well-known/oauth-authorization-server", Answer.json(metadataOf(evil.url)))
-      const resolved = yield* makeResolvedClients()
+      const targets = yield* makeGrantTargets()
       const request = discoveredRequest(resourceUrl, { ...client, client_secret: "secret" })
-      yield* resolved.resolve(request)
+      yield* targets.resolve(request)
       const url = mcp.endpoint("/elsewhere")
       yield* mcp.always(
         "/elsewhere",
         Answer.json({ resource: resourceUrl, authorization_servers: [evil.url] })
       )
       const challenged = { ...request, challenge: { resourceMetadata: url } }
-      const reason = yield* Effect.flip(resolved.resolve(challenged))
+      const reason = yield* Effect.flip(targets.resolve(challenged))
       assert.include(reason.message, "names another authorization server than the one our client belongs to")
     })
   )
@@ -79,11 +79,9 @@ describe("metadata that leads to an unsafe place", () => {
   it.effect.each(unsafe)("%s %s of an https issuer is refused, enforce_https or not", ([key, url, problem]) =>
     Effect.gen(function* () {
       for (const enforce_https of [true, false]) {
-        const { asked, resolved } = yield* makeResolutionOn(
-          web(issuer, { ...metadataOf(issuer), [key]: url })
-        )
+        const { asked, targets } = yield* makeResolutionOn(web(issuer, { ...metadataOf(issuer), [key]: url }))
         const request = discoveredRequest(server, { ...client, enforce_https })
-        const reason = yield* Effect.flip(resolved.resolve(request))
+        const reason = yield* Effect.flip(targets.resolve(request))
         assert.deepInclude(plain(reason), { _tag: "DiscoveryFailed" })
         assert.include(reason.message, `its \`${key}\` ${problem}`)
         assert.lengthOf(asked, 2)
@@ -102,9 +100,9 @@ describe("metadata that leads to an unsafe place", () => {
 
   it.effect.each(issuers)("the issuer %j is not asked", ([named, problem]) =>
     Effect.gen(function* () {
-      const { asked, resolved } = yield* makeResolutionOn(web(named, metadataOf(named)))
+      const { asked, targets } = yield* makeResolutionOn(web(named, metadataOf(named)))
       const request = discoveredRequest(server, { ...client, enforce_https: true })
-      const reason = yield* Effect.flip(resolved.resolve(request))
+      const reason = yield* Effect.flip(targets.resolve(request))
       assert.include(reason.message, `the issuer ${problem}`)
       assert.lengthOf(asked, 1)
     })
@@ -113,10 +111,10 @@ describe("metadata that leads to an unsafe place", () => {
   it.effect("a metadata URL in a challenge is held to the same rules", () =>
     Effect.gen(function* () {
       for (const url of ["http://mcp.example/metadata", "file:///etc/passwd", "/metadata", ""]) {
-        const { asked, resolved } = yield* makeResolutionOn({})
+        const { asked, targets } = yield* makeResolutionOn({})
         const request = discoveredRequest(server, { ...client, enforce_https: true })
         const challenge = { resourceMetadata: url }
-        const reason = yield* Effect.flip(resolved.resolve({ ...request, challenge }))
+        const reason = yield* Effect.flip(targets.resolve({ ...request, challenge }))
         assert.include(reason.message, "its URL must be")
         assert.isEmpty(asked)
       }
@@ -130,11 +128,11 @@ describe("metadata that leads to an unsafe place", () => {
       const to = Answer.redirect(elsewhere.endpoint("/metadata"))
       yield* as.always("/.well-known/oauth-authorization-server", to)
       yield* as.always("/.well-known/openid-configuration", to)
-      const resolved = yield* makeResolvedClients()
-      const reason = yield* Effect.flip(resolved.resolve(discoveredRequest(resourceUrl, client)))
+      const targets = yield* makeGrantTargets()
+      const reason = yield* Effect.flip(targets.resolve(discoveredRequest(resourceUrl, client)))
       assert.include(reason.message, "a redirect (HTTP 302), which is not followed")
       yield* mcp.always("/.well-known/oauth-protected-resource/mcp", to)
-      const again = yield* makeResolvedClients()
+      const again = yield* makeGrantTargets()
       yield* Effect.flip(again.resolve(discoveredRequest(resourceUrl, client)))
       assert.isEmpty(yield* elsewhere.requests)
     })
@@ -144,8 +142,8 @@ describe("metadata that leads to an unsafe place", () => {
     Effect.gen(function* () {
       const { as, resourceUrl } = yield* makeServers()
       yield* as.always("/.well-known/oauth-authorization-server", Answer.giantBody(64 * 1024 * 1024))
-      const resolved = yield* makeResolvedClients()
-      const reason = yield* Effect.flip(resolved.resolve(discoveredRequest(resourceUrl, client)))
+      const targets = yield* makeGrantTargets()
+      const reason = yield* Effect.flip(targets.resolve(discoveredRequest(resourceUrl, client)))
       assert.include(reason.message, "its body is over 1 MiB")
       yield* as.aborted(1)
     })
@@ -163,8 +161,8 @@ describe("metadata that leads to an unsafe place", () => {
       ]) {
         const { as, resourceUrl } = yield* makeServers()
         yield* as.always("/.well-known/oauth-authorization-server", Answer.text(body))
-        const resolved = yield* makeResolvedClients()
-        const reason = yield* Effect.flip(resolved.resolve(discoveredRequest(resourceUrl, client)))
+        const targets = yield* makeGrantTargets()
+        const reason = yield* Effect.flip(targets.resolve(discoveredRequest(resourceUrl, client)))
         assert.strictEqual(plain(reason)["_tag"], "DiscoveryFailed")
       }
     })

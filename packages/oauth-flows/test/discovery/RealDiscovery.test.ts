@@ -7,7 +7,7 @@ import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/testing/TestClock"
 import { generateKeyPairSync } from "node:crypto"
 import { makeGrants, requestFor } from "../TestGrants.ts"
-import { discoveredRequest, makeResolvedClients, redirectUri } from "../TestResolution.ts"
+import { discoveredRequest, makeGrantTargets, redirectUri } from "../TestResolution.ts"
 
 const documentUrl = "https://gateway.example/client.json"
 const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })
@@ -74,8 +74,8 @@ describe("with a certified authorization server", () => {
     ([, oauth, source]) =>
       Effect.gen(function* () {
         const { as, resource } = yield* makeServers
-        const resolved = yield* makeResolvedClients()
-        const found = yield* resolved.resolve(discoveredRequest(resource, oauth), { redirectUri })
+        const targets = yield* makeGrantTargets()
+        const found = yield* targets.resolve(discoveredRequest(resource, oauth), { redirectUri })
         assert.deepInclude(found, { issuer: as.issuer, resource, scope: "mcp:read" })
         assert.strictEqual(found.tokenEndpoint.url, as.tokenEndpoint)
         assert.strictEqual(found.revocationEndpoint?.url, as.revocationEndpoint)
@@ -96,9 +96,9 @@ describe("with a certified authorization server", () => {
   it.effect("a server for the web gets a secret, as it asked", () =>
     Effect.gen(function* () {
       const { resource } = yield* makeServers
-      const resolved = yield* makeResolvedClients()
+      const targets = yield* makeGrantTargets()
       const options = { redirectUri: "https://gateway.example/oauth/callback" }
-      const { client } = yield* resolved.resolve(discoveredRequest(resource), options)
+      const { client } = yield* targets.resolve(discoveredRequest(resource), options)
       assert.deepInclude(client, { authenticationMethod: "client_secret_basic", source: "registered" })
       assert.isAtLeast(client.clientSecret === undefined ? 0 : Redacted.value(client.clientSecret).length, 20)
     })
@@ -107,9 +107,9 @@ describe("with a certified authorization server", () => {
   it.effect("a device gets a client of its own", () =>
     Effect.gen(function* () {
       const { resource } = yield* makeServers
-      const resolved = yield* makeResolvedClients()
+      const targets = yield* makeGrantTargets()
       const request = discoveredRequest(resource, { grant_type: "device_code" })
-      const found = yield* resolved.resolve(request, { device: true })
+      const found = yield* targets.resolve(request, { device: true })
       assert.strictEqual(found.client.source, "registered")
       assert.isDefined(found.deviceAuthorizationEndpoint)
     })

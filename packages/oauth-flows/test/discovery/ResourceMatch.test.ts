@@ -46,16 +46,16 @@ const onTheWeb = (server: string, resource: string, at: "path" | "root" | "chall
 describe("the resource of the metadata (RFC 9728 §3.3)", () => {
   it.effect.each(resources)("asked %s, found %s at the %s: %s", ([server, resource, at, isMatch]) =>
     Effect.gen(function* () {
-      const { asked, resolved } = yield* onTheWeb(server, resource, at)
+      const { asked, targets } = yield* onTheWeb(server, resource, at)
       const request = {
         ...discoveredRequest(server, client),
         ...(at === "challenge" ? { challenge: { resourceMetadata: challenged } } : {})
       }
       if (isMatch) {
-        assert.strictEqual((yield* resolved.resolve(request)).resource, resource)
+        assert.strictEqual((yield* targets.resolve(request)).resource, resource)
         return
       }
-      const reason = yield* Effect.flip(resolved.resolve(request))
+      const reason = yield* Effect.flip(targets.resolve(request))
       assert.strictEqual(plain(reason)["_tag"], "DiscoveryFailed")
       assert.include(reason.message, "its `resource` is not the MCP server that was asked")
       assert.isFalse(
@@ -68,9 +68,9 @@ describe("the resource of the metadata (RFC 9728 §3.3)", () => {
   it.effect("one that is configured may be named, and is sent", () =>
     Effect.gen(function* () {
       const resource = "urn:example:mcp"
-      const { resolved } = yield* onTheWeb("https://mcp.example/mcp", resource, "path")
+      const { targets } = yield* onTheWeb("https://mcp.example/mcp", resource, "path")
       const request = discoveredRequest("https://mcp.example/mcp", { ...client, resource })
-      assert.strictEqual((yield* resolved.resolve(request)).resource, resource)
+      assert.strictEqual((yield* targets.resolve(request)).resource, resource)
     })
   )
 })

@@ -57,8 +57,8 @@ describe("server-side request forgery", () => {
 
   it.effect.each(inside)("a public server cannot send us to a %s address: %s", ([zone, named]) =>
     Effect.gen(function* () {
-      const { asked, resolved } = yield* makeResolutionOn(web(named, metadataOf(named)), lookup)
-      const reason = yield* Effect.flip(resolved.resolve(discoveredRequest(server, client)))
+      const { asked, targets } = yield* makeResolutionOn(web(named, metadataOf(named)), lookup)
+      const reason = yield* Effect.flip(targets.resolve(discoveredRequest(server, client)))
       assert.deepInclude(plain(reason), { _tag: "DiscoveryFailed" })
       assert.include(reason.message, `it leads to a ${zone} address`)
       assert.lengthOf(asked, 1, "only the server itself was asked")
@@ -79,7 +79,7 @@ describe("server-side request forgery", () => {
   it.effect.each(near)("%s may name %s: %s", ([configured, named, isAllowed]) =>
     Effect.gen(function* () {
       const { origin } = new URL(configured)
-      const { asked, resolved } = yield* makeResolutionOn(
+      const { asked, targets } = yield* makeResolutionOn(
         {
           [`${origin}/.well-known/oauth-protected-resource/mcp`]: {
             resource: configured,
@@ -89,7 +89,7 @@ describe("server-side request forgery", () => {
         },
         lookup
       )
-      const outcome = yield* Effect.result(resolved.resolve(discoveredRequest(configured, client)))
+      const outcome = yield* Effect.result(targets.resolve(discoveredRequest(configured, client)))
       assert.strictEqual(outcome._tag, isAllowed ? "Success" : "Failure")
       assert.strictEqual(asked.length, isAllowed ? 2 : 1)
     })
@@ -98,9 +98,9 @@ describe("server-side request forgery", () => {
   it.effect("a registration endpoint inside is not asked, and a configured one inside is", () =>
     Effect.gen(function* () {
       const metadata = { ...metadataOf(issuer), registration_endpoint: "https://inside.example/register" }
-      const { asked, resolved } = yield* makeResolutionOn(web(issuer, metadata), lookup)
+      const { asked, targets } = yield* makeResolutionOn(web(issuer, metadata), lookup)
       const options = { redirectUri: "https://gateway.example/callback" }
-      const reason = yield* Effect.flip(resolved.resolve(discoveredRequest(server), options))
+      const reason = yield* Effect.flip(targets.resolve(discoveredRequest(server), options))
       assert.include(reason.message, "it leads to a private address")
       assert.lengthOf(asked, 2)
 
@@ -109,7 +109,7 @@ describe("server-side request forgery", () => {
         { [`${named}/.well-known/oauth-authorization-server`]: metadataOf(named) },
         lookup
       )
-      const found = yield* inside.resolved.resolve(discoveredRequest(server, { ...client, issuer: named }))
+      const found = yield* inside.targets.resolve(discoveredRequest(server, { ...client, issuer: named }))
       assert.strictEqual(found.issuer, named)
     })
   )
@@ -148,8 +148,8 @@ describe("server-side request forgery", () => {
   it.effect("a name that cannot be looked up is not asked", () =>
     Effect.gen(function* () {
       const nowhere = Layer.succeed(AddressLookup, { lookup: () => Effect.fail({ code: "ENOTFOUND" }) })
-      const { asked, resolved } = yield* makeResolutionOn(web(issuer, metadataOf(issuer)), nowhere)
-      const reason = yield* Effect.flip(settle(resolved.resolve(discoveredRequest(server, client))))
+      const { asked, targets } = yield* makeResolutionOn(web(issuer, metadataOf(issuer)), nowhere)
+      const reason = yield* Effect.flip(settle(targets.resolve(discoveredRequest(server, client))))
       assert.deepInclude(plain(reason), { _tag: "ConnectionFailed", problem: "ENOTFOUND" })
       assert.lengthOf(asked, 1)
     })

@@ -3,7 +3,7 @@ import type { StubAuthorizationServer } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
 import {
   discoveredRequest,
-  makeResolvedClients,
+  makeGrantTargets,
   makeServers,
   plain,
   redirectUri,
@@ -24,9 +24,9 @@ describe("who we are", () => {
       const { as, resourceUrl } = yield* makeServers({
         metadata: { client_id_metadata_document_supported: true }
       })
-      const resolved = yield* makeResolvedClients()
+      const targets = yield* makeGrantTargets()
       const request = discoveredRequest(resourceUrl, { client_id: "mine", client_metadata_url: documentUrl })
-      const { client } = yield* resolved.resolve(request, begin)
+      const { client } = yield* targets.resolve(request, begin)
       assert.deepInclude(client, { clientId: "mine", source: "configured", authenticationMethod: "none" })
       assert.isEmpty(yield* as.requestsTo("/register"))
     })
@@ -37,9 +37,9 @@ describe("who we are", () => {
       const { as, resourceUrl } = yield* makeServers({
         metadata: { client_id_metadata_document_supported: true }
       })
-      const resolved = yield* makeResolvedClients()
+      const targets = yield* makeGrantTargets()
       const request = discoveredRequest(resourceUrl, { client_metadata_url: documentUrl })
-      const { client } = yield* resolved.resolve(request)
+      const { client } = yield* targets.resolve(request)
       assert.deepInclude(client, {
         clientId: documentUrl,
         clientSecret: undefined,
@@ -54,12 +54,12 @@ describe("who we are", () => {
     Effect.gen(function* () {
       const { as, resourceUrl } = yield* makeServers({ resource: { scopes_supported: ["a", "b"] } })
       yield* serveRegistration(as)
-      const resolved = yield* makeResolvedClients()
+      const targets = yield* makeGrantTargets()
       const request = discoveredRequest(resourceUrl, {
         client_metadata_url: documentUrl,
         client_name: "Our Gateway"
       })
-      const { client } = yield* resolved.resolve(request, begin)
+      const { client } = yield* targets.resolve(request, begin)
       assert.deepInclude(client, { clientId: "client-1", source: "registered" })
       assert.deepStrictEqual(yield* bodiesOf(as), [
         {
@@ -78,8 +78,8 @@ describe("who we are", () => {
   it.effect("nobody, where the server registers no clients: that says what to configure", () =>
     Effect.gen(function* () {
       const { resourceUrl } = yield* makeServers({ metadata: { registration_endpoint: undefined } })
-      const resolved = yield* makeResolvedClients()
-      const reason = yield* Effect.flip(resolved.resolve(discoveredRequest(resourceUrl), begin))
+      const targets = yield* makeGrantTargets()
+      const reason = yield* Effect.flip(targets.resolve(discoveredRequest(resourceUrl), begin))
       assert.deepInclude(plain(reason), { _tag: "Misconfigured" })
       assert.include(reason.message, "registers no clients: configure `client_id`")
     })
@@ -88,8 +88,8 @@ describe("who we are", () => {
   it.effect("without a person who begins a grant nothing is registered: a login is needed", () =>
     Effect.gen(function* () {
       const { as, resourceUrl } = yield* makeServers()
-      const resolved = yield* makeResolvedClients()
-      const reason = yield* Effect.flip(resolved.resolve(discoveredRequest(resourceUrl)))
+      const targets = yield* makeGrantTargets()
+      const reason = yield* Effect.flip(targets.resolve(discoveredRequest(resourceUrl)))
       assert.deepStrictEqual(plain(reason), { _tag: "AuthorizationRequired" })
       assert.isEmpty(yield* as.requestsTo("/register"))
     })
@@ -111,8 +111,8 @@ describe("the scope to ask for", () => {
     ([oauth, challenged, listed, expected]) =>
       Effect.gen(function* () {
         const { resourceUrl } = yield* makeServers({ resource: { scopes_supported: listed } })
-        const resolved = yield* makeResolvedClients()
-        const { scope } = yield* resolved.resolve({
+        const targets = yield* makeGrantTargets()
+        const { scope } = yield* targets.resolve({
           ...discoveredRequest(resourceUrl, { client_id: "c", ...oauth }),
           challenge: { scope: challenged }
         })

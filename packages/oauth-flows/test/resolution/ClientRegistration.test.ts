@@ -7,11 +7,11 @@ import * as TestClock from "effect/testing/TestClock"
 import { createPublicKey, generateKeyPairSync } from "node:crypto"
 import { grantedClient } from "../../src/client/Client.ts"
 import { clientMetadata } from "../../src/resolution/ClientRegistration.ts"
-import { belongsTo } from "../../src/resolution/ResolvedClient.ts"
+import { belongsTo } from "../../src/resolution/GrantTarget.ts"
 import { decodeConfig } from "../TestGrants.ts"
 import {
   discoveredRequest,
-  makeResolvedClients,
+  makeGrantTargets,
   makeServers,
   metadataOf,
   plain,
@@ -21,13 +21,13 @@ import {
 
 const begin = { redirectUri }
 
-const tokenOf = (resolved: Parameters<typeof belongsTo>[1]) =>
+const tokenOf = (target: Parameters<typeof belongsTo>[1]) =>
   new OAuthToken({
     accessToken: Redacted.make("access"),
     tokenType: "Bearer",
     issuedAt: 0,
     reusable: true,
-    grantedTo: grantedClient(resolved.client, resolved.issuer)
+    grantedTo: grantedClient(target.client, target.issuer)
   })
 
 const bodiesOf = (as: StubAuthorizationServer) =>
@@ -54,8 +54,8 @@ describe("a registration", () => {
           metadata: { token_endpoint_auth_methods_supported: supported }
         })
         yield* serveRegistration(as)
-        const resolved = yield* makeResolvedClients()
-        yield* resolved.resolve(discoveredRequest(resourceUrl), { redirectUri: uri })
+        const targets = yield* makeGrantTargets()
+        yield* targets.resolve(discoveredRequest(resourceUrl), { redirectUri: uri })
         const [body] = yield* bodiesOf(as)
         assert.deepInclude(body, { application_type: type, token_endpoint_auth_method: method })
         assert.deepStrictEqual(body?.["redirect_uris"], [uri])
@@ -67,13 +67,13 @@ describe("a registration", () => {
       const { privateKey, publicKey } = generateKeyPairSync("ed25519")
       const { as, resourceUrl } = yield* makeServers()
       yield* serveRegistration(as, () => ({ client_id: "c", token_endpoint_auth_method: "private_key_jwt" }))
-      const resolved = yield* makeResolvedClients()
+      const targets = yield* makeGrantTargets()
       const request = discoveredRequest(resourceUrl, {
         token_endpoint_auth_method: "private_key_jwt",
         private_key: privateKey.export({ format: "pem", type: "pkcs8" }),
         private_key_id: "key-1"
       })
-      const { client } = yield* resolved.resolve(request, begin)
+      const { client } = yield* targets.resolve(request, begin)
       assert.strictEqual(client.authenticationMethod, "private_key_jwt")
       const [body] = yield* bodiesOf(as)
       const jwk = { ...publicKey.export({ format: "jwk" }), alg: "EdDSA", use: "sig", kid: "key-1" }
@@ -113,9 +113,9 @@ describe("a registration", () => {
     Effect.gen(function* () {
       const { as, resourceUrl } = yield* makeServers()
       yield* serveRegistration(as)
-      const resolved = yield* makeResolvedClients()
+      const targets = yield* makeGrantTargets()
       const request = discoveredRequest(resourceUrl, { grant_type: "device_code" })
-      yield* resolved.resolve(request, { device: true })
+      yield* targets.resolve(request, { device: true })
       const [body] = yield* bodiesOf(as)
       assert.deepInclude(body, { application_type: "native" })
       assert.deepStrictEqual(body?.["grant_types"], [
@@ -132,8 +132,8 @@ describe("a registration", () => {
         metadata: { scopes_supported: ["openid", "offline_access"] }
       })
       yield* serveRegistration(as)
-      const resolved = yield* makeResolvedClients()
-      const { scope } = yield* resolved.resolve(discoveredRequest(resourceUrl, { scope: "a" }), begin)
+      const targets = yield* makeGrantTargets()
+      const { scope } = yield* targets.resolve(discoveredRequest(resourceUrl, { scope: "a" }), begin)
       assert.strictEqual(scope, "a")
       assert.strictEqual((yield* bodiesOf(as))[0]?.["scope"], "a offline_access")
     })
@@ -156,8 +156,8 @@ describe("a registration", () => {
     Effect.gen(function* () {
       const { as, resourceUrl } = yield* makeServers()
       yield* serveRegistration(as, () => answer)
-      const resolved = yield* makeResolvedClients()
-      const { client } = yield* resolved.resolve(discoveredRequest(resourceUrl), begin)
+      const targets = yield* makeGrantTargets()
+      const { client } = yield* targets.resolve(discoveredRequest(resourceUrl), begin)
       assert.strictEqual(client.authenticationMethod, method)
       assert.strictEqual(client.clientSecret && Redacted.value(client.clientSecret), secret)
     })
@@ -189,8 +189,8 @@ describe("a registration", () => {
     Effect.gen(function* () {
       const { as, resourceUrl } = yield* makeServers()
       yield* as.always("/register", answer)
-      const resolved = yield* makeResolvedClients()
-      const reason = yield* Effect.flip(resolved.resolve(discoveredRequest(resourceUrl), begin))
+      const targets = yield* makeGrantTargets()
+      const reason = yield* Effect.flip(targets.resolve(discoveredRequest(resourceUrl), begin))
       assert.strictEqual(plain(reason)["_tag"], tag)
       assert.include(reason.message, message)
       assert.lengthOf(yield* as.requestsTo("/register"), 1, "and is not repeated")
@@ -201,9 +201,9 @@ describe("a registration", () => {
     Effect.gen(function* () {
       const { as, resourceUrl } = yield* makeServers()
       yield* serveRegistration(as)
-      const resolved = yield* makeResolvedClients()
+      const targets = yield* makeGrantTargets()
       const resolve = (subject: string) =>
-        resolved.resolve({ ...discoveredRequest(resourceUrl), subject }, begin)
+        targets.resolve({ ...discoveredRequest(resourceUrl), subject }, begin)
       const found = yield* Effect.all(
         Array.from({ length: 50 }, (_, index) => resolve(`user-${index}`)),
         { concurrency: "unbounded" }
@@ -219,14 +219,14 @@ describe("a registration", () => {
     Effect.gen(function* () {
       const { as, resourceUrl } = yield* makeServers()
       yield* serveRegistration(as)
-      const resolved = yield* makeResolvedClients()
+      const targets = yield* makeGrantTargets()
       const request = discoveredRequest(resourceUrl)
-      const first = yield* resolved.resolve(request, begin)
-      const other = yield* resolved.resolve(request, { redirectUri: "http://127.0.0.1:4000/oauth/callback" })
+      const first = yield* targets.resolve(request, begin)
+      const other = yield* targets.resolve(request, { redirectUri: "http://127.0.0.1:4000/oauth/callback" })
       assert.deepStrictEqual([first.client.clientId, other.client.clientId], ["client-1", "client-2"])
-      yield* resolved.forget(first.client)
-      assert.strictEqual((yield* resolved.resolve(request, begin)).client.clientId, "client-3")
-      assert.strictEqual((yield* resolved.resolve(request, begin)).client.clientId, "client-3")
+      yield* targets.forget(first.client)
+      assert.strictEqual((yield* targets.resolve(request, begin)).client.clientId, "client-3")
+      assert.strictEqual((yield* targets.resolve(request, begin)).client.clientId, "client-3")
     })
   )
 
@@ -238,16 +238,16 @@ describe("a registration", () => {
         client_secret: "s",
         client_secret_expires_at: count * 100
       }))
-      const resolved = yield* makeResolvedClients()
+      const targets = yield* makeGrantTargets()
       const request = discoveredRequest(resourceUrl)
-      const first = yield* resolved.resolve(request, begin)
+      const first = yield* targets.resolve(request, begin)
       yield* TestClock.setTime(99_000)
-      assert.strictEqual((yield* resolved.resolve(request, begin)).client.clientId, "client-1")
+      assert.strictEqual((yield* targets.resolve(request, begin)).client.clientId, "client-1")
       const options = { previous: tokenOf(first) }
-      assert.isTrue(belongsTo(options.previous, yield* resolved.resolve(request, options)))
+      assert.isTrue(belongsTo(options.previous, yield* targets.resolve(request, options)))
       yield* TestClock.setTime(100_000)
-      assert.strictEqual((yield* resolved.resolve(request, begin)).client.clientId, "client-2")
-      const reason = yield* Effect.flip(resolved.resolve(request, options))
+      assert.strictEqual((yield* targets.resolve(request, begin)).client.clientId, "client-2")
+      const reason = yield* Effect.flip(targets.resolve(request, options))
       assert.deepStrictEqual(plain(reason), { _tag: "AuthorizationRequired" })
     })
   )
@@ -260,10 +260,10 @@ describe("a registration", () => {
         client_secret: "s",
         token_endpoint_auth_method: "client_secret_post"
       }))
-      const before = yield* makeResolvedClients()
+      const before = yield* makeGrantTargets()
       const request = discoveredRequest(resourceUrl)
       const first = yield* before.resolve(request, begin)
-      const after = yield* makeResolvedClients()
+      const after = yield* makeGrantTargets()
       const again = yield* after.resolve(request, { previous: tokenOf(first) })
       assert.deepStrictEqual(again.client, first.client)
       assert.isTrue(belongsTo(tokenOf(first), again))
@@ -279,18 +279,18 @@ describe("a registration", () => {
       for (const server of [as, next]) {
         yield* serveRegistration(server, () => ({ client_id: "same-id", client_secret: server.url }))
       }
-      const resolved = yield* makeResolvedClients()
+      const targets = yield* makeGrantTargets()
       const request = discoveredRequest(resourceUrl)
-      const first = yield* resolved.resolve(request, begin)
+      const first = yield* targets.resolve(request, begin)
       yield* mcp.always(
         "/.well-known/oauth-protected-resource/mcp",
         Answer.json({ resource: resourceUrl, authorization_servers: [next.url] })
       )
       yield* TestClock.adjust("10 minutes")
       const previous = tokenOf(first)
-      const reason = yield* Effect.flip(resolved.resolve(request, { previous }))
+      const reason = yield* Effect.flip(targets.resolve(request, { previous }))
       assert.deepStrictEqual(plain(reason), { _tag: "AuthorizationRequired" })
-      const second = yield* resolved.resolve(request, begin)
+      const second = yield* targets.resolve(request, begin)
       assert.strictEqual(second.issuer, next.url)
       assert.strictEqual(second.client.clientSecret && Redacted.value(second.client.clientSecret), next.url)
       assert.isFalse(belongsTo(previous, second))

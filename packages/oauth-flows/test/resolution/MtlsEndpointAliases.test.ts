@@ -17,13 +17,13 @@ describe("discovery with a client certificate", () => {
 
   it.effect("the endpoints for it are used, and without one they are not (RFC 8705 §5)", () =>
     Effect.gen(function* () {
-      const { resolved } = yield* makeResolutionOn(documents({ token_endpoint: alias }))
-      const presented = yield* resolved.resolve(
+      const { targets } = yield* makeResolutionOn(documents({ token_endpoint: alias }))
+      const presented = yield* targets.resolve(
         discoveredRequest(undefined, { ...client, ...certificate, issuer })
       )
       assert.strictEqual(presented.tokenEndpoint.url, alias)
       assert.strictEqual(presented.revocationEndpoint?.url, `${issuer}/revoke`)
-      const plainly = yield* resolved.resolve(discoveredRequest(undefined, { ...client, issuer }))
+      const plainly = yield* targets.resolve(discoveredRequest(undefined, { ...client, issuer }))
       assert.strictEqual(plainly.tokenEndpoint.url, `${issuer}/token`)
     })
   )
@@ -36,9 +36,9 @@ describe("discovery with a client certificate", () => {
   it.effect("the same goes for revocation and devices, and for a client that has a secret besides", () =>
     Effect.gen(function* () {
       const aliases = { ...others, authorization_endpoint: "https://mtls.as.example/authorize" }
-      const { resolved } = yield* makeResolutionOn(documents(aliases))
+      const { targets } = yield* makeResolutionOn(documents(aliases))
       const withSecret = { ...client, ...certificate, client_secret: "s", issuer }
-      const found = yield* resolved.resolve(discoveredRequest(undefined, withSecret))
+      const found = yield* targets.resolve(discoveredRequest(undefined, withSecret))
       assert.strictEqual(found.client.authenticationMethod, "client_secret_basic")
       assert.strictEqual(found.revocationEndpoint?.url, others.revocation_endpoint)
       assert.strictEqual(found.deviceAuthorizationEndpoint?.url, others.device_authorization_endpoint)
@@ -51,21 +51,18 @@ describe("discovery with a client certificate", () => {
     "an alias of the %s is https, too",
     (key) =>
       Effect.gen(function* () {
-        const { resolved } = yield* makeResolutionOn(documents({ [key]: "http://as.example/alias" }))
+        const { targets } = yield* makeResolutionOn(documents({ [key]: "http://as.example/alias" }))
         const request = discoveredRequest(undefined, { ...client, ...certificate, issuer })
-        assert.include(
-          (yield* Effect.flip(resolved.resolve(request))).message,
-          `its \`${key}\` must be https`
-        )
+        assert.include((yield* Effect.flip(targets.resolve(request))).message, `its \`${key}\` must be https`)
       })
   )
 
   it.effect("they are held to the same rules", () =>
     Effect.gen(function* () {
-      const { resolved } = yield* makeResolutionOn(documents({ token_endpoint: "http://as.example/token" }))
+      const { targets } = yield* makeResolutionOn(documents({ token_endpoint: "http://as.example/token" }))
       const request = discoveredRequest(undefined, { ...client, ...certificate, issuer })
       assert.include(
-        (yield* Effect.flip(resolved.resolve(request))).message,
+        (yield* Effect.flip(targets.resolve(request))).message,
         "its `token_endpoint` must be https"
       )
     })

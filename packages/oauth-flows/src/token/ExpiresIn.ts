@@ -1,16 +1,17 @@
+import { isPersonalGrant } from "@secure-mcp/oauth-core"
 import type { OAuthConfig } from "@secure-mcp/oauth-core"
 import * as Predicate from "effect/Predicate"
 import { jwtClaims } from "./JwtClaims.ts"
 
-/** A longer lifetime is taken for this one: ten years, in seconds. */
-const longest = 10 * 365 * 24 * 60 * 60
+/** Ten years, in seconds. A longer lifetime is cut to this. */
+const maxLifetime = 10 * 365 * 24 * 60 * 60
 
 /**
- * How long a token lives: `expires_in`, else `default_expires_in`, else the `exp` of a JWT. If nobody says, the
- * client's own token is used once, and a person's is kept until the server refuses it. A lifetime of zero or
- * less is not kept either.
+ * When a token expires: by `expires_in`, else `default_expires_in`, else the `exp` of a JWT. Without any of them the
+ * client's own token is used once, and the token of a person's grant until the server refuses it. A token with a
+ * lifetime of zero or less is not reused.
  */
-export const tokenLife = (answer: {
+export const expiryOf = (answer: {
   readonly config: Pick<OAuthConfig, "defaultExpiresIn" | "grantType">
   /** Milliseconds since the epoch. */
   readonly issuedAt: number
@@ -21,8 +22,8 @@ export const tokenLife = (answer: {
   const { accessToken, config, issuedAt } = answer
   const seconds =
     readSeconds(answer.expiresIn) ?? config.defaultExpiresIn ?? secondsToExpiryOf(accessToken, issuedAt)
-  if (seconds === undefined) return { reusable: config.grantType !== "client_credentials" }
-  const lifetime = Math.min(Math.max(seconds, 0), longest)
+  if (seconds === undefined) return { reusable: isPersonalGrant(config.grantType) }
+  const lifetime = Math.min(Math.max(seconds, 0), maxLifetime)
   return { reusable: lifetime > 0, expiresAt: issuedAt + Math.floor(lifetime * 1000) }
 }
 

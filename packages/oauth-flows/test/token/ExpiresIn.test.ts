@@ -1,20 +1,20 @@
 import { assert, describe, it } from "@effect/vitest"
-import { tokenLife } from "../../src/token/TokenLife.ts"
+import { expiryOf } from "../../src/token/ExpiresIn.ts"
 
 const answer = { issuedAt: 1_000_000, accessToken: "opaque", expiresIn: undefined }
 
 describe("the life of a token", () => {
   it("the token of a person's grant is kept until the server refuses it, when nobody says how long it lives", () => {
     const config = { grantType: "authorization_code" } as const
-    assert.deepStrictEqual(tokenLife({ ...answer, config }), { reusable: true })
-    assert.deepStrictEqual(tokenLife({ ...answer, config, expiresIn: 0 }), {
+    assert.deepStrictEqual(expiryOf({ ...answer, config }), { reusable: true })
+    assert.deepStrictEqual(expiryOf({ ...answer, config, expiresIn: 0 }), {
       reusable: false,
       expiresAt: 1_000_000
     })
   })
 
   it("the client's own token is used once then", () => {
-    assert.deepStrictEqual(tokenLife({ ...answer, config: { grantType: "client_credentials" } }), {
+    assert.deepStrictEqual(expiryOf({ ...answer, config: { grantType: "client_credentials" } }), {
       reusable: false
     })
   })

@@ -6,21 +6,20 @@ import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Predicate from "effect/Predicate"
 import type { Endpoint } from "./Endpoint.ts"
 import type { Refuse } from "./ErrorResponse.ts"
-import { readBody } from "./ResponseBody.ts"
-import { parseFields, type ResponseFields } from "./ResponseFields.ts"
+import { parseFields, readBody, type ResponseFields } from "./ResponseBody.ts"
 
 /** The fields of a successful answer. Some servers put the error of RFC 6749 §5.2 into a 200. */
-export const readAnswerFields =
+export const readSuccessFields =
   (endpoint: Endpoint) =>
   (
     response: HttpClientResponse,
     refuse: Refuse
   ): Effect.Effect<ResponseFields, OAuthErrorReason | HttpClientError> =>
     readBody(response).pipe(
-      Effect.catchTag("UnusableBody", ({ problem }) => unusableAnswer(endpoint, problem)),
+      Effect.catchTag("UnusableBody", ({ problem }) => unusableResponse(endpoint, problem)),
       Effect.flatMap((body) =>
         Effect.fromResult(parseFields(body)).pipe(
-          Effect.catch((problem) => unusableAnswer(endpoint, problem))
+          Effect.catch((problem) => unusableResponse(endpoint, problem))
         )
       ),
       Effect.filterOrFail(
@@ -30,7 +29,7 @@ export const readAnswerFields =
     )
 
 /** @param problem as in "it has no `access_token`"; quotes nothing of the answer */
-export const unusableAnswer = ({ name }: Endpoint, problem: string) =>
+export const unusableResponse = ({ name }: Endpoint, problem: string) =>
   Effect.fail(new InvalidResponse({ endpoint: name, problem }))
 
 /** Whether a field holds text that is not empty. */

@@ -1,0 +1,48 @@
+import { OAuthToken } from "@secure-mcp/oauth-core"
+import type { GrantRequest, KeepGrant } from "@secure-mcp/oauth-core"
+import * as Effect from "effect/Effect"
+import { grantedClient } from "../client/Client.ts"
+import type { FormParameters } from "../client/ClientAuthentication.ts"
+import { type GrantTarget, GrantTargets } from "../resolution/GrantTarget.ts"
+import type { Scope } from "../resolution/Scope.ts"
+import { revokeRefused } from "../token/Revocation.ts"
+import { keepRefreshToken, requestToken, type Withhold } from "../token/TokenRequest.ts"
+
+/** The token request that completes a person's login. */
+export interface LoginTokenRequest {
+  readonly request: GrantRequest
+  readonly target: GrantTarget
+  readonly parameters: FormParameters
+  /** What the person was asked for. */
+  readonly scope: Scope
+  readonly keep: KeepGrant
+}
+
+/**
+ * Sends the token request of a login, once. A grant with less scope than the configuration asks for is refused and
+ * revoked, because a refresh never widens the scope: the person has to log in again. A grant whose access token cannot
+ * be used for another reason is kept, to be renewed.
+ */
+export const requestLoginToken = Effect.fn("LoginToken.request")(function* ({
+  keep,
+  parameters,
+  request,
+  scope,
+  target
+}: LoginTokenRequest) {
+  const grantedTo = grantedClient(target.client, target.issuer)
+  const withhold: Withhold = (token, problem) =>
+    problem?._tag === "InsufficientScope"
+      ? revokeRefused(request, target, token)
+      : keepRefreshToken(request, token, grantedTo, keep)
+  const token = yield* requestToken({ request, target, parameters, scope, withhold }).pipe(
+    Effect.tapErrorTag("RequestRefused", ({ error }) => forgetUnknown(target, error))
+  )
+  return new OAuthToken({ ...token, grantedTo })
+})
+
+/** A registered client that the server no longer knows cannot be used for the next login. */
+const forgetUnknown = ({ client }: GrantTarget, error: string | undefined) =>
+  error === "invalid_client" && client.source === "registered"
+    ? Effect.flatMap(GrantTargets, ({ forget }) => forget(client))
+    : Effect.void

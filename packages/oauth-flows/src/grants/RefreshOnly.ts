@@ -1,0 +1,16 @@
+import { asksForMoreScope } from "@secure-mcp/oauth-core"
+import * as Effect from "effect/Effect"
+import { loginNeeded, refresh, RefusedRefreshTokens } from "../token/RefreshToken.ts"
+import type { Flow } from "./Flow.ts"
+import { StepUps } from "./StepUp.ts"
+
+/**
+ * The flow of a grant that a person gives: refreshes the token as long as the grant lasts. It cannot begin a grant,
+ * because that takes a person, and fails with `AuthorizationRequired` instead.
+ */
+export const refreshOnly: Flow = Effect.fn("RefreshOnly.acquire")(function* (request, previous, keep) {
+  // A refresh token brings no more scope than was granted (RFC 6749 §6).
+  if (asksForMoreScope(request.challenge)) return yield* (yield* StepUps).require(request, previous)
+  const { isRefreshable } = yield* RefusedRefreshTokens
+  return yield* isRefreshable(previous) ? refresh(request, previous, keep) : loginNeeded(request)
+})

@@ -1,0 +1,174 @@
+import { DiscoveryFailed, endpointProblem, Misconfigured } from "@secure-mcp/oauth-core"
+import type { GrantRequest, OAuthConfig, OAuthErrorReason, OAuthToken } from "@secure-mcp/oauth-core"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Client } from "../client/Client.ts"
+import type { AuthorizationServerMetadata } from "../discovery/AuthorizationServerMetadata.ts"
+import { Discovery } from "../discovery/Discovery.ts"
+import type { ProtectedResourceMetadata } from "../discovery/ProtectedResourceMetadata.ts"
+import { configuredEndpoint, discoveredEndpoint, type Endpoint, withoutQuery } from "../endpoint/Endpoint.ts"
+import type { EndpointClient } from "../endpoint/EndpointClient.ts"
+import { ClientIdentity, type GrantContext } from "./ClientIdentity.ts"
+import { configuredClient, documentedClient } from "./ConfiguredClient.ts"
+import { resourceIndicator } from "./ResourceIndicator.ts"
+import { scopeToRegister, scopeToRequest } from "./Scope.ts"
+
+/** What a request for a token is aimed at: the authorization server, our client there, the resource and the scope. */
+export interface GrantTarget {
+  /** As it was configured or discovered, for byte-wise comparison; undefined if neither names one. */
+  readonly issuer: string | undefined
+  readonly tokenEndpoint: Endpoint
+  readonly authorizationEndpoint: Endpoint | undefined
+  readonly revocationEndpoint: Endpoint | undefined
+  readonly deviceAuthorizationEndpoint: Endpoint | undefined
+  /** Undefined when everything was configured. */
+  readonly metadata: AuthorizationServerMetadata | undefined
+  /** The resource indicator to send (RFC 8707 §2). */
+  readonly resource: string | undefined
+  /** The scope to request, without `offline_access`, which each grant decides on. */
+  readonly scope: string | undefined
+  readonly client: Client
+}
+
+/** Finds the target of a request: what is configured is taken as it is, the rest is discovered. */
+export class GrantTargets extends Context.Service<
+  GrantTargets,
+  {
+    /**
+     * Sends no request when everything is configured. A client is registered only when a person begins a grant;
+     * without a configured or earlier registered one, anything else fails with `AuthorizationRequired`.
+     */
+    readonly resolve: (
+      request: GrantRequest,
+      context?: GrantContext
+    ) => Effect.Effect<GrantTarget, OAuthErrorReason>
+    /** Drops a registered client that its server no longer knows: the next grant registers a new one. */
+    readonly forget: (client: Client) => Effect.Effect<void>
+  }
+>()("@secure-mcp/oauth-flows/GrantTargets") {
+  static readonly layer: Layer.Layer<GrantTargets, never, EndpointClient> = Layer.effect(
+    GrantTargets,
+    Effect.suspend(() => make)
+  ).pipe(Layer.provide([Discovery.layer, ClientIdentity.layer]))
+}
+
+/** Whether a grant was given to this client by this issuer. If not, its refresh token must not be sent there. */
+export const belongsTo = ({ grantedTo }: OAuthToken, { client, issuer }: GrantTarget): boolean =>
+  grantedTo !== undefined && grantedTo.clientId === client.clientId && grantedTo.issuer === issuer
+
+const make = Effect.gen(function* () {
+  const discovery = yield* Discovery
+  const identity = yield* ClientIdentity
+  const resolve = (
+    request: GrantRequest,
+    context: GrantContext = {}
+  ): Effect.Effect<GrantTarget, OAuthErrorReason> =>
+    request.config.tokenUrl === undefined
+      ? resolveDiscovered(request, context, discovery, identity)
+      : resolveConfigured(request, request.config.tokenUrl)
+  return GrantTargets.of({
+    resolve: Effect.fn("GrantTargets.resolve")(resolve),
+    forget: identity.forget
+  })
+})
+
+const resolveConfigured = Effect.fnUntraced(function* (request: GrantRequest, tokenUrl: string) {
+  const { config } = request
+  const { issuer } = config
+  return {
+    issuer,
+    tokenEndpoint: configuredEndpoint("token", tokenUrl),
+    ...configuredEndpoints(config),
+    metadata: undefined,
+    resource: resourceIndicator(request, undefined),
+    scope: scopeToRequest(request, undefined),
+    client: yield* clientOf(config, issuer ?? tokenUrl)
+  } satisfies GrantTarget
+})
+
+/** Without metadata the configuration alone says whether the server reads our metadata document. */
+const clientOf = (config: OAuthConfig, audience: string) =>
+  config.clientId === undefined && config.clientMetadataUrl !== undefined
+    ? Effect.succeed(documentedClient(config, config.clientMetadataUrl, audience, undefined))
+    : configuredClient(config, audience, undefined)
+
+const configuredEndpoints = (config: OAuthConfig) => {
+  const at = (kind: string, url: string | undefined) =>
+    url === undefined ? undefined : configuredEndpoint(kind, url)
+  return {
+    authorizationEndpoint: at("authorization", config.authorizationUrl),
+    revocationEndpoint: at("revocation", config.revocationUrl),
+    deviceAuthorizationEndpoint: at("device authorization", config.deviceAuthorizationUrl)
+  }
+}
+
+const resolveDiscovered = Effect.fnUntraced(function* (
+  request: GrantRequest,
+  context: GrantContext,
+  discovery: Discovery["Service"],
+  identity: ClientIdentity["Service"]
+) {
+  const protectedResource =
+    request.config.issuer === undefined ? yield* discoverResource(request, discovery) : undefined
+  const issuer = request.config.issuer ?? (yield* chooseIssuer(request, protectedResource, context))
+  const metadata = yield* discovery.authorizationServer(issuer, request)
+  const at = (kind: string, url: string | undefined) =>
+    url === undefined ? undefined : discoveredEndpoint(kind, url)
+  const configured = configuredEndpoints(request.config)
+  const scope = scopeToRequest(request, protectedResource)
+  return {
+    issuer,
+    tokenEndpoint: discoveredEndpoint("token", metadata.tokenEndpoint),
+    authorizationEndpoint: at("authorization", metadata.authorizationEndpoint),
+    revocationEndpoint: configured.revocationEndpoint ?? at("revocation", metadata.revocationEndpoint),
+    deviceAuthorizationEndpoint:
+      configured.deviceAuthorizationEndpoint ??
+      at("device authorization", metadata.deviceAuthorizationEndpoint),
+    metadata,
+    resource: resourceIndicator(request, protectedResource),
+    scope,
+    client: yield* identity.identify({
+      request,
+      metadata,
+      context,
+      scope: scopeToRegister(scope, metadata.scopesSupported)
+    })
+  } satisfies GrantTarget
+})
+
+const discoverResource = (
+  { config, ...request }: GrantRequest,
+  discovery: Discovery["Service"]
+): Effect.Effect<ProtectedResourceMetadata, OAuthErrorReason> => {
+  const { resourceUrl } = request
+  if (resourceUrl === undefined) {
+    return Effect.fail(
+      new Misconfigured({
+        problem: "configure `token_url` or `issuer`: there is no server URL where discovery could start"
+      })
+    )
+  }
+  const unusable = endpointProblem(resourceUrl, config)
+  return unusable === undefined
+    ? discovery.protectedResource(resourceUrl, { ...request, config })
+    : Effect.fail(new Misconfigured({ problem: `the URL of the MCP server ${unusable}` }))
+}
+
+/** The client may choose (RFC 9728 §7.6): the issuer that the grant belongs to, else the first. */
+const chooseIssuer = (
+  { resourceUrl = "" }: GrantRequest,
+  protectedResource: ProtectedResourceMetadata | undefined,
+  { previous }: GrantContext
+) => {
+  const offered = protectedResource?.authorizationServers ?? []
+  const issuer = offered.find((issuer) => issuer === previous?.grantedTo?.issuer) ?? offered[0]
+  return issuer === undefined
+    ? Effect.fail(
+        new DiscoveryFailed({
+          url: withoutQuery(resourceUrl),
+          problem: "its metadata names no authorization server. Configure `issuer`"
+        })
+      )
+    : Effect.succeed(issuer)
+}
