@@ -1,12 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
+import { OAuthToken } from "@secure-mcp/oauth-core"
 import { Answer, StubAuthorizationServer } from "@secure-mcp/testing"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import { AddressLookup } from "../../src/endpoint/AddressGuard.ts"
 import { configuredEndpoint, discoveredEndpoint } from "../../src/endpoint/Endpoint.ts"
 import { EndpointClient } from "../../src/endpoint/EndpointClient.ts"
-import { settle } from "../TestGrants.ts"
+import { makeGrants, settle, tokenAnswer } from "../TestGrants.ts"
 import {
   addresses,
   discoveredRequest,
@@ -150,8 +154,70 @@ describe("server-side request forgery", () => {
       const nowhere = Layer.succeed(AddressLookup, { lookup: () => Effect.fail({ code: "ENOTFOUND" }) })
       const { asked, targets } = yield* makeResolutionOn(web(issuer, metadataOf(issuer)), nowhere)
       const reason = yield* Effect.flip(settle(targets.resolve(discoveredRequest(server, client))))
-      assert.deepInclude(plain(reason), { _tag: "ConnectionFailed", problem: "ENOTFOUND" })
+      assert.deepInclude(plain(reason), {
+        _tag: "ConnectionFailed",
+        problem: "the host name is unknown",
+        code: "ENOTFOUND"
+      })
       assert.lengthOf(asked, 1)
     })
+  )
+
+  it.effect("a configured host that cannot be looked up makes no refusal of what may be near it", () =>
+    Effect.gen(function* () {
+      const flaky = Layer.succeed(AddressLookup, {
+        lookup: (name) =>
+          name === "mcp.example" ? Effect.fail({ code: "EAI_AGAIN" }) : Effect.succeed(["10.1.2.3"])
+      })
+      const { targets } = yield* makeResolutionOn(web(issuer, metadataOf(issuer)), flaky)
+      const reason = yield* Effect.flip(settle(targets.resolve(discoveredRequest(server, client))))
+      assert.deepInclude(plain(reason), { _tag: "ConnectionFailed", code: "EAI_AGAIN" })
+    })
+  )
+
+  it.effect("the system's resolver fails with its own error code", () =>
+    Effect.gen(function* () {
+      const { lookup } = yield* AddressLookup
+      const { code } = yield* Effect.flip(lookup("nowhere.invalid"))
+      assert.match(code, /^(?:ENOTFOUND|EAI_AGAIN)$/)
+    })
+  )
+
+  it.effect.each(["EAI_AGAIN", "ENOTFOUND", "ESERVFAIL", "ETIMEOUT"])(
+    "a refresh token is sent again after the address lookup failed with %s, because nothing was sent",
+    (code) =>
+      Effect.gen(function* () {
+        let lookups = 0
+        const once = Layer.succeed(AddressLookup, {
+          lookup: () => (++lookups === 1 ? Effect.fail({ code }) : Effect.succeed(["93.184.215.14"]))
+        })
+        const asked: Array<string> = []
+        const http = HttpClient.make((request, url) =>
+          Effect.sync(() => {
+            asked.push(url.href)
+            const document = url.pathname.startsWith("/.well-known/") ? metadata : tokenAnswer()
+            return HttpClientResponse.fromWeb(request, document.clone())
+          })
+        )
+        const metadata = Response.json({
+          ...metadataOf(issuer),
+          token_endpoint: "https://tokens.example/token"
+        })
+        const grants = yield* makeGrants({}, Layer.succeed(HttpClient.HttpClient, http)).pipe(
+          Effect.provide(once)
+        )
+        const request = discoveredRequest(undefined, { ...client, issuer })
+        const previous = new OAuthToken({
+          accessToken: Redacted.make("old"),
+          refreshToken: Redacted.make("first"),
+          tokenType: "Bearer",
+          issuedAt: 0,
+          reusable: true,
+          grantedTo: { clientId: "gateway", issuer }
+        })
+        yield* settle(grants.acquire(request, previous))
+        assert.deepStrictEqual(asked.slice(1), ["https://tokens.example/token"])
+        assert.isAtLeast(lookups, 2)
+      })
   )
 })

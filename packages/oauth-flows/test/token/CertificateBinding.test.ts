@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Answer, assertNoCanary, canary, StubAuthorizationServer } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
-import { OAuthToken } from "@secure-mcp/oauth-core"
+import { type KeepGrant, OAuthToken } from "@secure-mcp/oauth-core"
 import { certificateKeys, makeCertificates, makeGrantsWith } from "../TestCertificates.ts"
 import { makeLog, reasonOf, requestFor, settle } from "../TestGrants.ts"
 import { accessToken, refreshToken } from "../TestLogin.ts"
@@ -24,7 +25,8 @@ const makeServer = Effect.fnUntraced(function* (oauth: Fields = {}) {
   })
   const grants = yield* makeGrantsWith(authority, ours)
   const log = makeLog()
-  const acquire = (previous?: OAuthToken) => grants.acquire(request, previous).pipe(log.record)
+  const acquire = (previous?: OAuthToken, keep?: KeepGrant) =>
+    grants.acquire(request, previous, keep).pipe(log.record)
   return { authority, server, give, request, acquire, ours, other, log: log.lines }
 })
 
@@ -259,6 +261,52 @@ describe("an introspection that brings no answer", () => {
       yield* acquire()
       assert.include(log.join(), "invalid_token")
       assertNoCanary(log, secrets)
+    })
+  )
+})
+
+describe("a new refresh token beside an access token whose binding is checked", () => {
+  const makeKeeper = Effect.fnUntraced(function* () {
+    const setup = yield* makeServer()
+    const kept: Array<readonly [refresh: string | undefined, reusable: boolean, introspections: number]> = []
+    const keep: KeepGrant = (_request, token) =>
+      Effect.map(introspected(setup), ({ length }) => {
+        kept.push([refreshToken(token), token.reusable, length])
+      })
+    return { ...setup, keep, kept }
+  })
+
+  it.effect("is kept when a JWT is bound to another certificate", () =>
+    Effect.gen(function* () {
+      const { acquire, give, keep, kept, other } = yield* makeKeeper()
+      yield* give(jwtWith(boundTo(other.thumbprintSha256)), { refresh_token: "the-next" })
+      assert.strictEqual(
+        reasonOf(yield* Effect.flip(acquire(undefined, keep)))["_tag"],
+        "CertificateBindingMismatch"
+      )
+      assert.deepStrictEqual(kept, [["the-next", false, 0]])
+    })
+  )
+
+  it.effect("is kept before the introspection endpoint is asked", () =>
+    Effect.gen(function* () {
+      const { acquire, give, keep, kept, ours, server } = yield* makeKeeper()
+      yield* give("an-opaque-token", { refresh_token: "the-next" })
+      yield* server.always("/introspect", Answer.json({ active: true, ...boundTo(ours.thumbprintSha256) }))
+      assert.strictEqual(accessToken(yield* acquire(undefined, keep)), "an-opaque-token")
+      assert.deepStrictEqual(kept, [["the-next", false, 0]])
+    })
+  )
+
+  it.effect("is not lost when the caller is interrupted during the introspection", () =>
+    Effect.gen(function* () {
+      const { acquire, give, keep, kept, server } = yield* makeKeeper()
+      yield* give("an-opaque-token", { refresh_token: "the-next" })
+      yield* server.always("/introspect", Answer.hang)
+      const fiber = yield* Effect.forkChild(acquire(undefined, keep), { startImmediately: true })
+      yield* server.received(2)
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(kept, [["the-next", false, 0]])
     })
   )
 })

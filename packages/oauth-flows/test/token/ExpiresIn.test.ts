@@ -3,19 +3,22 @@ import { expiryOf } from "../../src/token/ExpiresIn.ts"
 
 const answer = { issuedAt: 1_000_000, accessToken: "opaque", expiresIn: undefined }
 
-describe("the life of a token", () => {
-  it("the token of a person's grant is kept until the server refuses it, when nobody says how long it lives", () => {
-    const config = { grantType: "authorization_code" } as const
-    assert.deepStrictEqual(expiryOf({ ...answer, config }), { reusable: true })
-    assert.deepStrictEqual(expiryOf({ ...answer, config, expiresIn: 0 }), {
-      reusable: false,
-      expiresAt: 1_000_000
-    })
-  })
+describe("the expiry of a token", () => {
+  it.each(["authorization_code", "device_code"] as const)(
+    "without a lifetime, a token of %s is reused until the server refuses it",
+    (grantType) => {
+      assert.deepStrictEqual(expiryOf({ ...answer, config: { grantType } }), { reusable: true })
+      assert.deepStrictEqual(expiryOf({ ...answer, config: { grantType }, expiresIn: 0 }), {
+        reusable: false,
+        expiresAt: 1_000_000
+      })
+    }
+  )
 
-  it("the client's own token is used once then", () => {
-    assert.deepStrictEqual(expiryOf({ ...answer, config: { grantType: "client_credentials" } }), {
-      reusable: false
-    })
-  })
+  it.each(["client_credentials", "jwt_bearer", "token_exchange"] as const)(
+    "without a lifetime, the client's own token of %s is used once",
+    (grantType) => {
+      assert.deepStrictEqual(expiryOf({ ...answer, config: { grantType } }), { reusable: false })
+    }
+  )
 })
