@@ -87,8 +87,8 @@ const check = Effect.fn("AddressGuard.check")(function* (
   const suspicious = zones.filter((zone) => zone !== "public")
   if (suspicious.length === 0) return
   const lookups = yield* Effect.forEach(configured, (name) => Effect.result(zonesOf(name, lookup)))
-  const allowed = lookups.flatMap((found) => Result.getOrElse(found, () => []))
-  const refused = suspicious.find((zone) => zone === "metadata" || !allowed.includes(zone))
+  const allowed = new Set(lookups.flatMap((found) => Result.getOrElse(found, () => [])))
+  const refused = suspicious.find((zone) => zone === "metadata" || !allowed.has(zone))
   if (refused === undefined) return
   // Without the addresses of every configured host, a refusal could be wrong, and it would be final.
   const failed = lookups.find(Result.isFailure)

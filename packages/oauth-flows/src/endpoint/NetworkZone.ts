@@ -19,11 +19,11 @@ const zoneOf = (address: NetAddress.IpAddress): NetworkZone =>
 
 /** An address that leads to an IPv4 address is judged by that one. */
 const zoneOfEmbedded = (address: NetAddress.Ipv6Address): NetworkZone | undefined => {
-  const embedding = embeddings.find(({ network }) => IpNetwork.contains(network, address))
-  if (embedding === undefined) return undefined
-  const octets = NetAddress.ipv6ToOctets(address).slice(embedding.at, embedding.at + 4)
+  const found = embeddings.find(({ network }) => IpNetwork.contains(network, address))
+  if (found === undefined) return undefined
+  const octets = NetAddress.ipv6ToOctets(address).slice(found.at, found.at + 4)
   const zone = zoneOf(NetAddress.ipv4FromBytesUnsafe(Uint8Array.from(octets)))
-  return zone === "public" && !embedding.isRouted ? "reserved" : zone
+  return zone === "public" && !found.isRouted ? "reserved" : zone
 }
 
 const networksOf = (...prefixes: ReadonlyArray<string>) => prefixes.map(IpNetwork.fromStringUnsafe)
@@ -87,14 +87,21 @@ const zones: ReadonlyArray<{
   }
 ]
 
-/** IPv6 prefixes whose addresses hold an IPv4 address, and from which octet on. */
+const embedding = (prefix: string, at: number, isRouted: boolean) => ({
+  network: IpNetwork.fromStringUnsafe(prefix),
+  /** The first octet of the IPv4 address. */
+  at,
+  isRouted
+})
+
+/** IPv6 prefixes whose addresses hold an IPv4 address. */
 const embeddings = [
   // IPv4-mapped (RFC 4291 §2.5.5.2)
-  { prefix: "::ffff:0:0/96", at: 12, isRouted: true },
+  embedding("::ffff:0:0/96", 12, true),
   // NAT64 (RFC 6052 §2.1)
-  { prefix: "64:ff9b::/96", at: 12, isRouted: true },
+  embedding("64:ff9b::/96", 12, true),
   // 6to4 (RFC 3056 §2)
-  { prefix: "2002::/16", at: 2, isRouted: true },
+  embedding("2002::/16", 2, true),
   // IPv4-compatible (RFC 4291 §2.5.5.1), deprecated
-  { prefix: "::/96", at: 12, isRouted: false }
-].map(({ prefix, ...rest }) => ({ ...rest, network: IpNetwork.fromStringUnsafe(prefix) }))
+  embedding("::/96", 12, false)
+]
