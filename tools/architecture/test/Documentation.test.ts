@@ -1,0 +1,83 @@
+import { assert, beforeAll, describe, it } from "@effect/vitest"
+import { globSync } from "node:fs"
+import { checkDocumentation, type Documentation, examplesIn } from "../src/Documentation.ts"
+import { root, typeScriptFiles } from "../src/Workspace.ts"
+
+/** What people import first, and must be able to copy. */
+const mainExports = [
+  "@secure-mcp/oauth-core OAuthService",
+  "@secure-mcp/oauth-core decodeOAuthConfig",
+  "@secure-mcp/oauth-flows OAuthFlows",
+  "@secure-mcp/token-cache SingleFlightTokenCache",
+  "@secure-mcp/token-cache TokenStore",
+  "@secure-mcp/token-cache FileTokenStore",
+  "@secure-mcp/token-cache/testing tokenStoreContract",
+  "@secure-mcp/token-cache-redis RedisTokenStore",
+  "@secure-mcp/oauth-metrics OAuthMetrics",
+  "@secure-mcp/transport-injection injectBearer",
+  "@secure-mcp/transport-injection TokenInjector",
+  "@secure-mcp/mtls MtlsOAuthHttp"
+]
+
+const markdown = globSync(["*.md", "docs/**/*.md", "{packages,apps,tools}/*/*.md"], { cwd: root }).sort()
+
+const examples = [...markdown, ...typeScriptFiles("{packages,apps}/*/src/**/*.ts")].flatMap((file) =>
+  examplesIn(file)
+)
+
+const wrong = { place: "Wrong.md:1", code: "const text: string = 1" }
+
+describe("the documentation", () => {
+  const checked: { documentation?: Documentation } = {}
+  beforeAll(() => {
+    checked.documentation = checkDocumentation([...examples, wrong])
+  }, 120_000)
+
+  const documentation = (): Documentation => {
+    assert.isDefined(checked.documentation)
+    return checked.documentation
+  }
+
+  it("has a docstring for every public export of a published package", () => {
+    const { exports } = documentation()
+    assert.isAbove(exports.length, 50)
+    assert.deepStrictEqual(
+      exports.filter(({ hasDocstring }) => !hasDocstring).map(({ file, name }) => `${name} (${file})`),
+      []
+    )
+  })
+
+  it.each(mainExports)("has an example for %s", (name) => {
+    const found = documentation().exports.find((exported) => exported.name === name)
+    assert.isTrue(found?.hasExample, `${name} ${found === undefined ? "is not exported" : "has no @example"}`)
+  })
+
+  it("has only examples that the compiler accepts", () => {
+    assert.isAbove(examples.length, 5)
+    assert.deepStrictEqual(documentation().exampleErrors, [
+      "Wrong.md:1: Type 'number' is not assignable to type 'string'."
+    ])
+  })
+})
+
+describe("the examples of a file", () => {
+  it("are the TypeScript blocks of Markdown, with the line that each begins in", () => {
+    const text = ["# Title", "```ts", "const a = 1", "```", "```sh", "ls", "```"].join("\n")
+    assert.deepStrictEqual(examplesIn("A.md", text), [{ place: "A.md:2", code: "const a = 1\n" }])
+  })
+
+  it("are the blocks of a docstring below @example", () => {
+    const text = [
+      "",
+      "/**",
+      " * Says it.",
+      " *",
+      " * @example",
+      " * ```ts",
+      " * const a = 1",
+      " * ```",
+      " */"
+    ].join("\n")
+    assert.deepStrictEqual(examplesIn("A.ts", text), [{ place: "A.ts:6", code: "const a = 1\n" }])
+  })
+})
