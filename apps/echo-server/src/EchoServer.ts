@@ -13,6 +13,7 @@ import { mcpEndpoint } from "./McpEndpoint.ts"
 import { nodeHandler } from "./NodeHandler.ts"
 import { makeRequestRecorder, type ReceivedRequest } from "./ReceivedRequest.ts"
 
+/** Where the server listens, and which tokens it accepts. */
 export interface EchoServerOptions {
   /** Port to listen on; 0, the default, picks one. */
   readonly port?: number
@@ -26,6 +27,7 @@ export interface EchoServerOptions {
   readonly resourceMetadata?: string
 }
 
+/** The certificate of the server, and what it asks of its clients. */
 export interface EchoServerTls {
   /** PEM. */
   readonly key: Redacted.Redacted<string>

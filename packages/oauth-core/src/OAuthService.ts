@@ -39,6 +39,7 @@ export interface RefreshOptions {
   readonly challenge?: Challenge | undefined
 }
 
+/** How a login is begun. */
 export interface AuthorizeOptions {
   /** Where the authorization response is to arrive. */
   readonly redirectUri: string
@@ -54,7 +55,21 @@ export interface CompletedAuthorization {
   readonly token: OAuthToken
 }
 
-/** Access tokens for MCP servers: obtained when needed, kept while fresh, renewed ahead of expiry, revoked. */
+/**
+ * Access tokens for MCP servers: obtained when needed, kept while fresh, renewed ahead of expiry, revoked.
+ *
+ * @example
+ * ```ts
+ * import { type OAuthConfig, OAuthService } from "@secure-mcp/oauth-core"
+ * import * as Effect from "effect/Effect"
+ *
+ * const authorizationHeader = Effect.fnUntraced(function* (config: OAuthConfig) {
+ *   const oauth = yield* OAuthService
+ *   const { token } = yield* oauth.getAccessToken({ serverName: "remote", config })
+ *   return token.accessToken // Redacted
+ * })
+ * ```
+ */
 export class OAuthService extends Context.Service<
   OAuthService,
   {

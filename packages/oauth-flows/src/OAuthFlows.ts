@@ -23,6 +23,7 @@ import { revokeToken } from "./token/Revocation.ts"
 import { StepUps } from "./grants/StepUp.ts"
 import { tokenExchange } from "./grants/TokenExchange.ts"
 
+/** The options of `OAuthFlows.layerOptions`. */
 export interface OAuthFlowsOptions {
   /** Limits each attempt, from connecting to the last byte of the answer (`auth_timeout_seconds`). Default 10 s. */
   readonly authTimeout?: Duration.Input | undefined
@@ -113,7 +114,22 @@ const layerOptions = ({
     Layer.provide(AddressGuard.layer)
   )
 
-/** Implements the `Grants` port: tokens are obtained by the flow of the configured grant, with retries behind a circuit. */
+/**
+ * Implements the `Grants` port: tokens are obtained by the flow of the configured grant, with retries behind a circuit.
+ *
+ * @example
+ * ```ts
+ * import { OAuthHttp } from "@secure-mcp/oauth-core"
+ * import { OAuthFlows } from "@secure-mcp/oauth-flows"
+ * import * as Layer from "effect/Layer"
+ * import * as FetchHttpClient from "effect/http/FetchHttpClient"
+ *
+ * const grants = OAuthFlows.layerOptions({ authTimeout: "5 seconds" }).pipe(
+ *   Layer.provide(OAuthHttp.layer),
+ *   Layer.provide(FetchHttpClient.layer)
+ * )
+ * ```
+ */
 export const OAuthFlows = {
   /** With every option at its default. */
   layer: layerOptions({}),

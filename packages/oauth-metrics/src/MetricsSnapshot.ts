@@ -27,6 +27,7 @@ export interface MetricsSnapshot {
   readonly active_tokens: number
 }
 
+/** The totals in a registry over all servers; a counter that nothing has counted yet is 0. */
 export const metricsSnapshot = (registry: Metric.MetricRegistry, activeTokens: number): MetricsSnapshot => {
   const series = Metric.snapshotUnsafe(Context.make(Metric.MetricRegistry, registry))
   const total = ({ name }: { readonly name: string }) =>

@@ -14,6 +14,14 @@ import { makeRecorder } from "./TokenInstruments.ts"
  * because the cache itself is built on this layer to be counted.
  *
  * @effect-expect-leaking TokenCache
+ *
+ * @example
+ * ```ts
+ * import { OAuthMetrics } from "@secure-mcp/oauth-metrics"
+ * import * as Effect from "effect/Effect"
+ *
+ * const metrics = Effect.flatMap(OAuthMetrics, ({ prometheus }) => prometheus)
+ * ```
  */
 export class OAuthMetrics extends Context.Service<
   OAuthMetrics,

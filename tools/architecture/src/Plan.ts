@@ -9,15 +9,27 @@ export interface ProjectPlan {
   /** Sibling projects that only `test` may import. */
   readonly testImports?: ReadonlyArray<string>
   /**
-   * The folders of `src`, each with the folders that its files may import. Files directly in `src` may import all of
-   * them, and no folder imports one of those files unless it names `src` here.
+   * The folders of `src`, each with the folders that its files may import. The files on top, directly in `src`, are
+   * `.`: a folder that may import them says so, and they may import every folder unless `.` stands here, too. The entry
+   * points `index.ts` and `main.ts` may always import all.
    */
   readonly rooms?: Readonly<Record<string, ReadonlyArray<string>>>
 }
 
 const publishedPackages: Readonly<Record<string, ProjectPlan>> = {
-  "oauth-core": { imports: [], testImports: ["testing"] },
-  "oauth-flows": { imports: ["oauth-core"], testImports: ["testing", "authorization-server"] },
+  "oauth-core": { imports: [], testImports: ["testing"], rooms: { config: [], errors: ["config"] } },
+  "oauth-flows": {
+    imports: ["oauth-core"],
+    testImports: ["testing", "authorization-server"],
+    rooms: {
+      client: [],
+      endpoint: ["client"],
+      discovery: ["endpoint"],
+      resolution: ["client", "endpoint", "discovery"],
+      token: ["client", "endpoint", "resolution"],
+      grants: ["client", "endpoint", "discovery", "resolution", "token"]
+    }
+  },
   "token-cache": { imports: ["oauth-core"], testImports: ["testing"] },
   "token-cache-redis": { imports: ["oauth-core", "token-cache"], testImports: ["testing"], rooms: {} },
   "oauth-metrics": { imports: ["oauth-core"], rooms: {} },
@@ -35,7 +47,20 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
   "packages/testing": { imports: [] },
   "apps/gateway": {
     imports: everyPackage,
-    testImports: ["testing", "authorization-server", "echo-server"]
+    testImports: ["testing", "authorization-server", "echo-server"],
+    rooms: {
+      config: [],
+      jsonrpc: [],
+      stdio: [],
+      "stdio/bridge": ["stdio", "jsonrpc"],
+      upstream: ["stdio/bridge", "stdio", "jsonrpc", "config"],
+      "stdio/relay": ["upstream", "stdio", "jsonrpc"],
+      login: ["jsonrpc", "config"],
+      status: ["config"],
+      http: ["upstream", "login", "jsonrpc", "config"],
+      ".": ["http", "upstream", "login", "status", "config"],
+      cli: [".", "stdio/relay", "upstream", "login", "status", "stdio", "config"]
+    }
   },
   "apps/echo-server": { imports: [], testImports: ["testing"], rooms: {} },
   "apps/demo": { imports: [...everyPackage, "gateway", "echo-server", "authorization-server"], rooms: {} },

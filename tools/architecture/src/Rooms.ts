@@ -1,4 +1,4 @@
-import { dirname, join, relative } from "node:path"
+import { dirname, join } from "node:path"
 import { filesInFolder, type ProjectPlan } from "./Plan.ts"
 
 /** A source file: its path from `src`, and what it imports. */
@@ -7,20 +7,20 @@ export interface SourceFile {
   readonly imports: ReadonlyArray<string>
 }
 
-/** The name of the room of files directly in `src`. */
-const topRoom = "src"
+/** The files directly in `src`. */
+const top = "."
 
-/** The folder that a file is in, by its path from `src`. */
-export const roomOf = (path: string): string => (dirname(path) === "." ? topRoom : dirname(path))
+/** What others import or start: these files may import everything, and nothing imports them. */
+const entryPoints: ReadonlySet<string> = new Set(["index.ts", "main.ts"])
 
 /** Everything in which the files of one `src` differ from its plan, one line each. */
 export const roomProblems = (
   files: ReadonlyArray<SourceFile>,
   rooms: ProjectPlan["rooms"] = {}
 ): ReadonlyArray<string> => {
-  const count = Map.groupBy(files, ({ path }) => roomOf(path))
-  const unknown = [...count.keys()].filter((room) => room !== topRoom && rooms[room] === undefined)
-  const vanished = Object.keys(rooms).filter((room) => room !== topRoom && !count.has(room))
+  const count = Map.groupBy(files, ({ path }) => dirname(path))
+  const unknown = [...count.keys()].filter((room) => room !== top && rooms[room] === undefined)
+  const vanished = Object.keys(rooms).filter((room) => room !== top && !count.has(room))
   const full = [...count].filter(([, { length }]) => length > filesInFolder)
   return [
     ...unknown.map((room) => `${room}/ is not in the plan`),
@@ -41,10 +41,12 @@ const isAllowed = (
   rooms: NonNullable<ProjectPlan["rooms"]>
 ): boolean => {
   if (!specifier.startsWith(".")) return true
-  const from = roomOf(file.path)
-  const to = roomOf(relative("", join(dirname(file.path), specifier)))
-  if (from === to) return true
-  if (from === topRoom) return true
+  const from = dirname(file.path)
+  const target = join(from, specifier)
+  const to = dirname(target)
+  if (entryPoints.has(target)) return false
+  if (from === to || entryPoints.has(file.path)) return true
+  if (from === top && rooms[top] === undefined) return true
   return rooms[from]?.includes(to) ?? false
 }
 

@@ -8,18 +8,14 @@ const mainExports = [
   "@secure-mcp/oauth-core OAuthService",
   "@secure-mcp/oauth-core decodeOAuthConfig",
   "@secure-mcp/oauth-flows OAuthFlows",
-  "@secure-mcp/token-cache SingleFlightTokenCache",
-  "@secure-mcp/token-cache TokenStore",
-  "@secure-mcp/token-cache FileTokenStore",
-  "@secure-mcp/token-cache/testing tokenStoreContract",
-  "@secure-mcp/token-cache-redis RedisTokenStore",
   "@secure-mcp/oauth-metrics OAuthMetrics",
   "@secure-mcp/transport-injection injectBearer",
-  "@secure-mcp/transport-injection TokenInjector",
-  "@secure-mcp/mtls MtlsOAuthHttp"
+  "@secure-mcp/transport-injection TokenInjector"
 ]
 
-const markdown = globSync(["*.md", "docs/**/*.md", "{packages,apps,tools}/*/*.md"], { cwd: root }).sort()
+const markdown = globSync(["*.md", "docs/**/*.md", "{packages,apps,tools}/*/*.md"], { cwd: root })
+  .filter((file) => file !== "packages/token-cache/README.md")
+  .sort()
 
 const examples = [...markdown, ...typeScriptFiles("{packages,apps}/*/src/**/*.ts")].flatMap((file) =>
   examplesIn(file)

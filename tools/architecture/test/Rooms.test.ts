@@ -1,11 +1,30 @@
 import { assert, describe, it } from "@effect/vitest"
 import { plan } from "../src/Plan.ts"
 import { roomProblems } from "../src/Rooms.ts"
-import { importsOf, typeScriptFiles } from "../src/Workspace.ts"
+import { importsOf, read, typeScriptFiles } from "../src/Workspace.ts"
 
 const rooms = { http: ["login"], login: [] }
 
 const file = (path: string, ...imports: ReadonlyArray<string>) => ({ path, imports })
+
+const sorted = <A>(record: Readonly<Record<string, A>>): Record<string, A> =>
+  Object.fromEntries(Object.entries(record).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+
+/** The tables below headings such as "The rooms of `oauth-flows`", by the project's folder. */
+const documentedRooms = (text: string): Record<string, Record<string, ReadonlyArray<string>>> =>
+  Object.fromEntries(
+    [...text.matchAll(/^## The rooms of `([^`]+)`\n([\s\S]*?)(?=^## )/gm)].map(
+      ([, name = "", section = ""]) => [
+        name.includes("/") ? name : `packages/${name}`,
+        sorted(Object.fromEntries([...section.matchAll(/^\| `([^`]+)` .*\|([^|]*)\|$/gm)].map(row)))
+      ]
+    )
+  )
+
+const row = ([, folder = "", arrows = ""]: RegExpExecArray): [string, ReadonlyArray<string>] => [
+  folder.replace(/\/$/, ""),
+  [...arrows.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name)
+]
 
 const inBothRooms = [file("http/Route.ts"), file("login/Login.ts")]
 
@@ -20,6 +39,18 @@ describe("the rooms of a project", () => {
       assert.deepStrictEqual(roomProblems(files, project.rooms), [])
     }
   )
+})
+
+describe("docs/architecture.md", () => {
+  it("shows the same rooms and arrows as the plan", () => {
+    const planned = Object.entries(plan)
+      .filter(([, project]) => Object.keys(project.rooms ?? {}).length > 0)
+      .map(([folder, project]) => [folder, sorted(project.rooms ?? {})])
+    assert.deepStrictEqual(
+      sorted(documentedRooms(read("docs/architecture.md"))),
+      sorted(Object.fromEntries(planned))
+    )
+  })
 })
 
 describe("the check of rooms", () => {
@@ -40,6 +71,22 @@ describe("the check of rooms", () => {
   it("finds an import of a file on top", () => {
     const files = [...inBothRooms, file("Gateway.ts"), file("http/Server.ts", "../Gateway.ts")]
     assert.deepStrictEqual(roomProblems(files, rooms), ["http/Server.ts -> ../Gateway.ts"])
+  })
+
+  it("accepts an import of a file on top by a room that may, and holds these files to their own arrows", () => {
+    const planned = { ...rooms, ".": ["login"], cli: ["."] }
+    const files = [
+      ...inBothRooms,
+      file("Gateway.ts", "./login/Login.ts", "./http/Route.ts"),
+      file("cli/Serve.ts", "../Gateway.ts"),
+      file("main.ts", "./cli/Serve.ts")
+    ]
+    assert.deepStrictEqual(roomProblems(files, planned), ["Gateway.ts -> ./http/Route.ts"])
+  })
+
+  it("finds an import of an entry point", () => {
+    const files = [...inBothRooms, file("index.ts"), file("Gateway.ts", "./index.ts")]
+    assert.deepStrictEqual(roomProblems(files, rooms), ["Gateway.ts -> ./index.ts"])
   })
 
   it("finds a room that the plan does not know, and one that only the plan knows", () => {

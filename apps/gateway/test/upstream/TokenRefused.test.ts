@@ -112,7 +112,7 @@ describe("a token that the server refuses", () => {
     })
   )
 
-  it.effect("and a fresh one that is refused, too, are an error of the gateway after one repeat", () =>
+  it.effect("a second refusal, of a fresh token, is an error of the gateway after one repeat", () =>
     Effect.gen(function* () {
       const { gateway, requests, tokenEndpoint, url } = yield* startBefore(refuse)
       const answer = yield* send(url, ping)

@@ -24,7 +24,24 @@ export const oauthConfigKeys: ReadonlyArray<string> = Object.keys(fields).map(
   (key) => Object.entries(wireNames).find(([name]) => name === key)?.[1] ?? key
 )
 
-/** Decodes an `oauth` object and reports every problem at once, by path, without quoting a value. */
+/**
+ * Decodes an `oauth` object and reports every problem at once, by path, without quoting a value.
+ *
+ * @example
+ * ```ts
+ * import { decodeOAuthConfig } from "@secure-mcp/oauth-core"
+ * import * as Effect from "effect/Effect"
+ *
+ * const config = Effect.fromResult(
+ *   decodeOAuthConfig({
+ *     enabled: true,
+ *     token_url: "https://auth.example.com/oauth/token",
+ *     client_id: "my-client",
+ *     client_secret: "the secret"
+ *   })
+ * )
+ * ```
+ */
 export const decodeOAuthConfig: (input: unknown) => ConfigResult<OAuthConfig> = decodeConfig({
   schema: OAuthConfigFields,
   keys: oauthConfigKeys,
