@@ -8,7 +8,6 @@ import { McpRoute } from "./http/McpRoute.ts"
 import { OperationsRoutes } from "./http/OperationsRoutes.ts"
 import { Servers } from "./upstream/Servers.ts"
 import { Logins } from "./login/Logins.ts"
-import { certificateExpiry } from "./status/CertificateExpiry.ts"
 
 /**
  * The gateway's HTTP server. It listens once the layer is built; when the layer is released it stops accepting,
@@ -26,7 +25,6 @@ export const gatewayServer = (config: GatewayConfig) =>
         gracefulShutdownTimeout: "10 seconds"
       })
     ),
-    Layer.merge(certificateExpiry(config)),
     Layer.provide(Servers.layer(config)),
     Layer.provide(Logins.layer(config.gateway))
   )

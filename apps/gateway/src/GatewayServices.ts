@@ -7,6 +7,7 @@ import { TokenInjector } from "@secure-mcp/transport-injection"
 import * as Layer from "effect/Layer"
 import type { GatewayConfig } from "./config/GatewayConfig.ts"
 import { gatewayStore } from "./GatewayStore.ts"
+import { certificateExpiry } from "./status/CertificateExpiry.ts"
 import { LastErrors } from "./status/LastErrors.ts"
 
 /**
@@ -19,8 +20,9 @@ export const gatewayServices = (config: GatewayConfig) =>
     Layer.provide(OAuthFlows.layerOptions({ authTimeout: `${config.gateway.authTimeoutSeconds} seconds` })),
     Layer.provideMerge(SingleFlightTokenCache.layer),
     Layer.provideMerge(gatewayStore(config)),
+    Layer.merge(certificateExpiry(config)),
+    Layer.provide(MtlsOAuthHttp.layer),
     Layer.provide(LastErrors.layerEvents),
     Layer.provideMerge(OAuthMetrics.layer),
-    Layer.provideMerge(LastErrors.layer(config)),
-    Layer.provide(MtlsOAuthHttp.layer)
+    Layer.provideMerge(LastErrors.layer(config))
   )

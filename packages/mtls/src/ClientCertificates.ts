@@ -6,12 +6,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import type { CertificatePaths } from "./CertificateContents.ts"
-import {
-  type CertificateSource,
-  type ClientCertificatesOptions,
-  makeCertificateSources
-} from "./CertificateSources.ts"
+import type { CertificateListener, CertificateSource } from "./CertificateSource.ts"
+import { type ClientCertificatesOptions, makeCertificateSources } from "./CertificateSources.ts"
 import type { ClientConnection } from "./ConnectionPools.ts"
 
 /**
@@ -34,6 +32,14 @@ export class ClientCertificates extends Context.Service<
     readonly connection: (
       config: OAuthConfig | undefined
     ) => Effect.Effect<ClientConnection, CertificateUnusable>
+    /**
+     * Tells the listener of the client certificate of a configuration: at once, and whenever other files are used,
+     * until the scope closes. Does nothing for a configuration without a client certificate.
+     */
+    readonly subscribe: (
+      config: OAuthConfig,
+      listener: CertificateListener
+    ) => Effect.Effect<void, CertificateUnusable, Scope.Scope>
   }
 >()("@secure-mcp/mtls/ClientCertificates") {
   /** Closes all connections with its scope. */
@@ -60,8 +66,9 @@ const make = Effect.fnUntraced(function* (options: ClientCertificatesOptions) {
   // Asked on every request, so the answer for a configuration that was seen before costs one look.
   const known = new WeakMap<OAuthConfig, CertificateSource["connection"]>()
   const plain = Effect.succeed(sources.plain)
+  const sourceOf = (config: OAuthConfig) => Cache.get(opened, certificatePaths(config))
   const open = (config: OAuthConfig) =>
-    Effect.flatMap(Cache.get(opened, certificatePaths(config)), ({ connection }) => {
+    Effect.flatMap(sourceOf(config), ({ connection }) => {
       known.set(config, connection)
       return connection
     })
@@ -70,7 +77,17 @@ const make = Effect.fnUntraced(function* (options: ClientCertificatesOptions) {
     connection: (config) =>
       config === undefined || (!config.useMtls && config.caBundlePath === undefined)
         ? plain
-        : (known.get(config) ?? open(config))
+        : (known.get(config) ?? open(config)),
+
+    subscribe: (config, listener) =>
+      config.useMtls
+        ? sourceOf(config).pipe(
+            Effect.flatMap((source) =>
+              Effect.acquireRelease(source.subscribe(listener), (unsubscribe) => unsubscribe)
+            ),
+            Effect.asVoid
+          )
+        : Effect.void
   })
 })
 

@@ -11,8 +11,6 @@ export interface ClientConnection {
   readonly dispatcher: Dispatcher
   /** `x5t#S256` (RFC 8705 §3.1) of the client certificate they present, if they present one. */
   readonly certificateThumbprint?: string | undefined
-  /** When that certificate expires, in milliseconds since the epoch. */
-  readonly certificateExpiresAt?: number | undefined
 }
 
 /** One pool for each set of contents, until nobody uses it any more. All close with the scope, whatever runs there. */
@@ -35,8 +33,7 @@ export const makePools = Effect.fnUntraced(function* (options: ConnectionPoolOpt
     open.add(dispatcher)
     return {
       dispatcher,
-      certificateThumbprint: files.client?.thumbprint,
-      certificateExpiresAt: files.client?.expiresAt
+      certificateThumbprint: files.client?.thumbprint
     } satisfies ClientConnection
   })
 

@@ -6,7 +6,8 @@ import { type ClientCertificate, isoDate } from "./ClientCertificate.ts"
 /** Warns of a certificate that expires soon, once a day for as long as it is asked to. */
 export const makeExpiryWarnings = () => {
   const warnedAt = new Map<string, number>()
-  return Effect.fnUntraced(function* (certificate: ClientCertificate) {
+  return Effect.fnUntraced(function* (certificate: ClientCertificate | undefined) {
+    if (certificate === undefined) return
     const { expiresAt, file, thumbprint } = certificate
     const now = yield* Clock.currentTimeMillis
     if (expiresAt - now > Duration.toMillis(warningTime)) return

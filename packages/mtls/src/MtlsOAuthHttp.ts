@@ -1,35 +1,75 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { OAuthHttp, type OAuthConnection } from "@secure-mcp/oauth-core"
+import { OAuthEvents, OAuthHttp, type OAuthConfig, type OAuthConnection } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
 import { ClientCertificates } from "./ClientCertificates.ts"
 import type { ClientConnection } from "./ConnectionPools.ts"
 
-const layer: Layer.Layer<OAuthHttp, never, ClientCertificates> = Layer.effect(
-  OAuthHttp,
-  Effect.map(ClientCertificates, (certificates) => {
-    const known = new WeakMap<ClientConnection, OAuthConnection>()
-    const clientOver = Effect.fnUntraced(function* (connection: ClientConnection) {
-      const memo = known.get(connection)
-      if (memo !== undefined) return memo
-      const client = yield* Effect.provideService(
-        NodeHttpClient.makeUndici,
-        NodeHttpClient.Dispatcher,
-        connection.dispatcher
-      )
-      const made: OAuthConnection = {
-        client,
-        certificateThumbprint: connection.certificateThumbprint,
-        certificateExpiresAt: connection.certificateExpiresAt
-      }
-      known.set(connection, made)
-      return made
-    })
-    return OAuthHttp.of({
-      connection: (config) => Effect.flatMap(certificates.connection(config), clientOver)
-    })
-  })
-)
+const make = Effect.gen(function* () {
+  const certificates = yield* ClientCertificates
+  const events = yield* OAuthEvents
+  const scope = yield* Effect.scope
 
-/** `OAuthHttp` over the connections of `ClientCertificates`: `use_mtls` and `ca_bundle_path` take effect. */
-export const MtlsOAuthHttp = { layer }
+  // Asked on every request, so the answer for connections that were seen before costs one look.
+  const known = new WeakMap<ClientConnection, OAuthConnection>()
+  const clientOver = Effect.fnUntraced(function* (connection: ClientConnection) {
+    const memo = known.get(connection)
+    if (memo !== undefined) return memo
+    const client = yield* Effect.provideService(
+      NodeHttpClient.makeUndici,
+      NodeHttpClient.Dispatcher,
+      connection.dispatcher
+    )
+    const made: OAuthConnection = { client, certificateThumbprint: connection.certificateThumbprint }
+    known.set(connection, made)
+    return made
+  })
+
+  const published = new WeakMap<OAuthConfig, Set<string>>()
+  const publishCertificates = (config: OAuthConfig, serverName: string) => {
+    const serverNames = published.get(config) ?? new Set()
+    if (serverNames.has(serverName)) return Effect.void
+    published.set(config, serverNames.add(serverName))
+    return certificates
+      .subscribe(config, ({ expiresAt }) =>
+        events.publish({ _tag: "CertificateInUse", serverName, expiresAt })
+      )
+      .pipe(
+        Scope.provide(scope),
+        Effect.onError(() => Effect.sync(() => serverNames.delete(serverName)))
+      )
+  }
+
+  return OAuthHttp.of({
+    connection: (config, serverName) => {
+      const connection = Effect.flatMap(certificates.connection(config), clientOver)
+      return serverName === undefined || !config.useMtls
+        ? connection
+        : Effect.andThen(publishCertificates(config, serverName), connection)
+    }
+  })
+})
+
+/** The implementation of `OAuthHttp` that presents client certificates (RFC 8705). */
+export const MtlsOAuthHttp = {
+  /**
+   * `OAuthHttp` over the connections of `ClientCertificates`: `use_mtls` and `ca_bundle_path` take effect.
+   *
+   * Publishes `CertificateInUse` to `OAuthEvents` for each server whose connections are asked for by name, when its
+   * client certificate is loaded and whenever it is replaced. To have it counted, provide `OAuthMetrics.layer` to this
+   * layer.
+   *
+   * @example
+   * import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+   * import { ClientCertificates, MtlsOAuthHttp } from "@secure-mcp/mtls"
+   * import type { OAuthHttp } from "@secure-mcp/oauth-core"
+   * import * as Layer from "effect/Layer"
+   *
+   * export const layer: Layer.Layer<OAuthHttp> = MtlsOAuthHttp.layer.pipe(
+   *   Layer.provide(ClientCertificates.layer),
+   *   Layer.provide(NodeFileSystem.layer)
+   * )
+   */
+  layer: Layer.effect(OAuthHttp, make) satisfies Layer.Layer<OAuthHttp, never, ClientCertificates>
+}

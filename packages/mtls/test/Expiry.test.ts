@@ -1,6 +1,10 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
+import { ClientCertificates, MtlsOAuthHttp } from "@secure-mcp/mtls"
+import { OAuthEvents, OAuthHttp, type OAuthEvent } from "@secure-mcp/oauth-core"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as TestClock from "effect/testing/TestClock"
 import { configOf } from "./MutualTls.ts"
@@ -22,15 +26,48 @@ const warningsOf = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A
 const provideFiles = Effect.provide(NodeServices.layer)
 
 describe("the time of a client certificate", () => {
-  it.effect("is known to who asks for connections", () =>
+  it.effect("is published for each server when it is loaded, and when it is replaced", () =>
     Effect.gen(function* () {
-      const { authority, config, connection, putPair } = yield* makePolledFiles
+      const { authority, config, connection, isInUse, pollUntil, putPair, subscribe } = yield* makePolledFiles
       yield* putPair(yield* authority.issueClient("client", { notAfter: day(100) }))
-      assert.strictEqual((yield* connection(config)).certificateExpiresAt, day(100).getTime())
+      const events: Array<OAuthEvent> = []
+      yield* Effect.gen(function* () {
+        const context = yield* Layer.build(
+          MtlsOAuthHttp.layer.pipe(
+            Layer.provide([
+              Layer.succeed(ClientCertificates, { connection, subscribe }),
+              Layer.succeed(OAuthEvents, { publish: (event) => Effect.sync(() => void events.push(event)) })
+            ])
+          )
+        )
+        const http = Context.get(context, OAuthHttp)
+        yield* http.connection(config)
+        assert.deepStrictEqual(events, [])
+        for (const serverName of ["a", "b", "a"]) yield* http.connection(config, serverName)
+        const renewed = yield* authority.issueClient("renewed", { notAfter: day(200) })
+        yield* putPair(renewed)
+        yield* pollUntil(isInUse(renewed))
+        yield* pollUntil(Effect.succeed(true))
+      }).pipe(Effect.scoped)
+      assert.deepStrictEqual(
+        events,
+        [100, 200].flatMap((days) =>
+          ["a", "b"].map((serverName) => ({
+            _tag: "CertificateInUse" as const,
+            serverName,
+            expiresAt: day(days).getTime()
+          }))
+        )
+      )
+
+      yield* putPair(yield* authority.issueClient("later", { notAfter: day(300) }))
+      yield* pollUntil(Effect.succeed(true))
+      yield* pollUntil(Effect.succeed(true))
+      assert.lengthOf(events, 4)
     }).pipe(provideFiles)
   )
 
-  it.effect("being over, nothing is sent, until a new one is there", () =>
+  it.effect("being over, fails the connection until a new certificate is there", () =>
     Effect.gen(function* () {
       const { alice, authority, config, connection, isInUse, pollUntil, putPair } = yield* makePolledFiles
       const short = yield* authority.issueClient("short", { notAfter: day(1) })
@@ -50,7 +87,7 @@ describe("the time of a client certificate", () => {
     }).pipe(provideFiles)
   )
 
-  it.effect("not having come, nothing is sent, until it has", () =>
+  it.effect("not having come, fails the connection until it has", () =>
     Effect.gen(function* () {
       const { alice, authority, config, connection, putPair } = yield* makePolledFiles
       yield* putPair(yield* authority.issueClient("early", { notBefore: day(1) }))

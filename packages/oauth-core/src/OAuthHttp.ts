@@ -11,8 +11,6 @@ export interface OAuthConnection {
   readonly client: HttpClient.HttpClient
   /** `x5t#S256` (RFC 8705 §3.1) of the client certificate the connection presents, if it presents one. */
   readonly certificateThumbprint?: string | undefined
-  /** When that certificate expires, in milliseconds since the epoch. */
-  readonly certificateExpiresAt?: number | undefined
 }
 
 /**
@@ -24,8 +22,15 @@ export interface OAuthConnection {
 export class OAuthHttp extends Context.Service<
   OAuthHttp,
   {
-    /** The connection to use now: ask for each request, because a certificate may be replaced meanwhile. */
-    readonly connection: (config: OAuthConfig) => Effect.Effect<OAuthConnection, CertificateUnusable>
+    /**
+     * The connection to use now: ask for each request, because a certificate may be replaced meanwhile.
+     *
+     * @param serverName the MCP server, for implementations that publish its certificate to `OAuthEvents`
+     */
+    readonly connection: (
+      config: OAuthConfig,
+      serverName?: string
+    ) => Effect.Effect<OAuthConnection, CertificateUnusable>
   }
 >()("@secure-mcp/oauth-core/OAuthHttp") {
   /** One client for every configuration, from whatever `HttpClient` is provided. Knows no certificates. */

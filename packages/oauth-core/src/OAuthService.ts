@@ -8,7 +8,6 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type { AccessTokenRequest } from "./AccessTokenRequest.ts"
-import { makeCertificateNotice } from "./CertificateNotice.ts"
 import { asksForMoreScope, type Challenge } from "./errors/Challenge.ts"
 import {
   Grants,
@@ -113,7 +112,6 @@ const make = Effect.gen(function* () {
   const events = yield* OAuthEvents
   const random = yield* SecureRandom.SecureRandom
   const fingerprintOf = yield* makeFingerprintMemo
-  const noticeCertificate = makeCertificateNotice(events)
 
   const newGrantRequest = (
     request: AccessTokenRequest,
@@ -128,9 +126,8 @@ const make = Effect.gen(function* () {
   const keyOf = Effect.fnUntraced(function* (request: AccessTokenRequest, operation: string) {
     const { serverName } = request
     const connection = yield* http
-      .connection(request.config)
+      .connection(request.config, request.serverName)
       .pipe(Effect.catch((reason) => OAuthError.fail({ operation, serverName, reason })))
-    yield* noticeCertificate(request.serverName, connection)
     const fingerprint = yield* fingerprintOf(request, connection.certificateThumbprint)
     return {
       projectId: request.projectId ?? "default",

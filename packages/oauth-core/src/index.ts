@@ -20,7 +20,6 @@ export {
 } from "./errors/ConnectionProblem.ts"
 export * from "./errors/OAuthError.ts"
 export * from "./errors/OAuthErrorReason.ts"
-export * from "./CertificateNotice.ts"
 export * from "./Grants.ts"
 export * from "./OAuthEvents.ts"
 export * from "./OAuthHttp.ts"

@@ -54,11 +54,11 @@ export const makePorts = (behaviour: Behaviour = {}) => {
     readonly expiryBufferSeconds: number
     readonly unwanted?: string | undefined
   }> = []
-  const certificate: {
-    thumbprint: string | undefined
-    expiresAt: number | undefined
-    usable: boolean
-  } = { thumbprint: undefined, expiresAt: undefined, usable: true }
+  const certificate: { thumbprint: string | undefined; usable: boolean } = {
+    thumbprint: undefined,
+    usable: true
+  }
+  const connected: Array<string | undefined> = []
 
   const grants = Layer.succeed(Grants, {
     acquire: (request, replaced) => {
@@ -113,14 +113,12 @@ export const makePorts = (behaviour: Behaviour = {}) => {
   })
 
   const http = Layer.succeed(OAuthHttp, {
-    connection: () =>
-      certificate.usable
-        ? Effect.succeed({
-            client,
-            certificateThumbprint: certificate.thumbprint,
-            certificateExpiresAt: certificate.expiresAt
-          })
+    connection: (_, serverName) => {
+      connected.push(serverName)
+      return certificate.usable
+        ? Effect.succeed({ client, certificateThumbprint: certificate.thumbprint })
         : Effect.fail(new CertificateUnusable({ key: "client_cert_path", problem: "cannot be read" }))
+    }
   })
 
   const events = Layer.succeed(OAuthEvents, {
@@ -135,6 +133,7 @@ export const makePorts = (behaviour: Behaviour = {}) => {
     published,
     asked,
     certificate,
+    connected,
     layer: OAuthService.layer.pipe(Layer.provide([grants, cache, http, events]))
   }
 }

@@ -125,7 +125,7 @@ describe("decodeOAuthConfig", () => {
         "token_url: required for client_credentials, unless `issuer` leads to it",
         "client_secret: required for client_credentials, unless `use_mtls` or `private_key` authenticates the client",
         "scope: must be scope names separated by single spaces (RFC 6749 §3.3)",
-        "token_in_header_only: must be true with version 2.1: a token in a URL ends up in logs",
+        "token_in_header_only: must be true: a token is sent in a header only, because a URL ends up in logs (RFC 6750 §5.3)",
         "custom_headers.Host: is set by the protocol and cannot be configured"
       ]
     )

@@ -251,7 +251,8 @@ const refused: ReadonlyArray<readonly [keys: Keys, path: string, message: string
     "version 2.1 allows http for loopback hosts only"
   ],
 
-  [{ version: "2.1", token_in_header_only: false }, "token_in_header_only", "must be true with version 2.1"],
+  [{ token_in_header_only: false }, "token_in_header_only", "must be true: a token is sent in a header"],
+  [{ version: "2.1", token_in_header_only: false }, "token_in_header_only", "a URL ends up in logs"],
 
   [{ use_mtls: true, client_cert_path: "c.pem" }, "client_key_path", "required with `use_mtls`"],
   [
@@ -398,7 +399,7 @@ const accepted: ReadonlyArray<Keys> = [
   { version: "2.1", enforce_https: false, token_url: loopback },
   { version: "2.1", enforce_https: false, token_url: "http://[::1]:4000/token" },
   { version: "2.1", enforce_https: false, token_url: "http://auth.localhost/token" },
-  { token_in_header_only: false },
+  { token_in_header_only: true },
   { revocation_url: "https://auth.example/revoke" },
   { token_env: ["A", "B_2"] },
   { token_env: { name: "A", format: "Bearer {token}" } },

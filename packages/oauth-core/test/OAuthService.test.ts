@@ -63,24 +63,12 @@ describe("OAuthService.getAccessToken", () => {
     }).pipe(Effect.provide(ports.layer))
   })
 
-  it.effect("says when the certificate in use expires, once, and again when it is another", () => {
+  it.effect("asks for connections in the name of the server", () => {
     const ports = makePorts()
     return Effect.gen(function* () {
       const oauth = yield* OAuthService
-      const ask = (serverName: string) => oauth.getAccessToken({ ...request, serverName })
-      yield* ask("plain")
-      Object.assign(ports.certificate, { thumbprint: "first", expiresAt: 1000 })
-      yield* Effect.all([ask("a"), ask("b"), ask("a")])
-      Object.assign(ports.certificate, { thumbprint: "second", expiresAt: 2000 })
-      yield* Effect.all([ask("a"), ask("a")])
-      assert.deepStrictEqual(
-        ports.published.filter(({ _tag }) => _tag === "CertificateInUse"),
-        [
-          { _tag: "CertificateInUse", serverName: "a", expiresAt: 1000 },
-          { _tag: "CertificateInUse", serverName: "b", expiresAt: 1000 },
-          { _tag: "CertificateInUse", serverName: "a", expiresAt: 2000 }
-        ]
-      )
+      yield* oauth.getAccessToken({ ...request, serverName: "a" })
+      assert.deepStrictEqual(ports.connected, ["a"])
     }).pipe(Effect.provide(ports.layer))
   })
 

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as ChildProcess from "effect/process/ChildProcess"
 import { gatewayServices } from "../GatewayServices.ts"
+import { messageWithAdvice } from "../login/LoginAdvice.ts"
 import { accessTokenRequest } from "../upstream/Servers.ts"
 import { makeChildCommand } from "../upstream/StdioUpstream.ts"
 import { makeUpstreamFetch } from "../stdio/relay/UpstreamFetch.ts"
@@ -29,7 +30,7 @@ export const StdioCommand = Command.make(
     yield* offer.pipe(
       Effect.provide(gatewayServices(config)),
       Effect.catchTag(["OAuthError", "Misconfigured", "StoreUnavailable", "RelayError"], (error) =>
-        failCommand(error.message)
+        failCommand(messageWithAdvice(error))
       )
     )
   }, Effect.scoped)

@@ -8,6 +8,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { gatewayServices } from "../GatewayServices.ts"
+import { messageWithAdvice } from "../login/LoginAdvice.ts"
 import { accessTokenRequest } from "../upstream/Servers.ts"
 import { failCommand } from "./CommandFailure.ts"
 import { ConfigFlag, loadConfig } from "./ConfigFlag.ts"
@@ -39,7 +40,7 @@ export const TokenCommand = Command.make(
     const cached = yield* getToken(request, flags.forceRefresh).pipe(
       Effect.provide(gatewayServices(config)),
       Effect.catchTag(["OAuthError", "Misconfigured", "StoreUnavailable"], (error) =>
-        failCommand(error.message)
+        failCommand(messageWithAdvice(error))
       )
     )
     const description = describe(flags.server, cached, yield* Clock.currentTimeMillis, flags.show)

@@ -8,6 +8,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import type { CallbackListenerError } from "../login/CallbackListener.ts"
+import { messageWithAdvice } from "../login/LoginAdvice.ts"
 import { Logins } from "../login/Logins.ts"
 import { CurrentCaller } from "./AccessMiddleware.ts"
 import { type GatewayFailure, writeFailure } from "./JsonRpcError.ts"
@@ -109,13 +110,13 @@ const unknownServer = (serverName: string) => ({
 })
 
 /** Never 401: that would send the client to log in at the gateway, which is not what failed. */
-const failedAuthorization = ({ correlationId, message, reason, serverName }: OAuthError): GatewayFailure => ({
-  status: reason._tag === "CircuitOpen" ? 503 : 502,
-  reason: reason._tag,
-  message,
-  serverName,
-  correlationId,
-  headers: retryAfter(reason)
+const failedAuthorization = (error: OAuthError): GatewayFailure => ({
+  status: error.reason._tag === "CircuitOpen" ? 503 : 502,
+  reason: error.reason._tag,
+  message: messageWithAdvice(error),
+  serverName: error.serverName,
+  correlationId: error.correlationId,
+  headers: retryAfter(error.reason)
 })
 
 const retryAfter = (reason: OAuthError["reason"]) =>

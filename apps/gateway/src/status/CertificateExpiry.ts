@@ -1,29 +1,18 @@
-import { ClientCertificates } from "@secure-mcp/mtls"
-import { makeCertificateNotice, OAuthEvents } from "@secure-mcp/oauth-core"
+import { OAuthHttp } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { GatewayConfig } from "../config/GatewayConfig.ts"
 
-/**
- * Tells the metrics when the client certificates of the entries expire: from the start on, and soon after one was
- * replaced, also for a server that nobody uses at the time.
- */
+/** Loads the client certificates of all entries, so that the metrics know when they expire before the first request. */
 export const certificateExpiry = ({ servers }: GatewayConfig) =>
   Layer.effectDiscard(
-    Effect.gen(function* () {
-      const certificates = yield* ClientCertificates
-      const notice = makeCertificateNotice(yield* OAuthEvents)
-      const look = Effect.forEach(
+    OAuthHttp.use((http) =>
+      Effect.forEach(
         servers,
         ({ oauth, serverName }) =>
-          certificates.connection(oauth).pipe(
-            Effect.flatMap((connection) => notice(serverName, connection)),
-            // One that cannot be used is what a request for a token says.
-            Effect.ignore
-          ),
+          // A certificate that cannot be used is an error of the first request that needs it.
+          oauth === undefined ? Effect.void : Effect.ignore(http.connection(oauth, serverName)),
         { discard: true }
       )
-      yield* look
-      yield* Effect.forkScoped(Effect.forever(Effect.delay(look, "10 seconds")))
-    })
+    )
   )

@@ -77,6 +77,7 @@ describe("login", () => {
         const before = yield* run("token", "echo")
         assert.strictEqual(before.exitCode, 1)
         assert.include(before.stderr, "a person has to log in")
+        assert.include(before.stderr, "Run `secure-mcp-gateway login echo`")
         const [none] = yield* status
         assert.deepInclude(none, { server_name: "echo", grant: "authorization_code", scopes: null })
         assert.strictEqual(none.last_error.reason, "AuthorizationRequired")

@@ -95,6 +95,7 @@ export const fields = {
   /** true: client_secret_basic, false: client_secret_post (RFC 6749 §2.3.1). */
   useBasicAuth: withDefault(Schema.Boolean, true),
   enforceHttps: withDefault(Schema.Boolean, true),
+  /** Always true: a token is never sent in a URL (RFC 6750 §5.3). `false` is refused. */
   tokenInHeaderOnly: withDefault(Schema.Boolean, true),
   /** The variables that carry the token to a stdio server. */
   tokenEnv: withDefault(Schema.Union([TokenEnv, Schema.Array(TokenEnv)]), "ENKRYPT_ACCESS_TOKEN"),

@@ -114,9 +114,12 @@ const lifetimes = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
 
 const tokenPlace = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   const problems: Array<ConfigProblem> = []
-  if (config.version === "2.1" && !config.tokenInHeaderOnly) {
+  if (!config.tokenInHeaderOnly) {
     problems.push(
-      problem("token_in_header_only", "must be true with version 2.1: a token in a URL ends up in logs")
+      problem(
+        "token_in_header_only",
+        "must be true: a token is sent in a header only, because a URL ends up in logs (RFC 6750 §5.3)"
+      )
     )
   }
   return [...problems, ...tokenVariables(config)]

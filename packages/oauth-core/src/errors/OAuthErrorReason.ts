@@ -230,7 +230,7 @@ export class AuthorizationRequired extends Schema.TaggedError<AuthorizationRequi
 ) {
   readonly retryable: boolean = false
   override get message(): string {
-    return "a person has to log in: run `secure-mcp-gateway login SERVER`"
+    return "a person has to log in"
   }
 }
 
@@ -283,7 +283,7 @@ export class StepUpExhausted extends Schema.TaggedError<StepUpExhausted>()("Step
   }
 }
 
-/** Why no token was had. */
+/** Why an operation failed, as a schema. */
 export const OAuthErrorReason = Schema.Union([
   Misconfigured,
   CertificateUnusable,
@@ -305,5 +305,5 @@ export const OAuthErrorReason = Schema.Union([
   StepUpExhausted
 ])
 
-/** Why no token was had. */
+/** Why an operation failed. */
 export type OAuthErrorReason = typeof OAuthErrorReason.Type
