@@ -31,8 +31,7 @@ export const makeCertificatePool = Effect.fnUntraced(function* (
 })
 
 /**
- * No time limit on answers: event streams stay open for as long as they like, and whoever wants a limit has one
- * for the whole of their request. HTTP/1.1, so that a stalled stream holds back no other.
+ * No time limit on answers: event streams stay open, and a caller sets its own limit for the whole request. HTTP/1.1, so that a stalled stream holds back no other.
  */
 const makePool = (connect: buildConnector.connector): Dispatcher =>
   new Agent({ connect, allowH2: false, headersTimeout: 0, bodyTimeout: 0 })

@@ -13,7 +13,7 @@ export interface ClientConnection {
   readonly certificateThumbprint?: string | undefined
 }
 
-/** One pool for each set of contents, until nobody uses it any more. All close with the scope, whatever runs there. */
+/** One pool for each set of file contents, closed when it is no longer used. Closing the scope closes all at once. */
 export const makePools = Effect.fnUntraced(function* (options: ConnectionPoolOptions) {
   const plain: ClientConnection = { dispatcher: makePlainPool(options) }
   const byContent = new Map<string, Pool>()
@@ -37,7 +37,7 @@ export const makePools = Effect.fnUntraced(function* (options: ConnectionPoolOpt
     } satisfies ClientConnection
   })
 
-  /** Whoever took the connections a moment ago may still begin a request; what runs on them comes to its end. */
+  /** Closes a pool once its running requests are done. */
   const drain = Effect.fnUntraced(function* (content: string, { dispatcher }: ClientConnection) {
     byContent.delete(content)
     yield* Effect.promise(() => dispatcher.close()).pipe(

@@ -1,12 +1,14 @@
 import type { OAuthConfig } from "./config/OAuthConfig.ts"
 
-/** Whose token is wanted, and for which server. */
+/** Which token to get: for which MCP server, and of which owner. */
 export interface AccessTokenRequest {
+  /** The name of the MCP server in messages, metrics and the token's key. */
   readonly serverName: string
+  /** How its tokens are obtained. */
   readonly config: OAuthConfig
-  /** Default: "default". */
+  /** Separates the tokens of projects; default "default". */
   readonly projectId?: string | undefined
-  /** Default: "default". */
+  /** Separates the tokens of configurations in a project; default "default". */
   readonly configId?: string | undefined
   /** The person the token is for; absent for the client's own token. */
   readonly subject?: string | undefined

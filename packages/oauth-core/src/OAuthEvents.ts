@@ -3,12 +3,12 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { OAuthErrorReason } from "./errors/OAuthErrorReason.ts"
 
-/** What happened to the tokens of one server, and to the certificate they are obtained with. Carries no token, client or subject. */
+/** An event of one server's tokens or client certificate. Carries no token, client or subject. */
 export type OAuthEvent = { readonly serverName: string } & (
   | { readonly _tag: "CacheHit" }
   /** No token could be served at once; also for a caller that joins an acquisition under way. */
   | { readonly _tag: "CacheMiss" }
-  /** `refresh`: it replaced a token that was kept. `duration` spans all attempts. */
+  /** `refresh`: it replaced a cached token. `duration` spans all attempts. */
   | { readonly _tag: "TokenAcquired"; readonly duration: Duration.Duration; readonly refresh: boolean }
   | {
       readonly _tag: "AcquisitionFailed"
@@ -23,7 +23,7 @@ export type OAuthEvent = { readonly serverName: string } & (
   | { readonly _tag: "CertificateInUse"; readonly expiresAt: number }
 )
 
-/** Port: learns what happened. Does nothing by default, so nobody needs to provide it. */
+/** Port: is told of each event. The default does nothing, so it need not be provided. */
 export const OAuthEvents = Context.Reference<{
   readonly publish: (event: OAuthEvent) => Effect.Effect<void>
 }>("@secure-mcp/oauth-core/OAuthEvents", { defaultValue: () => ({ publish: () => Effect.void }) })

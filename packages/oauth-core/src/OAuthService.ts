@@ -49,7 +49,7 @@ export interface AuthorizeOptions {
 /** A login that was completed. */
 export interface CompletedAuthorization {
   readonly serverName: string
-  /** The person who has it now. */
+  /** The person the token is for; undefined for the client's own. */
   readonly subject: string | undefined
   readonly token: OAuthToken
 }
@@ -99,6 +99,7 @@ export class OAuthService extends Context.Service<
     readonly revoke: (request: AccessTokenRequest) => Effect.Effect<RevocationOutcome | undefined, OAuthError>
   }
 >()("@secure-mcp/oauth-core/OAuthService") {
+  /** Over the ports: flows for the grants, a cache for the tokens, and HTTP. */
   static readonly layer: Layer.Layer<OAuthService, never, Grants | TokenCache | OAuthHttp> = Layer.effect(
     OAuthService,
     Effect.suspend(() => make)

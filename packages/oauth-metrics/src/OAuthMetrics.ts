@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import { metricsSnapshot, type MetricsSnapshot } from "./MetricsSnapshot.ts"
 import { prometheusText } from "./PrometheusText.ts"
-import { makeRecorder } from "./TokenInstruments.ts"
+import { makeEventRecorder } from "./EventRecorder.ts"
 
 /**
  * What happened to tokens, counted since the layer was built.
@@ -37,17 +37,28 @@ export class OAuthMetrics extends Context.Service<
   }
 >()("@secure-mcp/oauth-metrics/OAuthMetrics") {
   /**
-   * Also provides `OAuthEvents`, which `OAuthService` and `TokenCache` read when they are built: give it to them
-   * with `Layer.provide` or `Layer.provideMerge`. Beside them in a `Layer.mergeAll` it hears nothing.
+   * Also provides `OAuthEvents`, which `OAuthService`, `TokenCache` and `MtlsOAuthHttp` read when they are built: provide
+   * this layer to theirs. Merging it alongside them has no effect: they would see the default, which does nothing.
    *
    * Counts in a registry of its own: neither another gateway in the process nor the metrics of the program mix in.
+   *
+   * @example
+   * import { OAuthService, type Grants, type OAuthHttp, type TokenCache } from "@secure-mcp/oauth-core"
+   * import { OAuthMetrics } from "@secure-mcp/oauth-metrics"
+   * import * as Effect from "effect/Effect"
+   * import * as Layer from "effect/Layer"
+   *
+   * export const counted = (ports: Layer.Layer<Grants | OAuthHttp | TokenCache>) =>
+   *   OAuthService.layer.pipe(Layer.provideMerge(ports), Layer.provideMerge(OAuthMetrics.layer))
+   *
+   * export const scrape = Effect.flatMap(OAuthMetrics, ({ prometheus }) => prometheus)
    */
   static readonly layer: Layer.Layer<OAuthMetrics> = Layer.syncContext(() => makeContext())
 }
 
 const makeContext = () => {
   const registry: Metric.MetricRegistry = new Map()
-  const record = makeRecorder(registry)
+  const record = makeEventRecorder(registry)
   const metrics = OAuthMetrics.of({
     snapshot: Effect.map(listTokens, (tokens) => metricsSnapshot(registry, tokens.length)),
     prometheus: listTokens.pipe(

@@ -1,7 +1,7 @@
 import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
-import { acquisitionDuration, activeTokens, certificateExpiry, counters } from "./TokenInstruments.ts"
+import { instruments } from "./Instruments.ts"
 
 /**
  * The Prometheus text format (version 0.0.4) of a registry.
@@ -16,8 +16,8 @@ export const prometheusText = (
   const context = Context.make(Metric.MetricRegistry, new Map(registry))
   if (tokenServers !== undefined) {
     for (const [server, count] of countByServer(registry, tokenServers)) {
-      Metric.gauge(activeTokens.name, {
-        description: activeTokens.description,
+      Metric.gauge(instruments.activeTokens.name, {
+        description: instruments.activeTokens.help,
         attributes: { server }
       }).updateUnsafe(count, context)
     }
@@ -26,7 +26,7 @@ export const prometheusText = (
   return samples + declarationsMissingIn(samples)
 }
 
-/** Servers that were heard of and have no token now count zero. */
+/** A server that is in the registry and has no token counts zero. */
 const countByServer = (
   registry: Metric.MetricRegistry,
   tokenServers: ReadonlyArray<string>
@@ -41,18 +41,11 @@ const countByServer = (
 
 /** A family without samples still says what it is, so that a fresh start does not look like a broken one. */
 const declarationsMissingIn = (samples: string): string =>
-  families
-    .map(({ name, description, type }) => ({
+  Object.values(instruments)
+    .map(({ help, name, type }) => ({
       type: `# TYPE ${name} ${type}\n`,
-      help: `# HELP ${name} ${description}\n`
+      help: `# HELP ${name} ${help}\n`
     }))
     .filter(({ type }) => !samples.includes(type))
     .map(({ help, type }) => help + type)
     .join("")
-
-const families = [
-  ...Object.values(counters).map(({ name, description }) => ({ name, description, type: "counter" })),
-  { ...acquisitionDuration, type: "histogram" },
-  { ...activeTokens, type: "gauge" },
-  { ...certificateExpiry, type: "gauge" }
-]

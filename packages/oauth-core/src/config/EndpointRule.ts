@@ -1,7 +1,12 @@
 import { isLoopbackHost } from "./Loopback.ts"
 import type { OAuthConfigFields } from "./OAuthConfigFields.ts"
 
-/** The rule for every URL a request or a token of this entry is sent to. */
+/**
+ * The rule for every URL that receives a request with credentials or a token: absolute http(s) without user name or
+ * fragment, and https unless the configuration allows http (RFC 6749 §3.1, RFC 6750 §5.3).
+ *
+ * @returns what is wrong with it, or undefined
+ */
 export const endpointProblem = (
   url: string,
   config: Pick<OAuthConfigFields, "enforceHttps" | "version"> & Partial<Pick<OAuthConfigFields, "useMtls">>

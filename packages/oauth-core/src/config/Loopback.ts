@@ -1,4 +1,4 @@
-/** Whether a URL's host names this machine only: `localhost`, `*.localhost`, 127.0.0.0/8 or `[::1]` (RFC 8252 §8.3, RFC 6761 §6.3). */
+/** Whether a host name of a URL is this machine only: `localhost`, `*.localhost`, 127.0.0.0/8 or `[::1]` (RFC 8252 §8.3, RFC 6761 §6.3). */
 export const isLoopbackHost = (hostname: string): boolean =>
   hostname === "localhost" ||
   hostname.endsWith(".localhost") ||

@@ -13,14 +13,14 @@ export const Challenge = Schema.Struct({
 /** What a protected resource said in `WWW-Authenticate: Bearer`. */
 export interface Challenge extends Schema.Schema.Type<typeof Challenge> {}
 
-/** Whether the token is good, but not for this (RFC 6750 §3.1): more scope is to be asked for. */
+/** Whether the token is valid but lacks scope (RFC 6750 §3.1), so that more scope has to be asked for. */
 export const asksForMoreScope = (challenge: Challenge | undefined): boolean =>
   challenge?.error === "insufficient_scope"
 
 /**
- * The Bearer challenge among the values of `WWW-Authenticate`, or undefined when there is none. A field may hold
- * several challenges, and a parameter may be quoted (RFC 9110 §11.6.1); what does not fit that grammar ends the
- * reading, and what was read before it counts.
+ * The Bearer challenge among the values of `WWW-Authenticate`, or undefined if there is none. A field may hold several
+ * challenges, and a parameter may be quoted (RFC 9110 §11.6.1). Parsing stops at text that does not fit that grammar,
+ * and the result holds what came before it.
  */
 export const parseChallenge = (values: string | ReadonlyArray<string> | undefined): Challenge | undefined => {
   const bearer = [values ?? []]

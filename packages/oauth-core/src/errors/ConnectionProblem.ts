@@ -1,7 +1,8 @@
 import * as Predicate from "effect/Predicate"
 
-/** Why a connection failed or broke, in plain words. */
+/** Why a connection failed or broke, for an error message. */
 export interface ConnectionProblem {
+  /** The cause, in plain words. */
   readonly problem: string
   /** What to do, if that is known. */
   readonly advice?: string
@@ -9,16 +10,19 @@ export interface ConnectionProblem {
   readonly code?: string
 }
 
-/** What the connection was to be like. */
+/** The properties of the connection that was attempted. */
 export interface IntendedConnection {
+  /** Whether its URL is https. */
   readonly https: boolean
   /** Whether it was to present a client certificate (`use_mtls`). */
   readonly useMtls: boolean
 }
 
 /**
- * Understands the error codes of Node, OpenSSL and undici. The texts of transport errors are left out: they may quote
- * URLs, headers and what the peer sent.
+ * Describes why a connection failed, from the error codes of Node, OpenSSL and undici. The texts of transport errors
+ * are left out: they may quote URLs, headers and what the peer sent.
+ *
+ * @param error the transport's error; its chain of `cause` is followed
  */
 export const describeConnectionFailure = (
   error: unknown,
@@ -96,7 +100,7 @@ const problems: ReadonlyArray<readonly [RegExp, ConnectionProblem]> = [
   ],
   [
     /^CERT_HAS_EXPIRED$/,
-    { problem: "its certificate has expired", advice: "Whoever runs the server has to replace it" }
+    { problem: "its certificate has expired", advice: "Its operator has to replace it" }
   ],
   [
     /^CERT_NOT_YET_VALID$/,

@@ -5,9 +5,13 @@ import { OAuthErrorReason } from "./OAuthErrorReason.ts"
 
 /** What an `OAuthError` says. */
 export interface OAuthErrorOptions {
+  /** What was being done, as in "get an access token". */
   readonly operation: string
+  /** The MCP server concerned; `*` for none in particular. */
   readonly serverName: string
+  /** Why it failed. */
   readonly reason: OAuthErrorReason
+  /** Of the acquisition that failed; default: a new one. */
   readonly correlationId?: string | undefined
 }
 

@@ -207,9 +207,9 @@ export class UpstreamUnauthorized extends Schema.TaggedError<UpstreamUnauthorize
   }
 }
 
-/** The place where tokens are kept could not be read or written. */
+/** The token store could not be read or written. */
 export class StoreUnavailable extends Schema.TaggedError<StoreUnavailable>()("StoreUnavailable", {
-  /** What went wrong; never a token, nor anything else that is kept. */
+  /** What went wrong; never a token, nor anything else that is stored. */
   problem: Schema.String
 }) {
   readonly retryable: boolean = true

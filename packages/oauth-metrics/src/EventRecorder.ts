@@ -1,0 +1,70 @@
+import type { OAuthEvent } from "@secure-mcp/oauth-core"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Match from "effect/Match"
+import * as Metric from "effect/Metric"
+import { type Instrument, instruments } from "./Instruments.ts"
+
+/** Counts events into a registry. The only label values are the server's name and, for failures, the reason. */
+export const makeEventRecorder = (registry: Metric.MetricRegistry) => {
+  // A context of its own keeps out the attributes of the fiber that publishes.
+  const context = Context.make(Metric.MetricRegistry, registry)
+  // One for each server: making a metric costs more than counting with it.
+  const servers = new Map<string, (event: OAuthEvent) => void>()
+  return (event: OAuthEvent): void => {
+    const record = servers.get(event.serverName) ?? makeServerRecorder(event.serverName, context)
+    servers.set(event.serverName, record)
+    record(event)
+  }
+}
+
+const makeServerRecorder = (server: string, context: Context.Context<never>) => {
+  const counterOf = ({ help, name }: Instrument, labels?: { readonly reason: string }) =>
+    Metric.counter(name, { description: help, attributes: { server, ...labels }, incremental: true })
+  const startAtZero = (instrument: Instrument) => {
+    const counter = counterOf(instrument)
+    counter.updateUnsafe(0, context)
+    return () => counter.updateUnsafe(1, context)
+  }
+
+  const countAcquisition = startAtZero(instruments.acquisitions)
+  const countSuccess = startAtZero(instruments.successes)
+  const countHit = startAtZero(instruments.hits)
+  const countMiss = startAtZero(instruments.misses)
+  const countRefresh = startAtZero(instruments.refreshes)
+  const countInvalidation = startAtZero(instruments.invalidations)
+  const countExpiration = startAtZero(instruments.expirations)
+  const countRevocation = startAtZero(instruments.revocations)
+  const { acquisitionDuration, certificateExpiry } = instruments
+  const duration = Metric.histogram(acquisitionDuration.name, {
+    description: acquisitionDuration.help,
+    boundaries: acquisitionDuration.boundaries,
+    attributes: { server }
+  })
+  const measure = (acquisition: { readonly duration: Duration.Duration }) =>
+    duration.updateUnsafe(Duration.toSeconds(acquisition.duration), context)
+
+  return Match.typeTags<OAuthEvent, void>()({
+    CacheHit: countHit,
+    CacheMiss: countMiss,
+    TokenAcquired: (event) => {
+      countAcquisition()
+      countSuccess()
+      if (event.refresh) countRefresh()
+      measure(event)
+    },
+    AcquisitionFailed: (event) => {
+      countAcquisition()
+      counterOf(instruments.failures, { reason: event.reason }).updateUnsafe(1, context)
+      measure(event)
+    },
+    TokenInvalidated: countInvalidation,
+    TokenExpired: countExpiration,
+    TokenRevoked: countRevocation,
+    CertificateInUse: ({ expiresAt }) =>
+      Metric.gauge(certificateExpiry.name, {
+        description: certificateExpiry.help,
+        attributes: { server }
+      }).updateUnsafe(expiresAt / 1000, context)
+  })
+}
