@@ -61,6 +61,7 @@ export const MtlsOAuthHttp = {
    * layer.
    *
    * @example
+   * ```ts
    * import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
    * import { ClientCertificates, MtlsOAuthHttp } from "@secure-mcp/mtls"
    * import type { OAuthHttp } from "@secure-mcp/oauth-core"
@@ -70,6 +71,7 @@ export const MtlsOAuthHttp = {
    *   Layer.provide(ClientCertificates.layer),
    *   Layer.provide(NodeFileSystem.layer)
    * )
+   * ```
    */
   layer: Layer.effect(OAuthHttp, make) satisfies Layer.Layer<OAuthHttp, never, ClientCertificates>
 }

@@ -43,6 +43,7 @@ export class OAuthMetrics extends Context.Service<
    * Counts in a registry of its own: neither another gateway in the process nor the metrics of the program mix in.
    *
    * @example
+   * ```ts
    * import { OAuthService, type Grants, type OAuthHttp, type TokenCache } from "@secure-mcp/oauth-core"
    * import { OAuthMetrics } from "@secure-mcp/oauth-metrics"
    * import * as Effect from "effect/Effect"
@@ -52,6 +53,7 @@ export class OAuthMetrics extends Context.Service<
    *   OAuthService.layer.pipe(Layer.provideMerge(ports), Layer.provideMerge(OAuthMetrics.layer))
    *
    * export const scrape = Effect.flatMap(OAuthMetrics, ({ prometheus }) => prometheus)
+   * ```
    */
   static readonly layer: Layer.Layer<OAuthMetrics> = Layer.syncContext(() => makeContext())
 }

@@ -22,6 +22,7 @@ import { accepted, refused, refusesToken, TokenInjector, type AttemptOutcome } f
  *
  * @param options.url the MCP server the token is for
  * @example
+ * ```ts
  * import type { AccessTokenRequest } from "@secure-mcp/oauth-core"
  * import { injectBearer } from "@secure-mcp/transport-injection"
  * import * as Effect from "effect/Effect"
@@ -32,6 +33,7 @@ import { accepted, refused, refusesToken, TokenInjector, type AttemptOutcome } f
  *     Effect.map(injectBearer(request, { url })),
  *     Effect.flatMap((client) => client.post(url))
  *   )
+ * ```
  */
 export const injectBearer =
   (request: AccessTokenRequest, options: { readonly url: URL }) =>

@@ -88,6 +88,7 @@ export const accessTokenRequest = (
  * Brings access tokens to MCP servers, whatever sends the requests: `HttpClient`, undici, or a child process.
  *
  * @example
+ * ```ts
  * import { parseChallenge, type AccessTokenRequest } from "@secure-mcp/oauth-core"
  * import { accepted, refused, refusesToken, TokenInjector } from "@secure-mcp/transport-injection"
  * import * as Effect from "effect/Effect"
@@ -105,6 +106,7 @@ export const accessTokenRequest = (
  *     })
  *   )
  * })
+ * ```
  */
 export class TokenInjector extends Context.Service<
   TokenInjector,
