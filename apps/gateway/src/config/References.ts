@@ -32,7 +32,7 @@ const resolveValue = (
 ): Resolve => {
   if (Predicate.isString(value)) {
     const resolved = resolveText(value, path, problems)
-    return isReadAnew(value, path) ? Effect.as(resolved, value) : resolved
+    return staysReference(value, path) ? Effect.as(resolved, value) : resolved
   }
   if (Array.isArray(value)) {
     return Effect.forEach(value, (item, index) => resolveValue(item, [...path, index], problems))
@@ -49,11 +49,20 @@ const isDisabledOAuth = (key: string, value: unknown): boolean =>
   key === "oauth" && Predicate.isObject(value) && Reflect.get(value, "enabled") !== true
 
 /**
- * A workload's tokens are replaced in their files while the gateway runs, so these two keep the reference and are
- * read for each request. That the file is there is checked all the same.
+ * A workload's tokens are replaced in their files while the gateway runs, so these keys keep the reference and
+ * `oauth-flows` reads the file for each request. Here it is only checked that the file is there.
  */
-const isReadAnew = (text: string, path: ReadonlyArray<PropertyKey>): boolean =>
-  ["assertion", "subject_token"].includes(String(path.at(-1))) && /^\$\{file:[^}]*\}$/.test(text)
+const staysReference = (text: string, path: ReadonlyArray<PropertyKey>): boolean =>
+  /^\$\{file:[^}]*\}$/.test(text) && workloadTokens.has(keyInEntry(path))
+
+const workloadTokens: ReadonlySet<string> = new Set([
+  "oauth.assertion",
+  "oauth.subject_token",
+  "oauth.identity_provider.subject_token"
+])
+
+const keyInEntry = ([list, index, ...keys]: ReadonlyArray<PropertyKey>): string =>
+  list === "servers" && typeof index === "number" ? keys.map(String).join(".") : ""
 
 const reference = /\$\{(\w+):([^}]*)\}/g
 

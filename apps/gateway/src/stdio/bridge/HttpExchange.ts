@@ -105,9 +105,13 @@ const event = (text: string) => `event: message\ndata: ${text}\n\n`
 
 const drained = (response: ServerResponse) =>
   Effect.callback<void>((resume) => {
-    const done = () => resume(Effect.void)
-    response.once("drain", done).once("close", done)
-    return Effect.sync(() => response.off("drain", done).off("close", done))
+    const release = () => response.off("drain", done).off("close", done)
+    const done = () => {
+      release()
+      resume(Effect.void)
+    }
+    response.on("drain", done).on("close", done)
+    return Effect.sync(release)
   })
 
 /** Ends a response with a JSON body. */

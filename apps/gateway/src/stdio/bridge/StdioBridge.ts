@@ -18,7 +18,7 @@ import {
   type RequestId
 } from "../../jsonrpc/JsonRpc.ts"
 import { declaredVersion, findHeaderMismatch } from "../../jsonrpc/MirroredHeaders.ts"
-import { makeSession, type Posted } from "./ChildSession.ts"
+import { makeChildSession, type Posted } from "./ChildSession.ts"
 import { makeSharedChild } from "./SharedChild.ts"
 
 /** Offers a stdio server over Streamable HTTP. */
@@ -76,7 +76,7 @@ export const make = Effect.fnUntraced(function* <E>(options: {
   const sessions = yield* makeChildren({
     start: (key: string) => {
       const { id, owner } = parseSessionKey(key)
-      return Effect.flatMap(childCommand(owner), (command) => makeSession({ id, serverName, command }))
+      return Effect.flatMap(childCommand(owner), (command) => makeChildSession({ id, serverName, command }))
     },
     capacity: maxChildren
   })
