@@ -42,7 +42,7 @@ const relayToUpstream = Effect.fnUntraced(function* (
   tokenRequest: AccessTokenRequest | undefined
 ) {
   const fetch = yield* makeUpstreamFetch(entry, tokenRequest)
-  yield* relay({ input: process.stdin, output: process.stdout, url: new URL(entry.url), fetch })
+  yield* relay({ input: process.stdin, output: process.stdout, fetch })
 })
 
 /** The child gets the standard streams themselves: there is nothing to relay. */

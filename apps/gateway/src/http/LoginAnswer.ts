@@ -3,9 +3,10 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { answerWithLogin, takeLoginAnswer } from "../login/LoginPrompt.ts"
+import { answerWithLogin, loginInputKey, takeLoginAnswer } from "../login/LoginPrompt.ts"
 import { Logins } from "../login/Logins.ts"
-import { type GatewayFailure, writeFailure, writeMessage } from "./JsonRpcError.ts"
+import { sendJson } from "../jsonrpc/HttpAnswer.ts"
+import { type GatewayFailure, writeFailure } from "./GatewayFailure.ts"
 import { parseJson } from "../jsonrpc/JsonRpc.ts"
 import type { Exchange } from "../upstream/Upstream.ts"
 
@@ -18,8 +19,7 @@ export const withoutLoginAnswer = (
 ): { readonly exchange: Exchange; readonly accepted: boolean } => {
   const { body } = exchange
   // Looking for the name of our key spares all other requests the parsing.
-  if (body.rest !== undefined || !body.head.includes("secure_mcp_gateway_login"))
-    return { exchange, accepted: false }
+  if (body.rest !== undefined || !body.head.includes(loginInputKey)) return { exchange, accepted: false }
   const taken = takeLoginAnswer(parseJson(body.head))
   if (taken === undefined) return { exchange, accepted: false }
   const head = Buffer.from(JSON.stringify(taken.message))
@@ -61,6 +61,6 @@ export const askForLogin = Effect.fnUntraced(function* (
   yield* Effect.sync(() =>
     message === undefined
       ? writeFailure(response, { ...failure, authorizationUrl }, body.head)
-      : writeMessage(response, 200, message)
+      : sendJson(response, 200, message)
   )
 })

@@ -1,6 +1,8 @@
 import type { OAuthError } from "@secure-mcp/oauth-core"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FiberSet from "effect/FiberSet"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Http from "node:http"
@@ -47,14 +49,13 @@ export const makeCallbackListener = Effect.fnUntraced(function* (options: {
   readonly port: number
   readonly complete: Complete
 }) {
-  const run = Effect.runPromiseWith(yield* Effect.context())
   const paths = new Set<string>()
-  const answers = new Set<Promise<void>>()
+  const answers = yield* FiberSet.make<void>()
+  const run = yield* FiberSet.runtime(answers)()
   const server = yield* Effect.acquireRelease(listen(options), (server) => close(server, answers))
   server.on("request", (request, response) => {
-    const answered = run(answer(request, response, paths, options.complete))
-    answers.add(answered)
-    void answered.then(() => answers.delete(answered))
+    // Yields first: the set must know the fiber before its end can close the scope.
+    run(Effect.andThen(Effect.yieldNow, answer(request, response, paths, options.complete)))
   })
   const origin = `http://${hostInUrl(options.host)}:${boundPort(server)}`
   return {
@@ -123,14 +124,18 @@ const listen = ({ host, port }: { readonly host: string; readonly port: number }
     server.listen(port, host, () => resume(Effect.succeed(server)))
   })
 
-/** Pages on their way are waited for; what else browsers keep open, and may never use, is not. */
-const close = (server: Http.Server, answers: ReadonlySet<Promise<void>>): Effect.Effect<void> =>
-  Effect.promise(async () => {
-    const closed = new Promise((resolve) => server.close(resolve))
-    await Promise.all(answers)
-    server.closeAllConnections()
-    await closed
-  })
+/** Waits for pages that are being written, and not for connections that browsers only keep open. */
+const close = Effect.fnUntraced(function* (server: Http.Server, answers: FiberSet.FiberSet<void>) {
+  const closed = yield* Effect.forkChild(
+    Effect.callback<void>((resume) => {
+      server.close(() => resume(Effect.void))
+    }),
+    { startImmediately: true }
+  )
+  yield* FiberSet.awaitEmpty(answers)
+  server.closeAllConnections()
+  yield* Fiber.join(closed)
+})
 
 const boundPort = (server: Http.Server): number => {
   const address = server.address()

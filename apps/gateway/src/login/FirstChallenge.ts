@@ -2,6 +2,7 @@ import { ClientCertificates } from "@secure-mcp/mtls"
 import { type AccessTokenRequest, type Challenge, parseChallenge } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import * as Undici from "undici"
+import { makeRequest } from "../jsonrpc/JsonRpc.ts"
 
 /**
  * What an MCP server says to a request without a token: where its metadata stands (RFC 9728 §5.1) and which scope
@@ -26,5 +27,5 @@ export const firstChallenge = Effect.fnUntraced(
 const ping = {
   method: "POST",
   headers: { "content-type": "application/json", accept: "application/json, text/event-stream" },
-  body: JSON.stringify({ jsonrpc: "2.0", id: 0, method: "ping" })
+  body: makeRequest(0, "ping").text
 } as const

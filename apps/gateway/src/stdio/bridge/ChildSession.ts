@@ -3,6 +3,7 @@ import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import type { ServerResponse } from "node:http"
+import { sendEmpty } from "../../jsonrpc/HttpAnswer.ts"
 import {
   errorCodes,
   errorResponse,
@@ -13,7 +14,7 @@ import {
 import type { ChildCommand } from "../ChildCommand.ts"
 import type { Child } from "./Children.ts"
 import { startChildServer, type ChildNotStarted } from "./ChildServer.ts"
-import { makeHttpExchange, sendEmpty, type HttpExchange } from "./HttpExchange.ts"
+import { makeHttpExchange, type HttpExchange } from "./HttpExchange.ts"
 import {
   addRequest,
   endSession,

@@ -2,6 +2,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http"
+import { sendJson } from "../../jsonrpc/HttpAnswer.ts"
 
 /** The response to one HTTP request, to which JSON-RPC messages are written (MCP, Streamable HTTP). */
 export interface HttpExchange {
@@ -113,22 +114,3 @@ const drained = (response: ServerResponse) =>
     response.on("drain", done).on("close", done)
     return Effect.sync(release)
   })
-
-/** Ends a response with a JSON body. */
-export const sendJson = (
-  response: ServerResponse,
-  status: number,
-  text: string,
-  headers: OutgoingHttpHeaders = {}
-): void => {
-  response.writeHead(status, { ...headers, "content-type": "application/json" }).end(text)
-}
-
-/** Ends a response without a body. */
-export const sendEmpty = (
-  response: ServerResponse,
-  status: number,
-  headers: OutgoingHttpHeaders = {}
-): void => {
-  response.writeHead(status, headers).end()
-}

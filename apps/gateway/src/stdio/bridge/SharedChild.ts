@@ -11,6 +11,7 @@ import {
   errorResponse,
   isRequest,
   isResponse,
+  makeNotification,
   metaKeys,
   metaOf,
   paramsOf,
@@ -182,11 +183,10 @@ const requesterOf = (json: JsonObject, state: State): PendingRequest | undefined
 }
 
 const cancellation = (number: number): string =>
-  JSON.stringify({
-    jsonrpc: "2.0",
-    method: "notifications/cancelled",
-    params: { requestId: number, reason: "The client closed the connection" }
-  })
+  makeNotification("notifications/cancelled", {
+    requestId: number,
+    reason: "The client closed the connection"
+  }).text
 
 /** The HTTP status for an answer (MCP 2026-07-28, Streamable HTTP, "Protocol Version Header"). */
 const statusOf = (json: JsonObject, request: JsonRpcRequest): number => {

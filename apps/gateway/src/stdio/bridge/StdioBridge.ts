@@ -4,10 +4,10 @@ import * as Effect from "effect/Effect"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import type * as Scope from "effect/Scope"
 import type { IncomingMessage, ServerResponse } from "node:http"
+import { sendEmpty, sendJson } from "../../jsonrpc/HttpAnswer.ts"
 import type { ChildCommand } from "../ChildCommand.ts"
 import { makeChildren } from "./Children.ts"
 import { ChildNotStarted } from "./ChildServer.ts"
-import { sendEmpty, sendJson } from "./HttpExchange.ts"
 import {
   errorCodes,
   errorResponse,
