@@ -15,7 +15,7 @@ import * as Stream from "effect/Stream"
 import { gatewayServices } from "../GatewayServices.ts"
 import { openBrowser } from "../login/Browser.ts"
 import { Logins } from "../login/Logins.ts"
-import { failCommand } from "./CommandFailure.ts"
+import { failCommandWith } from "./CommandFailure.ts"
 import { ConfigFlag } from "./ConfigFlag.ts"
 import { loadPersonalGrant, ServerArgument, SubjectFlag } from "./ServerArgument.ts"
 
@@ -40,8 +40,9 @@ export const LoginCommand = Command.make(
     const byDevice = flags.device || request.config.grantType === "device_code"
     yield* login(request, byDevice, flags.browser).pipe(
       Effect.provide(Logins.layer(config.gateway).pipe(Layer.provideMerge(gatewayServices(config)))),
-      Effect.catchTag(["OAuthError", "Misconfigured", "StoreUnavailable", "CallbackListenerError"], (error) =>
-        failCommand(error.message)
+      Effect.catchTag(
+        ["OAuthError", "Misconfigured", "StoreUnavailable", "CallbackListenerError"],
+        failCommandWith
       )
     )
     yield* Console.log(`Logged in to ${request.serverName}`)

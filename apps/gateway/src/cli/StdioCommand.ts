@@ -10,7 +10,7 @@ import { makeChildCommand } from "../upstream/StdioUpstream.ts"
 import { makeUpstreamFetch } from "../stdio/relay/UpstreamFetch.ts"
 import { childEnvironment } from "../stdio/ChildCommand.ts"
 import { relay } from "../stdio/relay/StdioRelay.ts"
-import { CommandFailure, failCommand } from "./CommandFailure.ts"
+import { CommandFailure, failCommand, failCommandWith } from "./CommandFailure.ts"
 import { ConfigFlag, loadConfig } from "./ConfigFlag.ts"
 import { declareEndsOnSignal } from "./StopSignal.ts"
 import { findServer, ServerArgument, SubjectFlag } from "./ServerArgument.ts"
@@ -28,9 +28,7 @@ export const StdioCommand = Command.make(
       entry._tag === "Http" ? relayToUpstream(entry, tokenRequest) : runChild(entry, tokenRequest)
     yield* offer.pipe(
       Effect.provide(gatewayServices(config)),
-      Effect.catchTag(["OAuthError", "Misconfigured", "StoreUnavailable", "RelayError"], (error) =>
-        failCommand(error.message)
-      )
+      Effect.catchTag(["OAuthError", "Misconfigured", "StoreUnavailable", "RelayError"], failCommandWith)
     )
   }, Effect.scoped)
 ).pipe(

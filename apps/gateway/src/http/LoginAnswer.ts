@@ -10,7 +10,7 @@ import { type GatewayFailure, writeFailure } from "./GatewayFailure.ts"
 import { parseJson } from "../jsonrpc/JsonRpc.ts"
 import type { Exchange } from "../upstream/Upstream.ts"
 
-/** How long a request is held whose sender says that the person is logging in. */
+/** How long a request waits when its client says that the person is logging in. */
 const longestLogin = Duration.seconds(60)
 
 /** An exchange without the answer to a prompt of ours, and whether the person agreed to log in. */
@@ -26,41 +26,45 @@ export const withoutLoginAnswer = (
   return { exchange: { ...exchange, body: { head } }, accepted: taken.accepted }
 }
 
-/** Waits until the person has logged in, but not forever: the client may ask again. */
-export const awaitLogin = Effect.fnUntraced(function* (request: AccessTokenRequest) {
+/** How the route asks people to log in, and waits for them. */
+export const makeLoginAnswers = Effect.gen(function* () {
   const logins = yield* Logins
-  yield* logins.completed.pipe(
-    Stream.filter((completed) => isFor(request, completed)),
-    Stream.runHead,
-    Effect.timeoutOption(longestLogin)
-  )
+  const random = yield* SecureRandom.SecureRandom
+  return {
+    /** Waits until the person has logged in, but not forever: the client may ask again. */
+    awaitLogin: (request: AccessTokenRequest): Effect.Effect<void> =>
+      logins.completed.pipe(
+        Stream.filter((completed) => isFor(request, completed)),
+        Stream.runHead,
+        Effect.timeoutOption(longestLogin),
+        Effect.asVoid
+      ),
+    /** Starts a login and tells the client the URL, in the way of its own revision if it has one. */
+    askForLogin: Effect.fnUntraced(function* (
+      { body, request, response }: Exchange,
+      tokenRequest: AccessTokenRequest,
+      error: OAuthError,
+      failure: GatewayFailure
+    ) {
+      const { serverName } = tokenRequest
+      const challenge = error.reason._tag === "AuthorizationRequired" ? error.reason.challenge : undefined
+      const { authorizationUrl } = yield* logins.begin(tokenRequest, challenge)
+      const version = request.headers["mcp-protocol-version"]
+      const prompt = { serverName, authorizationUrl, promptId: yield* random.uuidV4() }
+      const text = answerWithLogin(
+        parseJson(body.head),
+        typeof version === "string" ? version : undefined,
+        prompt
+      )
+      yield* Effect.logInfo(`A person has to log in to "${serverName}"`)
+      yield* Effect.sync(() =>
+        text === undefined
+          ? writeFailure(response, { ...failure, authorizationUrl }, body.head)
+          : sendJson(response, 200, text)
+      )
+    })
+  }
 })
 
 const isFor = (request: AccessTokenRequest, { serverName, subject }: CompletedAuthorization): boolean =>
   serverName === request.serverName && subject === request.subject
-
-/** Begins a login and tells the client where, in the way of its own revision if it has one. */
-export const askForLogin = Effect.fnUntraced(function* (
-  { body, request, response }: Exchange,
-  tokenRequest: AccessTokenRequest,
-  error: OAuthError,
-  failure: GatewayFailure
-) {
-  const logins = yield* Logins
-  const random = yield* SecureRandom.SecureRandom
-  const challenge = error.reason._tag === "AuthorizationRequired" ? error.reason.challenge : undefined
-  const { authorizationUrl } = yield* logins.begin(tokenRequest, challenge)
-  const version = request.headers["mcp-protocol-version"]
-  const prompt = { serverName: tokenRequest.serverName, authorizationUrl, promptId: yield* random.uuidV4() }
-  const message = answerWithLogin(
-    parseJson(body.head),
-    typeof version === "string" ? version : undefined,
-    prompt
-  )
-  yield* Effect.logInfo(`A person has to log in to "${tokenRequest.serverName}"`)
-  yield* Effect.sync(() =>
-    message === undefined
-      ? writeFailure(response, { ...failure, authorizationUrl }, body.head)
-      : sendJson(response, 200, message)
-  )
-})

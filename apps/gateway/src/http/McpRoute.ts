@@ -1,18 +1,17 @@
 import type { ServerResponse } from "node:http"
 import type { OAuthError } from "@secure-mcp/oauth-core"
 import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import type { CallbackListenerError } from "../login/CallbackListener.ts"
-import { Logins } from "../login/Logins.ts"
 import { CurrentCaller } from "./AccessMiddleware.ts"
 import { type GatewayFailure, writeFailure } from "./GatewayFailure.ts"
-import { askForLogin, awaitLogin, withoutLoginAnswer } from "./LoginAnswer.ts"
+import { makeLoginAnswers, withoutLoginAnswer } from "./LoginAnswer.ts"
 import { alreadyWritten, nodeExchange } from "./NodeExchange.ts"
+import { describeOAuthError } from "../upstream/OAuthAdvice.ts"
 import { readRequestBody } from "../upstream/RequestBody.ts"
 import { Servers } from "../upstream/Servers.ts"
 import type { Exchange, Upstream, UpstreamFailure } from "../upstream/Upstream.ts"
@@ -22,10 +21,7 @@ export const McpRoute = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const servers = yield* Servers
     const random = yield* SecureRandom.SecureRandom
-    const services = Context.pick(
-      Logins,
-      SecureRandom.SecureRandom
-    )(yield* Effect.context<Logins | SecureRandom.SecureRandom>())
+    const { askForLogin, awaitLogin } = yield* makeLoginAnswers
 
     const fail = (
       response: ServerResponse,
@@ -36,7 +32,7 @@ export const McpRoute = HttpRouter.use(
         answer(response, body, { ...failure, correlationId })
       )
 
-    /** A person who has to log in is asked to, and one who says they are doing it is waited for. */
+    /** Asks a person who has to log in to do so, and waits for one who says they are doing it. */
     const serve = (upstream: Upstream, received: Exchange) => {
       const { accepted, exchange } = withoutLoginAnswer(received)
       const request = upstream.tokenRequest(exchange.caller)
@@ -46,10 +42,9 @@ export const McpRoute = HttpRouter.use(
         Effect.andThen(upstream.handle(exchange)),
         Effect.catchIf(needsLogin, ask)
       )
-      return upstream.handle(exchange).pipe(
-        Effect.catchIf(needsLogin, (error) => (accepted ? afterLogin : ask(error))),
-        Effect.provide(services)
-      )
+      return upstream
+        .handle(exchange)
+        .pipe(Effect.catchIf(needsLogin, (error) => (accepted ? afterLogin : ask(error))))
     }
 
     const pass = (serverName: string, exchange: Exchange) => {
@@ -109,13 +104,13 @@ const unknownServer = (serverName: string) => ({
 })
 
 /** Never 401: that would send the client to log in at the gateway, which is not what failed. */
-const failedAuthorization = ({ correlationId, message, reason, serverName }: OAuthError): GatewayFailure => ({
-  status: reason._tag === "CircuitOpen" ? 503 : 502,
-  reason: reason._tag,
-  message,
-  serverName,
-  correlationId,
-  headers: retryAfter(reason)
+const failedAuthorization = (error: OAuthError): GatewayFailure => ({
+  status: error.reason._tag === "CircuitOpen" ? 503 : 502,
+  reason: error.reason._tag,
+  message: describeOAuthError(error),
+  serverName: error.serverName,
+  correlationId: error.correlationId,
+  headers: retryAfter(error.reason)
 })
 
 const retryAfter = (reason: OAuthError["reason"]) =>

@@ -84,9 +84,10 @@ const make = Effect.fnUntraced(function* ({ callbackPort }: Pick<GatewaySettings
   return Logins.of({
     begin: Effect.fnUntraced(function* (request, challenge) {
       const redirectUri = yield* listen(request.config)
-      const said =
-        challenge ?? (yield* Effect.provideService(firstChallenge(request), ClientCertificates, certificates))
-      return yield* oauth.authorize(request, { redirectUri, challenge: said })
+      return yield* oauth.authorize(request, {
+        redirectUri,
+        challenge: challenge ?? (yield* firstChallenge(certificates, request))
+      })
     }),
     complete,
     completed: Stream.fromPubSub(completions),

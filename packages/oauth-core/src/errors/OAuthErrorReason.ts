@@ -230,7 +230,7 @@ export class AuthorizationRequired extends Schema.TaggedError<AuthorizationRequi
 ) {
   readonly retryable: boolean = false
   override get message(): string {
-    return "a person has to log in: run `secure-mcp-gateway login SERVER`"
+    return "a person has to log in"
   }
 }
 

@@ -10,6 +10,7 @@ import {
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Undici from "undici"
+import { describeOAuthError } from "../../upstream/OAuthAdvice.ts"
 import { upstreamUnreachable } from "../../upstream/UpstreamUnreachable.ts"
 import { describeFailure, type Fetch, type FetchRequest } from "./UpstreamResponse.ts"
 
@@ -39,7 +40,9 @@ export const makeUpstreamFetch = Effect.fnUntraced(function* (
       tokenRequest === undefined
         ? send(request, undefined)
         : injector.use(tokenRequest, (token) => Effect.flatMap(send(request, token), outcome))
-    return Effect.mapError(exchange, describeFailure)
+    return Effect.mapError(exchange, (error) =>
+      describeFailure(error._tag === "OAuthError" ? new Error(describeOAuthError(error)) : error)
+    )
   }
   return fetch
 })
