@@ -19,7 +19,7 @@ import { failCommandWith } from "./CommandFailure.ts"
 import { ConfigFlag } from "./ConfigFlag.ts"
 import { loadPersonalGrant, ServerArgument, SubjectFlag } from "./ServerArgument.ts"
 
-/** `login`: a person lets the gateway use a server for them. */
+/** `login`: a person grants the gateway access to a server. */
 export const LoginCommand = Command.make(
   "login",
   {
@@ -68,7 +68,7 @@ const loginInBrowser = Effect.fnUntraced(function* (request: AccessTokenRequest,
   yield* Fiber.join(end)
 })
 
-/** The person comes back, or is sent back without what was asked for. */
+/** Completes when the login of this request is completed; fails when it fails. */
 const endOfLogin = (
   logins: Logins["Service"],
   request: AccessTokenRequest
@@ -89,8 +89,8 @@ const isFor = (request: AccessTokenRequest, { serverName, subject }: CompletedAu
   serverName === request.serverName && subject === request.subject
 
 /**
- * Takes what is pasted for the end of a login. What cannot be used is said, and the next line is read. Standard
- * input is closed in the end: an open one would keep the process alive after a login in the browser.
+ * Reads pasted redirect URLs until one completes the login. Standard input is closed at the end: otherwise it would keep
+ * the process alive after a login in the browser.
  */
 const readPasted = (logins: Logins["Service"]): Effect.Effect<void> =>
   NodeStream.fromReadable({ evaluate: () => process.stdin }).pipe(
@@ -108,7 +108,7 @@ const takePasted = (logins: Logins["Service"], url: URL | null): Effect.Effect<v
     : logins.complete(url.searchParams).pipe(
         Effect.asVoid,
         Effect.catch(({ reason }) =>
-          // Every other failure ends the command, which says it.
+          // Every other failure ends the command, which prints it.
           reason._tag === "AuthorizationResponseInvalid"
             ? Console.error(`${reason.message}. Paste the whole address of the last page`)
             : Effect.void

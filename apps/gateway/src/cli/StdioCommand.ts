@@ -43,7 +43,7 @@ const relayToUpstream = Effect.fnUntraced(function* (
   yield* relay({ input: process.stdin, output: process.stdout, fetch })
 })
 
-/** The child gets the standard streams themselves: there is nothing to relay. */
+/** Gives the child the standard streams themselves: there is nothing to relay. */
 const runChild = Effect.fnUntraced(function* (
   entry: StdioServerEntry,
   tokenRequest: AccessTokenRequest | undefined

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Predicate from "effect/Predicate"
 
-/** A document whose `${env:NAME}` and `${file:/path}` were replaced, and what could not be. */
+/** A document with its references replaced, and the problems of those that could not be. */
 export interface Resolved {
   readonly value: unknown
   readonly problems: ReadonlyArray<ConfigProblem>
@@ -13,9 +13,9 @@ export interface Resolved {
 
 /**
  * Replaces `${env:NAME}` and `${file:/path}` in every string of a JSON document. A file's trailing newline is cut
- * off. A missing or empty source is a problem at the field that names it, never an empty string.
+ * off. A missing or empty variable or file is a problem at the field with the reference, never an empty string.
  *
- * The `oauth` object of an entry that is not enabled is left alone, because nothing in it is used.
+ * References in an `oauth` object without `enabled: true` are not resolved, because nothing in it is used.
  */
 export const resolveReferences = Effect.fnUntraced(function* (document: unknown) {
   const problems: Array<ConfigProblem> = []
@@ -87,7 +87,7 @@ const resolveText = Effect.fnUntraced(function* (
   return resolved + text.slice(end)
 })
 
-/** The text behind a reference; `undefined` when it is not one of ours and stands for itself. */
+/** The text that replaces a reference; undefined if it is no reference of the gateway and stays as it is. */
 const lookUp = (
   source: string,
   name: string

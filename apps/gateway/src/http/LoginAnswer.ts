@@ -13,12 +13,12 @@ import type { Exchange } from "../upstream/Upstream.ts"
 /** How long a request waits when its client says that the person is logging in. */
 const longestLogin = Duration.seconds(60)
 
-/** An exchange without the answer to a prompt of ours, and whether the person agreed to log in. */
+/** The exchange without the client's answer to our login prompt, and whether the person agreed to log in. */
 export const withoutLoginAnswer = (
   exchange: Exchange
 ): { readonly exchange: Exchange; readonly accepted: boolean } => {
   const { body } = exchange
-  // Looking for the name of our key spares all other requests the parsing.
+  // Search for our key first: then no other request is parsed.
   if (body.rest !== undefined || !body.head.includes(loginInputKey)) return { exchange, accepted: false }
   const taken = takeLoginAnswer(parseJson(body.head))
   if (taken === undefined) return { exchange, accepted: false }

@@ -16,7 +16,7 @@ import { readRequestBody } from "../upstream/RequestBody.ts"
 import { Servers } from "../upstream/Servers.ts"
 import type { Exchange, Upstream, UpstreamFailure } from "../upstream/Upstream.ts"
 
-/** `/servers/:server_name/mcp`: MCP Streamable HTTP, passed on to the server of that name. */
+/** `/servers/:server_name/mcp`: forwards MCP Streamable HTTP to the server of that name. */
 export const McpRoute = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const servers = yield* Servers
@@ -103,7 +103,7 @@ const unknownServer = (serverName: string) => ({
   serverName
 })
 
-/** Never 401: that would send the client to log in at the gateway, which is not what failed. */
+/** Never 401: the client would try to authenticate at the gateway, which is not what failed. */
 const failedAuthorization = (error: OAuthError): GatewayFailure => ({
   status: error.reason._tag === "CircuitOpen" ? 503 : 502,
   reason: error.reason._tag,
@@ -135,7 +135,7 @@ const failedUpstream = ({ message, reason, serverName, status }: UpstreamFailure
   serverName
 })
 
-/** What exactly went wrong stands in the log only. */
+/** Only the log has the details. */
 const failedByBug = (serverName: string) => ({
   status: 500,
   reason: "InternalError",

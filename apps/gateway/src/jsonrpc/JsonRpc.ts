@@ -42,7 +42,7 @@ export interface JsonRpcMessage {
 
 /**
  * One message or a batch of them (MCP 2025-03-26), or undefined if the text is not that. A single message keeps its
- * text, so that what JavaScript's numbers cannot hold passes unharmed.
+ * text, so that numbers that JavaScript cannot represent are passed on unchanged.
  */
 export const parseJsonRpc = (
   text: string

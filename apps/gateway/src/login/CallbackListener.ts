@@ -8,13 +8,13 @@ import * as Schema from "effect/Schema"
 import * as Http from "node:http"
 import { callbackPage } from "./CallbackPage.ts"
 
-/** Where authorization servers send people back to (RFC 6749 §3.1.2). */
+/** The redirection endpoint (RFC 6749 §3.1.2): authorization servers send the browser here after a login. */
 export interface CallbackListener {
-  /** Answers a path from now on, and gives its URL, with the port that was actually bound. */
+  /** Answers a path from now on. Returns its URL, with the port that was bound. */
   readonly redirectUri: (path: string) => Effect.Effect<string>
 }
 
-/** Nothing can listen there. */
+/** The callback listener cannot listen on its address. */
 export class CallbackListenerError extends Schema.TaggedError<CallbackListenerError>()(
   "CallbackListenerError",
   {
@@ -31,16 +31,16 @@ export class CallbackListenerError extends Schema.TaggedError<CallbackListenerEr
   }
 }
 
-/** What became of the parameters that a browser brought back. */
+/** Completes a login with the parameters of the redirect; returns the server that the person logged in to. */
 export type Complete = (
   parameters: URLSearchParams
 ) => Effect.Effect<{ readonly serverName: string }, OAuthError>
 
 /**
- * Listens for people coming back from a login, until the scope closes. Bound before it is returned, so that no
- * browser can be sent out before there is someone to come back to. Answers GET of the paths it gave out only; a
- * favicon or a stray request changes nothing, and an idle connection keeps nobody waiting. The page says "logged
- * in" only after `complete` has exchanged the code, and closing waits until it is written.
+ * Listens for redirects after a login, until the scope closes. The port is bound when this completes, so no login can
+ * end before. Only GET requests to the paths of `redirectUri` count; others are answered and change nothing. The page
+ * says "logged in" only after `complete` has exchanged the code. Closing waits until pages are written, but not for idle
+ * connections.
  *
  * @param options.port 0 picks a free one
  */
@@ -97,7 +97,7 @@ const answerFailure = (
       )
 }
 
-/** The page's address holds the code: no cache, no frame, and no other site may learn of it. */
+/** The page's URL contains the code: it must not be cached, framed or sent as a referrer. */
 const pageHeaders = {
   "content-type": "text/html; charset=utf-8",
   "cache-control": "no-store",
@@ -106,7 +106,7 @@ const pageHeaders = {
   connection: "close"
 }
 
-/** Ends when the page has been handed to the system, or when nobody wants it any more. */
+/** Completes when the page is written, or the connection closed. */
 const write = (response: Http.ServerResponse, status: number, page: string): Effect.Effect<void> =>
   Effect.callback((resume) => {
     const done = () => resume(Effect.void)

@@ -12,25 +12,25 @@ import {
   type RequestId
 } from "../jsonrpc/JsonRpc.ts"
 
-/** What an MCP client must be told so that a person can log in. */
+/** What an MCP client needs so that a person can log in. */
 export interface LoginPrompt {
   readonly serverName: string
   readonly authorizationUrl: string
-  /** Names this prompt among others (2025-11-25 `elicitationId`). */
+  /** Identifies this prompt (2025-11-25 `elicitationId`). */
   readonly promptId: string
 }
 
-/** The key of our input request in a result, and of the answer to it in the repeated request (2026-07-28). */
+/** The key of our input request in a result, and of its answer in the repeated request (2026-07-28). */
 export const loginInputKey = "secure_mcp_gateway_login"
 
 /**
- * The JSON-RPC answer in which the client's own revision says "open this URL", or undefined when the request has
- * no such way of saying it:
+ * The JSON-RPC answer that asks the client to open a URL, as its revision defines it; undefined if the request allows
+ * none:
  *
  * - 2026-07-28, when the request may be answered with an `InputRequiredResult` and declares URL elicitation
  * - 2025-11-25: the error `URLElicitationRequired`
  *
- * Both travel with HTTP 200, because that is where client SDKs read them.
+ * Both are sent with HTTP 200, because client SDKs read them only there.
  *
  * @param protocolVersion the `MCP-Protocol-Version` header
  */
@@ -51,8 +51,8 @@ export const answerWithLogin = (
 }
 
 /**
- * What the person answered when the request was sent before, and the request without that answer, which the MCP
- * server never asked for. Undefined for a request that does not answer a prompt of ours.
+ * The person's answer in a repeated request, and the request without it, because the MCP server did not ask for it.
+ * Undefined for a request that does not answer our prompt.
  */
 export const takeLoginAnswer = (
   message: unknown
@@ -68,7 +68,7 @@ export const takeLoginAnswer = (
   }
 }
 
-/** Only these requests may be answered with a question (2026-07-28, Multi Round-Trip Requests). */
+/** Only these requests may be answered with an input request (2026-07-28, Multi Round-Trip Requests). */
 const takesInput = (method: string): boolean =>
   ["tools/call", "prompts/get", "resources/read"].includes(method)
 

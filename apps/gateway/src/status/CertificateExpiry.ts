@@ -18,7 +18,7 @@ export const certificateExpiry = ({ servers }: GatewayConfig) =>
         ({ oauth, serverName }) =>
           certificates.connection(oauth).pipe(
             Effect.flatMap((connection) => notice(serverName, connection)),
-            // One that cannot be used is what a request for a token says.
+            // A request for a token reports a certificate that cannot be used.
             Effect.ignore
           ),
         { discard: true }

@@ -1,21 +1,21 @@
 import * as Redacted from "effect/Redacted"
 
-/** How the child of a stdio server is started. */
+/** The command of a child process. */
 export interface ChildCommand {
   readonly command: string
   readonly args: ReadonlyArray<string>
-  /** What the entry configures and the variables with the token. The child gets these and a few harmless ones. */
+  /** The entry's variables, and those with the token. The child gets these and a few harmless ones. */
   readonly env: Readonly<Record<string, Redacted.Redacted>>
   readonly cwd?: string | undefined
   /** The token among the variables, which may stand there in a format. */
   readonly token?: Redacted.Redacted | undefined
-  /** When the token among the variables ends, in milliseconds since the epoch; absent if it has no known end. */
+  /** When the token among the variables expires, in milliseconds since the epoch; absent if that is not known. */
   readonly expiresAt?: number | undefined
 }
 
 /**
- * The variables a child may inherit, the same that the MCP SDKs pass on. The gateway's others are its own: they
- * hold client secrets.
+ * The variables that a child inherits, the same as with the MCP SDKs. The gateway's other variables may be client
+ * secrets.
  */
 const inheritedVariables =
   process.platform === "win32"
@@ -51,12 +51,12 @@ export const childEnvironment = (command: ChildCommand): Record<string, string |
   return { ...environment, ...command.env }
 }
 
-/** Values this short are flags and numbers, and hiding them would make logs unreadable. */
+/** Shorter values are flags and numbers; replacing them would make logs unreadable. */
 const shortestSecret = 4
 
 /**
- * Makes a function that takes the values of the command's variables out of a text: as they are, line by line, and
- * in the encodings in which programs print them.
+ * Makes a function that replaces the values of the command's variables in a text: the values themselves, each of their
+ * lines, and their common encodings.
  */
 export const makeRedactor = (command: ChildCommand): ((text: string) => string) => {
   const token = command.token === undefined ? [] : [command.token]
@@ -73,7 +73,7 @@ const encodings = (secret: string): ReadonlyArray<string> => [
   JSON.stringify(secret).slice(1, -1),
   encodeURIComponent(secret),
   Buffer.from(secret).toString("hex"),
-  // The last digits depend on what follows the secret.
+  // The last digits depend on what follows the secret in the text.
   Buffer.from(secret).toString("base64").replace(/.?=*$/, ""),
   Buffer.from(secret).toString("base64url").slice(0, -1)
 ]

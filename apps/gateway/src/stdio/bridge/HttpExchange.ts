@@ -23,17 +23,16 @@ export interface HttpExchange {
 
 const keepAliveInterval = "15 seconds"
 
-/** A client that leaves this much unread does not keep up (bytes). */
+/** The most bytes that a client may leave unread before its connection is cut. */
 const maxUnread = 8 * 1024 * 1024
 
 /**
- * Begins an exchange. While nothing is sent for 15 seconds, a comment keeps the connection from being closed on the
- * way, as an event stream if need be.
+ * Begins an exchange. If nothing is sent for 15 seconds, an event stream is opened and a comment sent, so that no proxy
+ * closes the connection as idle.
  *
  * @param options.answers how many answers end the response; 0 for an event stream that opens at once and stays
  * @param options.isBatch answers are given as an array
- * @param options.whenFull what to do with a client that reads slower than messages come: make the sender wait, or
- *   cut the connection
+ * @param options.whenFull what to do when the client reads too slowly: let the sender wait, or cut the connection
  */
 export const makeHttpExchange = Effect.fnUntraced(function* (options: {
   readonly response: ServerResponse
@@ -98,7 +97,7 @@ export const makeHttpExchange = Effect.fnUntraced(function* (options: {
 const eventStreamHeaders = {
   "content-type": "text/event-stream",
   "cache-control": "no-cache, no-transform",
-  // Reverse proxies must not hold events back.
+  // Reverse proxies must not buffer events.
   "x-accel-buffering": "no"
 }
 

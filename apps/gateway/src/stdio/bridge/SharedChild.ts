@@ -148,7 +148,7 @@ export const makeSharedChild = Effect.fnUntraced(function* (options: {
         headers: {},
         answers: 1,
         isBatch: false,
-        // One client must not hold up the others.
+        // One slow client must not delay the others.
         whenFull: "cut"
       })
       const number = yield* Ref.modify(state, add({ request, exchange }))

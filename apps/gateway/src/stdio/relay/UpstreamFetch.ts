@@ -66,6 +66,6 @@ const outcome = (response: Undici.Response) => {
     : Effect.succeed(accepted(response))
 }
 
-/** Frees the connection: an answer that nobody reads would keep it open. */
+/** Frees the connection: an answer that is not read would keep it open. */
 const discard = ({ body }: Undici.Response): Effect.Effect<void> =>
   body === null ? Effect.void : Effect.ignore(Effect.tryPromise(() => body.cancel()))

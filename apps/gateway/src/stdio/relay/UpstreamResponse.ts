@@ -104,7 +104,7 @@ const noBytes: AsyncIterable<Uint8Array> = {
   [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ done: true, value: undefined }) })
 }
 
-/** What is said of a failed request: its own words and the system's code, never the URL or a header. */
+/** Describes a failed request: the error's own message and the system's code, never the URL or a header. */
 export const describeFailure = (cause: unknown): UpstreamFailed => {
   const message = cause instanceof Error ? cause.message : "the request failed"
   const inner = cause instanceof Error ? cause.cause : undefined
