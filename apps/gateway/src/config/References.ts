@@ -1,5 +1,5 @@
 import type { ConfigProblem } from "@secure-mcp/oauth-core"
-import { closestName } from "@secure-mcp/oauth-core/internal"
+import { closestName, fileReference } from "@secure-mcp/oauth-core/internal"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -53,7 +53,7 @@ const isDisabledOAuth = (key: string, value: unknown): boolean =>
  * `oauth-flows` reads the file for each request. Here it is only checked that the file is there.
  */
 const staysReference = (text: string, path: ReadonlyArray<PropertyKey>): boolean =>
-  /^\$\{file:[^}]*\}$/.test(text) && workloadTokens.has(keyInEntry(path))
+  fileReference(text) !== undefined && workloadTokens.has(keyInEntry(path))
 
 const workloadTokens: ReadonlySet<string> = new Set([
   "oauth.assertion",

@@ -51,12 +51,12 @@ export const childEnvironment = (command: ChildCommand): Record<string, string |
   return { ...environment, ...command.env }
 }
 
-/** Shorter values are flags and numbers; replacing them would make logs unreadable. */
+/** Values this short are flags and numbers, and hiding them would make logs unreadable. */
 const shortestSecret = 4
 
 /**
- * Makes a function that replaces the values of the command's variables in a text: the values themselves, each of their
- * lines, and their common encodings.
+ * Makes a function that takes the values of the command's variables out of a text: as they are, line by line, and
+ * in the encodings in which programs print them.
  */
 export const makeRedactor = (command: ChildCommand): ((text: string) => string) => {
   const token = command.token === undefined ? [] : [command.token]
@@ -73,7 +73,7 @@ const encodings = (secret: string): ReadonlyArray<string> => [
   JSON.stringify(secret).slice(1, -1),
   encodeURIComponent(secret),
   Buffer.from(secret).toString("hex"),
-  // The last digits depend on what follows the secret in the text.
+  // The last digits depend on what follows the secret.
   Buffer.from(secret).toString("base64").replace(/.?=*$/, ""),
   Buffer.from(secret).toString("base64url").slice(0, -1)
 ]
