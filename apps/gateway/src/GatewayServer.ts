@@ -33,10 +33,10 @@ const makeServer = () => {
   const server = createServer({
     // Milliseconds a client may take to send one request; answers, such as event streams, may take forever.
     requestTimeout: 60_000,
-    // An offer of HTTP/2 or WebSocket is declined by serving the request itself (RFC 9110 §7.8).
+    // Ignore an offer to upgrade to HTTP/2 or WebSocket and serve the request itself (RFC 9110 §7.8).
     shouldUpgradeCallback: () => false
   })
-  // Else a client that keeps its connection open would go on being served by a gateway that was told to stop.
+  // Otherwise a client that keeps its connection open would still be served while the gateway stops.
   const hangUpWhenStopped = ({ socket }: IncomingMessage, response: ServerResponse) => {
     response.once("finish", () => {
       if (!server.listening) socket.destroySoon()

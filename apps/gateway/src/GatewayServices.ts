@@ -11,8 +11,8 @@ import { certificateExpiry } from "./status/CertificateExpiry.ts"
 import { LastErrors } from "./status/LastErrors.ts"
 
 /**
- * The packages of this family, wired: tokens are obtained by the flows of oauth-flows over connections of mtls,
- * kept by token-cache, and counted. To swap one of them, copy this file and change its line.
+ * Wires the packages: oauth-flows obtains tokens over the connections of mtls, token-cache caches and stores them,
+ * oauth-metrics counts. To replace one of them, write your own version of this layer: each has one line.
  */
 export const gatewayServices = (config: GatewayConfig) =>
   TokenInjector.layer.pipe(

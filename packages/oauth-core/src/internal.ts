@@ -4,6 +4,7 @@
  * @module
  */
 export { formatProblem, problem } from "./config/ConfigProblem.ts"
+export { fileReference } from "./config/FileReference.ts"
 export { closestName } from "./config/Suggestion.ts"
 export { clientCertificateAdvice } from "./errors/ConnectionProblem.ts"
 export { tokenFingerprint } from "./TokenKey.ts"

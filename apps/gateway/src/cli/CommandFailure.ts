@@ -1,14 +1,20 @@
+import { OAuthError } from "@secure-mcp/oauth-core"
 import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
+import { describeOAuthError } from "../upstream/OAuthAdvice.ts"
 
-/** A command failed, and the user was told why: the process ends with exit code 1 and says no more. */
+/** A command failed, and the user was told why: the process ends with this exit code and prints no more. */
 export class CommandFailure extends Data.TaggedError("CommandFailure")<{ readonly exitCode: number }> {
   override readonly [Runtime.errorReported] = false
   override readonly [Runtime.errorExitCode] = this.exitCode
 }
 
-/** Tells the user, on standard error, what went wrong, and ends the command. */
+/** Prints what went wrong on standard error and ends the command with exit code 1. */
 export const failCommand = (message: string): Effect.Effect<never, CommandFailure> =>
   Effect.andThen(Console.error(message), Effect.fail(new CommandFailure({ exitCode: 1 })))
+
+/** Prints an error on standard error, with the command that helps, and ends the command with exit code 1. */
+export const failCommandWith = (error: { readonly message: string }): Effect.Effect<never, CommandFailure> =>
+  failCommand(error instanceof OAuthError ? describeOAuthError(error) : error.message)

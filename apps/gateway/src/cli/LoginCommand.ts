@@ -15,11 +15,11 @@ import * as Stream from "effect/Stream"
 import { gatewayServices } from "../GatewayServices.ts"
 import { openBrowser } from "../login/Browser.ts"
 import { Logins } from "../login/Logins.ts"
-import { failCommand } from "./CommandFailure.ts"
+import { failCommandWith } from "./CommandFailure.ts"
 import { ConfigFlag } from "./ConfigFlag.ts"
 import { loadPersonalGrant, ServerArgument, SubjectFlag } from "./ServerArgument.ts"
 
-/** `login`: a person lets the gateway use a server for them. */
+/** `login`: a person grants the gateway access to a server. */
 export const LoginCommand = Command.make(
   "login",
   {
@@ -40,8 +40,9 @@ export const LoginCommand = Command.make(
     const byDevice = flags.device || request.config.grantType === "device_code"
     yield* login(request, byDevice, flags.browser).pipe(
       Effect.provide(Logins.layer(config.gateway).pipe(Layer.provideMerge(gatewayServices(config)))),
-      Effect.catchTag(["OAuthError", "Misconfigured", "StoreUnavailable", "CallbackListenerError"], (error) =>
-        failCommand(error.message)
+      Effect.catchTag(
+        ["OAuthError", "Misconfigured", "StoreUnavailable", "CallbackListenerError"],
+        failCommandWith
       )
     )
     yield* Console.log(`Logged in to ${request.serverName}`)
@@ -67,7 +68,7 @@ const loginInBrowser = Effect.fnUntraced(function* (request: AccessTokenRequest,
   yield* Fiber.join(end)
 })
 
-/** The person comes back, or is sent back without what was asked for. */
+/** Completes when the login of this request is completed; fails when it fails. */
 const endOfLogin = (
   logins: Logins["Service"],
   request: AccessTokenRequest
@@ -88,8 +89,8 @@ const isFor = (request: AccessTokenRequest, { serverName, subject }: CompletedAu
   serverName === request.serverName && subject === request.subject
 
 /**
- * Takes what is pasted for the end of a login. What cannot be used is said, and the next line is read. Standard
- * input is closed in the end: an open one would keep the process alive after a login in the browser.
+ * Reads pasted redirect URLs until one completes the login. Standard input is closed at the end: otherwise it would keep
+ * the process alive after a login in the browser.
  */
 const readPasted = (logins: Logins["Service"]): Effect.Effect<void> =>
   NodeStream.fromReadable({ evaluate: () => process.stdin }).pipe(
@@ -107,7 +108,7 @@ const takePasted = (logins: Logins["Service"], url: URL | null): Effect.Effect<v
     : logins.complete(url.searchParams).pipe(
         Effect.asVoid,
         Effect.catch(({ reason }) =>
-          // Every other failure ends the command, which says it.
+          // Every other failure ends the command, which prints it.
           reason._tag === "AuthorizationResponseInvalid"
             ? Console.error(`${reason.message}. Paste the whole address of the last page`)
             : Effect.void

@@ -13,7 +13,7 @@ import { type LastError, LastErrors } from "../status/LastErrors.ts"
 import { failCommand } from "./CommandFailure.ts"
 import { ConfigFlag, loadConfig } from "./ConfigFlag.ts"
 
-/** `status`: what is kept for each server. Holds no secret. */
+/** `status`: describes the stored tokens of each server. Prints no secret. */
 export const StatusCommand = Command.make(
   "status",
   {
@@ -32,7 +32,7 @@ export const StatusCommand = Command.make(
   })
 ).pipe(Command.withDescription("Show the grant, scopes and expiry of each server's tokens"))
 
-/** One server and, if anything is kept for it, one person's or the client's token. */
+/** One server, with one stored token of it if there is any. */
 interface Status {
   readonly server_name: string
   readonly grant: string | null
@@ -46,10 +46,10 @@ interface Status {
 const readStatuses = Effect.fnUntraced(function* (config: GatewayConfig) {
   const store = yield* TokenStore
   const lastErrors = yield* LastErrors
-  const kept = yield* store.list
+  const entries = yield* store.list
   const statuses = yield* Effect.forEach(config.servers, (entry) =>
     Effect.map(lastErrors.get(entry.serverName), (lastError) => {
-      const tokens = kept.filter(({ key }) => isOf(key, entry, config))
+      const tokens = entries.filter(({ key }) => isOf(key, entry, config))
       const described = tokens.map((token) => describe(entry, token, lastError))
       return described.length === 0 ? [describe(entry, undefined, lastError)] : described
     })

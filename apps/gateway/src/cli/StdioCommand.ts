@@ -5,13 +5,12 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as ChildProcess from "effect/process/ChildProcess"
 import { gatewayServices } from "../GatewayServices.ts"
-import { messageWithAdvice } from "../login/LoginAdvice.ts"
 import { accessTokenRequest } from "../upstream/Servers.ts"
 import { makeChildCommand } from "../upstream/StdioUpstream.ts"
 import { makeUpstreamFetch } from "../stdio/relay/UpstreamFetch.ts"
 import { childEnvironment } from "../stdio/ChildCommand.ts"
 import { relay } from "../stdio/relay/StdioRelay.ts"
-import { CommandFailure, failCommand } from "./CommandFailure.ts"
+import { CommandFailure, failCommand, failCommandWith } from "./CommandFailure.ts"
 import { ConfigFlag, loadConfig } from "./ConfigFlag.ts"
 import { declareEndsOnSignal } from "./StopSignal.ts"
 import { findServer, ServerArgument, SubjectFlag } from "./ServerArgument.ts"
@@ -29,9 +28,7 @@ export const StdioCommand = Command.make(
       entry._tag === "Http" ? relayToUpstream(entry, tokenRequest) : runChild(entry, tokenRequest)
     yield* offer.pipe(
       Effect.provide(gatewayServices(config)),
-      Effect.catchTag(["OAuthError", "Misconfigured", "StoreUnavailable", "RelayError"], (error) =>
-        failCommand(messageWithAdvice(error))
-      )
+      Effect.catchTag(["OAuthError", "Misconfigured", "StoreUnavailable", "RelayError"], failCommandWith)
     )
   }, Effect.scoped)
 ).pipe(
@@ -43,10 +40,10 @@ const relayToUpstream = Effect.fnUntraced(function* (
   tokenRequest: AccessTokenRequest | undefined
 ) {
   const fetch = yield* makeUpstreamFetch(entry, tokenRequest)
-  yield* relay({ input: process.stdin, output: process.stdout, url: new URL(entry.url), fetch })
+  yield* relay({ input: process.stdin, output: process.stdout, fetch })
 })
 
-/** The child gets the standard streams themselves: there is nothing to relay. */
+/** Gives the child the standard streams themselves: there is nothing to relay. */
 const runChild = Effect.fnUntraced(function* (
   entry: StdioServerEntry,
   tokenRequest: AccessTokenRequest | undefined

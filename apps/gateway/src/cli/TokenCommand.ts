@@ -8,9 +8,8 @@ import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { gatewayServices } from "../GatewayServices.ts"
-import { messageWithAdvice } from "../login/LoginAdvice.ts"
 import { accessTokenRequest } from "../upstream/Servers.ts"
-import { failCommand } from "./CommandFailure.ts"
+import { failCommand, failCommandWith } from "./CommandFailure.ts"
 import { ConfigFlag, loadConfig } from "./ConfigFlag.ts"
 import { findServer, ServerArgument, SubjectFlag } from "./ServerArgument.ts"
 
@@ -39,9 +38,7 @@ export const TokenCommand = Command.make(
     }
     const cached = yield* getToken(request, flags.forceRefresh).pipe(
       Effect.provide(gatewayServices(config)),
-      Effect.catchTag(["OAuthError", "Misconfigured", "StoreUnavailable"], (error) =>
-        failCommand(messageWithAdvice(error))
-      )
+      Effect.catchTag(["OAuthError", "Misconfigured", "StoreUnavailable"], failCommandWith)
     )
     const description = describe(flags.server, cached, yield* Clock.currentTimeMillis, flags.show)
     yield* Console.log(flags.json ? JSON.stringify(description) : formatLines(description))

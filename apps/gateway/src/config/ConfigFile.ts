@@ -17,8 +17,10 @@ import { syntaxErrorPosition } from "./JsonSyntax.ts"
 import { resolveReferences } from "./References.ts"
 
 /**
- * Reads, resolves and checks a configuration file, certificates included. Every problem is reported at once, and
- * nothing has been opened or sent when it fails.
+ * Reads a configuration file, resolves its references and checks it, certificates included. Nothing is sent and no port
+ * is opened.
+ *
+ * Fails with a `ConfigError` that has every problem of the file.
  */
 export const loadConfigFile = Effect.fn("ConfigFile.load")(function* (path: string) {
   const resolved = yield* resolveReferences(withRedisUrl(yield* readJson(path)))
@@ -53,7 +55,7 @@ const describeSyntaxError = (text: string): string => {
   return `syntax error at line ${line}, column ${column}`
 }
 
-/** Where Redis is stands in the environment, by a name that many share, unless the file says. */
+/** If the file has no `store.url`, use `${env:REDIS_URL}`, the conventional name. */
 const withRedisUrl = (document: unknown): unknown => {
   if (!Predicate.isObject(document)) return document
   const store: unknown = Reflect.get(document, "store")
@@ -63,7 +65,7 @@ const withRedisUrl = (document: unknown): unknown => {
 const isRedis = (store: unknown): store is object =>
   Predicate.hasProperty(store, "type") && store.type === "redis"
 
-/** An unresolved reference may break a rule as well; the reference is the problem to show. */
+/** Leaves out problems at places that are known already: an unresolved reference breaks other rules as well. */
 const elsewhere = (
   known: ReadonlyArray<ConfigProblem>,
   problems: ReadonlyArray<ConfigProblem>
@@ -72,7 +74,7 @@ const elsewhere = (
   return problems.filter(({ path }) => !places.has(formatPath(path)))
 }
 
-/** Whether Redis is named in a way it can be found. Its client is loaded only where it is needed. */
+/** Checks the URL and the certificates of Redis. Its client is loaded only if it is configured. */
 const storeProblems = Effect.fnUntraced(function* (document: unknown) {
   const store: unknown = Predicate.hasProperty(document, "store") ? document.store : undefined
   if (!isRedis(store)) return []
@@ -95,7 +97,7 @@ const openCertificates = (config: OAuthConfig) =>
     Effect.catch(({ key, problem }) => Effect.succeed([{ path: [key], message: problem }]))
   )
 
-/** Opens the certificates of every entry, whatever else is wrong with it. */
+/** Opens the certificates of every entry, even if the entry has other problems. */
 const certificateProblems = Effect.fnUntraced(function* (document: unknown) {
   const problems = yield* Effect.forEach(
     rawEntries(document),
@@ -103,7 +105,7 @@ const certificateProblems = Effect.fnUntraced(function* (document: unknown) {
       const config = certificateSettings(entry)
       if (config === undefined) return []
       const found = yield* openCertificates(config)
-      // A client certificate that cannot be used keeps the authorities from being looked at.
+      // A client certificate that cannot be used hides problems of the authorities.
       const others =
         found.length > 0 && config.useMtls ? yield* openCertificates({ ...config, useMtls: false }) : []
       return problemsAt(["servers", index, "oauth"], [...found, ...elsewhere(found, others)])
@@ -112,12 +114,12 @@ const certificateProblems = Effect.fnUntraced(function* (document: unknown) {
   return problems.flat()
 })
 
-/** The part of an entry's `oauth` that names certificates; undefined if it is off or ill-formed. */
+/** The keys of an entry's `oauth` that name certificates; undefined if `oauth` is disabled or ill-formed. */
 const certificateSettings = (entry: unknown): OAuthConfig | undefined => {
   const oauth = Predicate.hasProperty(entry, "oauth") ? entry.oauth : undefined
   if (!Predicate.isObject(oauth) || Reflect.get(oauth, "enabled") !== true) return undefined
   const named = Object.entries(oauth).filter(([key]) => certificateKeys.has(key))
-  // The one grant that can do without every other key.
+  // This grant requires no other key.
   const decoded = decodeOAuthConfig({ grant_type: "authorization_code", ...Object.fromEntries(named) })
   return Result.isSuccess(decoded) ? decoded.success : undefined
 }

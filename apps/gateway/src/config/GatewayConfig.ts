@@ -13,7 +13,7 @@ import * as Schema from "effect/Schema"
 import { decodeGatewaySettings, type GatewaySettings } from "./GatewaySettings.ts"
 import { decodeStoreSettings, type StoreSettings } from "./StoreSettings.ts"
 
-/** The whole configuration file. */
+/** A decoded configuration file. */
 export interface GatewayConfig {
   readonly projectId: string
   readonly configId: string
@@ -40,7 +40,7 @@ const decodeDocument = decodeConfig({
     servers.length === 0 ? [{ path: ["servers"], message: "must name at least one server" }] : []
 })
 
-/** Decodes a configuration whose references are resolved, and reports every problem of the file at once. */
+/** Decodes a configuration whose references are resolved. Reports every problem at once, by path; quotes no value. */
 export const decodeGatewayConfig = (input: unknown): ConfigResult<GatewayConfig> => {
   const problems: Array<ConfigProblem> = []
   const accept = <A>(path: ReadonlyArray<PropertyKey>, result: ConfigResult<A>): A | undefined => {
@@ -67,7 +67,7 @@ export const decodeGatewayConfig = (input: unknown): ConfigResult<GatewayConfig>
   })
 }
 
-/** The entries of a document as they stand in the file. */
+/** The entries of a document before decoding. */
 export const rawEntries = (document: unknown): ReadonlyArray<unknown> => {
   const entries = part(document, "servers")
   return Array.isArray(entries) ? entries : []

@@ -8,13 +8,13 @@ const withDefault = <S extends Schema.Constraint>(schema: S, value: S["Encoded"]
 
 const Secret = Schema.RedactedFromValue(Schema.String)
 
-/** `"key"`, or `{ "key": …, "subject": … }` with the name of the person who holds it. */
+/** `"key"`, or `{ "key": …, "subject": … }` with the name of the person it belongs to. */
 const ApiKey = Schema.Union([Secret, Schema.Struct({ key: Secret, subject: Schema.NonEmptyString })])
 
-/** What a caller must show, with or without the name of the person it stands for. */
+/** An API key of the gateway, with or without the name of the person it belongs to. */
 export type ApiKey = typeof ApiKey.Type
 
-/** The key itself. */
+/** The secret of an API key. */
 export const apiKeySecret = (apiKey: ApiKey): Redacted.Redacted =>
   Redacted.isRedacted(apiKey) ? apiKey : apiKey.key
 
@@ -23,13 +23,13 @@ const fields = {
   host: withDefault(Schema.String, "127.0.0.1"),
   /** The port to listen on; 0 picks a free one. */
   port: withDefault(Schema.Int, 8787),
-  /** Bounds each request to an authorization server. */
+  /** The timeout of each request to an authorization server, in seconds. */
   authTimeoutSeconds: withDefault(Schema.Finite, 10),
-  /** What clients must send as `Authorization: Bearer`, when any are set. */
+  /** If not empty, clients must send one of these as `Authorization: Bearer`. */
   apiKeys: withDefault(Schema.Array(ApiKey), []),
   /** Host names, beyond this machine's own, under which clients reach the gateway. */
   allowedHosts: withDefault(Schema.Array(Schema.String), []),
-  /** Where logins come back to, on this machine, unless `redirect_uri` says; 0 picks a free port. */
+  /** The port of the callback listener for logins without a `redirect_uri`; 0 picks a free one. */
   callbackPort: withDefault(Schema.Int, 0)
 }
 

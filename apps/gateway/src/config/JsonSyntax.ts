@@ -1,13 +1,12 @@
-/** A place in a text, both counted from 1. */
+/** A position in a text; both numbers start at 1. */
 export interface TextPosition {
   readonly line: number
   readonly column: number
 }
 
 /**
- * Where a text stops being JSON: the first character that no continuation could make valid. Found by asking the
- * parser about beginnings of the text, because its own message names no place for most errors, and quotes the text
- * around them, which may be a secret.
+ * The position of the first character that cannot belong to valid JSON. Found by a binary search over the beginnings of
+ * the text: the parser's own message gives no position for most errors and quotes the text, which may be a secret.
  */
 export const syntaxErrorPosition = (text: string): TextPosition => {
   let valid = 0
@@ -21,7 +20,7 @@ export const syntaxErrorPosition = (text: string): TextPosition => {
   return { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 }
 }
 
-/** Whether a text is JSON or could become so: then the parser misses something at its very end. */
+/** Whether a text is JSON, or the beginning of some: then the parser's error is at the end of the text. */
 const isBeginning = (text: string): boolean => {
   try {
     JSON.parse(text)

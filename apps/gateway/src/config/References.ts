@@ -1,11 +1,11 @@
 import type { ConfigProblem } from "@secure-mcp/oauth-core"
-import { closestName } from "@secure-mcp/oauth-core/internal"
+import { closestName, fileReference } from "@secure-mcp/oauth-core/internal"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Predicate from "effect/Predicate"
 
-/** A document whose `${env:NAME}` and `${file:/path}` were replaced, and what could not be. */
+/** A document with its references replaced, and the problems of those that could not be. */
 export interface Resolved {
   readonly value: unknown
   readonly problems: ReadonlyArray<ConfigProblem>
@@ -13,9 +13,9 @@ export interface Resolved {
 
 /**
  * Replaces `${env:NAME}` and `${file:/path}` in every string of a JSON document. A file's trailing newline is cut
- * off. A missing or empty source is a problem at the field that names it, never an empty string.
+ * off. A missing or empty variable or file is a problem at the field with the reference, never an empty string.
  *
- * The `oauth` object of an entry that is not enabled is left alone, because nothing in it is used.
+ * References in an `oauth` object without `enabled: true` are not resolved, because nothing in it is used.
  */
 export const resolveReferences = Effect.fnUntraced(function* (document: unknown) {
   const problems: Array<ConfigProblem> = []
@@ -32,7 +32,7 @@ const resolveValue = (
 ): Resolve => {
   if (Predicate.isString(value)) {
     const resolved = resolveText(value, path, problems)
-    return isReadAnew(value, path) ? Effect.as(resolved, value) : resolved
+    return staysReference(value, path) ? Effect.as(resolved, value) : resolved
   }
   if (Array.isArray(value)) {
     return Effect.forEach(value, (item, index) => resolveValue(item, [...path, index], problems))
@@ -49,11 +49,20 @@ const isDisabledOAuth = (key: string, value: unknown): boolean =>
   key === "oauth" && Predicate.isObject(value) && Reflect.get(value, "enabled") !== true
 
 /**
- * A workload's tokens are replaced in their files while the gateway runs, so these two keep the reference and are
- * read for each request. That the file is there is checked all the same.
+ * A workload's tokens are replaced in their files while the gateway runs, so these keys keep the reference and
+ * `oauth-flows` reads the file for each request. Here it is only checked that the file is there.
  */
-const isReadAnew = (text: string, path: ReadonlyArray<PropertyKey>): boolean =>
-  ["assertion", "subject_token"].includes(String(path.at(-1))) && /^\$\{file:[^}]*\}$/.test(text)
+const staysReference = (text: string, path: ReadonlyArray<PropertyKey>): boolean =>
+  fileReference(text) !== undefined && workloadTokens.has(keyInEntry(path))
+
+const workloadTokens: ReadonlySet<string> = new Set([
+  "oauth.assertion",
+  "oauth.subject_token",
+  "oauth.identity_provider.subject_token"
+])
+
+const keyInEntry = ([list, index, ...keys]: ReadonlyArray<PropertyKey>): string =>
+  list === "servers" && typeof index === "number" ? keys.map(String).join(".") : ""
 
 const reference = /\$\{(\w+):([^}]*)\}/g
 
@@ -78,7 +87,7 @@ const resolveText = Effect.fnUntraced(function* (
   return resolved + text.slice(end)
 })
 
-/** The text behind a reference; `undefined` when it is not one of ours and stands for itself. */
+/** The text that replaces a reference; undefined if it is no reference of the gateway and stays as it is. */
 const lookUp = (
   source: string,
   name: string

@@ -5,22 +5,23 @@ import * as Schema from "effect/Schema"
 const Secret = Schema.RedactedFromValue(Schema.String)
 
 const fields = {
-  /** Where every token is kept. Absent: what a person granted in files, all other tokens in memory. */
+  /** Where tokens are stored. Absent: a person's tokens in files, all others in memory only. */
   type: Schema.optionalKey(Schema.Literals(["memory", "file", "redis"])),
   /** The folder of the file store. */
   directory: Schema.optionalKey(Schema.String),
-  /** What tokens outside this process are encrypted with. */
+  /** The key that stored tokens are encrypted with. */
   encryptionKey: Schema.optionalKey(Secret),
-  /** Keys of the past, with which tokens can still be read. */
+  /** Former encryption keys: tokens that were encrypted with them can still be read. */
   previousEncryptionKeys: Schema.optionalKey(Schema.Array(Secret)),
-  /** Of Redis: `redis://…`, or `rediss://…` for TLS. */
+  /** The URL of Redis: `redis://…`, or `rediss://…` for TLS. */
   url: Schema.optionalKey(Secret),
-  /** Instead of those in the URL. */
+  /** Replaces the user name in the URL. */
   username: Schema.optionalKey(Schema.String),
+  /** Replaces the password in the URL. */
   password: Schema.optionalKey(Secret),
   /** PEM file with the authorities trusted for Redis, instead of the system's. */
   caBundlePath: Schema.optionalKey(Schema.String),
-  /** What the names of our keys in Redis begin with. */
+  /** The prefix of the gateway's keys in Redis. */
   keyPrefix: Schema.optionalKey(Schema.String)
 }
 
@@ -42,7 +43,7 @@ const rules = (settings: StoreSettings): ReadonlyArray<ConfigProblem> => [
   ...redis(settings)
 ]
 
-/** A key that another store needs shows that the wrong one is configured. */
+/** A key of another store type shows that `type` is wrong. */
 const foreignKeys = (settings: StoreSettings): ReadonlyArray<ConfigProblem> => {
   const { type = "file" } = settings
   const owners = [

@@ -6,16 +6,15 @@ import * as Result from "effect/Result"
 import { type ApiKey, apiKeySecret, type GatewaySettings } from "../config/GatewaySettings.ts"
 import type { Caller } from "../upstream/Upstream.ts"
 
-/** Why a request is turned away. */
+/** Why a request is refused. */
 export interface Refusal {
   readonly status: 401 | 403
   readonly message: string
 }
 
 /**
- * Decides who may talk to the gateway. Names of other machines in `Host`, and pages of other origins, are turned
- * away, because a web page could otherwise reach a gateway on this machine (DNS rebinding); API keys, when there
- * are any, must match.
+ * Decides who may use the gateway. Refuses unknown names in `Host` and `Origin`, because a web page could otherwise reach
+ * a gateway on the person's machine (DNS rebinding). If there are API keys, the request must carry one of them.
  */
 export const makeAccess = (settings: GatewaySettings) => {
   const keys = settings.apiKeys.map(knownKey)
@@ -51,7 +50,7 @@ interface KnownKey {
   readonly caller: Caller
 }
 
-/** A key without a name is a person all the same: whoever holds it, told apart from the holders of other keys. */
+/** A key without a subject stands for a person too: the subject is then derived from the key. */
 const knownKey = (apiKey: ApiKey): KnownKey => {
   const keyDigest = digest(Redacted.value(apiKeySecret(apiKey)))
   const name = Redacted.isRedacted(apiKey) ? `key-${keyDigest.toString("hex").slice(0, 16)}` : apiKey.subject
@@ -64,7 +63,7 @@ const identify = (
 ): Result.Result<Caller, Refusal> => {
   if (keys.length === 0) return Result.succeed({ subject: undefined })
   const presented = digest(/^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? "")
-  // Every key is compared, so that the time says nothing about which one matched.
+  // Compare every key, so that the duration does not show which one matched.
   const matches = keys.map((known) => timingSafeEqual(known.digest, presented))
   const match = keys[matches.indexOf(true)]
   return match === undefined
@@ -72,7 +71,7 @@ const identify = (
     : Result.succeed(match.caller)
 }
 
-/** Equal lengths for the constant-time comparison, whatever was sent. */
+/** Digests have equal lengths, as the constant-time comparison requires. */
 const digest = (text: string): Buffer => createHash("sha256").update(text).digest()
 
 const hostname = (url: string): string | undefined => URL.parse(url)?.hostname || undefined
@@ -80,5 +79,5 @@ const hostname = (url: string): string | undefined => URL.parse(url)?.hostname |
 const isOwnName = (host: string, settings: GatewaySettings): boolean =>
   isLoopbackHost(host) || host === settings.host.toLowerCase() || settings.allowedHosts.includes(host)
 
-/** An address was not looked up in DNS, so it cannot have been rebound. */
+/** An IP address involves no DNS, so DNS rebinding is not possible. */
 const isAddress = (host: string): boolean => /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[\da-f:.]+\])$/i.test(host)

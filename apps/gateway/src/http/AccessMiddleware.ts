@@ -15,8 +15,8 @@ export const CurrentCaller = Context.Reference<Caller>("@secure-mcp/gateway/Curr
 })
 
 /**
- * Turns away, on every path, who may not talk to the gateway, and says who it is that may. Nothing of a refused
- * request is read.
+ * Refuses, on every path, requests that `makeAccess` does not admit, and provides the caller of all others. The body of a
+ * refused request is not read.
  */
 export const accessMiddleware = (settings: GatewaySettings) => {
   const admit = makeAccess(settings)

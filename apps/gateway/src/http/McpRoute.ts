@@ -1,32 +1,27 @@
 import type { ServerResponse } from "node:http"
 import type { OAuthError } from "@secure-mcp/oauth-core"
 import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import type { CallbackListenerError } from "../login/CallbackListener.ts"
-import { messageWithAdvice } from "../login/LoginAdvice.ts"
-import { Logins } from "../login/Logins.ts"
 import { CurrentCaller } from "./AccessMiddleware.ts"
-import { type GatewayFailure, writeFailure } from "./JsonRpcError.ts"
-import { askForLogin, awaitLogin, withoutLoginAnswer } from "./LoginAnswer.ts"
+import { type GatewayFailure, writeFailure } from "./GatewayFailure.ts"
+import { makeLoginAnswers, withoutLoginAnswer } from "./LoginAnswer.ts"
 import { alreadyWritten, nodeExchange } from "./NodeExchange.ts"
+import { describeOAuthError } from "../upstream/OAuthAdvice.ts"
 import { readRequestBody } from "../upstream/RequestBody.ts"
 import { Servers } from "../upstream/Servers.ts"
 import type { Exchange, Upstream, UpstreamFailure } from "../upstream/Upstream.ts"
 
-/** `/servers/:server_name/mcp`: MCP Streamable HTTP, passed on to the server of that name. */
+/** `/servers/:server_name/mcp`: forwards MCP Streamable HTTP to the server of that name. */
 export const McpRoute = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const servers = yield* Servers
     const random = yield* SecureRandom.SecureRandom
-    const services = Context.pick(
-      Logins,
-      SecureRandom.SecureRandom
-    )(yield* Effect.context<Logins | SecureRandom.SecureRandom>())
+    const { askForLogin, awaitLogin } = yield* makeLoginAnswers
 
     const fail = (
       response: ServerResponse,
@@ -37,7 +32,7 @@ export const McpRoute = HttpRouter.use(
         answer(response, body, { ...failure, correlationId })
       )
 
-    /** A person who has to log in is asked to, and one who says they are doing it is waited for. */
+    /** Asks a person who has to log in to do so, and waits for one who says they are doing it. */
     const serve = (upstream: Upstream, received: Exchange) => {
       const { accepted, exchange } = withoutLoginAnswer(received)
       const request = upstream.tokenRequest(exchange.caller)
@@ -47,10 +42,9 @@ export const McpRoute = HttpRouter.use(
         Effect.andThen(upstream.handle(exchange)),
         Effect.catchIf(needsLogin, ask)
       )
-      return upstream.handle(exchange).pipe(
-        Effect.catchIf(needsLogin, (error) => (accepted ? afterLogin : ask(error))),
-        Effect.provide(services)
-      )
+      return upstream
+        .handle(exchange)
+        .pipe(Effect.catchIf(needsLogin, (error) => (accepted ? afterLogin : ask(error))))
     }
 
     const pass = (serverName: string, exchange: Exchange) => {
@@ -109,11 +103,11 @@ const unknownServer = (serverName: string) => ({
   serverName
 })
 
-/** Never 401: that would send the client to log in at the gateway, which is not what failed. */
+/** Never 401: the client would try to authenticate at the gateway, which is not what failed. */
 const failedAuthorization = (error: OAuthError): GatewayFailure => ({
   status: error.reason._tag === "CircuitOpen" ? 503 : 502,
   reason: error.reason._tag,
-  message: messageWithAdvice(error),
+  message: describeOAuthError(error),
   serverName: error.serverName,
   correlationId: error.correlationId,
   headers: retryAfter(error.reason)
@@ -141,7 +135,7 @@ const failedUpstream = ({ message, reason, serverName, status }: UpstreamFailure
   serverName
 })
 
-/** What exactly went wrong stands in the log only. */
+/** Only the log has the details. */
 const failedByBug = (serverName: string) => ({
   status: 500,
   reason: "InternalError",

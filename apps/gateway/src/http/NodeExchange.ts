@@ -5,8 +5,8 @@ import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 
 /**
- * Node's own objects behind a request of Effect's server. Bodies that flow through them directly are not copied,
- * and a proxy made of them is as fast as one without Effect.
+ * Node's own objects of a request to Effect's server. Streaming bodies through them costs no copy, so the proxy is as fast
+ * as one without Effect.
  */
 export const nodeExchange = (
   request: HttpServerRequest.HttpServerRequest
@@ -18,5 +18,5 @@ export const nodeExchange = (
     : Effect.die("the gateway's routes run on Node's HTTP/1.1 server")
 }
 
-/** Tells Effect's server that Node's response was written already. */
+/** The result of a route that has written Node's response itself. */
 export const alreadyWritten = HttpServerResponse.empty()

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 
-/** `/healthz`, `/readyz`, `/metrics` and `/metrics.json`: for those who run the gateway. */
+/** `/healthz`, `/readyz`, `/metrics` and `/metrics.json`: for operators. */
 export const OperationsRoutes = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const metrics = yield* OAuthMetrics
@@ -29,7 +29,7 @@ export const OperationsRoutes = HttpRouter.use(
   })
 )
 
-/** While the store is away tokens in memory are still served, but no grant can be renewed and nobody can log in. */
+/** While the store is unavailable, cached tokens are still used, but no grant can be renewed and no login completed. */
 const readiness = (store: TokenStore["Service"]) =>
   store.checkWritable.pipe(
     Effect.as(HttpServerResponse.text("ready\n")),

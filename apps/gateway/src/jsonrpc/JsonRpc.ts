@@ -6,10 +6,10 @@ export type RequestId = string | number
 /** A JSON object, of which only what routing needs is ever looked at. */
 export type JsonObject = Readonly<Record<string, unknown>>
 
-/** A message that wants an answer. */
+/** A message that asks for an answer. */
 export type JsonRpcRequest = JsonObject & { readonly id: RequestId; readonly method: string }
 
-/** Codes of JSON-RPC 2.0 §5.1 and of MCP that the gateway gives or acts upon. */
+/** Codes of JSON-RPC 2.0 §5.1, of MCP and of the gateway. */
 export const errorCodes = {
   parseError: -32700,
   invalidRequest: -32600,
@@ -18,18 +18,23 @@ export const errorCodes = {
   headerMismatch: -32020,
   missingClientCapability: -32021,
   unsupportedProtocolVersion: -32022,
-  /** The gateway's own: the child of a stdio server could not be started or ended before it answered. */
+  /** `URLElicitationRequiredError` of MCP 2025-11-25. */
+  urlElicitationRequired: -32042,
+  /** The gateway's own: it gives this error itself. MCP 2026-07-28 leaves -32768 to -32000 to the protocol. */
+  gatewayFailure: -31001,
+  /** The gateway's own: the child of a stdio server could not be started, or ended before it answered. */
   serverUnavailable: -31002
 } as const
 
 /** `_meta` keys of MCP 2026-07-28 (basic, "_meta"). */
 export const metaKeys = {
   protocolVersion: "io.modelcontextprotocol/protocolVersion",
+  clientCapabilities: "io.modelcontextprotocol/clientCapabilities",
   subscriptionId: "io.modelcontextprotocol/subscriptionId",
   logLevel: "io.modelcontextprotocol/logLevel"
 } as const
 
-/** A message and how it is written on one line. */
+/** A message, and its text on one line. */
 export interface JsonRpcMessage {
   readonly json: JsonObject
   readonly text: string
@@ -37,7 +42,7 @@ export interface JsonRpcMessage {
 
 /**
  * One message or a batch of them (MCP 2025-03-26), or undefined if the text is not that. A single message keeps its
- * text, so that what JavaScript's numbers cannot hold passes unharmed.
+ * text, so that numbers that JavaScript cannot represent are passed on unchanged.
  */
 export const parseJsonRpc = (
   text: string
@@ -59,18 +64,23 @@ export const parseJson = (source: string | Uint8Array): unknown => {
   }
 }
 
+/** Whether a value is an object and no array. */
 export const isJsonObject = (value: unknown): value is JsonObject =>
   Predicate.isObject(value) && !Array.isArray(value)
 
+/** Whether a value can identify a request. */
 export const isRequestId = (value: unknown): value is RequestId =>
   typeof value === "string" || typeof value === "number"
 
+/** Whether a message asks for an answer. */
 export const isRequest = (message: JsonObject): message is JsonRpcRequest =>
   typeof message["method"] === "string" && isRequestId(message["id"])
 
+/** Whether a message asks for no answer. */
 export const isNotification = (message: JsonObject): boolean =>
   typeof message["method"] === "string" && !("id" in message)
 
+/** Whether a message is an answer. */
 export const isResponse = (message: JsonObject): boolean =>
   message["method"] === undefined && ("result" in message || "error" in message)
 
@@ -78,8 +88,10 @@ export const isResponse = (message: JsonObject): boolean =>
 export const isMessage = (message: JsonObject): boolean =>
   isRequest(message) || isNotification(message) || isResponse(message)
 
+/** The `params` of a message; an empty object if there are none. */
 export const paramsOf = (message: JsonObject): JsonObject => objectAt(message, "params")
 
+/** The `params._meta` of a message; an empty object if there is none. */
 export const metaOf = (message: JsonObject): JsonObject => objectAt(paramsOf(message), "_meta")
 
 /** The object under a key; an empty one if there is none. */
@@ -96,6 +108,20 @@ export const errorCodeOf = (message: JsonObject): number | undefined => {
 
 /** An id as a map key: 1 and "1" are different ids. */
 export const idKey = (id: unknown): string => JSON.stringify(id)
+
+/** A request, with its text. */
+export const makeRequest = (id: RequestId, method: string, params?: JsonObject): JsonRpcMessage =>
+  withText({ jsonrpc: "2.0", id, method, ...(params === undefined ? {} : { params }) })
+
+/** A notification, with its text. */
+export const makeNotification = (method: string, params?: JsonObject): JsonRpcMessage =>
+  withText({ jsonrpc: "2.0", method, ...(params === undefined ? {} : { params }) })
+
+const withText = (json: JsonObject): JsonRpcMessage => ({ json, text: JSON.stringify(json) })
+
+/** A response with a result, as text. */
+export const resultResponse = (id: RequestId, result: JsonObject): string =>
+  JSON.stringify({ jsonrpc: "2.0", id, result })
 
 /** An error response, as text. */
 export const errorResponse = (

@@ -12,11 +12,11 @@ const nameFields: ReadonlyMap<unknown, string> = new Map([
   ["tasks/cancel", "taskId"]
 ])
 
-/** The revision a message says it is written in: only revisions without sessions say so in the message. */
+/** The revision that a message declares. Only messages of stateless revisions declare one. */
 export const declaredVersion = (message: JsonObject): string | undefined =>
   stringAt(metaOf(message), metaKeys.protocolVersion)
 
-/** The headers a POST of this message carries; none for a message of a revision with sessions. */
+/** The headers for a POST of this message; none for a revision with sessions. */
 export const mirroredHeaders = (message: JsonObject): Record<string, string> => {
   const version = declaredVersion(message)
   if (version === undefined) return {}
@@ -28,7 +28,7 @@ export const mirroredHeaders = (message: JsonObject): Record<string, string> => 
   return headers
 }
 
-/** What is wrong between the headers of a POST and the request in it; undefined if nothing is ("Server Validation"). */
+/** The difference between the headers of a POST and the request in it; undefined if there is none ("Server Validation"). */
 export const findHeaderMismatch = (headers: IncomingHttpHeaders, message: JsonObject): string | undefined => {
   if (!isRequest(message)) return undefined
   const expected = {
@@ -56,7 +56,7 @@ const stringAt = (value: JsonObject, key: string): string | undefined => {
   return typeof inner === "string" ? inner : undefined
 }
 
-/** A value as it stands in a header: in base64 if it is not plain ASCII ("Value Encoding"). */
+/** A value encoded for a header: in base64 if it is not plain ASCII ("Value Encoding"). */
 export const encodeHeaderValue = (value: string): string =>
   /^[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/.test(value) && !sentinel.test(value)
     ? value

@@ -5,8 +5,8 @@ import * as ChildProcess from "effect/process/ChildProcess"
 import open from "open"
 
 /**
- * Opens a page in the person's browser: with the program that `$BROWSER` names, else with the system's own.
- * Says whether a browser was started; whether it shows anything, nobody knows.
+ * Opens a page in the person's browser: with the program in `$BROWSER`, else with the system's default. Returns whether a
+ * browser was started; whether it shows the page is not known.
  */
 export const openBrowser = Effect.fnUntraced(
   function* (url: string) {
@@ -18,7 +18,7 @@ export const openBrowser = Effect.fnUntraced(
   Effect.orElseSucceed(() => false)
 )
 
-/** The command goes on by itself; a browser may well run longer than a login. */
+/** Detached: the browser may run longer than the login. */
 const runBrowser = Effect.fnUntraced(function* (command: string, url: string) {
   const [program = command, ...args] = command.split(" ").filter((word) => word !== "")
   yield* ChildProcess.make(program, [...args.filter((argument) => argument !== "%s"), url], {

@@ -1,18 +1,20 @@
 import type { OAuthError } from "@secure-mcp/oauth-core"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FiberSet from "effect/FiberSet"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Http from "node:http"
 import { callbackPage } from "./CallbackPage.ts"
 
-/** Where authorization servers send people back to (RFC 6749 §3.1.2). */
+/** The redirection endpoint (RFC 6749 §3.1.2): authorization servers send the browser here after a login. */
 export interface CallbackListener {
-  /** Answers a path from now on, and gives its URL, with the port that was actually bound. */
+  /** Answers a path from now on. Returns its URL, with the port that was bound. */
   readonly redirectUri: (path: string) => Effect.Effect<string>
 }
 
-/** Nothing can listen there. */
+/** The callback listener cannot listen on its address. */
 export class CallbackListenerError extends Schema.TaggedError<CallbackListenerError>()(
   "CallbackListenerError",
   {
@@ -29,16 +31,16 @@ export class CallbackListenerError extends Schema.TaggedError<CallbackListenerEr
   }
 }
 
-/** What became of the parameters that a browser brought back. */
+/** Completes a login with the parameters of the redirect; returns the server that the person logged in to. */
 export type Complete = (
   parameters: URLSearchParams
 ) => Effect.Effect<{ readonly serverName: string }, OAuthError>
 
 /**
- * Listens for people coming back from a login, until the scope closes. Bound before it is returned, so that no
- * browser can be sent out before there is someone to come back to. Answers GET of the paths it gave out only; a
- * favicon or a stray request changes nothing, and an idle connection keeps nobody waiting. The page says "logged
- * in" only after `complete` has exchanged the code, and closing waits until it is written.
+ * Listens for redirects after a login, until the scope closes. The port is bound when this completes, so no login can
+ * end before. Only GET requests to the paths of `redirectUri` count; others are answered and change nothing. The page
+ * says "logged in" only after `complete` has exchanged the code. Closing waits until pages are written, but not for idle
+ * connections.
  *
  * @param options.port 0 picks a free one
  */
@@ -47,14 +49,13 @@ export const makeCallbackListener = Effect.fnUntraced(function* (options: {
   readonly port: number
   readonly complete: Complete
 }) {
-  const run = Effect.runPromiseWith(yield* Effect.context())
   const paths = new Set<string>()
-  const answers = new Set<Promise<void>>()
+  const answers = yield* FiberSet.make<void>()
+  const run = yield* FiberSet.runtime(answers)()
   const server = yield* Effect.acquireRelease(listen(options), (server) => close(server, answers))
   server.on("request", (request, response) => {
-    const answered = run(answer(request, response, paths, options.complete))
-    answers.add(answered)
-    void answered.then(() => answers.delete(answered))
+    // Yields first: the set must know the fiber before its end can close the scope.
+    run(Effect.andThen(Effect.yieldNow, answer(request, response, paths, options.complete)))
   })
   const origin = `http://${hostInUrl(options.host)}:${boundPort(server)}`
   return {
@@ -96,7 +97,7 @@ const answerFailure = (
       )
 }
 
-/** The page's address holds the code: no cache, no frame, and no other site may learn of it. */
+/** The page's URL contains the code: it must not be cached, framed or sent as a referrer. */
 const pageHeaders = {
   "content-type": "text/html; charset=utf-8",
   "cache-control": "no-store",
@@ -105,7 +106,7 @@ const pageHeaders = {
   connection: "close"
 }
 
-/** Ends when the page has been handed to the system, or when nobody wants it any more. */
+/** Completes when the page is written, or the connection closed. */
 const write = (response: Http.ServerResponse, status: number, page: string): Effect.Effect<void> =>
   Effect.callback((resume) => {
     const done = () => resume(Effect.void)
@@ -123,14 +124,18 @@ const listen = ({ host, port }: { readonly host: string; readonly port: number }
     server.listen(port, host, () => resume(Effect.succeed(server)))
   })
 
-/** Pages on their way are waited for; what else browsers keep open, and may never use, is not. */
-const close = (server: Http.Server, answers: ReadonlySet<Promise<void>>): Effect.Effect<void> =>
-  Effect.promise(async () => {
-    const closed = new Promise((resolve) => server.close(resolve))
-    await Promise.all(answers)
-    server.closeAllConnections()
-    await closed
-  })
+/** Waits for pages that are being written, and not for connections that browsers only keep open. */
+const close = Effect.fnUntraced(function* (server: Http.Server, answers: FiberSet.FiberSet<void>) {
+  const closed = yield* Effect.forkChild(
+    Effect.callback<void>((resume) => {
+      server.close(() => resume(Effect.void))
+    }),
+    { startImmediately: true }
+  )
+  yield* FiberSet.awaitEmpty(answers)
+  server.closeAllConnections()
+  yield* Fiber.join(closed)
+})
 
 const boundPort = (server: Http.Server): number => {
   const address = server.address()

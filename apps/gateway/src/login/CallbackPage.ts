@@ -1,4 +1,4 @@
-/** A page for the person who comes back from a login. Everything in it is text: a server may have chosen the words. */
+/** The page that a browser shows after a login. All of it is escaped: parts may come from a server. */
 export const callbackPage = (
   headline: string,
   text = "You can close this window."

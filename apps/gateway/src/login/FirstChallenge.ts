@@ -1,18 +1,19 @@
-import { ClientCertificates } from "@secure-mcp/mtls"
+import type { ClientCertificates } from "@secure-mcp/mtls"
 import { type AccessTokenRequest, type Challenge, parseChallenge } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import * as Undici from "undici"
+import { makeRequest } from "../jsonrpc/JsonRpc.ts"
 
 /**
- * What an MCP server says to a request without a token: where its metadata stands (RFC 9728 §5.1) and which scope
- * it wants. Only asked where the authorization server has to be discovered; a server that does not say is found by
- * its well-known paths. Nothing but a `ping` is sent, and no answer is an answer, too.
+ * The challenge of an MCP server to a `ping` without a token: it names the server's metadata (RFC 9728 §5.1) and the
+ * scope it needs. Sent only if the authorization server has to be discovered. Undefined if there is no challenge within
+ * ten seconds; discovery then tries the well-known paths.
  */
 export const firstChallenge = Effect.fnUntraced(
-  function* ({ config, resourceUrl }: AccessTokenRequest) {
+  function* (certificates: ClientCertificates["Service"], { config, resourceUrl }: AccessTokenRequest) {
     if (resourceUrl === undefined || config.tokenUrl !== undefined || config.issuer !== undefined)
       return undefined
-    const { dispatcher } = yield* (yield* ClientCertificates).connection(config)
+    const { dispatcher } = yield* certificates.connection(config)
     const { body, headers, statusCode } = yield* Effect.tryPromise((signal) =>
       Undici.request(resourceUrl, { ...ping, dispatcher, signal })
     )
@@ -26,5 +27,5 @@ export const firstChallenge = Effect.fnUntraced(
 const ping = {
   method: "POST",
   headers: { "content-type": "application/json", accept: "application/json, text/event-stream" },
-  body: JSON.stringify({ jsonrpc: "2.0", id: 0, method: "ping" })
+  body: makeRequest(0, "ping").text
 } as const

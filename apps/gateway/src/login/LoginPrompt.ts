@@ -1,24 +1,36 @@
-import * as Predicate from "effect/Predicate"
+import {
+  errorCodes,
+  errorResponse,
+  isJsonObject,
+  isRequest,
+  metaKeys,
+  metaOf,
+  objectAt,
+  paramsOf,
+  resultResponse,
+  type JsonObject,
+  type RequestId
+} from "../jsonrpc/JsonRpc.ts"
 
-/** What an MCP client must be told so that a person can log in. */
+/** What an MCP client needs so that a person can log in. */
 export interface LoginPrompt {
   readonly serverName: string
   readonly authorizationUrl: string
-  /** Names this prompt among others (2025-11-25 `elicitationId`). */
+  /** Identifies this prompt (2025-11-25 `elicitationId`). */
   readonly promptId: string
 }
 
-/** The key of our input request in a result, and of the answer to it in the repeated request (2026-07-28). */
+/** The key of our input request in a result, and of its answer in the repeated request (2026-07-28). */
 export const loginInputKey = "secure_mcp_gateway_login"
 
 /**
- * The JSON-RPC answer in which the client's own revision says "open this URL", or undefined when the request has
- * no such way of saying it:
+ * The JSON-RPC answer that asks the client to open a URL, as its revision defines it; undefined if the request allows
+ * none:
  *
  * - 2026-07-28, when the request may be answered with an `InputRequiredResult` and declares URL elicitation
  * - 2025-11-25: the error `URLElicitationRequired`
  *
- * Both travel with HTTP 200, because that is where client SDKs read them.
+ * Both are sent with HTTP 200, because client SDKs read them only there.
  *
  * @param protocolVersion the `MCP-Protocol-Version` header
  */
@@ -26,64 +38,45 @@ export const answerWithLogin = (
   message: unknown,
   protocolVersion: string | undefined,
   prompt: LoginPrompt
-): object | undefined => {
-  if (!isRequest(message)) return undefined
-  const meta = property(message.params, "_meta")
-  if (property(meta, "io.modelcontextprotocol/protocolVersion") !== undefined) {
+): string | undefined => {
+  if (!isJsonObject(message) || !isRequest(message)) return undefined
+  const meta = metaOf(message)
+  if (meta[metaKeys.protocolVersion] !== undefined) {
     return takesInput(message.method) && declaresUrlElicitation(meta)
       ? inputRequired(message.id, prompt)
       : undefined
   }
-  const version =
-    message.method === "initialize" ? property(message.params, "protocolVersion") : protocolVersion
+  const version = message.method === "initialize" ? paramsOf(message)["protocolVersion"] : protocolVersion
   return version === "2025-11-25" ? urlElicitationRequired(message.id, prompt) : undefined
 }
 
 /**
- * What the person answered when the request was sent before, and the request without that answer, which the MCP
- * server never asked for. Undefined for a request that does not answer a prompt of ours.
+ * The person's answer in a repeated request, and the request without it, because the MCP server did not ask for it.
+ * Undefined for a request that does not answer our prompt.
  */
 export const takeLoginAnswer = (
   message: unknown
 ): { readonly accepted: boolean; readonly message: object } | undefined => {
-  if (!Predicate.isObject(message)) return undefined
-  const params = property(message, "params")
-  const responses = property(params, "inputResponses")
-  const answer = property(responses, loginInputKey)
-  if (answer === undefined || !Predicate.isObject(params) || !Predicate.isObject(responses)) return undefined
-  const { [loginInputKey]: _answer, ...others }: Record<string, unknown> = { ...responses }
-  const { inputResponses: _responses, ...rest }: Record<string, unknown> = { ...params }
-  const kept = Object.keys(others).length === 0 ? rest : { ...rest, inputResponses: others }
-  return { accepted: property(answer, "action") === "accept", message: { ...message, params: kept } }
+  if (!isJsonObject(message)) return undefined
+  const { inputResponses: _responses, ...rest } = paramsOf(message)
+  const { [loginInputKey]: answer, ...others } = objectAt(paramsOf(message), "inputResponses")
+  if (answer === undefined) return undefined
+  const params = Object.keys(others).length === 0 ? rest : { ...rest, inputResponses: others }
+  return {
+    accepted: isJsonObject(answer) && answer["action"] === "accept",
+    message: { ...message, params }
+  }
 }
 
-interface JsonRpcRequest {
-  readonly id: string | number
-  readonly method: string
-  readonly params?: unknown
-}
-
-const isRequest = (message: unknown): message is JsonRpcRequest =>
-  Predicate.hasProperty(message, "id") &&
-  (typeof message.id === "string" || typeof message.id === "number") &&
-  Predicate.hasProperty(message, "method") &&
-  typeof message.method === "string"
-
-const property = (value: unknown, key: string): unknown =>
-  Predicate.isObject(value) ? Reflect.get(value, key) : undefined
-
-/** Only these requests may be answered with a question (2026-07-28, Multi Round-Trip Requests). */
+/** Only these requests may be answered with an input request (2026-07-28, Multi Round-Trip Requests). */
 const takesInput = (method: string): boolean =>
   ["tools/call", "prompts/get", "resources/read"].includes(method)
 
-const declaresUrlElicitation = (meta: unknown): boolean =>
-  property(property(property(meta, "io.modelcontextprotocol/clientCapabilities"), "elicitation"), "url") !==
-  undefined
+const declaresUrlElicitation = (meta: JsonObject): boolean =>
+  objectAt(objectAt(meta, metaKeys.clientCapabilities), "elicitation")["url"] !== undefined
 
-const inputRequired = (id: string | number, prompt: LoginPrompt) => ({
-  jsonrpc: "2.0",
-  id,
-  result: {
+const inputRequired = (id: RequestId, prompt: LoginPrompt): string =>
+  resultResponse(id, {
     resultType: "input_required",
     inputRequests: {
       [loginInputKey]: {
@@ -91,30 +84,19 @@ const inputRequired = (id: string | number, prompt: LoginPrompt) => ({
         params: { mode: "url", url: prompt.authorizationUrl, message: invitation(prompt) }
       }
     }
-  }
-})
+  })
 
-/** The code of `URLElicitationRequiredError` (2025-11-25, Elicitation). */
-const urlElicitationRequiredCode = -32042
-
-const urlElicitationRequired = (id: string | number, prompt: LoginPrompt) => ({
-  jsonrpc: "2.0",
-  id,
-  error: {
-    code: urlElicitationRequiredCode,
-    message: invitation(prompt),
-    data: {
-      elicitations: [
-        {
-          mode: "url",
-          elicitationId: prompt.promptId,
-          url: prompt.authorizationUrl,
-          message: invitation(prompt)
-        }
-      ]
-    }
-  }
-})
+const urlElicitationRequired = (id: RequestId, prompt: LoginPrompt): string =>
+  errorResponse(id, errorCodes.urlElicitationRequired, invitation(prompt), {
+    elicitations: [
+      {
+        mode: "url",
+        elicitationId: prompt.promptId,
+        url: prompt.authorizationUrl,
+        message: invitation(prompt)
+      }
+    ]
+  })
 
 const invitation = ({ serverName }: LoginPrompt): string =>
   `Log in so that the gateway may use "${serverName}" for you, then repeat the request`

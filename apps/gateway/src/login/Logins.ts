@@ -22,28 +22,28 @@ import type { GatewaySettings } from "../config/GatewaySettings.ts"
 import { type CallbackListenerError, makeCallbackListener } from "./CallbackListener.ts"
 import { firstChallenge } from "./FirstChallenge.ts"
 
-/** Logins that people complete in their browsers while the gateway, or a command, runs. */
+/** Logins that people complete in their browsers while the gateway or a command runs. */
 export class Logins extends Context.Service<
   Logins,
   {
     /**
-     * Begins a login. Something listens for its end before the URL is given out.
+     * Begins a login. The callback listener is bound before the URL is returned.
      *
-     * @param challenge that of `AuthorizationRequired`, so that the scope it names is asked for
+     * @param challenge of `AuthorizationRequired`: the login requests the scope it names
      */
     readonly begin: (
       request: AccessTokenRequest,
       challenge?: Challenge
     ) => Effect.Effect<AuthorizationRequest, OAuthError | CallbackListenerError>
-    /** Takes the parameters that a browser brought back. */
+    /** Completes a login with the parameters of the redirect. */
     readonly complete: (parameters: URLSearchParams) => Effect.Effect<CompletedAuthorization, OAuthError>
     /** The logins that are completed from now on. */
     readonly completed: Stream.Stream<CompletedAuthorization>
-    /** The logins that fail from now on, among them those that a person denied. What answers no login is none. */
+    /** The logins that fail from now on, denied ones included. A redirect that belongs to no login is not one. */
     readonly failed: Stream.Stream<OAuthError>
   }
 >()("@secure-mcp/gateway/Logins") {
-  /** Listens where the configurations' `redirect_uri` say, else on a free port of this machine, until it is released. */
+  /** Listens at the `redirect_uri` of a configuration, else on `callback_port`, until the layer is released. */
   static readonly layer = (
     settings: Pick<GatewaySettings, "callbackPort">
   ): Layer.Layer<Logins, never, OAuthService | ClientCertificates> => Layer.effect(Logins, make(settings))
@@ -64,7 +64,7 @@ const make = Effect.fnUntraced(function* ({ callbackPort }: Pick<GatewaySettings
       )
     )
 
-  // One for each port, whatever the paths. A port that was taken may be free the next time.
+  // One for each port. A failure is not cached: a port that is in use may be free the next time.
   const listeners = yield* Cache.makeWith(
     ({ host, port }: CallbackOrigin) =>
       makeCallbackListener({ host, port, complete }).pipe(Scope.provide(scope)),
@@ -84,9 +84,10 @@ const make = Effect.fnUntraced(function* ({ callbackPort }: Pick<GatewaySettings
   return Logins.of({
     begin: Effect.fnUntraced(function* (request, challenge) {
       const redirectUri = yield* listen(request.config)
-      const said =
-        challenge ?? (yield* Effect.provideService(firstChallenge(request), ClientCertificates, certificates))
-      return yield* oauth.authorize(request, { redirectUri, challenge: said })
+      return yield* oauth.authorize(request, {
+        redirectUri,
+        challenge: challenge ?? (yield* firstChallenge(certificates, request))
+      })
     }),
     complete,
     completed: Stream.fromPubSub(completions),
@@ -104,8 +105,8 @@ interface CallbackAddress extends CallbackOrigin {
 }
 
 /**
- * Where to listen for a redirect URI: at its own address if that is on this machine, and behind whatever forwards
- * it, on `callback_port`, if it is not.
+ * The address to listen on for a redirect URI: its own if that is a loopback address; otherwise `callback_port`, to which
+ * a reverse proxy forwards.
  */
 const callbackAddress = (redirectUri: string | undefined, callbackPort: number): CallbackAddress => {
   const url = redirectUri === undefined ? null : URL.parse(redirectUri)

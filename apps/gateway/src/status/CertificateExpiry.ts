@@ -10,7 +10,7 @@ export const certificateExpiry = ({ servers }: GatewayConfig) =>
       Effect.forEach(
         servers,
         ({ oauth, serverName }) =>
-          // A certificate that cannot be used is an error of the first request that needs it.
+          // The first request that needs it reports a certificate that cannot be used.
           oauth === undefined ? Effect.void : Effect.ignore(http.connection(oauth, serverName)),
         { discard: true }
       )

@@ -11,31 +11,31 @@ import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import type { GatewayConfig } from "../config/GatewayConfig.ts"
 
-/** What went wrong last with the token of a server. Holds no secret. */
+/** The last error with the token of a server. Contains no secret. */
 export const LastError = Schema.Struct({
-  /** Why, as in `data.reason` of an answer. */
+  /** The reason, as in `data.reason` of an error answer. */
   reason: Schema.String,
-  /** When, in ISO 8601. */
+  /** The time, in ISO 8601. */
   at: Schema.String
 })
 
-/** What went wrong last with the token of a server. */
+/** The last error with the token of a server. */
 export interface LastError extends Schema.Schema.Type<typeof LastError> {}
 
-/** Remembers what went wrong last with each server, until it goes well again. */
+/** The last error of each server, until a token is obtained again. */
 export class LastErrors extends Context.Service<
   LastErrors,
   {
-    /** Notes what an event says. */
+    /** Records an event: a failure, or a success that removes the last error. */
     readonly note: (event: OAuthEvent) => Effect.Effect<void>
     readonly get: (serverName: string) => Effect.Effect<LastError | undefined>
   }
 >()("@secure-mcp/gateway/LastErrors") {
-  /** Where people log in the notes outlive the process, so that `status` can tell what `serve` met with. */
+  /** If people log in to any server, errors are stored in files, so that `status` can show those of `serve`. */
   static readonly layer = (config: GatewayConfig) =>
     Layer.effect(LastErrors, make).pipe(Layer.provide(notes(config)))
 
-  /** Listens to what happens to tokens, next to whoever listened before. */
+  /** Adds the recording of errors to the events that are published already. */
   static readonly layerEvents = Layer.effect(
     OAuthEvents,
     Effect.gen(function* () {
@@ -60,7 +60,7 @@ const make = Effect.gen(function* () {
   })
 
   return LastErrors.of({
-    // A note that cannot be taken must not spoil what it is about.
+    // An error that cannot be recorded must not fail the operation.
     note: (event) => Effect.ignore(note(event)),
     get: (serverName) =>
       notes.get(serverName).pipe(

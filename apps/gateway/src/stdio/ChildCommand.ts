@@ -1,21 +1,21 @@
 import * as Redacted from "effect/Redacted"
 
-/** How the child of a stdio server is started. */
+/** The command of a child process. */
 export interface ChildCommand {
   readonly command: string
   readonly args: ReadonlyArray<string>
-  /** What the entry configures and the variables with the token. The child gets these and a few harmless ones. */
+  /** The entry's variables, and those with the token. The child gets these and a few harmless ones. */
   readonly env: Readonly<Record<string, Redacted.Redacted>>
   readonly cwd?: string | undefined
   /** The token among the variables, which may stand there in a format. */
   readonly token?: Redacted.Redacted | undefined
-  /** When the token among the variables ends, in milliseconds since the epoch; absent if it has no known end. */
+  /** When the token among the variables expires, in milliseconds since the epoch; absent if that is not known. */
   readonly expiresAt?: number | undefined
 }
 
 /**
- * The variables a child may inherit, the same that the MCP SDKs pass on. The gateway's others are its own: they
- * hold client secrets.
+ * The variables that a child inherits, the same as with the MCP SDKs. The gateway's other variables may be client
+ * secrets.
  */
 const inheritedVariables =
   process.platform === "win32"

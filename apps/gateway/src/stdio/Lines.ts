@@ -1,6 +1,6 @@
 import * as Stream from "effect/Stream"
 
-/** A line without its end, or undefined in the place of one that was longer than allowed. */
+/** A line without its line end; undefined for one that was longer than allowed. */
 export type Line = string | undefined
 
 /**
@@ -8,7 +8,7 @@ export type Line = string | undefined
  * line feed is a line too, if it is not empty.
  *
  * `Stream.splitLines` keeps an unfinished line however long it grows. Here a line longer than `maxLength` (UTF-16
- * units) is given up: a peer that never ends its line must not take the process down.
+ * units) is dropped: a peer that never ends its line must not exhaust the memory.
  */
 export const boundedLines =
   (maxLength: number) =>

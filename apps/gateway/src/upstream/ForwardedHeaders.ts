@@ -14,8 +14,8 @@ const hopByHop: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Headers of a request that are the gateway's own business: `Authorization` is the client's key for the gateway,
- * `Origin` was checked here and means nothing to the server, the rest is set anew for the second connection.
+ * Request headers that are not forwarded: `Authorization` is the client's API key for the gateway, the gateway itself has
+ * checked `Origin`, and the others are set again for the connection to the server.
  */
 const notForwarded: ReadonlySet<string> = new Set([
   "authorization",
@@ -25,13 +25,13 @@ const notForwarded: ReadonlySet<string> = new Set([
   "expect"
 ])
 
-/** The headers of a client's request that travel on, with the entry's own in place of the client's. */
+/** The headers of a client's request to forward. The entry's own headers replace the client's. */
 export const requestHeaders = (
   headers: IncomingHttpHeaders,
   own: Readonly<Record<string, string>>
 ): IncomingHttpHeaders => ({ ...endToEnd(headers, notForwarded), ...own })
 
-/** The headers of a server's answer that travel back. */
+/** The headers of a server's answer to forward. */
 export const responseHeaders = (headers: IncomingHttpHeaders): IncomingHttpHeaders =>
   endToEnd(headers, noNames)
 

@@ -18,7 +18,7 @@ import { outgoingBody } from "./RequestBody.ts"
 import type { Exchange, Upstream } from "./Upstream.ts"
 import { upstreamUnreachable } from "./UpstreamUnreachable.ts"
 
-/** An MCP server that speaks Streamable HTTP: exchanges are passed on, with the token added. */
+/** Makes the upstream of an entry with a `url`: forwards exchanges over Streamable HTTP, with the token added. */
 export const makeHttpUpstream = Effect.fnUntraced(function* (
   entry: HttpServerEntry,
   tokenRequest: Upstream["tokenRequest"]
@@ -30,7 +30,7 @@ export const makeHttpUpstream = Effect.fnUntraced(function* (
     Object.entries(entry.headers).map(([name, value]) => [name.toLowerCase(), Redacted.value(value)])
   )
 
-  // The connections are chosen when the token is there: one that is bound to a new certificate is of use only with it.
+  // Choose the connection after the token: a token that is bound to a new certificate works only over its connections.
   const send = (exchange: Exchange, token: Redacted.Redacted | undefined) =>
     Effect.flatMap(certificates.connection(entry.oauth), ({ dispatcher }) =>
       forward(exchange, dispatcher, {
@@ -61,13 +61,13 @@ interface Destination {
   readonly origin: string
   readonly path: string
   readonly headers: IncomingHttpHeaders
-  /** Whether a refusal of the token is kept from the client, because another token may change it. */
+  /** Whether an answer that refuses the token is not forwarded, because another token may be accepted. */
   readonly withholdsRefusals: boolean
 }
 
 /**
- * Passes one exchange on and its answer back. Succeeds when the answer is written, or when it was withheld;
- * fails while nothing of an answer has been written. Interrupting it hangs up on the server.
+ * Forwards one exchange and its answer. Succeeds when the answer is written or withheld; fails only if nothing of an
+ * answer has been written. Interrupting it closes the connection to the server.
  */
 const forward = ({ body, request, response }: Exchange, dispatcher: Dispatcher, destination: Destination) =>
   Effect.callback<AttemptOutcome<void>, Error>((resume, signal) => {
@@ -84,7 +84,7 @@ const forward = ({ body, request, response }: Exchange, dispatcher: Dispatcher, 
         if (destination.withholdsRefusals && (statusCode === 401 || statusCode === 403)) {
           const challenge = parseChallenge(headers["www-authenticate"])
           if (refusesToken(statusCode, challenge)) {
-            // What went beyond the kept part of the body is gone.
+            // The streamed part of the body cannot be sent again.
             resume(Effect.succeed(refused(statusCode, challenge, { repeatable: body.rest === undefined })))
             return discard()
           }
@@ -106,7 +106,7 @@ const answered = accepted<void>(undefined)
 const isEventStream = (contentType: string | ReadonlyArray<string> | undefined): boolean =>
   String(contentType).startsWith("text/event-stream")
 
-/** Reads a withheld answer to its end, so that its connection can be used again, unless it is not worth it. */
+/** Reads a withheld answer of up to 64 KiB, so that its connection can be used again; a longer one closes it. */
 const discard = (): Writable => {
   let remaining = 64 * 1024
   return new Writable({
@@ -117,7 +117,7 @@ const discard = (): Writable => {
   })
 }
 
-/** The client learns from the broken connection that the answer it has is not whole. */
+/** Closes the connection to the client, which shows it that the answer is incomplete. */
 const hangUp = (response: ServerResponse) => {
   response.destroy()
   return answered

@@ -2,18 +2,18 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { Readable } from "node:stream"
 import * as Effect from "effect/Effect"
 
-/** How much of a request is kept, so that it can be repeated with another token. */
+/** Bytes of a request body that are buffered, so that the request can be repeated with another token. */
 const repeatableBytes = 4 * 1024 * 1024
 
-/** What a client sent: whole and repeatable, or its beginning and a stream of the rest. */
+/** The body of a client's request: complete, or its beginning and a stream of the rest. */
 export interface RequestBody {
-  /** The body, or as much of it as was kept. */
+  /** The buffered beginning; the complete body if there is no `rest`. */
   readonly head: Buffer
-  /** What follows the head, readable once; absent when the head is all. */
+  /** What follows the head. It can be read once, so the request cannot be repeated. */
   readonly rest?: IncomingMessage
 }
 
-/** Reads a body up to the size that can be repeated, and leaves the rest to be streamed. */
+/** Buffers a body up to 4 MiB and leaves the rest to be streamed. */
 export const readRequestBody = (
   request: IncomingMessage,
   response: ServerResponse
@@ -24,7 +24,7 @@ export const readRequestBody = (
 
 const readHead = (request: IncomingMessage, response: ServerResponse): Effect.Effect<RequestBody> =>
   Effect.callback((resume) => {
-    // Effect's server leaves this to whoever reads the body (RFC 9110 §10.1.1).
+    // Effect's server does not do this: the reader of the body must (RFC 9110 §10.1.1).
     if (/\b100-continue\b/i.test(request.headers.expect ?? "")) response.writeContinue()
     const chunks: Array<Buffer> = []
     let size = 0
@@ -41,7 +41,7 @@ const readHead = (request: IncomingMessage, response: ServerResponse): Effect.Ef
       }
     }
     const onEnd = () => finish({ head: chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks) })
-    // A client that goes away is noticed on the response, which interrupts the whole request.
+    // When a client disconnects, the response closes, which interrupts the whole request.
     const onError = () => undefined
     const release = () => {
       request.off("data", onData).off("end", onEnd)
@@ -50,7 +50,7 @@ const readHead = (request: IncomingMessage, response: ServerResponse): Effect.Ef
     return Effect.sync(release)
   })
 
-/** The body as undici takes it. */
+/** The body in the form that undici sends. */
 export const outgoingBody = ({ head, rest }: RequestBody): Buffer | Readable | null => {
   if (rest !== undefined) return Readable.from(concatenate(head, rest), { objectMode: false })
   return head.length === 0 ? null : head

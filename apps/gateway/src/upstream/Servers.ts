@@ -8,11 +8,11 @@ import { makeHttpUpstream } from "./HttpUpstream.ts"
 import { makeStdioUpstream } from "./StdioUpstream.ts"
 import type { Upstream } from "./Upstream.ts"
 
-/** The MCP servers of a configuration, ready to be talked to, by name. */
+/** The upstreams of a configuration, by server name. */
 export class Servers extends Context.Service<Servers, ReadonlyMap<string, Upstream>>()(
   "@secure-mcp/gateway/Servers"
 ) {
-  /** One upstream for each entry; children end with the layer. */
+  /** Makes one upstream for each entry of `servers`. Child processes are stopped with the layer. */
   static readonly layer = (config: GatewayConfig) =>
     Layer.effect(
       Servers,
@@ -31,7 +31,12 @@ const makeUpstream = Effect.fnUntraced(function* (entry: ServerEntry, config: Ga
   return upstream
 })
 
-/** What to ask for on behalf of a person or of the gateway itself; undefined for an entry that wants no token. */
+/**
+ * The token request for an entry of the configuration: the one that the gateway itself makes, so that both use one token.
+ *
+ * @param subject the person whose token it is; counts for grants that a person gives
+ * @returns undefined for an entry without `oauth.enabled`
+ */
 export const accessTokenRequest = (
   entry: ServerEntry,
   { configId, projectId }: Pick<GatewayConfig, "configId" | "projectId">,

@@ -7,7 +7,7 @@ import type { ChildCommand } from "../stdio/ChildCommand.ts"
 import * as StdioBridge from "../stdio/bridge/StdioBridge.ts"
 import { type Upstream, UpstreamFailure } from "./Upstream.ts"
 
-/** An MCP server that is a child process, offered over Streamable HTTP. */
+/** Makes the upstream of an entry with a `command`: a child process, offered over Streamable HTTP. */
 export const makeStdioUpstream = Effect.fnUntraced(function* (
   entry: StdioServerEntry,
   tokenRequest: Upstream["tokenRequest"]
@@ -31,7 +31,7 @@ export const makeStdioUpstream = Effect.fnUntraced(function* (
   } satisfies Upstream
 })
 
-/** The child to start, with a fresh token in its environment. Fails, and nothing is started, when there is none. */
+/** Makes the command of a child, with a token in its environment. Fails if there is no token: then no child is started. */
 export const makeChildCommand = (
   entry: StdioServerEntry,
   tokenRequest: (owner: string | undefined) => AccessTokenRequest | undefined

@@ -6,11 +6,11 @@ import type { RequestBody } from "./RequestBody.ts"
 
 /** Who sent a request to the gateway. */
 export interface Caller {
-  /** The person that the caller's API key stands for; absent where the gateway takes no keys. */
+  /** The person that the caller's API key belongs to; undefined if `gateway.api_keys` is empty. */
   readonly subject: string | undefined
 }
 
-/** One exchange with an MCP client, on Node's own objects. */
+/** One HTTP exchange with an MCP client, as Node's own objects. */
 export interface Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
@@ -20,19 +20,19 @@ export interface Exchange {
 
 /** An MCP server behind the gateway. */
 export interface Upstream {
-  /** Whose token an exchange with a caller needs; undefined for a server that wants none. */
+  /** The token request for a caller; undefined for a server without `oauth.enabled`. */
   readonly tokenRequest: (caller: Caller) => AccessTokenRequest | undefined
-  /** Answers one exchange; fails only while nothing of an answer has been written. */
+  /** Answers one exchange. Fails only if nothing of an answer has been written. */
   readonly handle: (exchange: Exchange) => Effect.Effect<void, OAuthError | UpstreamFailure>
 }
 
-/** The MCP server gave no answer. */
+/** The MCP server gave no answer, or cannot take the request. */
 export class UpstreamFailure extends Schema.TaggedError<UpstreamFailure>()("UpstreamFailure", {
   serverName: Schema.String,
   reason: Schema.Literals(["UpstreamUnreachable", "RequestTooLarge"]),
   problem: Schema.String
 }) {
-  /** The HTTP status that says so. */
+  /** The HTTP status for the client. */
   get status(): number {
     return this.reason === "RequestTooLarge" ? 413 : 502
   }

@@ -2,7 +2,7 @@ import { CertificateUnusable, describeConnectionFailure } from "@secure-mcp/oaut
 import type { HttpServerEntry } from "@secure-mcp/transport-injection"
 import { UpstreamFailure } from "./Upstream.ts"
 
-/** There was no connection to the MCP server of an entry, or it broke before an answer came. */
+/** The failure when there was no connection to the MCP server of an entry, or it broke before an answer came. */
 export const upstreamUnreachable = (
   { oauth, serverName, url }: HttpServerEntry,
   error: unknown

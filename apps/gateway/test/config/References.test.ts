@@ -37,6 +37,54 @@ describe("references", () => {
       })
     )
 
+    it.effect("in a variable or header named `assertion` or `subject_token` are replaced", () =>
+      Effect.gen(function* () {
+        const path = yield* writeFile("secret", "text-of-the-file")
+        const reference = `\${file:${path}}`
+        const named = { assertion: reference, subject_token: reference, oauth: reference }
+        const { servers } = yield* load({
+          servers: [
+            entryWith({}, { headers: named }),
+            { server_name: "child", config: { command: "node", env: named } },
+            {
+              server_name: "nested",
+              config: { command: "node", env: { "oauth.assertion": reference } }
+            }
+          ]
+        })
+        const values = servers.flatMap((entry) =>
+          Object.values(entry._tag === "Http" ? entry.headers : entry.env).map(Redacted.value)
+        )
+        assert.deepStrictEqual(new Set(values), new Set(["text-of-the-file"]))
+        assert.lengthOf(values, 7)
+      })
+    )
+
+    it.effect(
+      "in the subject token of an identity provider stay, because its file is read for each request",
+      () =>
+        Effect.gen(function* () {
+          const reference = `\${file:${yield* writeFile("subject.jwt", "a-token")}}`
+          const { servers } = yield* load({
+            servers: [
+              entryWith({
+                grant_type: "jwt_bearer",
+                issuer: "https://auth.example.com",
+                client_secret: undefined,
+                identity_provider: {
+                  token_url: "https://idp.example.com/token",
+                  client_id: "client",
+                  subject_token: reference,
+                  subject_token_type: "urn:ietf:params:oauth:token-type:id_token"
+                }
+              })
+            ]
+          })
+          const token = servers[0]?.oauth?.identityProvider?.subjectToken
+          assert.strictEqual(token && Redacted.value(token), reference)
+        })
+    )
+
     it.effect("are not looked for in what replaces them", () =>
       Effect.gen(function* () {
         assert.strictEqual(yield* secretFrom("${env:A}", { A: "${env:B}$&", B: "no" }), "${env:B}$&")

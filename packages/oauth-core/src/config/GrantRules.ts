@@ -1,6 +1,7 @@
 import * as Redacted from "effect/Redacted"
 import { problem, type ConfigProblem } from "./ConfigProblem.ts"
 import { endpointProblem } from "./EndpointRule.ts"
+import { fileReference } from "./FileReference.ts"
 import type { OAuthConfigFields } from "./OAuthConfigFields.ts"
 
 /** What each grant needs, and what only one of them understands. */
@@ -108,12 +109,11 @@ const identityProvider = (config: OAuthConfigFields): ReadonlyArray<ConfigProble
 
 const tokenOrFile = "must be a token, or `${file:/path}`, which is read anew for each request"
 
-const isFileReference = (value: string): boolean => /^\$\{file:[^}]+\}$/.test(value)
-
-const isTokenOrFile = (value: string): boolean => isFileReference(value) || /^[\x21-\x7E]+$/.test(value)
+const isTokenOrFile = (value: string): boolean =>
+  fileReference(value) !== undefined || /^[\x21-\x7E]+$/.test(value)
 
 const isJwtOrFile = (value: string): boolean =>
-  isFileReference(value) || /^[\w-]+\.[\w-]+\.[\w-]+$/.test(value)
+  fileReference(value) !== undefined || /^[\w-]+\.[\w-]+\.[\w-]+$/.test(value)
 
 const givenTokens = ({ assertion, subjectToken }: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   const problems: Array<ConfigProblem> = []

@@ -1,4 +1,5 @@
 import { Misconfigured } from "@secure-mcp/oauth-core"
+import { fileReference } from "@secure-mcp/oauth-core/internal"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -40,7 +41,7 @@ export const readSecret = Effect.fn("SecretFile.readSecret")(function* (
   secret: Redacted.Redacted | undefined
 ): Effect.fn.Return<Redacted.Redacted, Misconfigured> {
   if (secret === undefined) return yield* new Misconfigured({ problem: `\`${key}\` is not configured` })
-  const path = /^\$\{file:(?<path>[^}]+)\}$/.exec(Redacted.value(secret))?.groups?.["path"]
+  const path = fileReference(Redacted.value(secret))
   if (path === undefined) return secret
   const fail = (problem: string) =>
     Effect.fail(new Misconfigured({ problem: `the file of \`${key}\`, ${path}, ${problem}` }))

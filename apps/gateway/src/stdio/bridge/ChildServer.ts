@@ -19,7 +19,7 @@ export interface ChildServer {
   /** Completes when everything the child wrote has been delivered and nothing more can come. */
   readonly ended: Effect.Effect<void>
   /**
-   * Ends the child and completes once the process is gone: standard input is closed, after two seconds the process
+   * Stops the child and completes when the process has ended: standard input is closed, after two seconds the process
    * group gets SIGTERM, after two more SIGKILL.
    */
   readonly stop: Effect.Effect<void>
@@ -28,7 +28,7 @@ export interface ChildServer {
 /** The command of a stdio server could not be run. */
 export class ChildNotStarted extends Schema.TaggedError<ChildNotStarted>()("ChildNotStarted", {
   serverName: Schema.String,
-  /** The platform's word for it: `NotFound`, `PermissionDenied`, ... */
+  /** The reason of the platform error: `NotFound`, `PermissionDenied`, ... */
   problem: Schema.String
 }) {
   override get message(): string {
@@ -36,16 +36,16 @@ export class ChildNotStarted extends Schema.TaggedError<ChildNotStarted>()("Chil
   }
 }
 
-/** A longer message is taken for a runaway child (UTF-16 units). */
+/** The most UTF-16 units of a message. A child that writes a longer one is stopped. */
 const maxMessageLength = 64 * 1024 * 1024
 const maxLogLineLength = 64 * 1024
 const shutdownGrace = "2 seconds"
 
 /**
- * Starts a child; it is stopped with the scope. The token is in its environment, never among the arguments, and
- * stays what it was at the start: a running process cannot be given another one.
+ * Starts a child, which is stopped with the scope. The token is in its environment, never among the arguments; a running
+ * process cannot be given another one.
  *
- * @param options.onMessage gets each message in order; the next one waits for it
+ * @param options.onMessage gets one message after the other, in order
  */
 export const startChildServer = Effect.fnUntraced(function* (options: {
   readonly serverName: string
@@ -87,7 +87,7 @@ const writeMessages = (handle: ChildProcessHandle, input: Queue.Queue<string, Ca
   Stream.fromQueue(input).pipe(
     Stream.map((text) => encoder.encode(`${text}\n`)),
     Stream.run(handle.stdin),
-    // The child has closed its input: that it ends will be noticed at its output.
+    // The child has closed its input. Its end is noticed at its output.
     Effect.ignore,
     Effect.ensuring(Queue.shutdown(input))
   )
@@ -117,7 +117,7 @@ const readMessages = (
     Effect.raceFirst(outputGivenUp(handle))
   )
 
-/** A grandchild may hold the output open when the child itself is gone. */
+/** A process that the child has started may keep the output open after the child has ended. */
 const outputGivenUp = (handle: ChildProcessHandle) =>
   Effect.andThen(Effect.exit(handle.exitCode), Effect.sleep("1 second"))
 

@@ -1,32 +1,37 @@
 import * as Effect from "effect/Effect"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import type { ServerResponse } from "node:http"
-import type { ChildCommand } from "../ChildCommand.ts"
-import type { Child } from "./Children.ts"
-import { startChildServer, type ChildNotStarted } from "./ChildServer.ts"
-import { makeHttpExchange, sendEmpty, type HttpExchange } from "./HttpExchange.ts"
+import { sendEmpty } from "../../jsonrpc/HttpAnswer.ts"
 import {
   errorCodes,
   errorResponse,
-  idKey,
   isRequest,
-  isResponse,
-  metaOf,
-  paramsOf,
-  type JsonObject,
   type JsonRpcMessage,
-  type JsonRpcRequest,
-  type RequestId
+  type JsonRpcRequest
 } from "../../jsonrpc/JsonRpc.ts"
+import type { ChildCommand } from "../ChildCommand.ts"
+import type { Child } from "./Children.ts"
+import { startChildServer, type ChildNotStarted } from "./ChildServer.ts"
+import { makeHttpExchange, type HttpExchange } from "./HttpExchange.ts"
+import {
+  addRequest,
+  endSession,
+  forgetExchange,
+  initialState,
+  openStream,
+  route,
+  type Delivery
+} from "./SessionState.ts"
 
 /** A client's session with a child of its own (MCP 2025-11-25 and older). */
-export interface Session extends Child {
-  /** Passes on what one POST brought and answers it. */
+export interface ChildSession extends Child {
+  /** Passes on the messages of one POST and answers it. */
   readonly post: (posted: Posted, response: ServerResponse) => Effect.Effect<void, never, Scope.Scope>
-  /** Opens the stream for messages that belong to no request, in the place of an earlier one. */
+  /** Opens the client's GET stream. It replaces an earlier one. */
   readonly listen: (response: ServerResponse) => Effect.Effect<void, never, Scope.Scope>
-  /** Whether the client got a successful answer, that to `initialize` above all. */
+  /** Whether the client got a result, that of `initialize` above all. */
   readonly isEstablished: () => boolean
 }
 
@@ -36,146 +41,102 @@ export interface Posted {
   readonly isBatch: boolean
 }
 
-interface PendingRequest {
-  readonly id: RequestId
-  readonly progressToken: unknown
-  readonly exchange: HttpExchange
-}
-
-/** How many messages wait for a stream to be opened. */
-const maxBacklog = 256
-
 /**
- * Starts a child and the session with it.
- *
- * A pipe does not say which request a message of the server belongs to. Progress notifications go where their
- * token says; everything else goes to the client's GET stream, else to the latest request under way, else it waits
- * for a GET stream. The child keeps the token it was started with until the session ends, even past its expiry:
- * another child would not know the session.
+ * Starts a child and the session with it. The child has the token it was started with until the session ends, even
+ * past its expiry: another child would not know the session.
  */
-export const makeSession = Effect.fnUntraced(function* (options: {
+export const makeChildSession = Effect.fnUntraced(function* (options: {
   readonly id: string
   readonly serverName: string
   readonly command: ChildCommand
-}): Effect.fn.Return<Session, ChildNotStarted, Scope.Scope | ChildProcessSpawner> {
+}): Effect.fn.Return<ChildSession, ChildNotStarted, Scope.Scope | ChildProcessSpawner> {
   const headers = { "mcp-session-id": options.id }
-  const pending = new Map<string, PendingRequest>()
-  const backlog: Array<string> = []
-  let listener: HttpExchange | undefined
-  let over = false
-  let established = false
+  const state = yield* Ref.make(initialState)
+  const hasEnded = () => Ref.getUnsafe(state).phase === "Ended"
 
-  const deliver = ({ json, text }: JsonRpcMessage) => {
-    if (isResponse(json)) return deliverResponse(json, text)
-    const exchange = exchangeFor(json)
-    return exchange === undefined ? keep(text) : exchange.notify(text)
-  }
-
-  const deliverResponse = (json: JsonObject, text: string) => {
-    const key = idKey(json["id"])
-    const request = pending.get(key)
-    pending.delete(key)
-    if (request?.exchange.isOpen() === true) {
-      established ||= "result" in json
-      return request.exchange.answer(text, 200)
-    }
-    return Effect.logDebug("Dropped an answer of the MCP server for which nobody waits")
-  }
-
-  const exchangeFor = (json: JsonObject): HttpExchange | undefined => {
-    const open = [...pending.values()].filter(({ exchange }) => exchange.isOpen())
-    if (json["method"] === "notifications/progress") {
-      const token = paramsOf(json)["progressToken"]
-      const asker = open.find(({ progressToken }) => progressToken === token)
-      if (asker !== undefined) return asker.exchange
-    }
-    return listener?.isOpen() === true ? listener : open.at(-1)?.exchange
-  }
-
-  const keep = (text: string) => {
-    if (backlog.length < maxBacklog) {
-      backlog.push(text)
-      return Effect.void
-    }
-    return Effect.logWarning(
-      "Dropped a message of the MCP server: its client listens to none, and too many wait"
-    )
-  }
-
-  const child = yield* startChildServer({ ...options, onMessage: deliver })
-
-  const fail = Effect.suspend(() => {
-    over = true
-    const unanswered = [...pending.values()]
-    pending.clear()
-    return Effect.forEach(
-      unanswered,
-      ({ exchange, id }) =>
-        exchange.answer(
-          errorResponse(id, errorCodes.serverUnavailable, `The MCP server "${options.serverName}" has ended`),
-          502
-        ),
-      { concurrency: "unbounded", discard: true }
-    ).pipe(Effect.andThen(Effect.suspend(() => listener?.end ?? Effect.void)))
-  })
-  yield* Effect.forkScoped(Effect.andThen(child.ended, fail))
-
-  const post = Effect.fnUntraced(function* ({ isBatch, messages }: Posted, response: ServerResponse) {
-    const requests = messages.map(({ json }) => json).filter(isRequest)
-    if (requests.length === 0) {
-      yield* Effect.forEach(messages, ({ text }) => child.send(text), { discard: true })
-      return sendEmpty(response, 202)
-    }
-    const exchange = yield* makeHttpExchange({
-      response,
-      headers,
-      answers: requests.length,
-      isBatch,
-      whenFull: "wait"
-    })
-    for (const { json, text } of messages) {
-      if (isRequest(json) && pending.has(idKey(json.id))) yield* refuseUsedId(json, exchange)
-      else {
-        if (isRequest(json)) pending.set(idKey(json.id), pendingRequest(json, exchange))
-        yield* child.send(text)
-      }
-    }
-    // The child may have ended while it was written to.
-    if (over) yield* fail
-    yield* exchange.closed
+  const child = yield* startChildServer({
+    ...options,
+    onMessage: (message) => Effect.flatMap(Ref.modify(state, route(message)), deliver)
   })
 
-  const listen = Effect.fnUntraced(function* (response: ServerResponse) {
-    const replaced = listener
-    const exchange = yield* makeHttpExchange({
-      response,
-      headers,
-      answers: 0,
-      isBatch: false,
-      whenFull: "wait"
+  const end = Effect.gen(function* () {
+    const unanswered = yield* Ref.modify(state, endSession)
+    const text = (id: JsonRpcRequest["id"]) =>
+      errorResponse(id, errorCodes.serverUnavailable, `The MCP server "${options.serverName}" has ended`)
+    yield* Effect.forEach(unanswered, ({ exchange, id }) => exchange.answer(text(id), 502), {
+      concurrency: "unbounded",
+      discard: true
     })
-    listener = exchange
-    if (replaced !== undefined) yield* replaced.end
-    yield* Effect.forEach(backlog.splice(0), exchange.notify, { discard: true })
-    if (over) yield* exchange.end
-    yield* exchange.closed
+    const { stream } = yield* Ref.get(state)
+    if (stream !== undefined) yield* stream.end
+  })
+  yield* Effect.forkScoped(Effect.andThen(child.ended, end))
+  /** The child may have ended while it was written to. */
+  const endIfChildHas = Effect.suspend(() => (hasEnded() ? end : Effect.void))
+
+  const sendRequest = Effect.fnUntraced(function* (
+    request: JsonRpcRequest,
+    text: string,
+    exchange: HttpExchange
+  ) {
+    const isAdded = yield* Ref.modify(state, addRequest(request, exchange))
+    yield* isAdded ? child.send(text) : refuseUsedId(request, exchange)
   })
 
   return {
-    post,
-    listen,
-    end: Effect.andThen(fail, child.stop),
+    post: Effect.fnUntraced(function* ({ isBatch, messages }, response) {
+      const answers = messages.filter(({ json }) => isRequest(json)).length
+      if (answers === 0) {
+        yield* Effect.forEach(messages, ({ text }) => child.send(text), { discard: true })
+        return sendEmpty(response, 202)
+      }
+      const exchange = yield* makeHttpExchange({ response, headers, answers, isBatch, whenFull: "wait" })
+      yield* Effect.addFinalizer(() => Ref.update(state, forgetExchange(exchange)))
+      yield* Effect.forEach(
+        messages,
+        ({ json, text }) => (isRequest(json) ? sendRequest(json, text, exchange) : child.send(text)),
+        { discard: true }
+      )
+      yield* endIfChildHas
+      yield* exchange.closed
+    }),
+    listen: Effect.fnUntraced(function* (response) {
+      const exchange = yield* makeHttpExchange({
+        response,
+        headers,
+        answers: 0,
+        isBatch: false,
+        whenFull: "wait"
+      })
+      const { queued, replaced } = yield* Ref.modify(state, openStream(exchange))
+      if (replaced !== undefined) yield* replaced.end
+      yield* Effect.forEach(queued, exchange.notify, { discard: true })
+      yield* endIfChildHas
+      yield* exchange.closed
+    }),
+    end: Effect.andThen(end, child.stop),
     ended: child.ended,
-    isOver: () => over,
-    isEstablished: () => established
+    isOver: hasEnded,
+    isEstablished: () => Ref.getUnsafe(state).phase === "Established"
   }
 })
 
-const pendingRequest = (request: JsonRpcRequest, exchange: HttpExchange): PendingRequest => ({
-  id: request.id,
-  progressToken: metaOf(request)["progressToken"],
-  exchange
-})
+const deliver = (delivery: Delivery): Effect.Effect<void> => {
+  switch (delivery._tag) {
+    case "Answer":
+      return delivery.exchange.answer(delivery.text, 200)
+    case "Notify":
+      return delivery.exchange.notify(delivery.text)
+    case "Queue":
+      return Effect.void
+    case "DropAnswer":
+      return Effect.logDebug("Dropped an answer of the MCP server that no client waits for")
+    case "DropMessage":
+      return Effect.logWarning(
+        "Dropped a message of the MCP server: its client has opened no stream, and too many wait for one"
+      )
+  }
+}
 
 const refuseUsedId = (request: JsonRpcRequest, exchange: HttpExchange) =>
   exchange.answer(

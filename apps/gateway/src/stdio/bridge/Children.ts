@@ -5,29 +5,29 @@ import * as Option from "effect/Option"
 import * as RcMap from "effect/RcMap"
 import type * as Scope from "effect/Scope"
 
-/** Something that lives with a child process. */
+/** A child process and what belongs to it. */
 export interface Child {
-  /** Stops the child process, and completes when it is gone. */
+  /** Stops the child process, and completes when it has ended. */
   readonly end: Effect.Effect<void>
   /** Completes when the child process has ended, by itself or not. */
   readonly ended: Effect.Effect<void>
-  /** Whether it takes no more requests. */
+  /** Whether it accepts no more requests. */
   readonly isOver: (now: number) => boolean
 }
 
-/** Children by key. A child is in use for as long as the scope of the one who got it lives. */
+/** Children by key. A child is in use until the scope of its caller closes. */
 export interface Children<K, A, E> {
-  /** The child of a key, started if there is none that takes requests. */
+  /** The child of a key; started if there is none that accepts requests. */
   readonly get: (key: K) => Effect.Effect<A, E | Cause.ExceededCapacityError, Scope.Scope>
-  /** The child of a key, if there is one that takes requests. */
+  /** The child of a key; undefined if there is none that accepts requests. */
   readonly find: (key: K) => Effect.Effect<A | undefined, E | Cause.ExceededCapacityError, Scope.Scope>
-  /** Forgets a child; it is stopped once nobody uses it. */
+  /** Removes a child, which is stopped once no caller uses it. */
   readonly retire: (key: K, child: A) => Effect.Effect<void>
 }
 
 const idleTimeToLive = "30 minutes"
 
-/** Keeps children for as long as the scope lives, each until it has ended or nobody has used it for 30 minutes. */
+/** Runs children until the scope closes, each until it ends or was not used for 30 minutes. */
 export const makeChildren = Effect.fnUntraced(function* <K, A extends Child, E, R>(options: {
   readonly start: (key: K) => Effect.Effect<A, E, R | Scope.Scope>
   readonly capacity: number
@@ -36,11 +36,11 @@ export const makeChildren = Effect.fnUntraced(function* <K, A extends Child, E, 
   const running = new Set<A>()
   const retired = new WeakSet<A>()
 
-  /** In the scope of all children: a child's own scope cannot close while something in it waits for that. */
+  /** Forked in the scope of all children: a child's own scope could not close while a fiber in it waits for that. */
   const forget = (key: K) =>
     Effect.asVoid(Effect.forkIn(RcMap.invalidate(map, key), scope, { startImmediately: true }))
 
-  /** Only the first who notices may forget the key: the next child may be there already. */
+  /** Only the first call may remove the key: later the next child may be there already. */
   const retire = (key: K, child: A) =>
     Effect.suspend(() => {
       if (retired.has(child)) return Effect.void
@@ -63,7 +63,7 @@ export const makeChildren = Effect.fnUntraced(function* <K, A extends Child, E, 
     idleTimeToLive,
     capacity: options.capacity
   })
-  // All at once, where the map would stop one after the other.
+  // Stop all at once; the map would stop one after the other.
   yield* Effect.addFinalizer(() =>
     Effect.forEach([...running], (child) => child.end, { concurrency: "unbounded", discard: true })
   )
@@ -73,7 +73,7 @@ export const makeChildren = Effect.fnUntraced(function* <K, A extends Child, E, 
 
   return {
     get: (key) =>
-      // In a scope of its own, so that a child which is over is not held by the request that replaces it.
+      // In a scope of its own, so that the request does not use the child it replaces.
       Effect.scoped(Effect.flatMap(RcMap.get(map, key), (child) => retireIfOver(key, child))).pipe(
         Effect.andThen(RcMap.get(map, key))
       ),

@@ -2,6 +2,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http"
+import { sendJson } from "../../jsonrpc/HttpAnswer.ts"
 
 /** The response to one HTTP request, to which JSON-RPC messages are written (MCP, Streamable HTTP). */
 export interface HttpExchange {
@@ -22,17 +23,16 @@ export interface HttpExchange {
 
 const keepAliveInterval = "15 seconds"
 
-/** A client that leaves this much unread does not keep up (bytes). */
+/** The most bytes that a client may leave unread before its connection is cut. */
 const maxUnread = 8 * 1024 * 1024
 
 /**
- * Begins an exchange. While nothing is sent for 15 seconds, a comment keeps the connection from being closed on the
- * way, as an event stream if need be.
+ * Begins an exchange. If nothing is sent for 15 seconds, an event stream is opened and a comment sent, so that no proxy
+ * closes the connection as idle.
  *
  * @param options.answers how many answers end the response; 0 for an event stream that opens at once and stays
  * @param options.isBatch answers are given as an array
- * @param options.whenFull what to do with a client that reads slower than messages come: make the sender wait, or
- *   cut the connection
+ * @param options.whenFull what to do when the client reads too slowly: let the sender wait, or cut the connection
  */
 export const makeHttpExchange = Effect.fnUntraced(function* (options: {
   readonly response: ServerResponse
@@ -97,7 +97,7 @@ export const makeHttpExchange = Effect.fnUntraced(function* (options: {
 const eventStreamHeaders = {
   "content-type": "text/event-stream",
   "cache-control": "no-cache, no-transform",
-  // Reverse proxies must not hold events back.
+  // Reverse proxies must not buffer events.
   "x-accel-buffering": "no"
 }
 
@@ -105,26 +105,11 @@ const event = (text: string) => `event: message\ndata: ${text}\n\n`
 
 const drained = (response: ServerResponse) =>
   Effect.callback<void>((resume) => {
-    const done = () => resume(Effect.void)
-    response.once("drain", done).once("close", done)
-    return Effect.sync(() => response.off("drain", done).off("close", done))
+    const release = () => response.off("drain", done).off("close", done)
+    const done = () => {
+      release()
+      resume(Effect.void)
+    }
+    response.on("drain", done).on("close", done)
+    return Effect.sync(release)
   })
-
-/** Ends a response with a JSON body. */
-export const sendJson = (
-  response: ServerResponse,
-  status: number,
-  text: string,
-  headers: OutgoingHttpHeaders = {}
-): void => {
-  response.writeHead(status, { ...headers, "content-type": "application/json" }).end(text)
-}
-
-/** Ends a response without a body. */
-export const sendEmpty = (
-  response: ServerResponse,
-  status: number,
-  headers: OutgoingHttpHeaders = {}
-): void => {
-  response.writeHead(status, headers).end()
-}

@@ -1,33 +1,38 @@
 import * as Effect from "effect/Effect"
+import * as HashMap from "effect/HashMap"
+import * as Option from "effect/Option"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import type { ServerResponse } from "node:http"
-import type { ChildCommand } from "../ChildCommand.ts"
-import type { Child } from "./Children.ts"
-import { startChildServer, type ChildNotStarted } from "./ChildServer.ts"
-import { makeHttpExchange, type HttpExchange } from "./HttpExchange.ts"
 import {
   errorCodeOf,
   errorCodes,
   errorResponse,
   isRequest,
   isResponse,
+  makeNotification,
   metaKeys,
   metaOf,
-  objectAt,
   paramsOf,
   type JsonObject,
   type JsonRpcMessage,
   type JsonRpcRequest
 } from "../../jsonrpc/JsonRpc.ts"
+import type { ChildCommand } from "../ChildCommand.ts"
+import type { Child } from "./Children.ts"
+import { startChildServer, type ChildNotStarted } from "./ChildServer.ts"
+import { makeHttpExchange, type HttpExchange } from "./HttpExchange.ts"
+import { numberIn, restoreNotification, restoreResponse, withNumber } from "./IdTranslation.ts"
 
 /** One child for the requests of many clients (MCP 2026-07-28, which has no sessions). */
 export interface SharedChild extends Child {
-  /** Passes one request on and answers it. If the client goes, the request is cancelled. */
+  /** Passes one request on and answers it. If the client closes the connection, the request is cancelled. */
   readonly request: (
     request: JsonRpcRequest,
     response: ServerResponse
   ) => Effect.Effect<void, never, Scope.Scope>
+  /** Passes one notification on. */
   readonly notify: (message: JsonRpcMessage) => Effect.Effect<void>
 }
 
@@ -36,189 +41,169 @@ interface PendingRequest {
   readonly exchange: HttpExchange
 }
 
+interface State {
+  readonly hasEnded: boolean
+  readonly lastNumber: number
+  /** By the number that the child knows a request by. */
+  readonly pending: HashMap.HashMap<unknown, PendingRequest>
+}
+
+const initialState: State = { hasEnded: false, lastNumber: 0, pending: HashMap.empty() }
+
+const add =
+  (request: PendingRequest) =>
+  (state: State): readonly [number, State] => {
+    const number = state.lastNumber + 1
+    return [number, { ...state, lastNumber: number, pending: HashMap.set(state.pending, number, request) }]
+  }
+
+const take =
+  (number: unknown) =>
+  (state: State): readonly [PendingRequest | undefined, State] => [
+    find(number)(state),
+    { ...state, pending: HashMap.remove(state.pending, number) }
+  ]
+
+const find =
+  (number: unknown) =>
+  ({ pending }: State): PendingRequest | undefined =>
+    Option.getOrUndefined(HashMap.get(pending, number))
+
+const endAll = (state: State): readonly [ReadonlyArray<PendingRequest>, State] => [
+  [...HashMap.values(state.pending)],
+  { ...state, hasEnded: true, pending: HashMap.empty() }
+]
+
 /**
- * How long a server may be silent about `server/discover`. Servers that know only revisions with sessions may never
- * answer it, and their clients must learn that they should initialize.
+ * Waits this long for an answer to `server/discover`. Servers that know only revisions with sessions may never answer
+ * it, and their clients must learn that they should initialize.
  */
 const discoverTimeout = "5 seconds"
 
-/**
- * Starts a child that is shared.
- *
- * Ids, progress tokens and subscription ids of different clients may be alike, so on the pipe each request has a
- * number of its own for all three. With its token the child is over: the next request gets another one.
- */
+/** Starts a child that many clients share. Once its token has expired it takes no more requests. */
 export const makeSharedChild = Effect.fnUntraced(function* (options: {
   readonly serverName: string
   readonly command: ChildCommand
 }): Effect.fn.Return<SharedChild, ChildNotStarted, Scope.Scope | ChildProcessSpawner> {
-  const pending = new Map<unknown, PendingRequest>()
-  let lastNumber = 0
-  let over = false
+  const { command, serverName } = options
+  const state = yield* Ref.make(initialState)
 
   const deliver = ({ json }: JsonRpcMessage): Effect.Effect<void> => {
     if (isResponse(json)) return deliverResponse(json)
-    if (isRequest(json)) return refuse(json)
+    if (isRequest(json)) return refuseRequest(json)
     return deliverNotification(json)
   }
 
-  const deliverResponse = (json: JsonObject) => {
-    const asker = pending.get(json["id"])
-    pending.delete(json["id"])
+  const deliverResponse = Effect.fnUntraced(function* (json: JsonObject) {
+    const requester = yield* Ref.modify(state, take(json["id"]))
     // An answer may cross the cancellation of its request.
-    if (asker === undefined) return Effect.void
-    const { exchange, request } = asker
-    const text = JSON.stringify(restoreResponse(json, request))
-    return exchange.answer(text, statusOf(json, request))
-  }
+    if (requester === undefined) return
+    const { exchange, request } = requester
+    yield* exchange.answer(JSON.stringify(restoreResponse(json, request)), statusOf(json, request))
+  })
 
-  /** The server may ask nothing in this revision; an answer at least keeps it from waiting. */
-  const refuse = (json: JsonRpcRequest) =>
+  /** The server may ask nothing in this revision. The answer keeps it from waiting. */
+  const refuseRequest = (json: JsonRpcRequest) =>
     child.send(
       errorResponse(json.id, errorCodes.methodNotFound, "MCP 2026-07-28 has no requests from the server")
     )
 
-  const deliverNotification = (json: JsonObject) => {
-    const asker = askerOf(json)
-    if (asker === undefined)
-      return Effect.logDebug("Dropped a notification of the MCP server that belongs to no request")
-    const text = JSON.stringify(restoreNotification(json, asker.request))
-    if (json["method"] !== "notifications/cancelled") return asker.exchange.notify(text)
+  const deliverNotification = Effect.fnUntraced(function* (json: JsonObject) {
+    const requester = requesterOf(json, yield* Ref.get(state))
+    if (requester === undefined)
+      return yield* Effect.logDebug("Dropped a notification of the MCP server that belongs to no request")
+    const { exchange, request } = requester
+    yield* exchange.notify(JSON.stringify(restoreNotification(json, request)))
+    if (json["method"] !== "notifications/cancelled") return
     // The server ends a subscription: no response will come.
-    pending.delete(paramsOf(json)["requestId"])
-    return Effect.andThen(asker.exchange.notify(text), asker.exchange.end)
-  }
+    yield* Ref.modify(state, take(paramsOf(json)["requestId"]))
+    yield* exchange.end
+  })
 
-  const askerOf = (json: JsonObject): PendingRequest | undefined => {
-    const subscription = metaOf(json)[metaKeys.subscriptionId]
-    if (subscription !== undefined) return pending.get(subscription)
-    switch (json["method"]) {
-      case "notifications/progress":
-        return pending.get(paramsOf(json)["progressToken"])
-      case "notifications/cancelled":
-        return pending.get(paramsOf(json)["requestId"])
-      case "notifications/message":
-        return onlyLogReader()
-      default:
-        return undefined
-    }
-  }
+  const child = yield* startChildServer({ serverName, command, onMessage: deliver })
 
-  /**
-   * A log message does not say which request it is about. With one reader there is no doubt; with several it is
-   * dropped, since a request must never be told what another client's request is doing.
-   */
-  const onlyLogReader = () => {
-    const readers = [...pending.values()].filter(
-      ({ request }) => metaOf(request)[metaKeys.logLevel] !== undefined
-    )
-    return readers.length === 1 ? readers[0] : undefined
-  }
-
-  const child = yield* startChildServer({ ...options, onMessage: deliver })
-
-  const fail = Effect.suspend(() => {
-    over = true
-    const unanswered = [...pending.values()]
-    pending.clear()
-    return Effect.forEach(unanswered, (asker) => answerUnavailable(options.serverName, asker), {
+  const end = Effect.gen(function* () {
+    const unanswered = yield* Ref.modify(state, endAll)
+    yield* Effect.forEach(unanswered, (requester) => answerUnavailable(serverName, requester), {
       discard: true
     })
   })
-  yield* Effect.forkScoped(Effect.andThen(child.ended, fail))
+  yield* Effect.forkScoped(Effect.andThen(child.ended, end))
 
-  const request = Effect.fnUntraced(function* (request: JsonRpcRequest, response: ServerResponse) {
-    const number = (lastNumber += 1)
-    const exchange = yield* makeHttpExchange({
-      response,
-      headers: {},
-      answers: 1,
-      isBatch: false,
-      // One client must not hold up the others.
-      whenFull: "cut"
-    })
-    pending.set(number, { request, exchange })
-    yield* Effect.addFinalizer(() => (pending.delete(number) ? cancel(number) : Effect.void))
-    yield* child.send(JSON.stringify(renumber(request, number)))
-    // The child may have ended while it was written to.
-    if (over) yield* fail
-    if (request.method === "server/discover") yield* Effect.forkScoped(giveUpDiscovery(number))
-    yield* exchange.closed
+  const cancelIfPending = Effect.fnUntraced(function* (number: number) {
+    const requester = yield* Ref.modify(state, take(number))
+    if (requester !== undefined) yield* child.send(cancellation(number))
   })
 
-  const cancel = (number: number) =>
-    child.send(
-      JSON.stringify({
-        jsonrpc: "2.0",
-        method: "notifications/cancelled",
-        params: { requestId: number, reason: "The client closed the connection" }
-      })
-    )
-
-  const giveUpDiscovery = (number: number) =>
-    Effect.suspend(() => {
-      const asker = pending.get(number)
-      return asker === undefined ? Effect.void : answerUnavailable(options.serverName, asker)
-    }).pipe(Effect.delay(discoverTimeout))
+  const giveUpDiscovery = Effect.fnUntraced(function* (number: number) {
+    yield* Effect.sleep(discoverTimeout)
+    const requester = find(number)(yield* Ref.get(state))
+    if (requester !== undefined) yield* answerUnavailable(serverName, requester)
+  })
 
   return {
-    request,
+    request: Effect.fnUntraced(function* (request, response) {
+      const exchange = yield* makeHttpExchange({
+        response,
+        headers: {},
+        answers: 1,
+        isBatch: false,
+        // One slow client must not delay the others.
+        whenFull: "cut"
+      })
+      const number = yield* Ref.modify(state, add({ request, exchange }))
+      yield* Effect.addFinalizer(() => cancelIfPending(number))
+      yield* child.send(JSON.stringify(withNumber(request, number)))
+      // The child may have ended while it was written to.
+      if ((yield* Ref.get(state)).hasEnded) yield* end
+      if (request.method === "server/discover") yield* Effect.forkScoped(giveUpDiscovery(number))
+      yield* exchange.closed
+    }),
     notify: ({ json, text }) =>
       // Its request id is one client's own and would hit another's request. Closing the response cancels here.
       json["method"] === "notifications/cancelled" ? Effect.void : child.send(text),
-    end: Effect.andThen(fail, child.stop),
+    end: Effect.andThen(end, child.stop),
     ended: child.ended,
-    isOver: (now) => over || (options.command.expiresAt ?? Infinity) <= now
+    isOver: (now) => Ref.getUnsafe(state).hasEnded || (command.expiresAt ?? Infinity) <= now
   }
 })
 
-const renumber = (request: JsonRpcRequest, number: number): JsonObject => {
-  if (metaOf(request)["progressToken"] === undefined) return { ...request, id: number }
-  return {
-    ...request,
-    id: number,
-    params: { ...paramsOf(request), _meta: { ...metaOf(request), progressToken: number } }
-  }
+/**
+ * The request that a notification belongs to. A log message does not say which it is about: with one reader there is no
+ * doubt; with several it belongs to none, since a client must never be told what another client's request is doing.
+ */
+const requesterOf = (json: JsonObject, state: State): PendingRequest | undefined => {
+  const number = numberIn(json)
+  if (number !== undefined) return find(number)(state)
+  if (json["method"] !== "notifications/message") return undefined
+  const readers = [...HashMap.values(state.pending)].filter(
+    ({ request }) => metaOf(request)[metaKeys.logLevel] !== undefined
+  )
+  return readers.length === 1 ? readers[0] : undefined
 }
 
-const restoreResponse = (json: JsonObject, request: JsonRpcRequest): JsonObject => {
-  const result = objectAt(json, "result")
-  const meta = objectAt(result, "_meta")
-  if (meta[metaKeys.subscriptionId] === undefined) return { ...json, id: request.id }
-  return {
-    ...json,
-    id: request.id,
-    result: { ...result, _meta: { ...meta, [metaKeys.subscriptionId]: request.id } }
-  }
-}
-
-const restoreNotification = (json: JsonObject, request: JsonRpcRequest): JsonObject => {
-  const params: Record<string, unknown> = { ...paramsOf(json) }
-  if (json["method"] === "notifications/progress") params["progressToken"] = metaOf(request)["progressToken"]
-  if (json["method"] === "notifications/cancelled") params["requestId"] = request.id
-  const meta = metaOf(json)
-  if (meta[metaKeys.subscriptionId] !== undefined)
-    params["_meta"] = { ...meta, [metaKeys.subscriptionId]: request.id }
-  return { ...json, params }
-}
+const cancellation = (number: number): string =>
+  makeNotification("notifications/cancelled", {
+    requestId: number,
+    reason: "The client closed the connection"
+  }).text
 
 /** The HTTP status for an answer (MCP 2026-07-28, Streamable HTTP, "Protocol Version Header"). */
 const statusOf = (json: JsonObject, request: JsonRpcRequest): number => {
-  switch (errorCodeOf(json)) {
-    case undefined:
-      return 200
-    case errorCodes.headerMismatch:
-    case errorCodes.missingClientCapability:
-    case errorCodes.unsupportedProtocolVersion:
-      return 400
-    case errorCodes.methodNotFound:
-      return request.method === "server/discover" ? 400 : 404
-    default:
-      // Every server of this revision answers server/discover. At 400 without a code of this revision a client
-      // goes back to one with sessions ("Backward Compatibility").
-      return request.method === "server/discover" ? 400 : 200
-  }
+  const code = errorCodeOf(json)
+  if (code === undefined) return 200
+  if (badRequestCodes.has(code)) return 400
+  // Every server of this revision answers server/discover. At 400 without a code of this revision a client goes back to
+  // one with sessions ("Backward Compatibility").
+  if (request.method === "server/discover") return 400
+  return code === errorCodes.methodNotFound ? 404 : 200
 }
+
+const badRequestCodes: ReadonlySet<number> = new Set([
+  errorCodes.headerMismatch,
+  errorCodes.missingClientCapability,
+  errorCodes.unsupportedProtocolVersion
+])
 
 const answerUnavailable = (serverName: string, { exchange, request }: PendingRequest) =>
   request.method === "server/discover"

@@ -4,10 +4,10 @@ import * as Effect from "effect/Effect"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import type * as Scope from "effect/Scope"
 import type { IncomingMessage, ServerResponse } from "node:http"
+import { sendEmpty, sendJson } from "../../jsonrpc/HttpAnswer.ts"
 import type { ChildCommand } from "../ChildCommand.ts"
 import { makeChildren } from "./Children.ts"
 import { ChildNotStarted } from "./ChildServer.ts"
-import { sendEmpty, sendJson } from "./HttpExchange.ts"
 import {
   errorCodes,
   errorResponse,
@@ -18,7 +18,7 @@ import {
   type RequestId
 } from "../../jsonrpc/JsonRpc.ts"
 import { declaredVersion, findHeaderMismatch } from "../../jsonrpc/MirroredHeaders.ts"
-import { makeSession, type Posted } from "./ChildSession.ts"
+import { makeChildSession, type Posted } from "./ChildSession.ts"
 import { makeSharedChild } from "./SharedChild.ts"
 
 /** Offers a stdio server over Streamable HTTP. */
@@ -38,7 +38,7 @@ export interface StdioBridge<E> {
   ) => Effect.Effect<void, E>
 }
 
-/** The revisions with sessions. All others, which are later, have none. */
+/** The revisions with sessions. All later ones are stateless. */
 const sessionRevisions: ReadonlySet<unknown> = new Set([
   "2024-11-05",
   "2025-03-26",
@@ -60,11 +60,11 @@ interface Call {
  * revision gets one for each owner. Children are stopped with the scope, and when nobody has used them for 30
  * minutes.
  *
- * A child keeps the token it was started with. A shared child whose token has expired is replaced at the next
- * request and stopped once the requests it still has are answered. A session's child stays, since the session would
- * be lost with it.
+ * A child has the token it was started with. A shared child whose token has expired is replaced at the next request and
+ * stopped once its pending requests are answered. The child of a session is not replaced, because the session would be
+ * lost.
  *
- * @param options.childCommand runs each time before a child is started; if it fails, none is
+ * @param options.childCommand runs before each start of a child; if it fails, no child is started
  */
 export const make = Effect.fnUntraced(function* <E>(options: {
   readonly serverName: string
@@ -76,7 +76,7 @@ export const make = Effect.fnUntraced(function* <E>(options: {
   const sessions = yield* makeChildren({
     start: (key: string) => {
       const { id, owner } = parseSessionKey(key)
-      return Effect.flatMap(childCommand(owner), (command) => makeSession({ id, serverName, command }))
+      return Effect.flatMap(childCommand(owner), (command) => makeChildSession({ id, serverName, command }))
     },
     capacity: maxChildren
   })
@@ -185,7 +185,7 @@ export const make = Effect.fnUntraced(function* <E>(options: {
   return { handle }
 }, Effect.provide(SecureRandom.layerWebCrypto))
 
-/** The messages of a body, or the error response that it deserves. */
+/** The messages of a body, or the error response if it has none. */
 const readPosted = (body: string): Posted | string => {
   const posted = parseJsonRpc(body)
   if (posted !== undefined && posted.messages.every(({ json }) => isMessage(json))) return posted
@@ -209,10 +209,10 @@ const onlyId = (posted: Posted | undefined): RequestId | null => {
   return json !== undefined && isRequest(json) ? json.id : null
 }
 
-/** The owner is part of the key, so that a session is found by nobody else, whatever the header says its id is. */
+/** The owner is part of the key: the session id alone, sent by another caller, finds nothing. */
 const sessionKey = (id: string, owner: string | undefined): string => `${id} ${JSON.stringify(owner ?? null)}`
 
-/** Of a session that was started here, whose id holds no space. */
+/** The parts of a session key. The id is a UUID and has no space. */
 const parseSessionKey = (key: string): { readonly id: string; readonly owner: string | undefined } => {
   const space = key.indexOf(" ")
   const owner: string | null = JSON.parse(key.slice(space + 1))

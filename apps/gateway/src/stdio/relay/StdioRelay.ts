@@ -21,10 +21,10 @@ import {
 } from "../../jsonrpc/JsonRpc.ts"
 import { boundedLines, type Line } from "../Lines.ts"
 import { declaredVersion } from "../../jsonrpc/MirroredHeaders.ts"
-import { makeStreamableHttpClient } from "./UpstreamSession.ts"
+import { makeUpstreamSession } from "./UpstreamSession.ts"
 import type { Fetch, UpstreamFailed } from "./UpstreamResponse.ts"
 
-/** The client's end of the pipe failed: there is nobody left to relay for. */
+/** The client's input or output failed: nothing can be relayed any more. */
 export class RelayError extends Schema.TaggedError<RelayError>()("RelayError", {
   stream: Schema.Literals(["input", "output"]),
   problem: Schema.String
@@ -36,33 +36,39 @@ export class RelayError extends Schema.TaggedError<RelayError>()("RelayError", {
 
 const maxMessageLength = 64 * 1024 * 1024
 
-/** How long answers are waited for once the client has closed its end. */
+/** How long the relay waits for answers once the client has closed its input. */
 const lastAnswers = "60 seconds"
+
+/** A request of the client that is not answered yet. */
+interface RequestUnderWay {
+  /** Closing the connection cancels a request of the stateless revision. */
+  readonly isStateless: boolean
+  /** A subscription ends with the client's input, not with an answer. */
+  readonly isSubscription: boolean
+}
 
 /**
  * Offers a Streamable HTTP server on a pair of streams, message by message, in any revision. Completes when the
  * input has ended and the requests under way are answered. A request that fails is answered with a JSON-RPC error,
- * and the relay goes on. Nothing but messages is written to the output.
+ * and the relay goes on. Only messages are written to the output.
  *
- * @param options.fetch sends the requests, with a token if the server wants one
+ * @param options.fetch sends requests to the server, with a token if it needs one
  */
 export const relay = Effect.fnUntraced(function* (options: {
   readonly input: Readable
   readonly output: Writable
-  readonly url: URL
   readonly fetch: Fetch
 }): Effect.fn.Return<void, RelayError, Scope.Scope> {
   const broken = yield* Deferred.make<never, RelayError>()
   const write = yield* makeWriter(options.output, broken)
-  const client = makeStreamableHttpClient({ ...options, deliver: ({ text }) => write(text) })
+  const session = yield* makeUpstreamSession({ fetch: options.fetch, deliver: ({ text }) => write(text) })
   const requests = yield* FiberMap.make<string, void, never>()
-  const others = yield* FiberSet.make<void, never>()
+  const notifications = yield* FiberSet.make<void, never>()
   const listeners = yield* FiberSet.make<void, never>()
-  const stateless = new Set<string>()
-  const subscriptions = new Set<string>()
+  const underWay = new Map<string, RequestUnderWay>()
 
   const answer = (request: JsonRpcRequest, message: JsonRpcMessage) =>
-    client.post(message).pipe(Effect.catch((failure) => write(failureResponse(request, failure))))
+    session.post(message).pipe(Effect.catch((failure) => write(failureResponse(request, failure))))
 
   const startRequest = (request: JsonRpcRequest, message: JsonRpcMessage) => {
     const key = idKey(request.id)
@@ -70,21 +76,23 @@ export const relay = Effect.fnUntraced(function* (options: {
       return write(
         errorResponse(request.id, errorCodes.invalidRequest, "A request with this id is under way")
       )
-    const kinds = [
-      ...(declaredVersion(request) === undefined ? [] : [stateless]),
-      ...(request.method === "subscriptions/listen" ? [subscriptions] : [])
-    ]
-    for (const kind of kinds) kind.add(key)
-    const forgotten = Effect.sync(() => kinds.forEach((kind) => kind.delete(key)))
-    return Effect.asVoid(FiberMap.run(requests, key, Effect.ensuring(answer(request, message), forgotten)))
+    underWay.set(key, {
+      isStateless: declaredVersion(request) !== undefined,
+      isSubscription: request.method === "subscriptions/listen"
+    })
+    const answered = Effect.ensuring(
+      answer(request, message),
+      Effect.sync(() => underWay.delete(key))
+    )
+    return Effect.asVoid(FiberMap.run(requests, key, answered))
   }
 
   const passOn = (message: JsonRpcMessage) =>
-    client
+    session
       .post(message)
       .pipe(
         Effect.catch((failure) =>
-          Effect.logWarning("The MCP server did not take a message that wants no answer:", failure.message)
+          Effect.logWarning("The MCP server refused a notification or an answer:", failure.message)
         )
       )
 
@@ -95,13 +103,12 @@ export const relay = Effect.fnUntraced(function* (options: {
     if (isRequest(json)) return startRequest(json, message)
     if (json["method"] === "notifications/cancelled") {
       const key = idKey(paramsOf(json)["requestId"])
-      // There, closing the connection is what cancels.
-      if (stateless.has(key)) return FiberMap.remove(requests, key)
+      if (underWay.get(key)?.isStateless === true) return FiberMap.remove(requests, key)
     }
     if (json["method"] === "notifications/initialized")
-      // Nothing may overtake it.
-      return passOn(message).pipe(Effect.andThen(FiberSet.run(listeners, client.listen)), Effect.asVoid)
-    return Effect.asVoid(FiberSet.run(others, passOn(message)))
+      // No later message may arrive before it.
+      return passOn(message).pipe(Effect.andThen(FiberSet.run(listeners, session.listen)), Effect.asVoid)
+    return Effect.asVoid(FiberSet.run(notifications, passOn(message)))
   }
   const relayLine = (line: Line): Effect.Effect<void> => {
     if (line === "") return Effect.void
@@ -117,17 +124,18 @@ export const relay = Effect.fnUntraced(function* (options: {
   }).pipe(boundedLines(maxMessageLength), Stream.runForEach(relayLine))
 
   const finish = Effect.gen(function* () {
-    yield* Effect.forEach([...subscriptions], (key) => FiberMap.remove(requests, key), { discard: true })
-    yield* Effect.all([FiberMap.awaitEmpty(requests), FiberSet.awaitEmpty(others)], { discard: true }).pipe(
-      Effect.timeoutOption(lastAnswers)
-    )
-    yield* client.endSession
+    const subscriptions = [...underWay].filter(([, { isSubscription }]) => isSubscription)
+    yield* Effect.forEach(subscriptions, ([key]) => FiberMap.remove(requests, key), { discard: true })
+    yield* Effect.all([FiberMap.awaitEmpty(requests), FiberSet.awaitEmpty(notifications)], {
+      discard: true
+    }).pipe(Effect.timeoutOption(lastAnswers))
+    yield* session.end
   })
 
   yield* Effect.raceFirst(Effect.andThen(relayInput, finish), Deferred.await(broken))
 })
 
-/** Writes whole lines, each after the one before. The first failure breaks the relay. */
+/** Writes whole lines, one after the other. The first failure ends the relay. */
 const makeWriter = Effect.fnUntraced(function* (
   output: Writable,
   broken: Deferred.Deferred<never, RelayError>
@@ -146,7 +154,7 @@ const makeWriter = Effect.fnUntraced(function* (
 
 const problemOf = (cause: unknown): string => (cause instanceof Error ? cause.message : "unknown")
 
-/** The server's own error if it gave one, for the id that the client knows. */
+/** The server's own error, if it gave one, with the id of the request. */
 const failureResponse = (request: JsonRpcRequest, failure: UpstreamFailed): string => {
   const error = parseJsonRpc(failure.body ?? "")?.messages.find(
     ({ json }) => isResponse(json) && "error" in json

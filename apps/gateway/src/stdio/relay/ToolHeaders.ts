@@ -3,7 +3,7 @@ import { encodeHeaderValue } from "../../jsonrpc/MirroredHeaders.ts"
 
 /**
  * The `Mcp-Param-*` headers of tool calls (MCP 2026-07-28, Streamable HTTP, "Custom Headers from Tool Parameters").
- * A client that speaks stdio knows nothing of them, so the schemas are picked up from the lists of tools that pass by.
+ * A client that speaks stdio does not send them, so the relay learns the schemas from the lists of tools it relays.
  */
 export interface ToolHeaders {
   /** Learns from the result of `tools/list`. */

@@ -10,46 +10,54 @@ import {
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Undici from "undici"
+import { describeOAuthError } from "../../upstream/OAuthAdvice.ts"
 import { upstreamUnreachable } from "../../upstream/UpstreamUnreachable.ts"
-
-/** A `fetch` for the MCP server of an entry, and for no other. */
-export type UpstreamFetch = (url: string | URL, init?: Undici.RequestInit) => Promise<Undici.Response>
+import { describeFailure, type Fetch, type FetchRequest } from "./UpstreamResponse.ts"
 
 /**
- * Makes the `fetch` that an MCP client transport uses to talk to the server of an entry: over the entry's
- * connections, with its headers and its token, repeated with another token as `TokenInjector.use` says. Redirects are not
- * followed. Rejects with an `OAuthError` when no token is to be had, with an `UpstreamFailure` when the server gives no
- * answer.
+ * Makes the `fetch` of the relay: requests go to the URL of the entry, over the entry's connections, with its headers
+ * and its token, and are repeated with another token as `TokenInjector.use` says. Redirects are not followed.
  */
 export const makeUpstreamFetch = Effect.fnUntraced(function* (
   entry: HttpServerEntry,
   tokenRequest: AccessTokenRequest | undefined
 ) {
   const certificates = yield* ClientCertificates
-  // With the loggers, which must not write where the messages go.
-  const services = yield* Effect.context<never>()
   const injector = yield* TokenInjector
-  const { origin } = new URL(entry.url)
 
-  const send = (url: URL, init: Undici.RequestInit, token: Redacted.Redacted | undefined) => {
-    const headers = new Undici.Headers(init.headers)
-    for (const [name, value] of Object.entries(entry.headers)) headers.set(name, Redacted.value(value))
-    if (token !== undefined) headers.set("authorization", `Bearer ${Redacted.value(token)}`)
-    return Effect.flatMap(certificates.connection(entry.oauth), ({ dispatcher }) =>
-      Effect.tryPromise(() => Undici.fetch(url, { ...init, headers, dispatcher, redirect: "manual" }))
-    ).pipe(Effect.mapError((error) => upstreamUnreachable(entry, error)))
-  }
+  const send = Effect.fnUntraced(
+    function* ({ headers, ...request }: FetchRequest, token: Redacted.Redacted | undefined) {
+      const { dispatcher } = yield* certificates.connection(entry.oauth)
+      const signal = yield* Effect.abortSignal
+      const init = { ...request, headers: withOwn(headers, entry, token), signal, dispatcher }
+      return yield* Effect.tryPromise(() => Undici.fetch(entry.url, { ...init, redirect: "manual" }))
+    },
+    Effect.mapError((error) => upstreamUnreachable(entry, error))
+  )
 
-  const fetch: UpstreamFetch = (input, init = {}) => {
-    const url = new URL(input)
+  const fetch: Fetch = (request) => {
     const exchange =
-      tokenRequest === undefined || url.origin !== origin
-        ? send(url, init, undefined)
-        : injector.use(tokenRequest, (token) => Effect.flatMap(send(url, init, token), outcome))
-    return Effect.runPromiseWith(services)(exchange, init.signal ? { signal: init.signal } : undefined)
+      tokenRequest === undefined
+        ? send(request, undefined)
+        : injector.use(tokenRequest, (token) => Effect.flatMap(send(request, token), outcome))
+    return Effect.mapError(exchange, (error) =>
+      describeFailure(error._tag === "OAuthError" ? new Error(describeOAuthError(error)) : error)
+    )
   }
   return fetch
 })
+
+/** The headers of a request, with the entry's own and the token in place of the client's. */
+const withOwn = (
+  headers: Record<string, string>,
+  entry: HttpServerEntry,
+  token: Redacted.Redacted | undefined
+): Undici.Headers => {
+  const all = new Undici.Headers(headers)
+  for (const [name, value] of Object.entries(entry.headers)) all.set(name, Redacted.value(value))
+  if (token !== undefined) all.set("authorization", `Bearer ${Redacted.value(token)}`)
+  return all
+}
 
 const outcome = (response: Undici.Response) => {
   const challenge = parseChallenge(response.headers.get("www-authenticate") ?? undefined)
@@ -58,6 +66,6 @@ const outcome = (response: Undici.Response) => {
     : Effect.succeed(accepted(response))
 }
 
-/** Frees the connection: an answer that nobody reads keeps it busy. */
+/** Frees the connection: an answer that is not read would keep it open. */
 const discard = ({ body }: Undici.Response): Effect.Effect<void> =>
   body === null ? Effect.void : Effect.ignore(Effect.tryPromise(() => body.cancel()))

@@ -1,4 +1,6 @@
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
@@ -8,40 +10,51 @@ import {
   idKey,
   isRequest,
   isResponse,
+  makeNotification,
+  makeRequest,
   metaOf,
   objectAt,
   parseJsonRpc,
   type JsonObject,
-  type JsonRpcMessage
+  type JsonRpcMessage,
+  type JsonRpcRequest
 } from "../../jsonrpc/JsonRpc.ts"
 import { declaredVersion, mirroredHeaders } from "../../jsonrpc/MirroredHeaders.ts"
 import { makeToolHeaders } from "./ToolHeaders.ts"
 import {
-  describeFailure,
   readMessages,
   readText,
+  streamStart,
   UpstreamFailed,
   type Fetch,
+  type FetchRequest,
   type FetchResponse,
   type StreamPosition
 } from "./UpstreamResponse.ts"
 
-/** The client's end of MCP's Streamable HTTP transport, for messages of any revision. */
-export interface StreamableHttpClient {
+/** The relay's end of MCP's Streamable HTTP transport, for messages of any revision. */
+export interface UpstreamSession {
   /**
    * Sends a message and completes when everything that answers it has been delivered. Interrupting it closes the
    * connection, which cancels a request of the stateless revision.
    */
   readonly post: (message: JsonRpcMessage) => Effect.Effect<void, UpstreamFailed>
-  /** Delivers what the server sends of its own accord in a session, for as long as it offers a stream for that. */
+  /** Delivers what the server sends without being asked, for as long as it offers a stream for that. */
   readonly listen: Effect.Effect<void>
   /** Ends the session, if there is one. */
-  readonly endSession: Effect.Effect<void>
+  readonly end: Effect.Effect<void>
 }
 
 type Deliver = (message: JsonRpcMessage) => Effect.Effect<void>
 
-const initialRetryMillis = 1000
+/** What `initialize` agreed on. All absent before it, and for the stateless revision. */
+interface Agreement {
+  readonly sessionId?: string | undefined
+  readonly protocolVersion?: string | undefined
+  /** The client's own message, to be sent again if the server forgets the session. */
+  readonly initialize?: JsonRpcMessage | undefined
+}
+
 const maxResumptions = 5
 const maxToolPages = 50
 
@@ -51,35 +64,23 @@ const reconnection = Schedule.min([Schedule.exponential("1 second"), Schedule.sp
 )
 
 /**
- * @param options.deliver gets every message of the server; of one response in order
+ * Makes a session with the server that `fetch` reaches.
+ *
+ * @param options.deliver gets every message of the server; those of one response in order
  */
-export const makeStreamableHttpClient = (options: {
-  readonly url: URL
+export const makeUpstreamSession = Effect.fnUntraced(function* (options: {
   readonly fetch: Fetch
   readonly deliver: Deliver
-}): StreamableHttpClient => {
+}): Effect.fn.Return<UpstreamSession> {
   const { deliver } = options
   const toolHeaders = makeToolHeaders()
-  const restarting = Semaphore.makeUnsafe(1)
-  let sessionId: string | undefined
-  let protocolVersion: string | undefined
-  let initialize: JsonRpcMessage | undefined
+  const restarting = yield* Semaphore.make(1)
+  const agreement = yield* Ref.make<Agreement>({})
 
   const send = Effect.fnUntraced(function* (
-    method: string,
-    headers: Record<string, string>,
-    body?: string
+    outgoing: FetchRequest
   ): Effect.fn.Return<FetchResponse, UpstreamFailed, Scope.Scope> {
-    const controller = yield* Effect.acquireRelease(
-      Effect.sync(() => new AbortController()),
-      (controller) => Effect.sync(() => controller.abort())
-    )
-    const { signal } = controller
-    const init = body === undefined ? { method, headers, signal } : { method, headers, signal, body }
-    const response = yield* Effect.tryPromise({
-      try: () => options.fetch(options.url, init),
-      catch: describeFailure
-    })
+    const response = yield* options.fetch(outgoing)
     if (response.status >= 200 && response.status < 300) return response
     return yield* new UpstreamFailed({
       problem: `MCP server answered with HTTP status ${response.status}`,
@@ -88,136 +89,149 @@ export const makeStreamableHttpClient = (options: {
     })
   })
 
-  const sessionHeaders = (): Record<string, string> => ({
-    ...(sessionId === undefined ? {} : { "mcp-session-id": sessionId }),
-    ...(protocolVersion === undefined ? {} : { "mcp-protocol-version": protocolVersion })
-  })
-
-  const headersFor = (json: JsonObject): Record<string, string> => {
+  const headersFor = (json: JsonObject): Effect.Effect<Record<string, string>> => {
     if (declaredVersion(json) !== undefined)
-      return { ...mirroredHeaders(json), ...toolHeaders.headersFor(json) }
-    return json["method"] === "initialize" ? {} : sessionHeaders()
+      return Effect.succeed({ ...mirroredHeaders(json), ...toolHeaders.headersFor(json) })
+    return json["method"] === "initialize"
+      ? Effect.succeed({})
+      : Effect.map(Ref.get(agreement), sessionHeaders)
   }
 
-  /** One exchange: the POST and, where the server hangs up early, the GETs that resume its stream. */
-  const exchange = (message: JsonRpcMessage, deliver: Deliver): Effect.Effect<void, UpstreamFailed> =>
-    Effect.gen(function* () {
-      const { json, text } = message
-      const isInitialize = json["method"] === "initialize"
-      const response = yield* send("POST", { ...contentHeaders, ...headersFor(json) }, text)
-      if (isInitialize) {
-        initialize = message
-        sessionId = response.headers.get("mcp-session-id") ?? undefined
-        protocolVersion = undefined
-      }
-      if (!isRequest(json)) return
+  const begin = (initialize: JsonRpcMessage, response: FetchResponse) =>
+    Ref.set(agreement, { initialize, sessionId: response.headers.get("mcp-session-id") ?? undefined })
 
-      const progress = { isAnswered: false }
-      const onMessage = (answer: JsonRpcMessage) => {
-        if (isResponse(answer.json) && idKey(answer.json["id"]) === idKey(json.id)) {
-          progress.isAnswered = true
-          learn(json, objectAt(answer.json, "result"))
-        }
-        return deliver(answer)
-      }
-      const position: StreamPosition = { lastEventId: undefined, retryMillis: initialRetryMillis }
-      yield* readMessages(response, position, onMessage)
-      for (
-        let attempt = 0;
-        !progress.isAnswered && position.lastEventId !== undefined && attempt < maxResumptions;
-        attempt++
-      ) {
-        yield* Effect.sleep(position.retryMillis)
-        yield* resume(position, onMessage)
-      }
-      if (!progress.isAnswered)
-        return yield* new UpstreamFailed({ problem: "MCP server hung up before it had answered" })
-    }).pipe(Effect.scoped)
-
-  const learn = (request: JsonObject, result: JsonObject) => {
-    if (request["method"] === "tools/list") toolHeaders.learn(result)
-    const version = result["protocolVersion"]
-    if (request["method"] === "initialize" && typeof version === "string") protocolVersion = version
+  const learn = (outgoing: JsonRpcRequest, result: JsonObject): Effect.Effect<void> => {
+    if (outgoing.method === "tools/list") return Effect.sync(() => toolHeaders.learn(result))
+    const { protocolVersion } = result
+    return outgoing.method === "initialize" && typeof protocolVersion === "string"
+      ? Ref.update(agreement, (agreed) => ({ ...agreed, protocolVersion }))
+      : Effect.void
   }
 
-  const resume = (position: StreamPosition, onMessage: Deliver) =>
-    Effect.suspend(() => {
-      const headers: Record<string, string> = { accept: "text/event-stream", ...sessionHeaders() }
-      if (position.lastEventId !== undefined) headers["last-event-id"] = position.lastEventId
-      return Effect.flatMap(send("GET", headers), (response) => readMessages(response, position, onMessage))
-    }).pipe(Effect.scoped)
+  /** One exchange: the POST and, if the server closes the stream early, the GETs that resume it. */
+  const exchange = Effect.fnUntraced(function* (
+    { json, text }: JsonRpcMessage,
+    deliver: Deliver
+  ): Effect.fn.Return<void, UpstreamFailed, Scope.Scope> {
+    const headers = { ...contentHeaders, ...(yield* headersFor(json)) }
+    const response = yield* send({ method: "POST", headers, body: text })
+    if (json["method"] === "initialize") yield* begin({ json, text }, response)
+    if (!isRequest(json)) return
 
-  const post = (message: JsonRpcMessage) =>
-    Effect.suspend(() => {
-      const lost = sessionId
-      return exchange(message, deliver).pipe(
-        Effect.catch((failure) => {
-          if (failure.status === 404 && lost !== undefined && message.json["method"] !== "initialize")
-            return Effect.andThen(restartSession(lost), exchange(message, deliver))
-          if (isHeaderMismatch(failure) && message.json["method"] === "tools/call")
-            return Effect.andThen(learnTools(message.json), exchange(message, deliver))
-          return Effect.fail(failure)
-        })
-      )
+    const answered = yield* Deferred.make<void>()
+    const position = yield* Ref.make(streamStart)
+    const onMessage = Effect.fnUntraced(function* (message: JsonRpcMessage) {
+      if (isResponse(message.json) && idKey(message.json["id"]) === idKey(json.id)) {
+        yield* Deferred.succeed(answered, undefined)
+        yield* learn(json, objectAt(message.json, "result"))
+      }
+      yield* deliver(message)
+    })
+    const isResumable = Effect.gen(function* () {
+      const { lastEventId } = yield* Ref.get(position)
+      return lastEventId !== undefined && !(yield* Deferred.isDone(answered))
     })
 
-  /**
-   * The server has forgotten the session. A client that speaks stdio knows no sessions, so the new one is begun for
-   * it (MCP 2025-11-25, "Session Management"): with the words of its own initialization.
-   */
-  const restartSession = (lost: string) =>
-    Effect.suspend(() => {
-      if (sessionId !== lost || initialize === undefined) return Effect.void
-      return Effect.logWarning("The MCP server has ended the session; starting another one").pipe(
-        Effect.andThen(exchange(initialize, () => Effect.void)),
-        Effect.andThen(exchange(initialized, () => Effect.void))
-      )
-    }).pipe(restarting.withPermits(1))
+    yield* readMessages(response, position, onMessage)
+    if (yield* isResumable)
+      yield* Effect.repeat(Effect.andThen(pauseOf(position), resume(position, onMessage)), {
+        while: () => isResumable,
+        times: maxResumptions - 1
+      })
+    if (!(yield* Deferred.isDone(answered)))
+      return yield* new UpstreamFailed({ problem: "MCP server hung up before it had answered" })
+  }, Effect.scoped)
 
-  /** The server reads parameters from headers of which nothing is known yet ("Client Behavior"). */
-  const learnTools = Effect.fnUntraced(function* (call: JsonObject) {
-    let cursor: unknown
-    for (let page = 0; page < maxToolPages; page++) {
-      const params = { _meta: metaOf(call), ...(cursor === undefined ? {} : { cursor }) }
-      const json = { jsonrpc: "2.0", id: `tools-of-the-relay-${page}`, method: "tools/list", params }
-      cursor = undefined
-      yield* exchange({ json, text: JSON.stringify(json) }, (answer) =>
-        Effect.sync(() => {
-          cursor = objectAt(answer.json, "result")["nextCursor"]
-        })
-      )
-      if (cursor === undefined) return
+  const resume = Effect.fnUntraced(function* (position: Ref.Ref<StreamPosition>, onMessage: Deliver) {
+    const { lastEventId } = yield* Ref.get(position)
+    const headers = {
+      accept: "text/event-stream",
+      ...sessionHeaders(yield* Ref.get(agreement)),
+      ...(lastEventId === undefined ? {} : { "last-event-id": lastEventId })
     }
+    yield* readMessages(yield* send({ method: "GET", headers }), position, onMessage)
+  }, Effect.scoped)
+
+  const post = Effect.fnUntraced(function* (message: JsonRpcMessage) {
+    const { method } = message.json
+    const { sessionId } = yield* Ref.get(agreement)
+    yield* exchange(message, deliver).pipe(
+      Effect.catch((failure) => {
+        if (failure.status === 404 && sessionId !== undefined && method !== "initialize")
+          return Effect.andThen(restartSession(sessionId), exchange(message, deliver))
+        if (isHeaderMismatch(failure) && method === "tools/call")
+          return Effect.andThen(learnTools(message.json), exchange(message, deliver))
+        return Effect.fail(failure)
+      })
+    )
   })
 
-  const listen = Effect.suspend(() => {
-    const position: StreamPosition = { lastEventId: undefined, retryMillis: initialRetryMillis }
-    return resume(position, deliver).pipe(
+  /**
+   * The server has forgotten the session. A client that speaks stdio knows no sessions, so the relay begins another with
+   * the client's own `initialize` (MCP 2025-11-25, "Session Management").
+   */
+  const restartSession = Effect.fnUntraced(function* (lost: string) {
+    const { initialize, sessionId } = yield* Ref.get(agreement)
+    // Another request of the same session may have begun the new one.
+    if (sessionId !== lost || initialize === undefined) return
+    yield* Effect.logWarning("The MCP server has ended the session; starting another one")
+    yield* exchange(initialize, ignore)
+    yield* exchange(makeNotification("notifications/initialized"), ignore)
+  }, restarting.withPermits(1))
+
+  /** The server reads parameters from headers whose names only its list of tools says ("Client Behavior"). */
+  const learnTools = (call: JsonObject, cursor?: unknown, page = 0): Effect.Effect<void, UpstreamFailed> =>
+    Effect.gen(function* () {
+      const next = yield* Ref.make<unknown>(undefined)
+      const params = { _meta: metaOf(call), ...(cursor === undefined ? {} : { cursor }) }
+      yield* exchange(makeRequest(`tools-of-the-relay-${page}`, "tools/list", params), ({ json }) =>
+        Ref.set(next, objectAt(json, "result")["nextCursor"])
+      )
+      const nextCursor = yield* Ref.get(next)
+      if (nextCursor !== undefined && page + 1 < maxToolPages) yield* learnTools(call, nextCursor, page + 1)
+    })
+
+  const listen = Effect.gen(function* () {
+    const position = yield* Ref.make(streamStart)
+    yield* resume(position, deliver).pipe(
       Effect.retry({ schedule: reconnection, while: ({ status }) => status === undefined || status >= 500 }),
-      Effect.andThen(Effect.suspend(() => Effect.sleep(position.retryMillis))),
+      Effect.andThen(pauseOf(position)),
       Effect.forever,
       Effect.catch((failure) =>
         failure.status === 405
           ? Effect.void
-          : Effect.logWarning("No more messages from the MCP server of its own accord:", failure.message)
+          : Effect.logWarning("The MCP server's stream of its own messages has ended:", failure.message)
       )
     )
   })
 
-  const endSession = Effect.suspend(() =>
-    sessionId === undefined ? Effect.void : Effect.ignore(Effect.scoped(send("DELETE", sessionHeaders())))
-  ).pipe(Effect.timeoutOption("5 seconds"), Effect.asVoid)
+  const end = Ref.get(agreement).pipe(
+    Effect.flatMap((agreed) =>
+      agreed.sessionId === undefined
+        ? Effect.void
+        : Effect.ignore(Effect.scoped(send({ method: "DELETE", headers: sessionHeaders(agreed) })))
+    ),
+    Effect.timeoutOption("5 seconds"),
+    Effect.asVoid
+  )
 
-  return { post, listen, endSession }
-}
+  return { post, listen, end }
+})
 
 const contentHeaders = {
   "content-type": "application/json",
   accept: "application/json, text/event-stream"
 }
 
-const initializedJson: JsonObject = { jsonrpc: "2.0", method: "notifications/initialized" }
-const initialized: JsonRpcMessage = { json: initializedJson, text: JSON.stringify(initializedJson) }
+const sessionHeaders = ({ protocolVersion, sessionId }: Agreement): Record<string, string> => ({
+  ...(sessionId === undefined ? {} : { "mcp-session-id": sessionId }),
+  ...(protocolVersion === undefined ? {} : { "mcp-protocol-version": protocolVersion })
+})
+
+const pauseOf = (position: Ref.Ref<StreamPosition>) =>
+  Effect.flatMap(Ref.get(position), ({ pause }) => Effect.sleep(pause))
+
+const ignore: Deliver = () => Effect.void
 
 const isHeaderMismatch = ({ body }: UpstreamFailed): boolean =>
   parseJsonRpc(body ?? "")?.messages.some(({ json }) => errorCodeOf(json) === errorCodes.headerMismatch) ===

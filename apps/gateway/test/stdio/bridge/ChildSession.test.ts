@@ -305,6 +305,21 @@ describe("the sessions of a stdio server", () => {
     })
   )
 
+  it.effect("an id can be used again once its client has closed the connection", () =>
+    Effect.gen(function* () {
+      const server = yield* serveBridge(lineServer)
+      const { headers } = yield* openSession(server.url)
+      const abandoned = yield* Effect.forkChild(
+        Effect.scoped(call(server.url, { headers, body: request(7, "silence") }))
+      )
+      yield* until(() => server.underWay() === 1)
+      yield* Fiber.interrupt(abandoned)
+      yield* server.settled
+      const again = yield* call(server.url, { headers, body: request(7, "received") })
+      assert.deepStrictEqual([again.status, (yield* again.next)?.id], [200, 7])
+    })
+  )
+
   it.effect("hides a session from everybody else", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(lineServer)

@@ -44,6 +44,7 @@ export const serveBridge = (childCommand: Effect.Effect<ChildCommand, "no token"
       url: yield* listen(server),
       logs,
       starts: () => starts,
+      underWay: () => FiberSet.size(calls).pipe(Effect.runSync),
       /** Completes when no request is under way any more. */
       settled: FiberSet.awaitEmpty(calls)
     }

@@ -11,15 +11,23 @@ import { randomUUID } from "node:crypto"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { PassThrough } from "node:stream"
 import { relay } from "../../../src/stdio/relay/StdioRelay.ts"
-import type { Fetch } from "../../../src/stdio/relay/UpstreamResponse.ts"
+import { describeFailure, type Fetch } from "../../../src/stdio/relay/UpstreamResponse.ts"
 import { listen } from "../bridge/bridgeServer.ts"
 import type { Message } from "../bridge/httpCall.ts"
 
+/** Requests to a URL, without a token. */
+const fetchFrom =
+  (url: URL): Fetch =>
+  (request) =>
+    Effect.flatMap(Effect.abortSignal, (signal) =>
+      Effect.tryPromise({ try: () => globalThis.fetch(url, { ...request, signal }), catch: describeFailure })
+    )
+
 /** A relay on a pair of pipes, and the client's ends of them. */
-const startRelay = Effect.fnUntraced(function* (url: URL, fetch: Fetch = globalThis.fetch) {
+const startRelay = Effect.fnUntraced(function* (url: URL, fetch: Fetch = fetchFrom(url)) {
   const input = new PassThrough()
   const output = new PassThrough()
-  const running = yield* Effect.forkScoped(Effect.scoped(relay({ input, output, url, fetch })))
+  const running = yield* Effect.forkScoped(Effect.scoped(relay({ input, output, fetch })))
   const lines = readLines(output)
   return {
     running,
@@ -239,7 +247,7 @@ describe("the stdio relay", () => {
   it.effect("tells the client why no token was to be had", () =>
     Effect.gen(function* () {
       const { next, send } = yield* startRelay(new URL("http://127.0.0.1:9/mcp"), () =>
-        Promise.reject(new Error("the authorization server refused"))
+        Effect.fail(describeFailure(new Error("the authorization server refused")))
       )
       yield* send({ id: "a", method: "tools/list" })
       const { error, id } = yield* next

@@ -1,0 +1,52 @@
+import type { OutgoingHttpHeaders, ServerResponse } from "node:http"
+import { sendJson } from "../jsonrpc/HttpAnswer.ts"
+import {
+  errorCodes,
+  errorResponse,
+  isJsonObject,
+  isRequestId,
+  parseJson,
+  type RequestId
+} from "../jsonrpc/JsonRpc.ts"
+
+/** An error of the gateway itself, as an MCP client sees it. */
+export interface GatewayFailure {
+  /** The HTTP status. */
+  readonly status: number
+  /** `data.reason`: the name of the error, for programs. */
+  readonly reason: string
+  readonly message: string
+  readonly serverName: string
+  readonly correlationId: string
+  /** What the status calls for: `Allow` with 405 (RFC 9110 §15.5.6), `Retry-After` when there is a time. */
+  readonly headers?: OutgoingHttpHeaders | undefined
+  /** Where a person can log in, if that is what is missing. */
+  readonly authorizationUrl?: string | undefined
+}
+
+/** Answers with a JSON-RPC error that names the request it belongs to. */
+export const writeFailure = (
+  response: ServerResponse,
+  failure: GatewayFailure,
+  requestBody: Uint8Array
+): void => {
+  if (response.headersSent || response.destroyed) {
+    response.destroy()
+    return
+  }
+  const { authorizationUrl, correlationId, headers, message, reason, serverName, status } = failure
+  const data = {
+    reason,
+    server_name: serverName,
+    correlation_id: correlationId,
+    ...(authorizationUrl === undefined ? {} : { authorization_url: authorizationUrl })
+  }
+  const text = errorResponse(requestId(requestBody), errorCodes.gatewayFailure, message, data)
+  sendJson(response, status, text, headers)
+}
+
+/** The `id` of a single message; null for a batch, a notification and an unreadable body (JSON-RPC 2.0 §5). */
+const requestId = (body: Uint8Array): RequestId | null => {
+  const message = parseJson(body)
+  return isJsonObject(message) && isRequestId(message["id"]) ? message["id"] : null
+}
