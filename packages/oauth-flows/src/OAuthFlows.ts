@@ -23,7 +23,7 @@ import { revokeToken } from "./token/Revocation.ts"
 import { StepUps } from "./grants/StepUp.ts"
 import { tokenExchange } from "./grants/TokenExchange.ts"
 
-/** The options of `OAuthFlows.layerOptions`. */
+/** Options of `OAuthFlows.layerOptions`. */
 export interface OAuthFlowsOptions {
   /** Limits each attempt, from connecting to the last byte of the answer (`auth_timeout_seconds`). Default 10 s. */
   readonly authTimeout?: Duration.Input | undefined
@@ -115,23 +115,34 @@ const layerOptions = ({
   )
 
 /**
- * Implements the `Grants` port: tokens are obtained by the flow of the configured grant, with retries behind a circuit.
+ * Layers that fill the `Grants` port of `@secure-mcp/oauth-core`: a token is obtained by the flow of the configured
+ * grant, with retries, and with a circuit breaker for each token endpoint.
  *
  * @example
  * ```ts
  * import { OAuthHttp } from "@secure-mcp/oauth-core"
  * import { OAuthFlows } from "@secure-mcp/oauth-flows"
- * import * as Layer from "effect/Layer"
  * import * as FetchHttpClient from "effect/http/FetchHttpClient"
+ * import * as Layer from "effect/Layer"
  *
- * const grants = OAuthFlows.layerOptions({ authTimeout: "5 seconds" }).pipe(
+ * const GrantsLive = OAuthFlows.layer.pipe(
  *   Layer.provide(OAuthHttp.layer),
  *   Layer.provide(FetchHttpClient.layer)
  * )
  * ```
  */
 export const OAuthFlows = {
-  /** With every option at its default. */
+  /** `Grants` over any `OAuthHttp`, with every option at its default. */
   layer: layerOptions({}),
+  /**
+   * `Grants` with other options than the defaults.
+   *
+   * @example
+   * ```ts
+   * import { OAuthFlows } from "@secure-mcp/oauth-flows"
+   *
+   * const Patient = OAuthFlows.layerOptions({ authTimeout: "30 seconds" })
+   * ```
+   */
   layerOptions
 }

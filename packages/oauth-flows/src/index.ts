@@ -1,2 +1,3 @@
 export * from "./OAuthFlows.ts"
-export * from "./grants/SecretFile.ts"
+export { AddressLookup } from "./endpoint/AddressGuard.ts"
+export { SecretFiles } from "./grants/SecretFile.ts"

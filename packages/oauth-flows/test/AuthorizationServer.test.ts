@@ -40,7 +40,7 @@ describe("with a certified authorization server", () => {
     ["client_secret_post", { client_id: "post:client", use_basic_auth: false }]
   ] as const
 
-  it.effect.each(methods)("%s brings a token for the resource", ([, oauth]) =>
+  it.effect.each(methods)("%s gets a token for the resource", ([, oauth]) =>
     Effect.gen(function* () {
       const server = yield* makeServer
       const grants = yield* makeGrants()
@@ -72,7 +72,7 @@ describe("with a certified authorization server", () => {
     })
   )
 
-  it.effect("a scope that is not granted refuses the token", () =>
+  it.effect("a token without a requested scope is refused", () =>
     Effect.gen(function* () {
       const server = yield* makeServer
       const grants = yield* makeGrants()

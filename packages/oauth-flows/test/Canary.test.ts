@@ -114,7 +114,7 @@ describe("no secret", () => {
       })
   )
 
-  it.effect("stands there when nobody listens", () =>
+  it.effect("no secret appears in an error of a refused connection", () =>
     Effect.gen(function* () {
       const port = yield* refusedPort
       const { acquired, lines } = yield* seen(

@@ -90,17 +90,19 @@ describe("with a certificate, at a certified authorization server", () => {
     })
   )
 
-  it.effect("is chosen without a secret, and gives the token back where certificates are asked for", () =>
-    Effect.gen(function* () {
-      const { authority, ours, requestOf, server } = yield* makeServer
-      const grants = yield* makeGrantsWith(authority, ours)
-      const request = requestOf("by-subject", { resource: opaque })
-      const token = yield* grants.acquire(request, undefined)
-      assert.deepInclude(yield* server.verify(accessToken(token)), boundTo(ours))
-      // At the other port nobody could know who is asking.
-      yield* grants.revoke(request, token)
-      assert.deepStrictEqual(yield* server.verify(accessToken(token)), { active: false })
-    })
+  it.effect(
+    "a certificate client without a secret revokes its token at the port that asks for certificates",
+    () =>
+      Effect.gen(function* () {
+        const { authority, ours, requestOf, server } = yield* makeServer
+        const grants = yield* makeGrantsWith(authority, ours)
+        const request = requestOf("by-subject", { resource: opaque })
+        const token = yield* grants.acquire(request, undefined)
+        assert.deepInclude(yield* server.verify(accessToken(token)), boundTo(ours))
+        // At the other port nobody could know who is asking.
+        yield* grants.revoke(request, token)
+        assert.deepStrictEqual(yield* server.verify(accessToken(token)), { active: false })
+      })
   )
 
   it.effect("a client that has a secret binds its token to the certificate all the same", () =>
@@ -118,7 +120,7 @@ describe("with a certificate, at a certified authorization server", () => {
     })
   )
 
-  it.effect("without one, the port that asks for certificates is left alone", () =>
+  it.effect("a client without a certificate does not use the port that asks for certificates", () =>
     Effect.gen(function* () {
       const { authority, requestOf, server } = yield* makeServer
       const grants = yield* makeGrantsWith(authority)
@@ -223,16 +225,18 @@ describe("a person's grant to a public client (RFC 8705 §4)", () => {
     ["one that registered for bound tokens by itself", { client_id: undefined }]
   ] as const
 
-  it.effect.each(clients)("is bound to the certificate and renewed with it: %s", ([, client]) =>
-    Effect.gen(function* () {
-      const { authorizationUrl, grants, ours, request, server, token } = yield* login(client)
-      // A browser has no certificate of ours, so it goes to the ordinary port.
-      assert.strictEqual(hostOf(authorizationUrl), hostOf(server.issuer))
-      assert.deepInclude(yield* server.verify(accessToken(token)), { sub: "alice", ...boundTo(ours) })
-      const renewed = yield* grants.acquire(request, token)
-      assert.notStrictEqual(accessToken(renewed), accessToken(token))
-      assert.deepInclude(yield* server.verify(accessToken(renewed)), { sub: "alice", ...boundTo(ours) })
-    })
+  it.effect.each(clients)(
+    "a person's token is bound to the certificate and renewed with it: %s",
+    ([, client]) =>
+      Effect.gen(function* () {
+        const { authorizationUrl, grants, ours, request, server, token } = yield* login(client)
+        // A browser has no certificate of ours, so it goes to the ordinary port.
+        assert.strictEqual(hostOf(authorizationUrl), hostOf(server.issuer))
+        assert.deepInclude(yield* server.verify(accessToken(token)), { sub: "alice", ...boundTo(ours) })
+        const renewed = yield* grants.acquire(request, token)
+        assert.notStrictEqual(accessToken(renewed), accessToken(token))
+        assert.deepInclude(yield* server.verify(accessToken(renewed)), { sub: "alice", ...boundTo(ours) })
+      })
   )
 
   it.effect.each(clients)(

@@ -19,7 +19,7 @@ import {
 const Live = OAuthFlows.layer.pipe(Layer.provide(OAuthHttp.layer), Layer.provide(FetchHttpClient.layer))
 
 describe("the grants", () => {
-  it.effect("are a layer on whatever HTTP client there is", () =>
+  it.effect("OAuthFlows.layer works with any HTTP client", () =>
     Effect.gen(function* () {
       const server = yield* StubAuthorizationServer.make()
       yield* server.always("/token", Answer.token())
@@ -29,7 +29,7 @@ describe("the grants", () => {
     }).pipe(Effect.provide(Live))
   )
 
-  it.effect("a certificate that is asked for and cannot be used stops the request", () =>
+  it.effect("a configured certificate that cannot be used stops the request", () =>
     Effect.gen(function* () {
       const { grants, moments } = yield* makeGrantsAnsweredBy(() => Effect.succeed(tokenAnswer()))
       const request = requestFor({
@@ -44,7 +44,7 @@ describe("the grants", () => {
     })
   )
 
-  it.effect("every log line names the server and the acquisition", () =>
+  it.effect("every log line has the server name and the correlation id", () =>
     Effect.gen(function* () {
       const annotations: Array<unknown> = []
       const logger = Logger.make(({ fiber }) => {

@@ -1,4 +1,5 @@
-import * as Redacted from "effect/Redacted"
+import { makeSecretCutter } from "@secure-mcp/oauth-flows/internal"
+import type * as Redacted from "effect/Redacted"
 
 /** The command of a child process. */
 export interface ChildCommand {
@@ -51,29 +52,12 @@ export const childEnvironment = (command: ChildCommand): Record<string, string |
   return { ...environment, ...command.env }
 }
 
-/** Values this short are flags and numbers, and hiding them would make logs unreadable. */
-const shortestSecret = 4
-
 /**
  * Makes a function that takes the values of the command's variables out of a text: as they are, line by line, and
  * in the encodings in which programs print them.
  */
-export const makeRedactor = (command: ChildCommand): ((text: string) => string) => {
-  const token = command.token === undefined ? [] : [command.token]
-  const values = [...Object.values(command.env), ...token].map(Redacted.value)
-  const secrets = [...values, ...values.flatMap((value) => value.split(/\r?\n/))].filter(
-    (value) => value.length >= shortestSecret
+export const makeRedactor = (command: ChildCommand): ((text: string) => string) =>
+  makeSecretCutter(
+    [...Object.values(command.env), ...(command.token === undefined ? [] : [command.token])],
+    "<redacted>"
   )
-  const needles = [...new Set(secrets.flatMap(encodings))].sort((a, b) => b.length - a.length)
-  return (text) => needles.reduce((redacted, needle) => redacted.replaceAll(needle, "<redacted>"), text)
-}
-
-const encodings = (secret: string): ReadonlyArray<string> => [
-  secret,
-  JSON.stringify(secret).slice(1, -1),
-  encodeURIComponent(secret),
-  Buffer.from(secret).toString("hex"),
-  // The last digits depend on what follows the secret.
-  Buffer.from(secret).toString("base64").replace(/.?=*$/, ""),
-  Buffer.from(secret).toString("base64url").slice(0, -1)
-]

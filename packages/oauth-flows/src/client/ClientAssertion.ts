@@ -7,12 +7,11 @@ import { randomUUID } from "node:crypto"
 import type { Client } from "./Client.ts"
 import type { PrivateKey } from "./PrivateKey.ts"
 
-/** Seconds: long enough for a slow request, too short to be worth stealing. */
+/** Seconds: long enough for a slow request, too short to be useful to a thief. */
 const lifetime = 60
 
 /**
- * A JWT by which the client proves that it holds its key (RFC 7523 §3). Each is made for one request: its `jti` is
- * never used again.
+ * Makes a JWT that proves possession of the client's key (RFC 7523 §3). It is for one request: its `jti` is used once.
  */
 export const clientAssertion = Effect.fn("ClientAssertion.clientAssertion")(function* (
   { audience, clientId }: Client,

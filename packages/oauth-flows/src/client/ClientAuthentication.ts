@@ -13,15 +13,15 @@ export type FormParameters = Readonly<Record<string, string | Redacted.Redacted 
 /** One value as it stands in `application/x-www-form-urlencoded` (RFC 6749 appendix B). */
 export const formEncode = (value: string): string => UrlParams.toString([["", value]]).slice(1)
 
-/** What a request to an endpoint carries so that the authorization server knows the client. */
+/** The headers and form parameters that authenticate a client. */
 export interface ClientAuthentication {
   readonly headers: Readonly<Record<string, Redacted.Redacted>>
   readonly parameters: FormParameters
 }
 
 /**
- * Authenticates a client by its method: one of them, never two (RFC 6749 §2.3). A client that the TLS connection
- * authenticates (RFC 8705 §2) and a public one (RFC 6749 §3.2.1) only say who they are.
+ * Authenticates a client by exactly one method (RFC 6749 §2.3). A client that authenticates by its TLS certificate (RFC
+ * 8705 §2) and a public client (RFC 6749 §3.2.1) only send their `client_id`.
  *
  * @param privateKey is read for `private_key_jwt` only
  */

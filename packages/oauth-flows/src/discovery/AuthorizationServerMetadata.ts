@@ -26,7 +26,7 @@ const MtlsEndpointAliases = Schema.Struct({
   })
 )
 
-/** What an authorization server says of itself (RFC 8414 §2, OpenID Connect Discovery §3). URLs as they were written. */
+/** Authorization server metadata (RFC 8414 §2, OpenID Connect Discovery §3). URLs are as the server wrote them. */
 export const AuthorizationServerMetadata = Schema.Struct({
   issuer: Schema.String,
   tokenEndpoint: Schema.String,
@@ -62,12 +62,12 @@ export const AuthorizationServerMetadata = Schema.Struct({
   })
 )
 
-/** What an authorization server says of itself. */
+/** Authorization server metadata. */
 export interface AuthorizationServerMetadata extends Schema.Schema.Type<typeof AuthorizationServerMetadata> {}
 
 /**
- * Finds the metadata of an authorization server. What does not call itself by exactly this issuer is not used: it
- * may be another server's, put there to mix them up (RFC 8414 §3.3, OpenID Connect Discovery §4.3).
+ * Finds the metadata of an authorization server. A document whose issuer is not exactly this one is not used, because
+ * of mix-up attacks (RFC 8414 §3.3, OpenID Connect Discovery §4.3).
  *
  * @param issuer as it was configured or discovered, not normalised
  */
@@ -109,7 +109,7 @@ const issuerProblem = (issuer: string, config: OAuthConfig): string | undefined 
   endpointProblem(issuer, config) ??
   (issuer.includes("?") ? "must not contain a query (RFC 8414 §2)" : undefined)
 
-/** Every endpoint is held to the rules of a configured one, and to https where the issuer is. */
+/** Every endpoint must follow the rules of a configured one, and use https if the issuer does. */
 const endpointsProblem = (metadata: AuthorizationServerMetadata, config: OAuthConfig): string | undefined => {
   const endpoints = {
     token_endpoint: metadata.tokenEndpoint,

@@ -12,16 +12,15 @@ import { EndpointClient } from "../endpoint/EndpointClient.ts"
 import { parseFields, readBody, type ResponseFields } from "../endpoint/ResponseBody.ts"
 import { retryTransient } from "../endpoint/Retry.ts"
 
-/** This is not the document; the next place may have it. */
+/** The document is not at this URL. The search goes on with the next one. */
 export class NotHere extends Data.TaggedError("NotHere")<{
   readonly url: string
   readonly problem: string
 }> {}
 
 /**
- * Reads a JSON document from a URL, without any credential. What the server refuses, redirects or garbles is not
- * there; a server that cannot be reached, or is out of order, ends the search, because the next place would be a
- * guess.
+ * Reads a JSON document from a URL, without any credential. A refusal, a redirect or an unreadable answer means that it
+ * is not there. A server that cannot be reached or answers 5xx ends the search, because the next URL would be a guess.
  *
  * @param kind as in "the protected resource metadata"
  */
@@ -58,7 +57,7 @@ const parseDocument = (body: string) =>
     () => "it is not a JSON object"
   )
 
-/** A key that is null counts as left out; one of the wrong type makes the document unusable. */
+/** A key that is null counts as absent. One of the wrong type makes the document unusable. */
 const decodeFields =
   <A>(schema: Schema.Decoder<A>) =>
   (fields: ResponseFields): Result.Result<A, string> => {
@@ -73,7 +72,7 @@ const decodeFields =
 
 const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
 
-/** The first of several places that has it. */
+/** Reads the document at the first of several URLs that has it. */
 export const firstOf = <A, R>(
   urls: ReadonlyArray<string>,
   start: string,

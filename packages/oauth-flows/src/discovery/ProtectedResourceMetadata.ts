@@ -7,7 +7,7 @@ import type { EndpointClient } from "../endpoint/EndpointClient.ts"
 import { firstOf, readMetadata } from "./MetadataDocument.ts"
 import { protectedResourceMetadataUrls } from "./WellKnown.ts"
 
-/** What a protected resource says of itself (RFC 9728 §2). URLs as they were written. */
+/** Protected resource metadata (RFC 9728 §2). URLs are as the server wrote them. */
 export const ProtectedResourceMetadata = Schema.Struct({
   resource: Schema.String,
   authorizationServers: Schema.optionalKey(Schema.Array(Schema.String)),
@@ -19,12 +19,13 @@ export const ProtectedResourceMetadata = Schema.Struct({
   })
 )
 
-/** What a protected resource says of itself. */
+/** Protected resource metadata. */
 export interface ProtectedResourceMetadata extends Schema.Schema.Type<typeof ProtectedResourceMetadata> {}
 
 /**
- * Finds the metadata of an MCP server: where its challenge says, else with the path of its URL, else at its root. A
- * document that speaks of another resource ends the search: whoever serves it may be after a token for that one.
+ * Finds the metadata of an MCP server: at the URL in its challenge, else at the well-known URL with its path, else at
+ * the one of its origin. A document about another resource ends the search with an error, because its server may want
+ * a token for that resource.
  */
 export const findProtectedResource = Effect.fn("ProtectedResourceMetadata.find")(function* (
   resourceUrl: string,
@@ -41,7 +42,7 @@ export const findProtectedResource = Effect.fn("ProtectedResourceMetadata.find")
       url,
       request
     })
-    if (!speaksOf(metadata.resource, { resourceUrl, url, configured: config.resource })) {
+    if (!describes(metadata.resource, { resourceUrl, url, configured: config.resource })) {
       return yield* refuse(
         url,
         "its `resource` is not the MCP server that was asked (RFC 9728 §3.3). " +
@@ -57,11 +58,11 @@ const refuse = (url: string, problem: string) =>
   Effect.fail(new DiscoveryFailed({ url: withoutQuery(url), problem }))
 
 /**
- * Whether a document may speak for the server (RFC 9728 §3.3): the resource is the server's URL or the configured
- * one, or it is above the server on the same origin and the document stands where that resource itself keeps it. The
- * last condition keeps one tenant of a host from asking for tokens that are good for all of them.
+ * Whether a document describes the server (RFC 9728 §3.3): its resource is the server's URL or the configured one, or
+ * a parent path of the server on the same origin whose own well-known URL the document was read from. The last
+ * condition stops one tenant of a host from obtaining tokens that are valid for all of them.
  */
-const speaksOf = (
+const describes = (
   resource: string,
   asked: { readonly resourceUrl: string; readonly url: string; readonly configured: string | undefined }
 ): boolean => {
@@ -72,7 +73,7 @@ const speaksOf = (
   return isAbove(resource, asked.resourceUrl) && canonical(ownPlace) === canonical(asked.url)
 }
 
-/** The MCP specification takes a resource with and without the final slash for the same. */
+/** The MCP specification treats a resource with and without a final slash as the same. */
 const canonical = (text: string): string => {
   const { origin, pathname, search, username, password } = new URL(text)
   return JSON.stringify([origin, username, password, pathname.replace(/\/$/, ""), search])

@@ -1,6 +1,6 @@
 /**
- * Where the metadata of a protected resource may stand (RFC 9728 §3.1), in the order of the MCP specification: with
- * the path of the resource, then at the root.
+ * The well-known URLs of protected resource metadata (RFC 9728 §3.1), in the order of the MCP specification: with the
+ * path of the resource, then without.
  */
 export const protectedResourceMetadataUrls = (resource: string): ReadonlyArray<string> => {
   const { origin, pathname, search } = new URL(resource)
@@ -10,7 +10,7 @@ export const protectedResourceMetadataUrls = (resource: string): ReadonlyArray<s
 }
 
 /**
- * Where the metadata of an authorization server may stand, in the order of the MCP specification: RFC 8414 §3.1,
+ * The well-known URLs of authorization server metadata, in the order of the MCP specification: RFC 8414 §3.1,
  * then OpenID Connect with the path inserted, then with the path in front.
  */
 export const authorizationServerMetadataUrls = (issuer: string): ReadonlyArray<string> => {

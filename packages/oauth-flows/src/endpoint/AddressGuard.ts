@@ -46,18 +46,17 @@ const resolverCode = (error: unknown): string =>
   Predicate.hasProperty(error, "code") && Predicate.isString(error.code) ? error.code : "EAI_FAIL"
 
 /**
- * Keeps a server from sending us to places that only we can reach (SSRF): a URL that was discovered may lead to a
- * loopback, private, link-local or reserved address only if the configured server itself is at an address of that
- * kind; and to a cloud's metadata service never.
+ * Prevents server-side request forgery: a discovered URL may lead to a loopback, private, link-local or reserved
+ * address only if the configured server itself is in the same zone, and never to a cloud's metadata service.
  *
- * A name is looked up just before the request and again by the connection, so an attacker's DNS could answer the
- * second time otherwise. Over https, which discovered URLs are unless the configuration says that http will do, such
- * a connection ends before anything is sent, because the place it leads to has no certificate for that name.
+ * A name is looked up just before the request and again by the connection, so an attacker's DNS could give another
+ * answer the second time. Discovered URLs are https unless the configuration allows http, and over https such a
+ * connection fails before anything is sent, because its server has no certificate for that name.
  */
 export class AddressGuard extends Context.Service<
   AddressGuard,
   {
-    /** Fails for an endpoint that must not be asked. A configured one always may. */
+    /** Fails for an endpoint that must not get a request. A configured one always may. */
     readonly check: (
       endpoint: Endpoint,
       request: GrantRequest

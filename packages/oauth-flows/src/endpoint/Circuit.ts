@@ -13,7 +13,7 @@ import * as Schedule from "effect/Schedule"
 import type { Endpoint } from "./Endpoint.ts"
 import { retryAfter } from "./Retry.ts"
 
-/** After this many failed acquisitions in a row the circuit opens. */
+/** Consecutive failed acquisitions that open the circuit. */
 const failures = 5
 /** Of an opening by the schedule, and of one that `Retry-After` lengthens. */
 const maxOpenDuration = Duration.minutes(5)

@@ -38,18 +38,18 @@ import { makeSecretMask } from "./SecretMask.ts"
 export interface EndpointForm {
   readonly request: GrantRequest
   readonly endpoint: Endpoint
-  /** Who we are there. */
+  /** The client that authenticates. */
   readonly client: Client
   readonly parameters: FormParameters
   readonly headers?: Readonly<Record<string, Redacted.Redacted>> | undefined
 }
 
-/** Any other message for a server on the way to a token. */
+/** Any other request to a server on the way to a token. */
 export interface EndpointMessage {
   readonly request: GrantRequest
   readonly endpoint: Endpoint
   readonly message: HttpClientRequest.HttpClientRequest
-  /** What it carries that must not be shown, should the server echo it. */
+  /** Values in it that are cut out of the server's words, should the server echo them. */
   readonly secrets: ReadonlyArray<Redacted.Redacted>
   /** How the client authenticates with it, if it does. */
   readonly authenticationMethod?: ClientAuthenticationMethod | undefined
@@ -135,7 +135,7 @@ const exchange = Effect.fnUntraced(function* <A>(
 ) {
   const { certificateThumbprint, client } = yield* http.connection(request.config)
   const { correlationId } = request
-  // The scope aborts what is left of the exchange, so an answer that is not read to its end lets go of the connection.
+  // Closing the scope aborts the exchange, so that an answer that is not read to its end frees the connection.
   const response = yield* HttpClient.withScope(client).execute(
     HttpClientRequest.setHeaders(message, {
       accept: "application/json",

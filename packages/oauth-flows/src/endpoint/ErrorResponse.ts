@@ -6,13 +6,13 @@ import * as Result from "effect/Result"
 import { parseFields, readBody, type ResponseFields } from "./ResponseBody.ts"
 import type { SecretMask } from "./SecretMask.ts"
 
-/** Understands error answers of one request (RFC 6749 §5.2). */
+/** Reads the error answers to one request (RFC 6749 §5.2). */
 export interface Refuse {
   readonly fromBody: (response: HttpClientResponse) => Effect.Effect<RequestRefused>
   readonly fromFields: (status: number, fields: ResponseFields) => RequestRefused
 }
 
-/** What a refusal may be about. */
+/** What is known of the client that is refused. */
 interface RefusedClient {
   /** Whether it was to present a certificate (`use_mtls`). */
   readonly useMtls: boolean
@@ -62,8 +62,8 @@ export const describeRefusal = (
 }
 
 /**
- * A proxy that ends TLS in front of the server does not speak OAuth: nginx answers with a page and HTTP 400, or with
- * statuses of its own where it is configured to pass them on. What the page says is looked at and never shown.
+ * A TLS-terminating proxy in front of the server does not answer in OAuth: nginx answers with a page and HTTP 400, or
+ * with its own statuses where it is configured to. The page is examined and never shown.
  */
 const certificateAtFault = (
   status: number,

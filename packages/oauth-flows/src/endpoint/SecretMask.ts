@@ -1,34 +1,107 @@
 import * as Base64 from "effect/encoding/Base64"
+import * as Base64Url from "effect/encoding/Base64Url"
+import * as Hex from "effect/encoding/Hex"
 import * as Redacted from "effect/Redacted"
-import * as RegExp from "effect/RegExp"
 import { formEncode } from "../client/ClientAuthentication.ts"
 
-/** Makes a stranger's words fit to be shown: printable ASCII on one line, without our secrets. */
+/** Makes the words of a server fit to be shown. */
 export type SecretMask = (text: string) => string
 
 /**
- * Takes the given secrets out of a text, as they are and in the encodings they were sent in: a careless server
- * may echo them. What is not printable is dropped before, so that nothing can hide between the characters of a
- * secret.
+ * Makes a text printable ASCII on one line and takes the given secrets out: a careless server may echo them. What is
+ * not printable is dropped first, so that nothing can hide between the characters of a secret.
  */
 export const makeSecretMask = (secrets: ReadonlyArray<Redacted.Redacted>): SecretMask => {
-  const forms = new Set(secrets.map(Redacted.value).flatMap(formsOf).map(printable).filter(isTelling))
-  if (forms.size === 0) return printable
-  const longestFirst = [...forms].sort((a, b) => b.length - a.length)
-  const pattern = new RegExp.RegExp(longestFirst.map(RegExp.escape).join("|"), "gi")
-  return (text) => printable(text).replaceAll(pattern, "[secret]")
+  const cut = makeSecretCutter(secrets, "[secret]")
+  return (text) => cut(printable(text))
 }
 
 const printable = (text: string): string => text.replaceAll(/\s+/g, " ").replaceAll(/[^\x20-\x7E]/g, "")
 
-/** The value, its last word (the credentials of an Authorization header), and their encodings. */
-const formsOf = (secret: string): ReadonlyArray<string> =>
-  [secret, secret.slice(secret.lastIndexOf(" ") + 1)].flatMap((value) => [
+/**
+ * Makes a function that replaces secrets in texts of any length: as they are, line by line, and in the encodings in
+ * which programs send and print them, in upper and lower case. Secrets that overlap are replaced together. Values of
+ * fewer than four characters are flags and numbers, and stay.
+ *
+ * @param replacement stands where a secret was
+ */
+export const makeSecretCutter = (
+  secrets: ReadonlyArray<Redacted.Redacted>,
+  replacement: string
+): ((text: string) => string) => {
+  const forms = new Set(
+    secrets
+      .map(Redacted.value)
+      .flatMap(partsOf)
+      .filter(isTelling)
+      .flatMap((part) => encodingsOf(part).flatMap((form) => [form, printable(form)]))
+      .filter(isTelling)
+      .map(lowerCase)
+  )
+  return (text) => {
+    const lower = lowerCase(text)
+    const places = [...forms].flatMap((form) => placesOf(form, lower)).toSorted((a, b) => a.start - b.start)
+    return replaceAt(text, merge(places), replacement)
+  }
+}
+
+interface Place {
+  readonly start: number
+  /** Exclusive. */
+  readonly end: number
+}
+
+const placesOf = (form: string, text: string): ReadonlyArray<Place> => {
+  const places: Array<Place> = []
+  for (let start = text.indexOf(form); start >= 0; start = text.indexOf(form, start + form.length)) {
+    places.push({ start, end: start + form.length })
+  }
+  return places
+}
+
+/** Joins places that overlap. One secret directly behind another stays a place of its own. */
+const merge = (sorted: ReadonlyArray<Place>): ReadonlyArray<Place> => {
+  const merged: Array<Place> = []
+  for (const place of sorted) {
+    const last = merged.at(-1)
+    if (last === undefined || place.start >= last.end) merged.push(place)
+    else merged[merged.length - 1] = { start: last.start, end: Math.max(last.end, place.end) }
+  }
+  return merged
+}
+
+const replaceAt = (text: string, places: ReadonlyArray<Place>, replacement: string): string => {
+  const between = places.map(
+    ({ start }, index) => text.slice(places[index - 1]?.end ?? 0, start) + replacement
+  )
+  return between.join("") + text.slice(places.at(-1)?.end ?? 0)
+}
+
+/** The value, its lines, and the credentials of an Authorization header. */
+const partsOf = (secret: string): ReadonlyArray<string> => [
+  secret,
+  ...secret.split(/\r?\n/),
+  ...(/^[\w-]+ (?<credentials>\S+)$/.exec(secret)?.slice(1) ?? [])
+]
+
+const encodingsOf = (value: string): ReadonlyArray<string> => {
+  const base64 = Base64.encode(value)
+  return [
     value,
+    JSON.stringify(value).slice(1, -1),
     formEncode(value),
     encodeURIComponent(value.toWellFormed()),
-    Base64.encode(value)
-  ])
+    Hex.encode(value),
+    base64,
+    // The last digits depend on what follows the secret.
+    base64.replace(/.?=*$/, ""),
+    Base64Url.encode(value).slice(0, -1)
+  ]
+}
 
-/** A parameter of one letter is no secret, and taking it out would take the whole text apart. */
+/** A text of one letter is no secret, and taking it out would take the whole text apart. */
 const isTelling = (form: string): boolean => form.length >= 4
+
+/** ASCII only, so that no character changes its length or depends on its neighbours. */
+const lowerCase = (text: string): string =>
+  text.replaceAll(/[^\u0080-\uFFFF]+/g, (ascii) => ascii.toLowerCase())

@@ -117,7 +117,7 @@ const scopeToAuthorize = ({ metadata, scope }: GrantTarget, config: OAuthConfig)
     : unionScope(scopeNames(scope).filter((name) => name !== "offline_access"))
 }
 
-/** The endpoint with the parameters of RFC 6749 §4.1.1; what its own query has is kept (§3.1). */
+/** The endpoint with the parameters of RFC 6749 §4.1.1; its own query is retained (§3.1). */
 const urlFor = (
   endpoint: URL,
   { pkce, redirectUri, request, target, scope, state }: Omit<PendingAuthorization, "authorizationUrl">

@@ -5,9 +5,9 @@ import { machineGrant } from "./MachineGrant.ts"
 import { exchangeForAssertion } from "./TokenExchange.ts"
 
 /**
- * A JWT as authorization grant (RFC 7523 §2.1): one that is given, or one that is first obtained from the identity
- * provider (enterprise-managed authorization). Each attempt has a new one where that is possible, because a server may
- * take an assertion only once.
+ * A JWT as authorization grant (RFC 7523 §2.1): the configured one, or one obtained from the identity provider first
+ * (enterprise-managed authorization). Each attempt uses a new one where possible, because a server may accept an
+ * assertion only once.
  */
 export const jwtBearer: Flow = machineGrant(
   Effect.fnUntraced(function* (request, target) {

@@ -12,7 +12,7 @@ import { keepRefreshToken, requestToken, type Withhold } from "../token/TokenReq
 import type { Flow } from "./Flow.ts"
 import { machineScope } from "./StepUp.ts"
 
-/** The parameters of a grant, besides the scope. Made anew for each attempt. */
+/** The parameters of a grant, besides the scope. Computed for each attempt. */
 type GrantParameters = (
   request: GrantRequest,
   target: GrantTarget

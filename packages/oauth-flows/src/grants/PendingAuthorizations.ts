@@ -30,7 +30,7 @@ const capacity = 1000
 
 /**
  * The pending authorization requests by their `state`. Only a digest of the state is compared, so that timing reveals
- * nothing about it. They are kept in this process: after a restart a person has to begin again.
+ * nothing about it. They live in this process: after a restart a person has to begin again.
  */
 export class PendingAuthorizations extends Context.Service<
   PendingAuthorizations,

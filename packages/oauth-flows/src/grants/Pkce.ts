@@ -7,7 +7,7 @@ import * as Base64Url from "effect/encoding/Base64Url"
 import * as Redacted from "effect/Redacted"
 import type { AuthorizationServerMetadata } from "../discovery/AuthorizationServerMetadata.ts"
 
-/** What binds an authorization code to the one who asked for it (RFC 7636 §4). */
+/** Binds an authorization code to the request it answers (RFC 7636 §4). */
 export interface Pkce {
   readonly verifier: Redacted.Redacted
   readonly challenge: string
@@ -15,10 +15,10 @@ export interface Pkce {
 }
 
 /**
- * A code verifier and its challenge; undefined where the configuration does without PKCE, which only version 2.0
- * with every endpoint configured can.
+ * Makes a code verifier and its challenge; undefined if the configuration switches PKCE off, which is possible for
+ * version 2.0 with every endpoint configured.
  *
- * @param metadata of the server; one that is known must support S256, or nothing is asked of it
+ * @param metadata of the server, which must list S256 if there is any
  */
 export const makePkce = Effect.fn("Pkce.makePkce")(function* (
   config: OAuthConfig,

@@ -8,16 +8,16 @@ import * as Layer from "effect/Layer"
 import type { GrantTarget } from "../resolution/GrantTarget.ts"
 import { scopeNames, unionScope } from "../resolution/Scope.ts"
 
-/** The scope a client asks for on its own behalf. */
+/** The scope that a client requests for itself. */
 export interface MachineScope {
   readonly scope: string | undefined
-  /** Puts down in the token what was asked for beyond the configuration, so that a renewal asks for it again. */
+  /** Stores in the token the scope that was requested beyond the configuration, so that a renewal requests it again. */
   readonly remember: (token: OAuthToken) => OAuthToken
 }
 
 /**
- * What to ask for when no person has to consent: what is configured and what the MCP server wanted before, and
- * after a 403 with `insufficient_scope` that challenge's scope and what was granted as well.
+ * The scope to request when no person has to consent: the configured one and the one of an earlier step-up; after a
+ * 403 with `insufficient_scope` also the challenge's scope and the granted one.
  */
 export const machineScope = (
   { challenge }: GrantRequest,
@@ -35,21 +35,21 @@ export const machineScope = (
   }
 }
 
-/** How often a person is asked for the same scope. */
+/** How often a person is asked to consent to the same scope within {@link remembered}. */
 const maxConsents = 3
 const remembered = Duration.hours(1)
 const capacity = 1000
 
-/** Counts how often people consented to more scope, for servers that ask for the same again and again. */
+/** Counts how often a person consented to more scope, to stop at a server that asks for the same again and again. */
 export class StepUps extends Context.Service<
   StepUps,
   {
-    /** Always fails: a person has to consent to what was granted and what is wanted together, or did so in vain. */
+    /** Always fails: a person has to consent to the granted and the wanted scope together, or has done so too often. */
     readonly require: (
       request: GrantRequest,
       previous: OAuthToken | undefined
     ) => Effect.Effect<never, AuthorizationRequired | StepUpExhausted>
-    /** A person consented to what a request asked for. */
+    /** Counts that a person consented to the scope of a request. */
     readonly consented: (request: GrantRequest) => Effect.Effect<void>
   }
 >()("@secure-mcp/oauth-flows/StepUps") {

@@ -12,10 +12,10 @@ import { machineGrant } from "./MachineGrant.ts"
 import type { GrantTarget } from "../resolution/GrantTarget.ts"
 
 const grantType = "urn:ietf:params:oauth:grant-type:token-exchange"
-/** An identity assertion JWT authorization grant: what an identity provider vouches with for a person elsewhere. */
+/** An identity assertion JWT authorization grant: an identity provider's assertion about a person, for another server. */
 const idJag = "urn:ietf:params:oauth:token-type:id-jag"
 
-/** Token exchange (RFC 8693) on its own: the subject token in, an access token for the MCP server out. */
+/** Token exchange (RFC 8693): exchanges the subject token for an access token for the MCP server. */
 export const tokenExchange: Flow = machineGrant(
   Effect.fnUntraced(function* ({ config }, target) {
     return {
@@ -32,7 +32,7 @@ export const tokenExchange: Flow = machineGrant(
 
 /**
  * Exchanges a person's token at the identity provider for an assertion that the MCP server's authorization server
- * takes (RFC 8693 §2, draft-ietf-oauth-identity-assertion-authz-grant §4).
+ * accepts (RFC 8693 §2, draft-ietf-oauth-identity-assertion-authz-grant §4).
  */
 export const exchangeForAssertion = Effect.fn("TokenExchange.exchangeForAssertion")(function* (
   request: GrantRequest,

@@ -16,12 +16,12 @@ import { EndpointClient, type UseAnswer } from "../endpoint/EndpointClient.ts"
 import { publicKeySet, readPrivateKey } from "../client/PrivateKey.ts"
 import { parseFields, readBody, type ResponseFields } from "../endpoint/ResponseBody.ts"
 
-/** What we tell of ourselves (RFC 7591 §2), in the names of the wire. */
+/** Client metadata (RFC 7591 §2), by its names in JSON. */
 export type ClientMetadata = Readonly<Record<string, unknown>>
 
 /**
  * @param redirectUri where the person is sent back to; undefined for a grant on another device
- * @param scope all that may be asked for later
+ * @param scope all that may be requested later
  */
 export const clientMetadata = Effect.fnUntraced(function* (
   config: OAuthConfig,
@@ -37,7 +37,7 @@ export const clientMetadata = Effect.fnUntraced(function* (
     ...(redirectUri === undefined ? deviceGrant : codeGrant(redirectUri)),
     token_endpoint_auth_method: method,
     ...(scope === undefined ? {} : { scope }),
-    // RFC 8705 §3.4: only who says so beforehand gets tokens that are bound to its certificate.
+    // RFC 8705 §3.4: a client gets certificate-bound tokens only if it registered for them.
     ...(config.useMtls && metadata.tlsClientCertificateBoundAccessTokens === true
       ? { tls_client_certificate_bound_access_tokens: true }
       : {}),
@@ -63,7 +63,7 @@ const isNative = (redirectUri: string): boolean => {
   return parsed === null || !/^https?:$/.test(parsed.protocol) || isLoopbackHost(parsed.hostname)
 }
 
-/** A program on a person's machine keeps no secret (RFC 8252 §8.5); a server does. */
+/** A native client cannot keep a secret (RFC 8252 §8.5); a server can. */
 const methodToAskFor = (
   { tokenEndpointAuthMethodsSupported: supported = ["client_secret_basic"] }: AuthorizationServerMetadata,
   applicationType: "native" | "web"
@@ -73,7 +73,7 @@ const methodToAskFor = (
   return order.find((method) => supported.includes(method)) ?? order[0]
 }
 
-/** Registers a client, once: a second registration after a lost answer would leave the first one lying around. */
+/** Registers a client, without retries: a second request after a lost answer would register a second client. */
 export const registerClient = Effect.fn("ClientRegistration.registerClient")(function* (
   request: GrantRequest,
   { issuer, registrationEndpoint }: { readonly issuer: string; readonly registrationEndpoint: string },
@@ -94,7 +94,7 @@ export const registerClient = Effect.fn("ClientRegistration.registerClient")(fun
   return registered
 })
 
-/** RFC 7591 §3.2.1: what the server answers holds, whatever was asked for. */
+/** RFC 7591 §3.2.1: the server may change what was requested, and its answer is authoritative. */
 const readRegistration =
   (issuer: string) =>
   (fields: ResponseFields): Result.Result<Client, string> =>

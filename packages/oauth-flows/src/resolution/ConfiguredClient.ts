@@ -25,7 +25,7 @@ export const configuredClient = (
         source: "configured"
       })
 
-/** A client that is known by a public document (Client ID Metadata Document) shares no secret with anybody. */
+/** A client that is identified by a public document (Client ID Metadata Document) has no shared secret. */
 export const documentedClient = (
   config: OAuthConfig,
   clientId: string,
@@ -66,7 +66,7 @@ export const configuredMethod = (
   )
 }
 
-/** What the configuration has the means for, in the order we would choose. */
+/** The methods that the configuration has credentials for, in order of preference. */
 const methodsOf = (config: OAuthConfig): ReadonlyArray<ClientAuthenticationMethod> => {
   const methods: Array<ClientAuthenticationMethod> = []
   if (config.privateKey !== undefined) methods.push("private_key_jwt")

@@ -89,7 +89,7 @@ export const requestToken = Effect.fn("TokenRequest.requestToken")(function* ({
   return token
 })
 
-/** Keeps the refresh token of what was granted, if it has one, and lets nobody serve the access token. */
+/** Keeps the refresh token of what was granted, if it has one. Its access token is marked as not to be served. */
 export const keepRefreshToken = (
   request: GrantRequest,
   token: OAuthToken,

@@ -67,16 +67,21 @@ describe("private_key_jwt (RFC 7523)", () => {
       })
   )
 
-  it.effect("is for the token endpoint where no issuer is known, and never the same twice", () =>
-    Effect.gen(function* () {
-      const { privateKey, publicKey } = keyPairs.ES256
-      const { forms, tokenUrl } = yield* acquireWith({ private_key: jwk(privateKey, { kid: "from-jwk" }) }, 2)
-      const assertions = forms.map(({ form }) => form.get("client_assertion"))
-      const [first, second] = yield* Effect.forEach(assertions, (assertion) => verify(assertion, publicKey))
-      assert.strictEqual(first?.payload.aud, tokenUrl)
-      assert.strictEqual(first?.protectedHeader.kid, "from-jwk")
-      assert.notStrictEqual(first?.payload.jti, second?.payload.jti)
-    })
+  it.effect(
+    "an assertion is for the token endpoint where no issuer is known, and each one is different",
+    () =>
+      Effect.gen(function* () {
+        const { privateKey, publicKey } = keyPairs.ES256
+        const { forms, tokenUrl } = yield* acquireWith(
+          { private_key: jwk(privateKey, { kid: "from-jwk" }) },
+          2
+        )
+        const assertions = forms.map(({ form }) => form.get("client_assertion"))
+        const [first, second] = yield* Effect.forEach(assertions, (assertion) => verify(assertion, publicKey))
+        assert.strictEqual(first?.payload.aud, tokenUrl)
+        assert.strictEqual(first?.protectedHeader.kid, "from-jwk")
+        assert.notStrictEqual(first?.payload.jti, second?.payload.jti)
+      })
   )
 
   it.effect("private_key_id wins over the kid of the JWK", () =>

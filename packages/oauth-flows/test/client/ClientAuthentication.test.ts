@@ -80,7 +80,7 @@ describe("client authentication", () => {
     })
   )
 
-  it("Basic gives back any id and secret", () => {
+  it("client_secret_basic encodes any id and secret so that they decode to the same", () => {
     const text = fc.string({ unit: "binary", minLength: 1 })
     fc.assert(
       fc.property(text, text, (clientId, clientSecret) => {

@@ -16,7 +16,7 @@ import {
 const client = { client_id: "gateway" }
 
 describe("discovery of the protected resource", () => {
-  it.effect("the path form comes before the root", () =>
+  it.effect("the well-known URL with the path is read before the one at the root", () =>
     Effect.gen(function* () {
       const { as, mcp, resourceUrl } = yield* makeServers()
       const targets = yield* makeGrantTargets()
@@ -29,7 +29,7 @@ describe("discovery of the protected resource", () => {
     })
   )
 
-  it.effect("the root is asked when the path form is not there", () =>
+  it.effect("the well-known URL at the root is read when the one with the path does not exist", () =>
     Effect.gen(function* () {
       const { as } = yield* makeServers()
       const mcp = yield* StubAuthorizationServer.make()
@@ -47,7 +47,7 @@ describe("discovery of the protected resource", () => {
     })
   )
 
-  it.effect("the URL of the challenge is the only one asked", () =>
+  it.effect("the metadata URL of a challenge is the only one read", () =>
     Effect.gen(function* () {
       const { as, mcp, resourceUrl } = yield* makeServers()
       const url = mcp.endpoint("/custom/metadata.json?v=1")
@@ -78,7 +78,7 @@ describe("discovery of the protected resource", () => {
     })
   )
 
-  it.effect("nothing found says where it was looked for, and what to configure", () =>
+  it.effect("the error for missing metadata names every URL and what to configure", () =>
     Effect.gen(function* () {
       const mcp = yield* StubAuthorizationServer.make()
       yield* mcp.always("/.well-known/oauth-protected-resource/mcp", Answer.text("<html>home</html>"))
@@ -96,7 +96,7 @@ describe("discovery of the protected resource", () => {
     })
   )
 
-  it.effect("metadata without an authorization server is of no use", () =>
+  it.effect("metadata without an authorization server is an error", () =>
     Effect.gen(function* () {
       const { resourceUrl } = yield* makeServers({ resource: { authorization_servers: null } })
       const targets = yield* makeGrantTargets()
@@ -105,7 +105,7 @@ describe("discovery of the protected resource", () => {
     })
   )
 
-  it.effect("a server that is out of order is asked again, and nothing is guessed meanwhile", () =>
+  it.effect("a server that fails with 5xx is asked again, and no other URL is tried", () =>
     Effect.gen(function* () {
       const { mcp, resourceUrl } = yield* makeServers()
       yield* mcp.enqueue("/.well-known/oauth-protected-resource/mcp", Answer.status(503), Answer.reset)
@@ -166,7 +166,7 @@ describe("discovery of the authorization server", () => {
     })
   )
 
-  it.effect("client credentials with an issuer are discovered, and only there", () =>
+  it.effect("client credentials with an issuer are discovered at that issuer only", () =>
     Effect.gen(function* () {
       const { as } = yield* makeServers()
       const targets = yield* makeGrantTargets()
@@ -199,7 +199,7 @@ describe("discovery of the authorization server", () => {
     })
   )
 
-  it.effect("unknown keys and nulls are ignored", () =>
+  it.effect("unknown keys and null values of metadata are ignored", () =>
     Effect.gen(function* () {
       const { as, resourceUrl } = yield* makeServers({
         metadata: { unknown: [{}], scopes_supported: null, revocation_endpoint: null }
@@ -213,7 +213,7 @@ describe("discovery of the authorization server", () => {
 })
 
 describe("what was discovered", () => {
-  it.effect("is asked for once by many, and again after five minutes", () =>
+  it.effect("metadata is read once for many requests, and again after five minutes", () =>
     Effect.gen(function* () {
       const { as, mcp, resourceUrl } = yield* makeServers()
       const targets = yield* makeGrantTargets()
@@ -234,7 +234,7 @@ describe("what was discovered", () => {
     })
   )
 
-  it.effect("is not kept when it failed", () =>
+  it.effect("failed discovery is not cached", () =>
     Effect.gen(function* () {
       const { mcp, resourceUrl } = yield* makeServers()
       yield* mcp.enqueue("/.well-known/oauth-protected-resource/mcp", Answer.status(404))
@@ -245,7 +245,7 @@ describe("what was discovered", () => {
     })
   )
 
-  it.effect("is not shared with an entry of stricter rules", () =>
+  it.effect("cached metadata is not shared with an entry of stricter rules", () =>
     Effect.gen(function* () {
       const { resourceUrl } = yield* makeServers()
       const targets = yield* makeGrantTargets()

@@ -108,7 +108,7 @@ describe("metadata that leads to an unsafe place", () => {
     })
   )
 
-  it.effect("a metadata URL in a challenge is held to the same rules", () =>
+  it.effect("a metadata URL in a challenge follows the same rules as a configured one", () =>
     Effect.gen(function* () {
       for (const url of ["http://mcp.example/metadata", "file:///etc/passwd", "/metadata", ""]) {
         const { asked, targets } = yield* makeResolutionOn({})
@@ -121,7 +121,7 @@ describe("metadata that leads to an unsafe place", () => {
     })
   )
 
-  it.effect("a redirect is not followed", () =>
+  it.effect("a redirect of a metadata document is not followed", () =>
     Effect.gen(function* () {
       const { as, mcp, resourceUrl } = yield* makeServers()
       const elsewhere = yield* StubAuthorizationServer.make()

@@ -93,7 +93,7 @@ describe("with a certified authorization server", () => {
       })
   )
 
-  it.effect("a server for the web gets a secret, as it asked", () =>
+  it.effect("a web client that registers gets a secret", () =>
     Effect.gen(function* () {
       const { resource } = yield* makeServers
       const targets = yield* makeGrantTargets()
@@ -104,7 +104,7 @@ describe("with a certified authorization server", () => {
     })
   )
 
-  it.effect("a device gets a client of its own", () =>
+  it.effect("a device login registers its own client", () =>
     Effect.gen(function* () {
       const { resource } = yield* makeServers
       const targets = yield* makeGrantTargets()

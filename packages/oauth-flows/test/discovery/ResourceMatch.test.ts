@@ -44,28 +44,30 @@ const onTheWeb = (server: string, resource: string, at: "path" | "root" | "chall
 }
 
 describe("the resource of the metadata (RFC 9728 §3.3)", () => {
-  it.effect.each(resources)("asked %s, found %s at the %s: %s", ([server, resource, at, isMatch]) =>
-    Effect.gen(function* () {
-      const { asked, targets } = yield* onTheWeb(server, resource, at)
-      const request = {
-        ...discoveredRequest(server, client),
-        ...(at === "challenge" ? { challenge: { resourceMetadata: challenged } } : {})
-      }
-      if (isMatch) {
-        assert.strictEqual((yield* targets.resolve(request)).resource, resource)
-        return
-      }
-      const reason = yield* Effect.flip(targets.resolve(request))
-      assert.strictEqual(plain(reason)["_tag"], "DiscoveryFailed")
-      assert.include(reason.message, "its `resource` is not the MCP server that was asked")
-      assert.isFalse(
-        asked.some((url) => url.startsWith(issuer)),
-        "stopped before the authorization server"
-      )
-    })
+  it.effect.each(resources)(
+    "the server %s whose metadata names %s at the %s: %s",
+    ([server, resource, at, isMatch]) =>
+      Effect.gen(function* () {
+        const { asked, targets } = yield* onTheWeb(server, resource, at)
+        const request = {
+          ...discoveredRequest(server, client),
+          ...(at === "challenge" ? { challenge: { resourceMetadata: challenged } } : {})
+        }
+        if (isMatch) {
+          assert.strictEqual((yield* targets.resolve(request)).resource, resource)
+          return
+        }
+        const reason = yield* Effect.flip(targets.resolve(request))
+        assert.strictEqual(plain(reason)["_tag"], "DiscoveryFailed")
+        assert.include(reason.message, "its `resource` is not the MCP server that was asked")
+        assert.isFalse(
+          asked.some((url) => url.startsWith(issuer)),
+          "stopped before the authorization server"
+        )
+      })
   )
 
-  it.effect("one that is configured may be named, and is sent", () =>
+  it.effect("a configured resource may be named by the metadata, and is sent", () =>
     Effect.gen(function* () {
       const resource = "urn:example:mcp"
       const { targets } = yield* onTheWeb("https://mcp.example/mcp", resource, "path")

@@ -66,7 +66,7 @@ describe("the circuit", () => {
       })
   )
 
-  it.effect("stays open for 30 s, then 1, 2, 4 and at most 5 minutes", () =>
+  it.effect("a circuit stays open for 30 s, then 1, 2, 4 and at most 5 minutes", () =>
     Effect.gen(function* () {
       const server = yield* makeServer
       yield* server.acquireTimes(5)
@@ -80,7 +80,7 @@ describe("the circuit", () => {
     })
   )
 
-  it.effect("closes when an acquisition succeeds", () =>
+  it.effect("a circuit closes when an acquisition succeeds", () =>
     Effect.gen(function* () {
       const server = yield* makeServer
       yield* server.acquireTimes(5)
@@ -90,7 +90,7 @@ describe("the circuit", () => {
     })
   )
 
-  it.effect("lets one acquisition through at a time; an interrupted one leaves its place", () =>
+  it.effect("a half-open circuit admits one acquisition at a time, and another after an interruption", () =>
     Effect.gen(function* () {
       const server = yield* makeServer
       yield* server.acquireTimes(5)
@@ -104,7 +104,7 @@ describe("the circuit", () => {
     })
   )
 
-  it.effect("is not opened by refusals, which say that the endpoint works", () =>
+  it.effect("refusals do not open a circuit, because they show that the endpoint works", () =>
     Effect.gen(function* () {
       const server = yield* makeServer
       server.become(refusing)
@@ -113,7 +113,7 @@ describe("the circuit", () => {
     })
   )
 
-  it.effect("counts failures in a row: a success in between starts over", () =>
+  it.effect("a circuit counts consecutive failures: a success resets the count", () =>
     Effect.gen(function* () {
       const server = yield* makeServer
       yield* server.acquireTimes(4)
@@ -125,7 +125,7 @@ describe("the circuit", () => {
     })
   )
 
-  it.effect("stays open at least as long as the server asked for, within its five minutes", () =>
+  it.effect("a circuit stays open at least as long as Retry-After says, up to five minutes", () =>
     Effect.gen(function* () {
       const server = yield* makeServer
       yield* server.acquireTimes(4)
@@ -139,7 +139,7 @@ describe("the circuit", () => {
     })
   )
 
-  it.effect("is one for each token endpoint, and for the certificates it is reached with", () =>
+  it.effect("each token endpoint and client certificate has its own circuit", () =>
     Effect.gen(function* () {
       const server = yield* makeServer
       yield* server.acquireTimes(5)

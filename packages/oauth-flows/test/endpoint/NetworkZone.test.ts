@@ -108,7 +108,7 @@ describe("networkZone", () => {
     assert.isUndefined(networkZone(text))
   })
 
-  it("is the same for an IPv4 address and for its mapped form", () => {
+  it("an IPv4 address and its mapped form have the same zone", () => {
     fc.assert(
       fc.property(fc.ipV4(), (address) => {
         assert.strictEqual(networkZone(`::ffff:${address}`), networkZone(address))
@@ -116,7 +116,7 @@ describe("networkZone", () => {
     )
   })
 
-  it("knows a zone for every address", () => {
+  it("every IP address has a zone", () => {
     fc.assert(fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (address) => assert.isString(networkZone(address))))
   })
 })

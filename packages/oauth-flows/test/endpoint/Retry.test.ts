@@ -57,7 +57,7 @@ describe("retries", () => {
       })
   )
 
-  it.effect("chance adds up to a quarter to each wait", () =>
+  it.effect("jitter adds up to a quarter to each wait", () =>
     Effect.gen(function* () {
       const half = yield* failureAfter("1 minute", failing(503), 0.5)
       assert.deepStrictEqual(half.moments, [0, 2250, 6750])
@@ -69,7 +69,7 @@ describe("retries", () => {
     })
   )
 
-  it.effect("a wait really is a matter of chance", () =>
+  it.effect("two waits differ by their jitter", () =>
     Effect.gen(function* () {
       const { grants, moments } = yield* makeGrantsAnsweredBy(failing(503))
       yield* grants.acquire(request, undefined).pipe(Random.withSeed("a seed"), Effect.forkChild)
@@ -80,7 +80,7 @@ describe("retries", () => {
     })
   )
 
-  it.effect("the first success ends them", () =>
+  it.effect("retries end at the first success", () =>
     Effect.gen(function* () {
       const { moments, result } = yield* outcomeAfter("1 minute", (_url, count) =>
         count < 3 ? failing(503)() : Effect.succeed(tokenAnswer())
@@ -90,7 +90,7 @@ describe("retries", () => {
     })
   )
 
-  it.effect("an answer that does not come is a timeout, by default after 10 s, and tried again", () =>
+  it.effect("a missing answer times out after 10 s by default, and is retried", () =>
     Effect.gen(function* () {
       const { error, moments } = yield* failureAfter("1 minute", () => Effect.never)
       assert.deepStrictEqual(moments, [0, 12_000, 26_000])
@@ -113,7 +113,7 @@ describe("retries", () => {
     ["-7", [0, 2000, 6000]]
   ]
 
-  it.effect.each(retryAfters)("Retry-After: %s is the least wait", ([retryAfter, expected]) =>
+  it.effect.each(retryAfters)("Retry-After: %s is the minimum wait", ([retryAfter, expected]) =>
     Effect.gen(function* () {
       const { moments } = yield* failureAfter("1 minute", failing(503, retryAfter))
       assert.deepStrictEqual(moments, expected)
@@ -127,7 +127,7 @@ describe("retries", () => {
     [new Date(45_000).toUTCString(), 45]
   ] as const
 
-  it.effect.each(tooLong)("Retry-After: %s is not waited for, but said", ([retryAfter, seconds]) =>
+  it.effect.each(tooLong)("Retry-After: %s is reported instead of waited for", ([retryAfter, seconds]) =>
     Effect.gen(function* () {
       const { error, moments } = yield* failureAfter("0 seconds", failing(429, retryAfter))
       assert.deepStrictEqual(moments, [0])
@@ -136,7 +136,7 @@ describe("retries", () => {
     })
   )
 
-  it.effect("over real HTTP the second request brings the token", () =>
+  it.effect("a retry over real HTTP gets the token", () =>
     Effect.gen(function* () {
       const server = yield* StubAuthorizationServer.make()
       yield* server.enqueue("/token", Answer.status(503), Answer.token())
@@ -209,7 +209,7 @@ describe("connection failures", () => {
 })
 
 describe("the timeout of an attempt", () => {
-  it.effect("bounds a body that does not end", () =>
+  it.effect("the timeout ends a body that never ends", () =>
     Effect.gen(function* () {
       const server = yield* StubAuthorizationServer.make()
       yield* server.always(
@@ -252,7 +252,7 @@ describe("interruption", () => {
     })
   )
 
-  it.effect("ends the waiting between attempts", () =>
+  it.effect("interruption ends the wait between two attempts", () =>
     Effect.gen(function* () {
       const { grants, moments } = yield* makeGrantsAnsweredBy(failing(503))
       const fiber = yield* Effect.forkChild(grants.acquire(request, undefined))

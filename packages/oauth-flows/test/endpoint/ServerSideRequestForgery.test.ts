@@ -99,57 +99,61 @@ describe("server-side request forgery", () => {
     })
   )
 
-  it.effect("a registration endpoint inside is not asked, and a configured one inside is", () =>
-    Effect.gen(function* () {
-      const metadata = { ...metadataOf(issuer), registration_endpoint: "https://inside.example/register" }
-      const { asked, targets } = yield* makeResolutionOn(web(issuer, metadata), lookup)
-      const options = { redirectUri: "https://gateway.example/callback" }
-      const reason = yield* Effect.flip(targets.resolve(discoveredRequest(server), options))
-      assert.include(reason.message, "it leads to a private address")
-      assert.lengthOf(asked, 2)
+  it.effect(
+    "a discovered registration endpoint at a private address gets no request, and a configured issuer there does",
+    () =>
+      Effect.gen(function* () {
+        const metadata = { ...metadataOf(issuer), registration_endpoint: "https://inside.example/register" }
+        const { asked, targets } = yield* makeResolutionOn(web(issuer, metadata), lookup)
+        const options = { redirectUri: "https://gateway.example/callback" }
+        const reason = yield* Effect.flip(targets.resolve(discoveredRequest(server), options))
+        assert.include(reason.message, "it leads to a private address")
+        assert.lengthOf(asked, 2)
 
-      const named = "https://inside.example"
-      const inside = yield* makeResolutionOn(
-        { [`${named}/.well-known/oauth-authorization-server`]: metadataOf(named) },
-        lookup
-      )
-      const found = yield* inside.targets.resolve(discoveredRequest(server, { ...client, issuer: named }))
-      assert.strictEqual(found.issuer, named)
-    })
+        const named = "https://inside.example"
+        const inside = yield* makeResolutionOn(
+          { [`${named}/.well-known/oauth-authorization-server`]: metadataOf(named) },
+          lookup
+        )
+        const found = yield* inside.targets.resolve(discoveredRequest(server, { ...client, issuer: named }))
+        assert.strictEqual(found.issuer, named)
+      })
   )
 
   const token = Answer.json({ access_token: "t", token_type: "Bearer" })
 
-  it.effect("credentials go to a configured endpoint inside, and not to a discovered one", () =>
-    Effect.gen(function* () {
-      const inside = yield* StubAuthorizationServer.make()
-      yield* inside.always("/token", token)
-      const endpointClient = Context.get(yield* makeResolution(), EndpointClient)
-      const request = discoveredRequest(server, { ...client, client_secret: "secret" })
-      const form = {
-        request,
-        client: {
-          clientId: "gateway",
-          clientSecret: undefined,
-          clientSecretExpiresAt: undefined,
-          authenticationMethod: "none",
-          audience: issuer,
-          source: "configured"
-        },
-        parameters: { grant_type: "refresh_token" }
-      } as const
-      const url = inside.endpoint("/token")
-      const reason = yield* Effect.flip(
-        endpointClient.post({ ...form, endpoint: discoveredEndpoint("token", url) }, () => Effect.void)
-      )
-      assert.include(reason.message, "it leads to a loopback address")
-      assert.isEmpty(yield* inside.requests)
-      yield* endpointClient.post({ ...form, endpoint: configuredEndpoint("token", url) }, () => Effect.void)
-      assert.lengthOf(yield* inside.requests, 1)
-    })
+  it.effect(
+    "credentials go to a configured endpoint at a loopback address, and not to a discovered one",
+    () =>
+      Effect.gen(function* () {
+        const inside = yield* StubAuthorizationServer.make()
+        yield* inside.always("/token", token)
+        const endpointClient = Context.get(yield* makeResolution(), EndpointClient)
+        const request = discoveredRequest(server, { ...client, client_secret: "secret" })
+        const form = {
+          request,
+          client: {
+            clientId: "gateway",
+            clientSecret: undefined,
+            clientSecretExpiresAt: undefined,
+            authenticationMethod: "none",
+            audience: issuer,
+            source: "configured"
+          },
+          parameters: { grant_type: "refresh_token" }
+        } as const
+        const url = inside.endpoint("/token")
+        const reason = yield* Effect.flip(
+          endpointClient.post({ ...form, endpoint: discoveredEndpoint("token", url) }, () => Effect.void)
+        )
+        assert.include(reason.message, "it leads to a loopback address")
+        assert.isEmpty(yield* inside.requests)
+        yield* endpointClient.post({ ...form, endpoint: configuredEndpoint("token", url) }, () => Effect.void)
+        assert.lengthOf(yield* inside.requests, 1)
+      })
   )
 
-  it.effect("a name that cannot be looked up is not asked", () =>
+  it.effect("a host whose name cannot be looked up gets no request", () =>
     Effect.gen(function* () {
       const nowhere = Layer.succeed(AddressLookup, { lookup: () => Effect.fail({ code: "ENOTFOUND" }) })
       const { asked, targets } = yield* makeResolutionOn(web(issuer, metadataOf(issuer)), nowhere)
@@ -163,7 +167,7 @@ describe("server-side request forgery", () => {
     })
   )
 
-  it.effect("a configured host that cannot be looked up makes no refusal of what may be near it", () =>
+  it.effect("a private address is not refused for good while the configured host cannot be looked up", () =>
     Effect.gen(function* () {
       const flaky = Layer.succeed(AddressLookup, {
         lookup: (name) =>

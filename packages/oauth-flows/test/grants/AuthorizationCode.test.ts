@@ -18,7 +18,7 @@ import {
 const parametersOf = (url: URL) => Object.fromEntries(url.searchParams)
 
 describe("the authorization request", () => {
-  it.effect("has everything of RFC 6749, RFC 7636 and RFC 8707", () =>
+  it.effect("an authorization URL has the parameters of RFC 6749, RFC 7636 and RFC 8707", () =>
     Effect.gen(function* () {
       const { begin, server } = yield* makeLogin({}, { scope: "mcp:read", audience: "https://api" })
       const url = yield* begin()
@@ -38,14 +38,14 @@ describe("the authorization request", () => {
     })
   )
 
-  it.effect("keeps the query of the endpoint", () =>
+  it.effect("an authorization URL keeps the query of its endpoint", () =>
     Effect.gen(function* () {
       const { begin } = yield* makeLogin({ authorization_endpoint: "http://127.0.0.1:1/a?tenant=a%20b&x=" })
       assert.deepInclude(parametersOf(yield* begin()), { tenant: "a b", x: "", response_type: "code" })
     })
   )
 
-  it.effect("is the same for five minutes, and good for ten", () =>
+  it.effect("an authorization URL is reused for five minutes and valid for ten", () =>
     Effect.gen(function* () {
       const { begin, grants, server } = yield* makeLogin()
       yield* server.always("/token", Answer.token())
@@ -64,7 +64,7 @@ describe("the authorization request", () => {
     })
   )
 
-  it.effect("is another one for another person, server, challenge or redirect URI", () =>
+  it.effect("another person, server, challenge or redirect URI gets another authorization URL", () =>
     Effect.gen(function* () {
       const { begin, grants, request } = yield* makeLogin()
       const urls = [
@@ -80,7 +80,7 @@ describe("the authorization request", () => {
     })
   )
 
-  it.effect("makes way when a thousand others were begun", () =>
+  it.effect("the oldest pending authorization is evicted when there are over a thousand", () =>
     Effect.gen(function* () {
       const { begin, grants, request, server } = yield* makeLogin()
       yield* server.always("/token", Answer.token())
@@ -106,7 +106,7 @@ describe("the authorization request", () => {
     ["without one where it is not", { scopes_supported: ["a"] }, { scope: "a" }, "offline_access", "a"],
     ["as the operator insists", {}, { scope: "a offline_access" }, undefined, "a offline_access"]
   ] as const
-  it.effect.each(scopes)("scope: %s", ([, metadata, oauth, challenged, expected]) =>
+  it.effect.each(scopes)("the requested scope: %s", ([, metadata, oauth, challenged, expected]) =>
     Effect.gen(function* () {
       const { begin, request } = yield* makeLogin(metadata, oauth)
       const url = yield* begin({ ...request, challenge: { scope: challenged } })
@@ -118,7 +118,7 @@ describe("the authorization request", () => {
     })
   )
 
-  it.effect("opens nothing but a web page", () =>
+  it.effect("an authorization URL is always http or https", () =>
     Effect.gen(function* () {
       const grants = yield* makeGrants()
       const { request } = yield* makeLogin({ authorization_endpoint: "javascript:alert(1)" })
@@ -126,7 +126,7 @@ describe("the authorization request", () => {
     })
   )
 
-  it.effect("is made for no other grant", () =>
+  it.effect("no authorization URL is made for another grant", () =>
     Effect.gen(function* () {
       const grants = yield* makeGrants()
       const request = requestFor({ token_url: "http://127.0.0.1:1/token" })
@@ -147,7 +147,7 @@ describe("PKCE (RFC 7636)", () => {
     ["2.0", { use_pkce: true, code_challenge_method: "plain" }, "plain"],
     ["2.0", {}, null]
   ] as const
-  it.effect.each(cases)("version %s with %j: %s", ([version, oauth, method]) =>
+  it.effect.each(cases)("PKCE of version %s with %j: %s", ([version, oauth, method]) =>
     Effect.gen(function* () {
       const grants = yield* makeGrants()
       const { authorizationUrl } = yield* grants.authorize(
@@ -160,7 +160,7 @@ describe("PKCE (RFC 7636)", () => {
     })
   )
 
-  it.effect("2.0 may fix state and verifier", () =>
+  it.effect("version 2.0 allows a configured state and verifier", () =>
     Effect.gen(function* () {
       const code_verifier = "v".repeat(43)
       const { begin, grants, server } = yield* makeLogin(
@@ -181,33 +181,35 @@ describe("PKCE (RFC 7636)", () => {
 })
 
 describe("the authorization response", () => {
-  it.effect("is exchanged with the verifier of its request, and the token knows whose it is", () =>
-    Effect.gen(function* () {
-      const { begin, grants, request, server } = yield* makeLogin({}, { scope: "a b" })
-      yield* server.always("/token", Answer.token({ refresh_token: "the-refresh-token" }))
-      const url = yield* begin()
-      const redeemed = yield* grants.redeem(Object.fromEntries(responseTo(url)))
-      assert.strictEqual(redeemed.request, request)
-      assert.strictEqual(accessToken(redeemed.token), "stub-access-token")
-      assert.strictEqual(refreshToken(redeemed.token), "the-refresh-token")
-      assert.deepStrictEqual(redeemed.token.scope, ["a", "b"])
-      assert.deepStrictEqual(redeemed.token.grantedTo, { issuer: server.url, clientId: "gateway" })
-      const [{ code_verifier = "", ...form } = {}] = yield* formsAt(server)
-      assert.deepStrictEqual(form, {
-        grant_type: "authorization_code",
-        code: "the-code",
-        redirect_uri: redirectUri,
-        resource: "https://mcp.example.com/mcp",
-        client_id: "gateway"
+  it.effect(
+    "a code is exchanged with the verifier of its request, and the token records the client it was granted to",
+    () =>
+      Effect.gen(function* () {
+        const { begin, grants, request, server } = yield* makeLogin({}, { scope: "a b" })
+        yield* server.always("/token", Answer.token({ refresh_token: "the-refresh-token" }))
+        const url = yield* begin()
+        const redeemed = yield* grants.redeem(Object.fromEntries(responseTo(url)))
+        assert.strictEqual(redeemed.request, request)
+        assert.strictEqual(accessToken(redeemed.token), "stub-access-token")
+        assert.strictEqual(refreshToken(redeemed.token), "the-refresh-token")
+        assert.deepStrictEqual(redeemed.token.scope, ["a", "b"])
+        assert.deepStrictEqual(redeemed.token.grantedTo, { issuer: server.url, clientId: "gateway" })
+        const [{ code_verifier = "", ...form } = {}] = yield* formsAt(server)
+        assert.deepStrictEqual(form, {
+          grant_type: "authorization_code",
+          code: "the-code",
+          redirect_uri: redirectUri,
+          resource: "https://mcp.example.com/mcp",
+          client_id: "gateway"
+        })
+        assert.strictEqual(
+          createHash("sha256").update(code_verifier).digest("base64url"),
+          url.searchParams.get("code_challenge")
+        )
       })
-      assert.strictEqual(
-        createHash("sha256").update(code_verifier).digest("base64url"),
-        url.searchParams.get("code_challenge")
-      )
-    })
   )
 
-  it.effect("a person who says no ends the login, with plain words and no secrets", () =>
+  it.effect("a denial ends the login with the server's words as plain text and without secrets", () =>
     Effect.gen(function* () {
       const { begin, grants } = yield* makeLogin()
       const url = yield* begin()
@@ -237,7 +239,7 @@ describe("the authorization response", () => {
       }
     ]
   ] as const
-  it.effect.each(useless)("%s changes nothing", ([, make]) =>
+  it.effect.each(useless)("a response that is not genuine changes nothing: %s", ([, make]) =>
     Effect.gen(function* () {
       const { begin, grants, server } = yield* makeLogin()
       yield* server.always("/token", Answer.token())
@@ -276,7 +278,7 @@ describe("the authorization response", () => {
     })
   )
 
-  it.effect("no error shows the code or the verifier", () =>
+  it.effect("no error of the code exchange shows the code or the verifier", () =>
     Effect.gen(function* () {
       const { begin, grants, server } = yield* makeLogin()
       const code = canary("code")

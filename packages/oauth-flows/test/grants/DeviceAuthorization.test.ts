@@ -35,7 +35,7 @@ const makeDevice = Effect.fnUntraced(function* (answer: Readonly<Record<string, 
 })
 
 describe("the device authorization grant (RFC 8628)", () => {
-  it.effect("shows the code and waits for the person", () =>
+  it.effect("a device login shows the code and waits for the person", () =>
     Effect.gen(function* () {
       const { answers, authorize, server } = yield* makeDevice()
       answers.push(error("authorization_pending"), Answer.token({ refresh_token: "r" }))
@@ -61,7 +61,7 @@ describe("the device authorization grant (RFC 8628)", () => {
     })
   )
 
-  it.effect("asks at the server's interval, five seconds apart by default", () =>
+  it.effect("polling follows the server's interval, which is five seconds by default", () =>
     Effect.gen(function* () {
       for (const [interval, expected] of [
         [undefined, 5],
@@ -78,19 +78,21 @@ describe("the device authorization grant (RFC 8628)", () => {
     })
   )
 
-  it.effect("slows down by five seconds for good, and twice over for a passing failure", () =>
-    Effect.gen(function* () {
-      const { asked, answers, authorize } = yield* makeDevice()
-      answers.push(error("slow_down"), error("authorization_pending"), Answer.status(503), Answer.token())
-      yield* settle((yield* authorize).token)
-      const [first = 0, second = 0, third = 0, fourth = 0] = asked
-      assert.isAtLeast(second - first, 10)
-      assert.isAtLeast(third - second, 10)
-      assert.isAtLeast(fourth - third, 20)
-    })
+  it.effect(
+    "polling slows down by five seconds after slow_down, and doubles its interval after a transient failure",
+    () =>
+      Effect.gen(function* () {
+        const { asked, answers, authorize } = yield* makeDevice()
+        answers.push(error("slow_down"), error("authorization_pending"), Answer.status(503), Answer.token())
+        yield* settle((yield* authorize).token)
+        const [first = 0, second = 0, third = 0, fourth = 0] = asked
+        assert.isAtLeast(second - first, 10)
+        assert.isAtLeast(third - second, 10)
+        assert.isAtLeast(fourth - third, 20)
+      })
   )
 
-  it.effect("ends when the code does", () =>
+  it.effect("polling ends when the device code expires", () =>
     Effect.gen(function* () {
       const { asked, authorize } = yield* makeDevice({ expires_in: 60 })
       const { token } = yield* authorize
@@ -102,7 +104,7 @@ describe("the device authorization grant (RFC 8628)", () => {
     })
   )
 
-  it.effect.each(["access_denied", "expired_token"])("%s ends it", (code) =>
+  it.effect.each(["access_denied", "expired_token"])("polling ends at %s", (code) =>
     Effect.gen(function* () {
       const { asked, answers, authorize } = yield* makeDevice()
       answers.push(error(code))
@@ -112,7 +114,7 @@ describe("the device authorization grant (RFC 8628)", () => {
     })
   )
 
-  it.effect("any other refusal ends it as it is", () =>
+  it.effect("polling ends at any other refusal with that refusal", () =>
     Effect.gen(function* () {
       const { answers, authorize } = yield* makeDevice()
       answers.push(error("invalid_client"))
@@ -120,7 +122,7 @@ describe("the device authorization grant (RFC 8628)", () => {
     })
   )
 
-  it.effect("can be given up while it waits", () =>
+  it.effect("polling can be interrupted while it waits", () =>
     Effect.gen(function* () {
       const { authorize } = yield* makeDevice()
       const { token } = yield* authorize
@@ -137,14 +139,14 @@ describe("the device authorization grant (RFC 8628)", () => {
     { expires_in: undefined },
     { expires_in: -1 }
   ]
-  it.effect.each(useless)("an answer with %j is of no use", (fields) =>
+  it.effect.each(useless)("a device authorization response with %j is refused", (fields) =>
     Effect.gen(function* () {
       const { authorize } = yield* makeDevice(fields)
       yield* assertFailsWith(authorize, "InvalidResponse")
     })
   )
 
-  it.effect("is not begun by asking for a token", () =>
+  it.effect("asking for a token begins no device login", () =>
     Effect.gen(function* () {
       const { grants, request, server } = yield* makeDevice()
       yield* assertFailsWith(grants.acquire(request, undefined), "AuthorizationRequired")
@@ -152,7 +154,7 @@ describe("the device authorization grant (RFC 8628)", () => {
     })
   )
 
-  it.effect("needs an endpoint", () =>
+  it.effect("a device login without an endpoint is a configuration error", () =>
     Effect.gen(function* () {
       const { grants, request } = yield* makeLogin(
         { device_authorization_endpoint: undefined },

@@ -21,7 +21,7 @@ const secretFile = Effect.sync(() => {
 const basic = (clientId: string, secret: string) => `Basic ${btoa(`${clientId}:${secret}`)}`
 
 describe("token exchange (RFC 8693)", () => {
-  it.effect("sends the subject token and takes the access token", () =>
+  it.effect("token exchange sends the subject token and takes the access token", () =>
     Effect.gen(function* () {
       const { outcome, server } = yield* acquireFrom(
         Answer.token({ issued_token_type: tokenType("access_token") }),
@@ -50,7 +50,7 @@ describe("token exchange (RFC 8693)", () => {
     })
   )
 
-  it.effect("shows the subject token in no error", () =>
+  it.effect("no error shows the subject token", () =>
     Effect.gen(function* () {
       const secret = canary("subject")
       const echo = Answer.respondWith(({ body }) =>
@@ -67,7 +67,7 @@ describe("token exchange (RFC 8693)", () => {
 })
 
 describe("a JWT as authorization grant (RFC 7523)", () => {
-  it.effect("is sent as it is given", () =>
+  it.effect("a configured assertion is sent unchanged", () =>
     Effect.gen(function* () {
       const { outcome, server } = yield* acquireFrom(Answer.token(), {
         grant_type: "jwt_bearer",
@@ -79,7 +79,7 @@ describe("a JWT as authorization grant (RFC 7523)", () => {
     })
   )
 
-  it.effect("is read anew from its file for each request, a repeated one included", () =>
+  it.effect("an assertion is read from its file for each request, also for a retry", () =>
     Effect.gen(function* () {
       const file = yield* secretFile
       const { outcome, server } = yield* acquireFrom(Answer.status(503), {
@@ -105,7 +105,7 @@ describe("a JWT as authorization grant (RFC 7523)", () => {
     })
   )
 
-  it.effect("a file that is missing or empty is named", () =>
+  it.effect("an error names the assertion file that is missing or empty", () =>
     Effect.gen(function* () {
       const file = yield* secretFile
       const { outcome, server } = yield* acquireFrom(Answer.token(), {
@@ -149,31 +149,33 @@ describe("enterprise-managed authorization (ID-JAG)", () => {
 
   const assertion = { access_token: jwt, token_type: "N_A", issued_token_type: tokenType("id-jag") }
 
-  it.effect("gets the assertion from the identity provider and the token from the server it is for", () =>
-    Effect.gen(function* () {
-      const { outcome, provider, server } = yield* makeEnterprise(Answer.json(assertion))
-      assert.strictEqual(accessToken(yield* outcome), "stub-access-token")
-      assert.deepStrictEqual(yield* formsAt(provider), [
-        {
-          grant_type: exchange,
-          requested_token_type: tokenType("id-jag"),
-          audience: server.url,
-          resource,
-          scope: "a",
-          subject_token: "the-id-token",
-          subject_token_type: tokenType("id_token")
-        }
-      ])
-      assert.deepStrictEqual(yield* formsAt(server), [
-        { grant_type: jwtBearer, assertion: jwt, resource, scope: "a" }
-      ])
-      const [atProvider] = yield* provider.requests
-      const [atServer] = yield* server.requestsTo("/token")
-      assert.deepStrictEqual(
-        [atProvider?.headers.authorization, atServer?.headers.authorization],
-        [basic("gateway-at-idp", "idp-secret"), basic("gateway", "the-client-secret")]
-      )
-    })
+  it.effect(
+    "the assertion comes from the identity provider and the token from the server that the assertion is for",
+    () =>
+      Effect.gen(function* () {
+        const { outcome, provider, server } = yield* makeEnterprise(Answer.json(assertion))
+        assert.strictEqual(accessToken(yield* outcome), "stub-access-token")
+        assert.deepStrictEqual(yield* formsAt(provider), [
+          {
+            grant_type: exchange,
+            requested_token_type: tokenType("id-jag"),
+            audience: server.url,
+            resource,
+            scope: "a",
+            subject_token: "the-id-token",
+            subject_token_type: tokenType("id_token")
+          }
+        ])
+        assert.deepStrictEqual(yield* formsAt(server), [
+          { grant_type: jwtBearer, assertion: jwt, resource, scope: "a" }
+        ])
+        const [atProvider] = yield* provider.requests
+        const [atServer] = yield* server.requestsTo("/token")
+        assert.deepStrictEqual(
+          [atProvider?.headers.authorization, atServer?.headers.authorization],
+          [basic("gateway-at-idp", "idp-secret"), basic("gateway", "the-client-secret")]
+        )
+      })
   )
 
   const useless = [
@@ -181,7 +183,7 @@ describe("enterprise-managed authorization (ID-JAG)", () => {
     ["a token of no type", { ...assertion, issued_token_type: undefined }],
     ["no token", { ...assertion, access_token: "" }]
   ] as const
-  it.effect.each(useless)("%s of the identity provider goes nowhere", ([, answer]) =>
+  it.effect.each(useless)("%s of the identity provider is not passed on", ([, answer]) =>
     Effect.gen(function* () {
       const { outcome, server } = yield* makeEnterprise(Answer.json(answer))
       assert.strictEqual((yield* failureOf(outcome))._tag, "InvalidResponse")
@@ -189,7 +191,7 @@ describe("enterprise-managed authorization (ID-JAG)", () => {
     })
   )
 
-  it.effect("a repeated request has an assertion of its own", () =>
+  it.effect("a retry gets a new assertion from the identity provider", () =>
     Effect.gen(function* () {
       const { outcome, provider, server } = yield* makeEnterprise(Answer.json(assertion))
       yield* server.enqueue("/token", Answer.status(503))
@@ -203,27 +205,29 @@ describe("enterprise-managed authorization (ID-JAG)", () => {
 describe("step-up of the client's own token (RFC 6750 §3.1)", () => {
   const challenge = { error: "insufficient_scope", scope: "write" }
 
-  it.effect("asks at once for what was granted and what is wanted, and again at the next renewal", () =>
-    Effect.gen(function* () {
-      const server = yield* StubAuthorizationServer.make()
-      yield* server.always("/token", Answer.token())
-      yield* server.enqueue("/token", Answer.token({ scope: "read list" }))
-      const grants = yield* makeGrants()
-      const request = requestFor({ token_url: server.endpoint("/token"), scope: "read" })
-      const first = yield* grants.acquire(request, undefined)
-      const renewed = yield* grants.acquire(request, first)
-      const wide = yield* grants.acquire({ ...request, challenge }, first)
-      const again = yield* grants.acquire(request, wide)
-      yield* grants.acquire({ ...request, challenge: { ...challenge, scope: "admin" } }, again)
-      assert.deepStrictEqual(
-        (yield* formsAt(server)).map((form) => form["scope"]),
-        ["read", "read", "read write list", "read write list", "read admin write list"]
-      )
-      assert.isUndefined(renewed.stepUpScope)
-    })
+  it.effect(
+    "a step-up requests the granted and the wanted scope at once, and again at the next renewal",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* StubAuthorizationServer.make()
+        yield* server.always("/token", Answer.token())
+        yield* server.enqueue("/token", Answer.token({ scope: "read list" }))
+        const grants = yield* makeGrants()
+        const request = requestFor({ token_url: server.endpoint("/token"), scope: "read" })
+        const first = yield* grants.acquire(request, undefined)
+        const renewed = yield* grants.acquire(request, first)
+        const wide = yield* grants.acquire({ ...request, challenge }, first)
+        const again = yield* grants.acquire(request, wide)
+        yield* grants.acquire({ ...request, challenge: { ...challenge, scope: "admin" } }, again)
+        assert.deepStrictEqual(
+          (yield* formsAt(server)).map((form) => form["scope"]),
+          ["read", "read", "read write list", "read write list", "read admin write list"]
+        )
+        assert.isUndefined(renewed.stepUpScope)
+      })
   )
 
-  it.effect("a refresh token goes first, and one that has ended makes way", () =>
+  it.effect("a refresh token is used first, and a new grant is requested when it has ended", () =>
     Effect.gen(function* () {
       const server = yield* StubAuthorizationServer.make()
       const grants = yield* makeGrants()

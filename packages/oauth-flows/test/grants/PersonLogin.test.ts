@@ -54,7 +54,7 @@ const makeProvider = (resource = opaque) =>
   })
 
 describe("a person's login at a certified authorization server", () => {
-  it.effect("brings a token for the person and the resource, which is renewed with rotation", () =>
+  it.effect("a login gets a token for the person and the resource, which is renewed with rotation", () =>
     Effect.gen(function* () {
       const { grants, logIn, request, server } = yield* makeProvider()
       const { token } = yield* logIn()
@@ -78,7 +78,7 @@ describe("a person's login at a certified authorization server", () => {
     })
   )
 
-  it.effect("can be denied", () =>
+  it.effect("a login that is denied fails with AuthorizationDenied", () =>
     Effect.gen(function* () {
       const { logIn } = yield* makeProvider()
       assert.deepInclude(yield* failureOf(logIn(undefined, { deny: "" })), {
@@ -89,7 +89,7 @@ describe("a person's login at a certified authorization server", () => {
     })
   )
 
-  it.effect("gives two people two tokens", () =>
+  it.effect("two people who log in get two tokens", () =>
     Effect.gen(function* () {
       const { logIn, request, server } = yield* makeProvider()
       for (const subject of ["alice", "bob"]) {
@@ -100,7 +100,7 @@ describe("a person's login at a certified authorization server", () => {
     })
   )
 
-  it.effect("can ask for more scope later", () =>
+  it.effect("a later login can ask for more scope", () =>
     Effect.gen(function* () {
       const { grants, logIn, request, server } = yield* makeProvider()
       const { token } = yield* logIn()
@@ -113,7 +113,7 @@ describe("a person's login at a certified authorization server", () => {
     })
   )
 
-  it.effect("is given back: neither token works any more", () =>
+  it.effect("after revocation neither the access token nor the refresh token works", () =>
     Effect.gen(function* () {
       const { grants, logIn, request, server } = yield* makeProvider()
       const { token } = yield* logIn()
@@ -123,7 +123,7 @@ describe("a person's login at a certified authorization server", () => {
     })
   )
 
-  it.effect("is given back although its JWT cannot be revoked", () =>
+  it.effect("a grant is revoked although its JWT access token cannot be", () =>
     Effect.gen(function* () {
       const { grants, logIn, request } = yield* makeProvider(jwt)
       const { token } = yield* logIn()
@@ -133,7 +133,7 @@ describe("a person's login at a certified authorization server", () => {
     })
   )
 
-  it.effect("works on another device", () =>
+  it.effect("a login on another device gets a token", () =>
     Effect.gen(function* () {
       const { grants, request, server } = yield* makeProvider()
       const config = { ...request.config, grantType: deviceGrant, clientId: "terminal" }
@@ -151,7 +151,7 @@ describe("a person's login at a certified authorization server", () => {
     })
   )
 
-  it.effect("hears a no from another device", () =>
+  it.effect("a denial on another device ends the login", () =>
     Effect.gen(function* () {
       const { grants, request } = yield* makeProvider()
       const config = { ...request.config, grantType: deviceGrant, clientId: "terminal" }

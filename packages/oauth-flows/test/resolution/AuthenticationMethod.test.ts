@@ -50,9 +50,12 @@ const metadata = (supported: ReadonlyArray<string> | undefined) => ({
 })
 
 describe("how a configured client authenticates", () => {
-  it.each(chosen)("%j where the server takes %j: %s", (oauth, supported, method) => {
-    assert.strictEqual(configuredMethod(decode(oauth), metadata(supported)), method)
-  })
+  it.each(chosen)(
+    "a client with %j at a server that supports %j authenticates by %s",
+    (oauth, supported, method) => {
+      assert.strictEqual(configuredMethod(decode(oauth), metadata(supported)), method)
+    }
+  )
 
   it("a client known by its document never uses a secret", () => {
     const url = "https://gateway.example/client.json"

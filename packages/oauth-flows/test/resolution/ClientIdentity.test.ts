@@ -19,7 +19,7 @@ const bodiesOf = (as: StubAuthorizationServer) =>
   )
 
 describe("who we are", () => {
-  it.effect("first: the configured client", () =>
+  it.effect("the configured client comes first", () =>
     Effect.gen(function* () {
       const { as, resourceUrl } = yield* makeServers({
         metadata: { client_id_metadata_document_supported: true }
@@ -32,7 +32,7 @@ describe("who we are", () => {
     })
   )
 
-  it.effect("second: the URL of our metadata document, where the server reads such", () =>
+  it.effect("the client metadata document comes second, where the server supports it", () =>
     Effect.gen(function* () {
       const { as, resourceUrl } = yield* makeServers({
         metadata: { client_id_metadata_document_supported: true }
@@ -50,7 +50,7 @@ describe("who we are", () => {
     })
   )
 
-  it.effect("third: a client that is registered, where it does not", () =>
+  it.effect("a registered client comes third", () =>
     Effect.gen(function* () {
       const { as, resourceUrl } = yield* makeServers({ resource: { scopes_supported: ["a", "b"] } })
       yield* serveRegistration(as)
@@ -75,7 +75,7 @@ describe("who we are", () => {
     })
   )
 
-  it.effect("nobody, where the server registers no clients: that says what to configure", () =>
+  it.effect("the error for a server that registers no clients says what to configure", () =>
     Effect.gen(function* () {
       const { resourceUrl } = yield* makeServers({ metadata: { registration_endpoint: undefined } })
       const targets = yield* makeGrantTargets()
@@ -85,7 +85,7 @@ describe("who we are", () => {
     })
   )
 
-  it.effect("without a person who begins a grant nothing is registered: a login is needed", () =>
+  it.effect("without a person who begins a grant no client is registered, and a login is needed", () =>
     Effect.gen(function* () {
       const { as, resourceUrl } = yield* makeServers()
       const targets = yield* makeGrantTargets()

@@ -62,7 +62,7 @@ describe("a registration", () => {
       })
   )
 
-  it.effect("asks for the method that is configured, with the public half of the key it needs", () =>
+  it.effect("a registration requests the configured authentication method, with its public key", () =>
     Effect.gen(function* () {
       const { privateKey, publicKey } = generateKeyPairSync("ed25519")
       const { as, resourceUrl } = yield* makeServers()
@@ -109,7 +109,7 @@ describe("a registration", () => {
       })
   )
 
-  it.effect("for another device asks for the device grant and no redirect URI", () =>
+  it.effect("a registration for another device requests the device grant and no redirect URI", () =>
     Effect.gen(function* () {
       const { as, resourceUrl } = yield* makeServers()
       yield* serveRegistration(as)
@@ -126,7 +126,7 @@ describe("a registration", () => {
     })
   )
 
-  it.effect("asks for offline_access where the server has it, so that a login may", () =>
+  it.effect("a registration requests offline_access where the server supports it", () =>
     Effect.gen(function* () {
       const { as, resourceUrl } = yield* makeServers({
         metadata: { scopes_supported: ["openid", "offline_access"] }
@@ -152,7 +152,7 @@ describe("a registration", () => {
     [{ client_id: "c", client_secret: null, token_endpoint_auth_method: "none" }, "none", undefined]
   ] as const
 
-  it.effect.each(answers)("answered with %j authenticates by %s", ([answer, method, secret]) =>
+  it.effect.each(answers)("a registration answered with %j authenticates by %s", ([answer, method, secret]) =>
     Effect.gen(function* () {
       const { as, resourceUrl } = yield* makeServers()
       yield* serveRegistration(as, () => answer)
@@ -185,7 +185,7 @@ describe("a registration", () => {
     ]
   ] as const
 
-  it.effect.each(unusable)("answered with %j is %s", ([answer, tag, message]) =>
+  it.effect.each(unusable)("a registration answered with %j is refused: %s", ([answer, tag, message]) =>
     Effect.gen(function* () {
       const { as, resourceUrl } = yield* makeServers()
       yield* as.always("/register", answer)
@@ -197,7 +197,7 @@ describe("a registration", () => {
     })
   )
 
-  it.effect("is made once by many who ask at once, and kept", () =>
+  it.effect("many simultaneous requests make one registration, which is reused", () =>
     Effect.gen(function* () {
       const { as, resourceUrl } = yield* makeServers()
       yield* serveRegistration(as)
@@ -215,22 +215,24 @@ describe("a registration", () => {
     })
   )
 
-  it.effect("is made anew for another redirect URI, and after its server forgot it", () =>
-    Effect.gen(function* () {
-      const { as, resourceUrl } = yield* makeServers()
-      yield* serveRegistration(as)
-      const targets = yield* makeGrantTargets()
-      const request = discoveredRequest(resourceUrl)
-      const first = yield* targets.resolve(request, begin)
-      const other = yield* targets.resolve(request, { redirectUri: "http://127.0.0.1:4000/oauth/callback" })
-      assert.deepStrictEqual([first.client.clientId, other.client.clientId], ["client-1", "client-2"])
-      yield* targets.forget(first.client)
-      assert.strictEqual((yield* targets.resolve(request, begin)).client.clientId, "client-3")
-      assert.strictEqual((yield* targets.resolve(request, begin)).client.clientId, "client-3")
-    })
+  it.effect(
+    "another redirect URI, or a client that the server no longer knows, makes a new registration",
+    () =>
+      Effect.gen(function* () {
+        const { as, resourceUrl } = yield* makeServers()
+        yield* serveRegistration(as)
+        const targets = yield* makeGrantTargets()
+        const request = discoveredRequest(resourceUrl)
+        const first = yield* targets.resolve(request, begin)
+        const other = yield* targets.resolve(request, { redirectUri: "http://127.0.0.1:4000/oauth/callback" })
+        assert.deepStrictEqual([first.client.clientId, other.client.clientId], ["client-1", "client-2"])
+        yield* targets.forget(first.client)
+        assert.strictEqual((yield* targets.resolve(request, begin)).client.clientId, "client-3")
+        assert.strictEqual((yield* targets.resolve(request, begin)).client.clientId, "client-3")
+      })
   )
 
-  it.effect("whose secret has ended is made anew", () =>
+  it.effect("a registration whose secret has expired is made again", () =>
     Effect.gen(function* () {
       const { as, resourceUrl } = yield* makeServers()
       yield* serveRegistration(as, (count) => ({
@@ -252,7 +254,7 @@ describe("a registration", () => {
     })
   )
 
-  it.effect("survives a restart with the token, secret and method included", () =>
+  it.effect("a registered client survives a restart with its token, secret and authentication method", () =>
     Effect.gen(function* () {
       const { as, resourceUrl } = yield* makeServers()
       yield* serveRegistration(as, () => ({
@@ -271,7 +273,7 @@ describe("a registration", () => {
     })
   )
 
-  it.effect("is never used at another issuer: a changed issuer means a new one, and no reuse of tokens", () =>
+  it.effect("a registered client and its tokens are never used at another issuer", () =>
     Effect.gen(function* () {
       const { as, mcp, resourceUrl } = yield* makeServers()
       const next = yield* StubAuthorizationServer.make()

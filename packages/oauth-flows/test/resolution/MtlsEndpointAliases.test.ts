@@ -15,7 +15,7 @@ describe("discovery with a client certificate", () => {
     }
   })
 
-  it.effect("the endpoints for it are used, and without one they are not (RFC 8705 §5)", () =>
+  it.effect("mtls_endpoint_aliases are used with a certificate, and not without one (RFC 8705 §5)", () =>
     Effect.gen(function* () {
       const { targets } = yield* makeResolutionOn(documents({ token_endpoint: alias }))
       const presented = yield* targets.resolve(
@@ -33,18 +33,20 @@ describe("discovery with a client certificate", () => {
     device_authorization_endpoint: "https://mtls.as.example/device"
   }
 
-  it.effect("the same goes for revocation and devices, and for a client that has a secret besides", () =>
-    Effect.gen(function* () {
-      const aliases = { ...others, authorization_endpoint: "https://mtls.as.example/authorize" }
-      const { targets } = yield* makeResolutionOn(documents(aliases))
-      const withSecret = { ...client, ...certificate, client_secret: "s", issuer }
-      const found = yield* targets.resolve(discoveredRequest(undefined, withSecret))
-      assert.strictEqual(found.client.authenticationMethod, "client_secret_basic")
-      assert.strictEqual(found.revocationEndpoint?.url, others.revocation_endpoint)
-      assert.strictEqual(found.deviceAuthorizationEndpoint?.url, others.device_authorization_endpoint)
-      // A person's browser presents no certificate of ours.
-      assert.strictEqual(found.authorizationEndpoint?.url, `${issuer}/authorize`)
-    })
+  it.effect(
+    "mtls_endpoint_aliases hold for revocation and devices, and for a client that also has a secret",
+    () =>
+      Effect.gen(function* () {
+        const aliases = { ...others, authorization_endpoint: "https://mtls.as.example/authorize" }
+        const { targets } = yield* makeResolutionOn(documents(aliases))
+        const withSecret = { ...client, ...certificate, client_secret: "s", issuer }
+        const found = yield* targets.resolve(discoveredRequest(undefined, withSecret))
+        assert.strictEqual(found.client.authenticationMethod, "client_secret_basic")
+        assert.strictEqual(found.revocationEndpoint?.url, others.revocation_endpoint)
+        assert.strictEqual(found.deviceAuthorizationEndpoint?.url, others.device_authorization_endpoint)
+        // A person's browser presents no certificate of ours.
+        assert.strictEqual(found.authorizationEndpoint?.url, `${issuer}/authorize`)
+      })
   )
 
   it.effect.each(Object.keys({ ...others, registration_endpoint: "" }))(
@@ -57,7 +59,7 @@ describe("discovery with a client certificate", () => {
       })
   )
 
-  it.effect("they are held to the same rules", () =>
+  it.effect("mtls_endpoint_aliases follow the same rules as the other endpoints", () =>
     Effect.gen(function* () {
       const { targets } = yield* makeResolutionOn(documents({ token_endpoint: "http://as.example/token" }))
       const request = discoveredRequest(undefined, { ...client, ...certificate, issuer })

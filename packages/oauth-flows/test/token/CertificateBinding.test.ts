@@ -49,7 +49,7 @@ const mismatch = (
 })
 
 describe("a JWT access token", () => {
-  it.effect("that is bound to our certificate is good, and nobody is asked about it", () =>
+  it.effect("a JWT bound to our certificate is accepted without introspection", () =>
     Effect.gen(function* () {
       const setup = yield* makeServer()
       yield* setup.give(jwtWith(boundTo(setup.ours.thumbprintSha256)))
@@ -67,7 +67,7 @@ describe("a JWT access token", () => {
     boundTo(null)
   ]
 
-  it.effect.each(unbound)("with %j is bound to no certificate and good", (claims) =>
+  it.effect.each(unbound)("a JWT with %j is bound to no certificate and accepted", (claims) =>
     Effect.gen(function* () {
       const setup = yield* makeServer()
       yield* setup.give(jwtWith(claims))
@@ -88,7 +88,7 @@ describe("a JWT access token", () => {
     ["no text", (ours) => [ours]]
   ]
 
-  it.effect.each(foreign)("that is bound to %s is refused, once and for good", ([, thumbprintOf]) =>
+  it.effect.each(foreign)("a JWT bound to %s is refused without a retry", ([, thumbprintOf]) =>
     Effect.gen(function* () {
       const setup = yield* makeServer()
       const { give, other, ours, server } = setup
@@ -100,7 +100,7 @@ describe("a JWT access token", () => {
     })
   )
 
-  it.effect("shows in the error neither itself nor what else it says", () =>
+  it.effect("the error for a refused JWT shows neither the token nor its claims", () =>
     Effect.gen(function* () {
       const { acquire, give, log, other } = yield* makeServer()
       const secret = canary("claim")
@@ -112,7 +112,7 @@ describe("a JWT access token", () => {
     })
   )
 
-  it.effect("is nobody's business over a connection without a certificate", () =>
+  it.effect("a JWT is not checked over a connection without a certificate", () =>
     Effect.gen(function* () {
       const { authority, give, other, request } = yield* makeServer()
       yield* give(jwtWith(boundTo(other.thumbprintSha256)))
@@ -123,7 +123,7 @@ describe("a JWT access token", () => {
 })
 
 describe("an opaque access token", () => {
-  it.effect("is looked up by the client as it authenticates at the token endpoint", () =>
+  it.effect("an opaque token is introspected by the client as it authenticates at the token endpoint", () =>
     Effect.gen(function* () {
       const setup = yield* makeServer({ client_secret: "the-client-secret", use_basic_auth: false })
       const { give, ours, server } = setup
@@ -145,7 +145,7 @@ describe("an opaque access token", () => {
     })
   )
 
-  it.effect("that is bound to another certificate is refused", () =>
+  it.effect("an opaque token bound to another certificate is refused", () =>
     Effect.gen(function* () {
       const { acquire, give, other, ours, server } = yield* makeServer()
       yield* give("an-opaque-token")
@@ -154,7 +154,7 @@ describe("an opaque access token", () => {
     })
   )
 
-  it.effect("an encrypted JWT is looked up like any other", () =>
+  it.effect("an encrypted JWT is introspected like an opaque token", () =>
     Effect.gen(function* () {
       const { acquire, give, other, server } = yield* makeServer()
       yield* give(`${encode({ alg: "dir", enc: "A256GCM" })}..aXY.Y2lwaGVy.dGFn`)
@@ -163,7 +163,7 @@ describe("an opaque access token", () => {
     })
   )
 
-  it.effect("that is bound to none is good", () =>
+  it.effect("an opaque token bound to no certificate is accepted", () =>
     Effect.gen(function* () {
       const { acquire, give, log, server } = yield* makeServer()
       yield* give("an-opaque-token")
@@ -173,7 +173,7 @@ describe("an opaque access token", () => {
     })
   )
 
-  it.effect("without introspection_url nobody is asked", () =>
+  it.effect("an opaque token is not introspected without introspection_url", () =>
     Effect.gen(function* () {
       const setup = yield* makeServer({ introspection_url: undefined })
       yield* setup.give("an-opaque-token")
@@ -182,7 +182,7 @@ describe("an opaque access token", () => {
     })
   )
 
-  it.effect("over a connection without a certificate nobody is asked", () =>
+  it.effect("an opaque token is not introspected over a connection without a certificate", () =>
     Effect.gen(function* () {
       const setup = yield* makeServer()
       yield* setup.give("an-opaque-token")
@@ -234,7 +234,7 @@ describe("an introspection that brings no answer", () => {
       })
   )
 
-  it.effect("ends in time also where nobody may interrupt it", () =>
+  it.effect("introspection ends in time in an uninterruptible caller, too", () =>
     Effect.gen(function* () {
       const { acquire, give, server } = yield* makeServer()
       yield* give("the-new-token", { refresh_token: "the-next" })
@@ -244,7 +244,7 @@ describe("an introspection that brings no answer", () => {
     })
   )
 
-  it.effect("shows no secret that it sends back", () =>
+  it.effect("a warning about introspection shows no secret that the server echoes", () =>
     Effect.gen(function* () {
       const secrets = [canary("access-token"), canary("client-secret")] as const
       const { acquire, give, log, server } = yield* makeServer({ client_secret: secrets[1] })
@@ -276,7 +276,7 @@ describe("a new refresh token beside an access token whose binding is checked", 
     return { ...setup, keep, kept }
   })
 
-  it.effect("is kept when a JWT is bound to another certificate", () =>
+  it.effect("a new refresh token is kept when the JWT beside it is bound to another certificate", () =>
     Effect.gen(function* () {
       const { acquire, give, keep, kept, other } = yield* makeKeeper()
       yield* give(jwtWith(boundTo(other.thumbprintSha256)), { refresh_token: "the-next" })
@@ -288,7 +288,7 @@ describe("a new refresh token beside an access token whose binding is checked", 
     })
   )
 
-  it.effect("is kept before the introspection endpoint is asked", () =>
+  it.effect("a new refresh token is kept before the introspection endpoint is asked", () =>
     Effect.gen(function* () {
       const { acquire, give, keep, kept, ours, server } = yield* makeKeeper()
       yield* give("an-opaque-token", { refresh_token: "the-next" })
@@ -298,7 +298,7 @@ describe("a new refresh token beside an access token whose binding is checked", 
     })
   )
 
-  it.effect("is not lost when the caller is interrupted during the introspection", () =>
+  it.effect("a new refresh token is not lost when the caller is interrupted during introspection", () =>
     Effect.gen(function* () {
       const { acquire, give, keep, kept, server } = yield* makeKeeper()
       yield* give("an-opaque-token", { refresh_token: "the-next" })

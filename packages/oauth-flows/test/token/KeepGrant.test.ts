@@ -72,7 +72,7 @@ describe("a renewal whose access token is refused", () => {
   )
 
   it.effect.each(cases)(
-    "keeps its new refresh token: $grantType, $name",
+    "a refused renewal keeps its new refresh token: $grantType, $name",
     ({ access, fields, grantType, oauth, reason }) =>
       Effect.gen(function* () {
         const { grants, request, server } = yield* makeLogin(
@@ -106,20 +106,22 @@ describe("a renewal whose access token is refused", () => {
       })
   )
 
-  it.effect("keeps nothing when the answer has no refresh token, because the old one stays valid", () =>
-    Effect.gen(function* () {
-      const { grants, request, server } = yield* makeLogin({}, { scope: "a b" })
-      const { keep, kept } = recorder()
-      yield* server.enqueue("/token", Answer.token({ scope: "a" }))
-      yield* assertFailsWith(
-        grants.acquire(request, granted(server.url, ["a", "b"]), keep),
-        "InsufficientScope"
-      )
-      assert.isEmpty(kept)
-    })
+  it.effect(
+    "a refused renewal without a new refresh token keeps nothing, because the old one stays valid",
+    () =>
+      Effect.gen(function* () {
+        const { grants, request, server } = yield* makeLogin({}, { scope: "a b" })
+        const { keep, kept } = recorder()
+        yield* server.enqueue("/token", Answer.token({ scope: "a" }))
+        yield* assertFailsWith(
+          grants.acquire(request, granted(server.url, ["a", "b"]), keep),
+          "InsufficientScope"
+        )
+        assert.isEmpty(kept)
+      })
   )
 
-  it.effect("fails in the same way without a `keep`", () =>
+  it.effect("a refused renewal fails in the same way without a `keep`", () =>
     Effect.gen(function* () {
       const { grants, request, server } = yield* makeLogin({}, { scope: "a b" })
       yield* server.enqueue("/token", Answer.token({ scope: "a", refresh_token: "second" }))
@@ -129,7 +131,7 @@ describe("a renewal whose access token is refused", () => {
 })
 
 describe("a renewal that succeeds", () => {
-  it.effect("calls no `keep`", () =>
+  it.effect("a renewal that succeeds does not call `keep`", () =>
     Effect.gen(function* () {
       const { grants, request, server } = yield* makeLogin()
       const { keep, kept } = recorder()
@@ -141,7 +143,7 @@ describe("a renewal that succeeds", () => {
 })
 
 describe("the exchange of a code", () => {
-  it.effect.each(unusable)("keeps the refresh token beside %s", ([, fields, access]) =>
+  it.effect.each(unusable)("a code exchange keeps the refresh token beside %s", ([, fields, access]) =>
     Effect.gen(function* () {
       const { begin, grants, server } = yield* makeLogin({}, { scope: "a b" })
       const { keep, kept } = recorder()
@@ -167,7 +169,7 @@ describe("the exchange of a code", () => {
   ] as const
 
   it.effect.each(lessScope)(
-    "that brings less scope is refused, and revokes %s",
+    "a code exchange that brings less scope is refused, and revokes %s",
     ([, fields, revoked, hint]) =>
       Effect.gen(function* () {
         const { begin, grants, request, server } = yield* makeLogin({}, { scope: "a b" })
@@ -186,17 +188,19 @@ describe("the exchange of a code", () => {
       })
   )
 
-  it.effect("that brings less scope is refused for that reason, also if revoking fails", () =>
-    Effect.gen(function* () {
-      const { begin, grants, server } = yield* makeLogin({}, { scope: "a b" })
-      yield* server.always("/revoke", Answer.status(503))
-      yield* server.enqueue("/token", Answer.token({ scope: "a", refresh_token: "first" }))
-      yield* assertFailsWith(grants.redeem(responseTo(yield* begin())), "InsufficientScope")
-      assert.lengthOf(yield* formsAt(server, "/revoke"), 1)
-    })
+  it.effect(
+    "a code exchange that brings less scope is refused for that reason, also if revocation fails",
+    () =>
+      Effect.gen(function* () {
+        const { begin, grants, server } = yield* makeLogin({}, { scope: "a b" })
+        yield* server.always("/revoke", Answer.status(503))
+        yield* server.enqueue("/token", Answer.token({ scope: "a", refresh_token: "first" }))
+        yield* assertFailsWith(grants.redeem(responseTo(yield* begin())), "InsufficientScope")
+        assert.lengthOf(yield* formsAt(server, "/revoke"), 1)
+      })
   )
 
-  it.effect("that brings less scope is refused where nothing can be revoked", () =>
+  it.effect("a code exchange that brings less scope is refused also where nothing can be revoked", () =>
     Effect.gen(function* () {
       const { begin, grants, server } = yield* makeLogin({ revocation_endpoint: undefined }, { scope: "a b" })
       yield* server.enqueue("/token", Answer.token({ scope: "a", refresh_token: "first" }))
@@ -223,7 +227,7 @@ describe("a login on another device", () => {
     return { ...login, kept, failure: failureOf(settle(token)) }
   })
 
-  it.effect("keeps the refresh token beside an access token that cannot be used", () =>
+  it.effect("a device login keeps the refresh token beside an access token that cannot be used", () =>
     Effect.gen(function* () {
       const { failure, kept } = yield* makeDevice({ token_type: "DPoP" })
       assert.strictEqual((yield* failure)._tag, "InvalidResponse")
@@ -231,7 +235,7 @@ describe("a login on another device", () => {
     })
   )
 
-  it.effect("that brings less scope is refused and revoked", () =>
+  it.effect("a device login that brings less scope is refused and revoked", () =>
     Effect.gen(function* () {
       const { failure, kept, server } = yield* makeDevice({ scope: "a" })
       assert.deepInclude(yield* failure, { _tag: "InsufficientScope", missing: ["b"] })
@@ -246,7 +250,7 @@ describe("a login on another device", () => {
 
 describe("a first token of the client itself", () => {
   it.effect(
-    "keeps the refresh token beside an access token that cannot be used, and not one with less scope",
+    "a client's own grant keeps the refresh token beside an unusable access token, but not beside one with less scope",
     () =>
       Effect.gen(function* () {
         const { grants, request, server } = yield* makeLogin(

@@ -28,7 +28,7 @@ const makeGranted = Effect.fnUntraced(function* (oauth: Readonly<Record<string, 
 })
 
 describe("the refresh token grant (RFC 6749 §6)", () => {
-  it.effect("asks for no more than was granted, and takes the new refresh token", () =>
+  it.effect("a refresh requests no more scope than was granted, and takes the new refresh token", () =>
     Effect.gen(function* () {
       const { grants, refreshes, request, server, token } = yield* makeGranted({ scope: "a b" })
       yield* server.enqueue("/token", Answer.token({ access_token: "new", refresh_token: "second" }))
@@ -47,7 +47,7 @@ describe("the refresh token grant (RFC 6749 §6)", () => {
     })
   )
 
-  it.effect("keeps the refresh token when the answer has none", () =>
+  it.effect("a refresh whose answer has no refresh token keeps the old one", () =>
     Effect.gen(function* () {
       const { grants, refreshes, request, server, token } = yield* makeGranted()
       yield* server.always("/token", Answer.token())
@@ -61,7 +61,7 @@ describe("the refresh token grant (RFC 6749 §6)", () => {
     })
   )
 
-  it.effect("without one, a person has to log in", () =>
+  it.effect("without a refresh token a person has to log in", () =>
     Effect.gen(function* () {
       const { grants, request, token } = yield* makeGranted()
       const { refreshToken: _, ...fields } = token
@@ -70,7 +70,7 @@ describe("the refresh token grant (RFC 6749 §6)", () => {
     })
   )
 
-  it.effect("invalid_grant means that a person has to log in, and is not asked for again", () =>
+  it.effect("after invalid_grant a person has to log in, and the refresh token is not sent again", () =>
     Effect.gen(function* () {
       const { grants, refreshes, request, server, token } = yield* makeGranted()
       yield* server.always("/token", invalidGrant)
@@ -92,17 +92,19 @@ describe("the refresh token grant (RFC 6749 §6)", () => {
     ["half an answer", Answer.resetMidBody, "ConnectionFailed"],
     ["another refusal", Answer.json({ error: "invalid_target" }, { status: 400 }), "RequestRefused"]
   ] as const
-  it.effect.each(passing)("%s is sent once, and leaves the grant alone", ([, answer, tag]) =>
-    Effect.gen(function* () {
-      const { grants, refreshes, request, server, token } = yield* makeGranted()
-      yield* server.enqueue("/token", answer, Answer.token({ access_token: "new" }))
-      yield* assertFailsWith(grants.acquire(request, token), tag)
-      assert.lengthOf(yield* refreshes, 1)
-      assert.strictEqual(accessToken(yield* grants.acquire(request, token)), "new")
-    })
+  it.effect.each(passing)(
+    "a refresh that meets %s is sent once and does not end the grant",
+    ([, answer, tag]) =>
+      Effect.gen(function* () {
+        const { grants, refreshes, request, server, token } = yield* makeGranted()
+        yield* server.enqueue("/token", answer, Answer.token({ access_token: "new" }))
+        yield* assertFailsWith(grants.acquire(request, token), tag)
+        assert.lengthOf(yield* refreshes, 1)
+        assert.strictEqual(accessToken(yield* grants.acquire(request, token)), "new")
+      })
   )
 
-  it.effect("a server that hangs is given up after the timeout, once", () =>
+  it.effect("a refresh at a server that hangs fails after the timeout without a retry", () =>
     Effect.gen(function* () {
       const { refreshes, request, server, token } = yield* makeGranted()
       const grants = yield* makeGrants({ authTimeout: "3 seconds" })
@@ -112,7 +114,7 @@ describe("the refresh token grant (RFC 6749 §6)", () => {
     })
   )
 
-  it.effect("without a connection nothing was sent, so it is tried again", () =>
+  it.effect("a refresh that found no connection is retried, because nothing was sent", () =>
     Effect.gen(function* () {
       const grants = yield* makeGrants({ authTimeout: "1 hour" })
       const port = yield* refusedPort
@@ -135,7 +137,7 @@ describe("the refresh token grant (RFC 6749 §6)", () => {
     })
   )
 
-  it.effect("does not go to a server or client it was not given to", () =>
+  it.effect("a refresh token is never sent to another issuer or for another client", () =>
     Effect.gen(function* () {
       const { grants, refreshes, request, token } = yield* makeGranted()
       const elsewhere = yield* makeLogin()
@@ -154,7 +156,7 @@ describe("the refresh token grant (RFC 6749 §6)", () => {
 describe("step-up of a person's grant (RFC 6750 §3.1)", () => {
   const challenge = { error: "insufficient_scope", scope: "write" }
 
-  it.effect("asks a person for what was granted and what is wanted, and refreshes nothing", () =>
+  it.effect("a step-up asks a person for the granted and the wanted scope, and refreshes nothing", () =>
     Effect.gen(function* () {
       const { begin, grants, refreshes, request, token } = yield* makeGranted({ scope: "read" })
       const reason = yield* failureOf(grants.acquire({ ...request, challenge }, token))
@@ -169,7 +171,7 @@ describe("step-up of a person's grant (RFC 6750 §3.1)", () => {
     })
   )
 
-  it.effect("after three consents in vain says so", () =>
+  it.effect("a step-up after three consents in vain fails with StepUpExhausted", () =>
     Effect.gen(function* () {
       const { begin, grants, request, server, token } = yield* makeGranted({ scope: "read" })
       yield* server.always("/token", Answer.token({ scope: "read write" }))

@@ -30,33 +30,35 @@ const makeServer = Effect.gen(function* () {
 })
 
 describe("revocation (RFC 7009)", () => {
-  it.effect("sends the refresh token, then the access token, authenticated like the token request", () =>
-    Effect.gen(function* () {
-      const { grants, request, server } = yield* makeServer
-      yield* server.always("/revoke", Answer.text(""))
-      assert.strictEqual(yield* grants.revoke(request(), token("the-refresh-token")), "Revoked")
-      const requests = yield* server.requests
-      assert.deepStrictEqual(
-        requests.map(({ form }) => Object.fromEntries(form)),
-        [
-          { token: "the-refresh-token", token_type_hint: "refresh_token" },
-          { token: "the-access-token", token_type_hint: "access_token" }
-        ]
-      )
-      for (const { headers, method, rawUrl } of requests) {
-        assert.strictEqual(`${method} ${rawUrl}`, "POST /revoke?tenant=1")
-        assert.deepInclude(headers, {
-          authorization: `Basic ${btoa("gateway:the-client-secret")}`,
-          "content-type": "application/x-www-form-urlencoded",
-          "x-correlation-id": correlationId,
-          "x-request-id": correlationId
-        })
-        assert.notProperty(headers, "x-api-key", "those are for the token endpoint")
-      }
-    })
+  it.effect(
+    "revocation sends the refresh token, then the access token, authenticated like the token request",
+    () =>
+      Effect.gen(function* () {
+        const { grants, request, server } = yield* makeServer
+        yield* server.always("/revoke", Answer.text(""))
+        assert.strictEqual(yield* grants.revoke(request(), token("the-refresh-token")), "Revoked")
+        const requests = yield* server.requests
+        assert.deepStrictEqual(
+          requests.map(({ form }) => Object.fromEntries(form)),
+          [
+            { token: "the-refresh-token", token_type_hint: "refresh_token" },
+            { token: "the-access-token", token_type_hint: "access_token" }
+          ]
+        )
+        for (const { headers, method, rawUrl } of requests) {
+          assert.strictEqual(`${method} ${rawUrl}`, "POST /revoke?tenant=1")
+          assert.deepInclude(headers, {
+            authorization: `Basic ${btoa("gateway:the-client-secret")}`,
+            "content-type": "application/x-www-form-urlencoded",
+            "x-correlation-id": correlationId,
+            "x-request-id": correlationId
+          })
+          assert.notProperty(headers, "x-api-key", "those are for the token endpoint")
+        }
+      })
   )
 
-  it.effect("authenticates in the body if the configuration says so", () =>
+  it.effect("revocation authenticates in the body if the configuration says so", () =>
     Effect.gen(function* () {
       const { grants, request, server } = yield* makeServer
       yield* server.always("/revoke", Answer.text(""))
@@ -94,33 +96,35 @@ describe("revocation (RFC 7009)", () => {
     })
   )
 
-  it.effect("a refused refresh token does not save the access token, and is told", () =>
-    Effect.gen(function* () {
-      const { grants, request, server } = yield* makeServer
-      yield* server.enqueue(
-        "/revoke",
-        Answer.json(
-          { error: "unsupported_token_type", error_description: "not the-refresh-token" },
-          { status: 400 }
-        ),
-        Answer.text("")
-      )
-      const error = yield* Effect.flip(grants.revoke(request(), token("the-refresh-token")))
-      assert.deepStrictEqual(reasonOf(error), {
-        _tag: "RequestRefused",
-        authenticationMethod: "client_secret_basic",
-        endpoint: `the revocation endpoint ${server.endpoint("/revoke")}`,
-        status: 400,
-        error: "unsupported_token_type",
-        description: "not [secret]"
+  it.effect(
+    "the access token is revoked although the refresh token was refused, and the refusal is the error",
+    () =>
+      Effect.gen(function* () {
+        const { grants, request, server } = yield* makeServer
+        yield* server.enqueue(
+          "/revoke",
+          Answer.json(
+            { error: "unsupported_token_type", error_description: "not the-refresh-token" },
+            { status: 400 }
+          ),
+          Answer.text("")
+        )
+        const error = yield* Effect.flip(grants.revoke(request(), token("the-refresh-token")))
+        assert.deepStrictEqual(reasonOf(error), {
+          _tag: "RequestRefused",
+          authenticationMethod: "client_secret_basic",
+          endpoint: `the revocation endpoint ${server.endpoint("/revoke")}`,
+          status: 400,
+          error: "unsupported_token_type",
+          description: "not [secret]"
+        })
+        assert.match(error.message, /^Could not revoke the access token for server "remote": /)
+        const requests = yield* server.requests
+        assert.deepStrictEqual(
+          requests.map(({ form }) => form.get("token")),
+          ["the-refresh-token", "the-access-token"]
+        )
       })
-      assert.match(error.message, /^Could not revoke the access token for server "remote": /)
-      const requests = yield* server.requests
-      assert.deepStrictEqual(
-        requests.map(({ form }) => form.get("token")),
-        ["the-refresh-token", "the-access-token"]
-      )
-    })
   )
 
   it.effect(
@@ -138,7 +142,7 @@ describe("revocation (RFC 7009)", () => {
       })
   )
 
-  it.effect("finds the endpoint through the metadata of the issuer", () =>
+  it.effect("revocation finds its endpoint through the metadata of the issuer", () =>
     Effect.gen(function* () {
       const { grants, request, server } = yield* makeLogin()
       yield* server.always("/revoke", Answer.text(""))
@@ -153,7 +157,7 @@ describe("revocation (RFC 7009)", () => {
     })
   )
 
-  it.effect("redirects are not followed", () =>
+  it.effect("revocation follows no redirect", () =>
     Effect.gen(function* () {
       const { grants, request, server } = yield* makeServer
       yield* server.always("/revoke", Answer.redirect(server.endpoint("/elsewhere"), 307))
@@ -163,7 +167,7 @@ describe("revocation (RFC 7009)", () => {
     })
   )
 
-  it.effect("503 says that the token still exists, so it is sent again (§2.2.1)", () =>
+  it.effect("revocation is retried after 503, which means that the token still exists (§2.2.1)", () =>
     Effect.gen(function* () {
       const { grants, request, server } = yield* makeServer
       yield* server.enqueue("/revoke", Answer.status(503, { retryAfter: 5 }), Answer.text(""))
@@ -172,7 +176,7 @@ describe("revocation (RFC 7009)", () => {
     })
   )
 
-  it.effect("an endpoint that hangs is given up after the timeout", () =>
+  it.effect("revocation at an endpoint that hangs fails after the timeout", () =>
     Effect.gen(function* () {
       const server = yield* StubAuthorizationServer.make()
       yield* server.always("/revoke", Answer.hang)

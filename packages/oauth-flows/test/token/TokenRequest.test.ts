@@ -14,7 +14,7 @@ const sentWith = Effect.fnUntraced(function* (oauth: Readonly<Record<string, unk
 })
 
 describe("the token request", () => {
-  it.effect("is a form, sent by POST, that asks for JSON and names the acquisition", () =>
+  it.effect("a token request is a form by POST that accepts JSON and carries the correlation id", () =>
     Effect.gen(function* () {
       const request = yield* sentWith({})
       assert.strictEqual(request.method, "POST")
@@ -28,7 +28,7 @@ describe("the token request", () => {
     })
   )
 
-  it.effect("carries scope, audience, organization and, byte for byte, resource", () =>
+  it.effect("a token request carries scope, audience, organization and, byte for byte, resource", () =>
     Effect.gen(function* () {
       const resource = "HTTPS://API.example.com:443/a/../%7Emcp?x=ä"
       const request = yield* sentWith({
@@ -47,30 +47,32 @@ describe("the token request", () => {
     })
   )
 
-  it.effect("keeps the query of the token URL", () =>
+  it.effect("a token request keeps the query of the token URL", () =>
     Effect.gen(function* () {
       const request = yield* sentWith({}, "?tenant=a%20b&v=2")
       assert.strictEqual(request.rawUrl, "/token?tenant=a%20b&v=2")
     })
   )
 
-  it.effect("has the additional parameters and headers, which never replace the protocol's own", () =>
-    Effect.gen(function* () {
-      const request = yield* sentWith({
-        additional_params: { login_hint: "a&b", level: 3, strict: true },
-        custom_headers: { "X-Api-Key": "key", "X-Correlation-Id": "mine", Accept: "text/html" }
+  it.effect(
+    "a token request has the additional parameters and headers, which never replace the protocol's own",
+    () =>
+      Effect.gen(function* () {
+        const request = yield* sentWith({
+          additional_params: { login_hint: "a&b", level: 3, strict: true },
+          custom_headers: { "X-Api-Key": "key", "X-Correlation-Id": "mine", Accept: "text/html" }
+        })
+        assert.deepStrictEqual(Object.fromEntries(request.form), {
+          grant_type: "client_credentials",
+          login_hint: "a&b",
+          level: "3",
+          strict: "true"
+        })
+        assert.deepInclude(request.headers, {
+          "x-api-key": "key",
+          "x-correlation-id": correlationId,
+          accept: "application/json"
+        })
       })
-      assert.deepStrictEqual(Object.fromEntries(request.form), {
-        grant_type: "client_credentials",
-        login_hint: "a&b",
-        level: "3",
-        strict: "true"
-      })
-      assert.deepInclude(request.headers, {
-        "x-api-key": "key",
-        "x-correlation-id": correlationId,
-        accept: "application/json"
-      })
-    })
   )
 })

@@ -136,7 +136,7 @@ describe("answers that are understood", () => {
     })
   )
 
-  it.effect("keeps a refresh token, should one come", () =>
+  it.effect("a refresh token in a client credentials answer is kept", () =>
     Effect.gen(function* () {
       const { outcome } = yield* acquireFrom(Answer.token({ refresh_token: "stub-refresh-token" }))
       const { refreshToken } = yield* outcome
@@ -144,7 +144,7 @@ describe("answers that are understood", () => {
     })
   )
 
-  it.effect("counts the life of a token from when it was asked for", () =>
+  it.effect("the lifetime of a token counts from when it was requested", () =>
     Effect.gen(function* () {
       const { outcome } = yield* acquireFrom(
         Answer.respondWith(() => Effect.as(TestClock.adjust("3 seconds"), Answer.token()))

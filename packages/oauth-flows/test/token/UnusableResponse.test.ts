@@ -143,7 +143,7 @@ describe("answers that are refused, with a reason that never quotes them", () =>
     })
   )
 
-  it.effect("a giant body is not read to its end: the connection is let go", () =>
+  it.effect("a giant body is not read to its end, and its connection is closed", () =>
     Effect.gen(function* () {
       const { outcome, server } = yield* acquireFrom(Answer.giantBody(64 * 1024 * 1024))
       yield* Effect.flip(outcome)
@@ -165,7 +165,7 @@ describe("answers that are refused, with a reason that never quotes them", () =>
     })
   )
 
-  it.effect("takes a body of exactly 1 MiB, and not a byte more", () =>
+  it.effect("a body of exactly 1 MiB is read, and one byte more is refused", () =>
     Effect.gen(function* () {
       const paddedTo = (bytes: number) => `{"access_token":"stub-access-token"}`.padEnd(bytes, " ")
       const fits = yield* acquireFrom(Answer.text(paddedTo(1024 * 1024)))

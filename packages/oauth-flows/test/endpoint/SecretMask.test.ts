@@ -1,0 +1,69 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Redacted from "effect/Redacted"
+import * as fc from "fast-check"
+import { makeSecretCutter, makeSecretMask } from "../../src/endpoint/SecretMask.ts"
+
+const cutterOf = (...secrets: ReadonlyArray<string>) =>
+  makeSecretCutter(
+    secrets.map((secret) => Redacted.make(secret)),
+    "<redacted>"
+  )
+
+describe("makeSecretMask", () => {
+  it("takes out the longer of two secrets that overlap, and every encoding", () => {
+    const mask = makeSecretMask([Redacted.make("abcd"), Redacted.make("abcd/efgh é")])
+    assert.strictEqual(
+      mask("(abcd/efgh é) (abcd%2fefgh+%C3%A9) (abcd%2Fefgh%20%C3%A9)"),
+      "([secret]) ([secret]) ([secret])"
+    )
+    assert.strictEqual(mask(`(${btoa("abcd")}) (ABCD)`), "([secret]) ([secret])")
+  })
+
+  it("finds a secret that has unprintable characters between its own", () => {
+    assert.strictEqual(makeSecretMask([Redacted.make("abcd-efgh")])("ab\u200bcd-\u0007efgh"), "[secret]")
+  })
+
+  it("changes no text without a secret, and ignores values too short to be told from words", () => {
+    assert.strictEqual(makeSecretMask([])("a b"), "a b")
+    assert.strictEqual(makeSecretMask([Redacted.make("a"), Redacted.make("")])("a b"), "a b")
+  })
+})
+
+describe("makeSecretCutter", () => {
+  it("replaces two secrets that overlap without leaving the end of the second", () => {
+    assert.strictEqual(cutterOf("abcdWXYZ", "WXYZefgh")("(abcdWXYZefgh)"), "(<redacted>)")
+  })
+
+  it("replaces secrets that follow each other one by one", () => {
+    assert.strictEqual(cutterOf("abcd")("abcdabcd abcd"), "<redacted><redacted> <redacted>")
+  })
+
+  it("replaces the credentials of an Authorization header and each line of a key", () => {
+    assert.strictEqual(cutterOf("Bearer tok-en")("got tok-en"), "got <redacted>")
+    assert.strictEqual(
+      cutterOf("first line\nsecond line")("second line, then first line"),
+      "<redacted>, then <redacted>"
+    )
+  })
+
+  it("replaces a secret wherever it stands, in whatever case, and leaves the rest", () => {
+    const secret = fc.stringMatching(/^[A-Za-z0-9_-]{8,40}$/)
+    const around = fc.stringMatching(/^[ .]{0,10}$/)
+    fc.assert(
+      fc.property(secret, around, around, (value, before, after) => {
+        const cut = cutterOf(value)
+        assert.strictEqual(cut(`${before}${value}${after}`), `${before}<redacted>${after}`)
+        assert.strictEqual(cut(`${before}${value.toUpperCase()}${after}`), `${before}<redacted>${after}`)
+      })
+    )
+  })
+
+  it("takes time in proportion to a text of a megabyte and a secret of a tenth of that", () => {
+    const secret = "s3cret-".repeat(15_000)
+    const cut = cutterOf(secret, "a".repeat(1000))
+    const text = `${"a".repeat(1_000_000)}${secret}`
+    const result = cut(text)
+    assert.isFalse(result.includes("s3cret"))
+    assert.isFalse(result.includes("aaaa"))
+  })
+})
