@@ -1,5 +1,5 @@
-import { systemPrograms } from "./SystemProgram.ts"
-import { installMissingPrograms } from "./SystemSetup.ts"
+import { systemPrograms } from "./programs/SystemProgram.ts"
+import { installMissingPrograms } from "./programs/SystemSetup.ts"
 
 /** `npm run setup:system`. */
 try {

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { findProgram, requireProgram, type SystemProgram } from "../src/index.ts"
-import { installMissingPrograms } from "../src/SystemSetup.ts"
+import { installMissingPrograms } from "../src/programs/SystemSetup.ts"
 
 const program: SystemProgram = {
   names: ["secure-mcp-other-name", "secure-mcp-program"],

@@ -44,7 +44,10 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
   ...Object.fromEntries(
     Object.entries(publishedPackages).map(([name, project]) => [`packages/${name}`, project])
   ),
-  "packages/testing": { imports: [] },
+  "packages/testing": {
+    imports: [],
+    rooms: { canary: [], loopback: [], server: ["loopback"], programs: ["loopback"] }
+  },
   "apps/gateway": {
     imports: everyPackage,
     testImports: ["testing", "authorization-server", "echo-server"],

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { connect, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { freePort } from "./FreePort.ts"
+import { freePort } from "../loopback/FreePort.ts"
 
 export interface RedisServerOptions {
   /** Lines of its configuration, such as `requirepass secret`. */

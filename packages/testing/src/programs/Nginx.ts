@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { type ChildProcess, spawn } from "node:child_process"
-import { freePort } from "./FreePort.ts"
+import { freePort } from "../loopback/FreePort.ts"
 
 export interface NginxOptions {
   /** The path of nginx. */

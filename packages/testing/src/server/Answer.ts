@@ -15,7 +15,7 @@ interface Head {
 
 export interface Message extends Head {
   readonly _tag: "Message"
-  readonly body: string
+  readonly body: string | Uint8Array
 }
 
 interface Streamed extends Head {
@@ -60,7 +60,7 @@ interface TextOptions extends HeadOptions {
   readonly contentType?: string
 }
 
-const message = (contentType: string, body: string, options?: HeadOptions): Message => ({
+const message = (contentType: string, body: string | Uint8Array, options?: HeadOptions): Message => ({
   _tag: "Message",
   body,
   ...head(contentType, options)
@@ -90,6 +90,10 @@ const form = (fields: Readonly<Record<string, string>>, options?: HeadOptions): 
 /** Any body under any content type: an HTML page, a mislabelled token, a byte order mark in front. */
 const text = (body: string, options?: TextOptions): Answer =>
   message(options?.contentType ?? "text/plain; charset=utf-8", body, options)
+
+/** A body that is no text, such as a compressed one. */
+const bytes = (body: Uint8Array, options?: HeadOptions): Answer =>
+  message("application/octet-stream", body, options)
 
 /** A complete HTTP message whose JSON stops in the middle of the access token. */
 const truncatedJson: Answer = message("application/json", `{"token_type":"Bearer","access_token":"stub-acc`)
@@ -162,6 +166,7 @@ export const Answer = {
   json,
   form,
   text,
+  bytes,
   status,
   redirect,
   truncatedJson,

@@ -6,7 +6,7 @@ import * as http from "node:http"
 import * as https from "node:https"
 import { Answer } from "./Answer.ts"
 import { writeAnswer } from "./AnswerWriter.ts"
-import { listenOnLoopback } from "./LoopbackListener.ts"
+import { listenOnLoopback } from "../loopback/LoopbackListener.ts"
 import { recordRequest } from "./RecordedRequest.ts"
 import { makeRequestLog, type RequestLog } from "./RequestLog.ts"
 

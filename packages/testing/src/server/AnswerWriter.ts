@@ -45,7 +45,7 @@ const write = (response: ServerResponse, piece: string) =>
     response.write(piece, () => resume(Effect.void))
   })
 
-const end = (response: ServerResponse, body = "") =>
+const end = (response: ServerResponse, body: string | Uint8Array = "") =>
   Effect.callback<void>((resume) => {
     response.end(body, () => resume(Effect.void))
   })
