@@ -8,13 +8,13 @@ export interface FileTransitions {
    * Goes from the state at an address to another one. Of several processes at once one goes first, and the others
    * see where it went.
    *
-   * @param change gets the state as it stands (undefined if there is none) and the number of this step, which no
-   *   step before it had; gives the next state, or undefined to leave it
+   * @param change gets the state as it stands (undefined if there is none); gives a result, and the next state or
+   *   undefined to leave it. Called again when another process was faster
    */
-  readonly transition: (
+  readonly transition: <A>(
     address: string,
-    change: (state: Uint8Array | undefined, number: number) => Uint8Array | undefined
-  ) => Effect.Effect<void, StoreUnavailable>
+    change: (state: Uint8Array | undefined) => readonly [result: A, next: Uint8Array | undefined]
+  ) => Effect.Effect<A, StoreUnavailable>
 }
 
 /**
@@ -38,7 +38,7 @@ export const makeFileTransitions = (directory: PrivateDirectory): FileTransition
     return state && { number, state }
   })
 
-  /** Whether this was the next step: one who started from an old state may find a number that is free again. */
+  /** Whether this was the next step: a process that started from an old state may find a number that is free again. */
   const append = Effect.fnUntraced(function* (address: string, number: number, state: Uint8Array) {
     if (!(yield* directory.create(nameOf(address, number), state))) return false
     const numbers = yield* numbersOf(address)
@@ -48,18 +48,32 @@ export const makeFileTransitions = (directory: PrivateDirectory): FileTransition
     return isLast
   })
 
+  /** One attempt; undefined if another process was faster. */
+  const attempt = Effect.fnUntraced(function* <A>(
+    address: string,
+    change: (state: Uint8Array | undefined) => readonly [result: A, next: Uint8Array | undefined]
+  ) {
+    const before = yield* last(address)
+    if (before === undefined) return undefined
+    const [result, next] = change(before.state)
+    return next === undefined || (yield* append(address, before.number + 1, next)) ? { result } : undefined
+  })
+
   return {
-    transition: Effect.fnUntraced(function* (address, change) {
-      for (let attempt = 0; attempt < attempts; attempt++) {
-        const before = yield* last(address)
-        if (before === undefined) continue
-        const state = change(before.state, before.number + 1)
-        if (state === undefined || (yield* append(address, before.number + 1, state))) return
-      }
-      return yield* new StoreUnavailable({
-        problem: `other processes were ahead ${attempts} times in ${directory.pathOf(".")}. Try again`
-      })
-    }, Effect.uninterruptible)
+    transition: (address, change) =>
+      attempt(address, change).pipe(
+        Effect.repeat({ times: attempts - 1, until: (done) => done !== undefined }),
+        Effect.flatMap((done) =>
+          done === undefined
+            ? Effect.fail(
+                new StoreUnavailable({
+                  problem: `other processes were ahead ${attempts} times in ${directory.pathOf(".")}. Try again`
+                })
+              )
+            : Effect.succeed(done.result)
+        ),
+        Effect.uninterruptible
+      )
   }
 }
 

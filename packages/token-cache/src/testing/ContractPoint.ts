@@ -4,7 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import { OAuthToken, type StoreUnavailable, type TokenKey } from "@secure-mcp/oauth-core"
-import { TokenStore } from "./TokenStore.ts"
+import { tokenOfEntry, type StoreEntry } from "../store/StoreEntry.ts"
+import { TokenStore } from "../store/TokenStore.ts"
 
 /** One thing that every store has to do. */
 export interface ContractPoint {
@@ -54,6 +55,7 @@ export const keyNamed = (serverName: string): TokenKey => ({
   projectId: "token-store-contract",
   configId: "default",
   serverName,
+  personal: true,
   fingerprint: "0".repeat(64)
 })
 
@@ -77,9 +79,10 @@ export const expect = (satisfied: boolean, problem: string): Effect.Effect<void,
 
 /** Demands exactly this token, or none. */
 export const expectToken = Effect.fnUntraced(function* (
-  actual: OAuthToken | undefined,
+  given: StoreEntry | OAuthToken | undefined,
   expected: OAuthToken | undefined
 ) {
+  const actual = given === undefined || given instanceof OAuthToken ? given : tokenOfEntry(given)
   yield* expect(actual !== undefined || expected === undefined, "has lost a token")
   yield* expect(actual === undefined || expected !== undefined, "gives a token where there should be none")
   if (actual === undefined || expected === undefined) return

@@ -13,7 +13,8 @@ import {
 } from "./ContractPoint.ts"
 import { accessToken, full, long, numbered, plain, refreshToken, short, spent } from "./ContractTokens.ts"
 import { tokenLeaseContract } from "./TokenLeaseContract.ts"
-import type { TokenStore } from "./TokenStore.ts"
+import { tokenOfEntry } from "../store/StoreEntry.ts"
+import type { TokenStore } from "../store/TokenStore.ts"
 
 const base = keyNamed("a")
 const lookalikes: ReadonlyArray<TokenKey> = [
@@ -82,7 +83,7 @@ export const tokenStoreContract: ReadonlyArray<ContractPoint> = [
     Effect.gen(function* () {
       const both = [full, plain]
       yield* Effect.forEach(both, (token) => store.set(key, token, long), { concurrency: "unbounded" })
-      const winner = yield* store.get(key)
+      const winner = tokenOfEntry(yield* store.get(key))
       yield* expect(winner !== undefined, "loses both of two tokens that are set at once")
       if (winner === undefined) return
       const candidates = yield* Effect.forEach(both, fieldsOf)

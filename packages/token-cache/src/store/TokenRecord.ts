@@ -13,9 +13,13 @@ export const TokenRecord = Schema.Struct({
     configId: Schema.String,
     serverName: Schema.String,
     subject: Schema.optional(Schema.String),
+    /** Records of earlier versions do not say. Those are persons' in the default store. */
+    personal: Schema.Boolean.pipe(Schema.withDecodingDefaultKey(Effect.succeed(true))),
     fingerprint: Schema.String
   }),
   token: OAuthToken,
+  /** The number of the write, for stores that have no better place for it. */
+  revision: Schema.optionalKey(Schema.Finite),
   /** When its time to live is over, in milliseconds since the epoch; absent if it has none. */
   endsAt: Schema.optionalKey(Schema.Finite)
 })

@@ -11,7 +11,7 @@ import {
   type ContractPoint
 } from "./ContractPoint.ts"
 import { full, long, plain, short } from "./ContractTokens.ts"
-import type { TokenStore } from "./TokenStore.ts"
+import type { TokenStore } from "../store/TokenStore.ts"
 
 const brief = Duration.millis(1000)
 const afterwards = Duration.millis(1100)
