@@ -1,5 +1,5 @@
 import { isPersonalGrant, Misconfigured } from "@secure-mcp/oauth-core"
-import { TokenStore } from "@secure-mcp/token-cache"
+import { FileTokenStore, PersonGrantTokenStore, TokenStore } from "@secure-mcp/token-cache"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -12,14 +12,14 @@ import type { StoreSettings } from "./config/StoreSettings.ts"
  */
 export const gatewayStore = ({ servers, store }: GatewayConfig) => {
   if (store.type === "redis") return redisStore(store)
-  const files = TokenStore.layerFileSystem({
+  const files = FileTokenStore.layer({
     directory: store.directory,
     previousKeys: store.previousEncryptionKeys,
     ...(store.encryptionKey === undefined ? {} : { encryptionKey: store.encryptionKey })
   })
   if (store.type === "file") return files
   const isNeeded = servers.some(({ oauth }) => oauth !== undefined && isPersonalGrant(oauth.grantType))
-  return store.type === undefined && isNeeded ? TokenStore.layerPersonGrants(files) : TokenStore.layerMemory
+  return store.type === undefined && isNeeded ? PersonGrantTokenStore.layer(files) : TokenStore.none
 }
 
 /** The client of Redis is loaded only where it is needed: a process that is started for each session pays for it. */

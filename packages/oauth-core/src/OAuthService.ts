@@ -15,6 +15,7 @@ import {
   type AuthorizationResponse,
   type DeviceAuthorization,
   type GrantRequest,
+  type KeepGrant,
   type Redeemed,
   type RevocationOutcome
 } from "./Grants.ts"
@@ -130,11 +131,13 @@ const make = Effect.gen(function* () {
       .connection(request.config, request.serverName)
       .pipe(Effect.catch((reason) => OAuthError.fail({ operation, serverName, reason })))
     const fingerprint = yield* fingerprintOf(request, connection.certificateThumbprint)
+    const personal = isPersonalGrant(request.config.grantType)
     return {
       projectId: request.projectId ?? "default",
       configId: request.configId ?? "default",
       serverName: request.serverName,
-      subject: isPersonalGrant(request.config.grantType) ? request.subject : undefined,
+      subject: personal ? request.subject : undefined,
+      personal,
       fingerprint
     } satisfies TokenKey
   })
@@ -167,8 +170,16 @@ const make = Effect.gen(function* () {
       })
     )
 
-  /** Keeps what a person granted. Goes on when nobody waits for it any more: the grant can be redeemed only once. */
-  const keepGranted = Effect.fnUntraced(function* (granted: Effect.Effect<Redeemed, OAuthError>) {
+  /** A login brought a refresh token beside an access token that must not be served: the next renewal needs it. */
+  const storeGrant: KeepGrant = (request, token) =>
+    Effect.flatMap(keyOf(request, "store the granted token"), (key) => cache.put(key, token)).pipe(
+      // The cache has it in memory, and stores it later.
+      Effect.catch((error) => Effect.logWarning(error.message)),
+      Effect.uninterruptible
+    )
+
+  /** Stores what a person granted. Goes on when the caller is interrupted: the grant can be redeemed only once. */
+  const storeGranted = Effect.fnUntraced(function* (granted: Effect.Effect<Redeemed, OAuthError>) {
     const [duration, exit] = yield* Effect.timed(Effect.exit(granted))
     if (Exit.isFailure(exit)) {
       const error = Option.getOrUndefined(Exit.findErrorOption(exit))
@@ -214,14 +225,14 @@ const make = Effect.gen(function* () {
     }),
 
     completeAuthorization: Effect.fn("OAuthService.completeAuthorization")((response) =>
-      keepGranted(grants.redeem(response))
+      storeGranted(grants.redeem(response, storeGrant))
     ),
 
     authorizeDevice: Effect.fn("OAuthService.authorizeDevice")(function* (request) {
       const grantRequest = yield* newGrantRequest(request, undefined)
-      const device = yield* grants.authorizeDevice(grantRequest)
+      const device = yield* grants.authorizeDevice(grantRequest, storeGrant)
       const granted = Effect.map(device.token, (token) => ({ request: grantRequest, token }))
-      return { ...device, token: Effect.map(keepGranted(granted), ({ token }) => token) }
+      return { ...device, token: Effect.map(storeGranted(granted), ({ token }) => token) }
     }),
 
     invalidate: Effect.fn("OAuthService.invalidate")((request) =>
@@ -230,12 +241,14 @@ const make = Effect.gen(function* () {
 
     revoke: Effect.fn("OAuthService.revoke")(function* (request) {
       const key = yield* keyOf(request, "revoke the access token")
-      const token = yield* cache.invalidate(key)
-      if (token === undefined) return undefined
-      const outcome = yield* grants.revoke(yield* newGrantRequest(request, undefined), token)
-      if (outcome === "Revoked")
-        yield* events.publish({ _tag: "TokenRevoked", serverName: request.serverName })
-      return outcome
+      const grantRequest = yield* newGrantRequest(request, undefined)
+      return yield* cache.revoke(key, (token) =>
+        Effect.tap(grants.revoke(grantRequest, token), (outcome) =>
+          outcome === "Revoked"
+            ? events.publish({ _tag: "TokenRevoked", serverName: request.serverName })
+            : Effect.void
+        )
+      )
     })
   })
 })

@@ -48,8 +48,16 @@ export class OAuthToken extends Schema.Class<OAuthToken>("@secure-mcp/oauth-core
       : Duration.millis(Math.max(0, this.expiresAt - this.issuedAt))
   }
 
+  /** Whether both are the same access token with the same refresh token. */
+  isSame(other: OAuthToken): boolean {
+    return this.isAccessToken(other.accessToken) && secretOf(this) === secretOf(other)
+  }
+
   /** Whether `candidate` is this very access token. */
   isAccessToken(candidate: Redacted.Redacted): boolean {
     return Redacted.value(this.accessToken) === Redacted.value(candidate)
   }
 }
+
+const secretOf = ({ refreshToken }: OAuthToken): string | undefined =>
+  refreshToken && Redacted.value(refreshToken)

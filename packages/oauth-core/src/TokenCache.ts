@@ -16,7 +16,9 @@ export interface TokenCacheRequest {
    * used up when it is sent, nothing interrupts this: it must end in bounded time.
    *
    * @param keep stores a token that has a new refresh token and must not be served (`reusable: false`), at once and
-   *   in place of the previous one; called before the acquisition fails, or before it does something that can fail
+   *   in place of the previous one; called before the acquisition fails, or before it does something that can fail.
+   *   If the acquisition fails, every caller gets the same error for a second, which doubles with each such failure up
+   *   to 30 seconds; the next attempt gets the new refresh token
    */
   readonly acquire: (
     previous: OAuthToken | undefined,
@@ -52,8 +54,20 @@ export class TokenCache extends Context.Service<
      * when it will not outlive this process as it should.
      */
     readonly put: (key: TokenKey, token: OAuthToken) => Effect.Effect<void, OAuthError>
-    /** Forgets the token of a key and gives it back, if there was one. */
+    /**
+     * Removes the token of a key, in memory and in the store, and gives it back if there was one. Of a token that is
+     * being obtained only those hear who wait for it.
+     */
     readonly invalidate: (key: TokenKey) => Effect.Effect<OAuthToken | undefined, OAuthError>
+    /**
+     * Removes the token of a key once no renewal is under way, here or in another process, and hands it to
+     * `revokeToken`: the newest of memory and store. Can be interrupted only before the token is removed; from then on
+     * `revokeToken` runs to its end. Gives undefined if there was no token.
+     */
+    readonly revoke: <A, E>(
+      key: TokenKey,
+      revokeToken: (token: OAuthToken) => Effect.Effect<A, E>
+    ) => Effect.Effect<A | undefined, E | OAuthError>
     /** The tokens that may be served now. */
     readonly list: Effect.Effect<ReadonlyArray<TokenCacheEntry>, OAuthError>
   }

@@ -10,13 +10,16 @@ export interface TokenKey {
   readonly serverName: string
   /** The person the token stands for; absent for the client's own token. */
   readonly subject?: string | undefined
+  /** Whether a person granted the token (`isPersonalGrant`), so that only this person can grant it again. */
+  readonly personal: boolean
   /** SHA-256, in hex, of everything the token request depends on. */
   readonly fingerprint: string
 }
 
 /**
  * The key as one string, for maps and stores. Injective: no choice of names makes two keys look alike
- * (`a:b`, `c` is not `a`, `b:c`).
+ * (`a:b`, `c` is not `a`, `b:c`). `personal` is not part of it, because it follows from the grant type, which the
+ * fingerprint contains: so tokens stored by earlier versions are found under the same address.
  */
 export const tokenKeyString = (key: TokenKey): string =>
   JSON.stringify([key.projectId, key.configId, key.serverName, key.subject ?? null, key.fingerprint])

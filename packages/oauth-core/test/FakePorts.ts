@@ -109,6 +109,12 @@ export const makePorts = (behaviour: Behaviour = {}) => {
         kept.delete(tokenKeyString(key))
         return token
       }),
+    revoke: (key, revokeToken) =>
+      Effect.suspend(() => {
+        const token = kept.get(tokenKeyString(key))?.token
+        kept.delete(tokenKeyString(key))
+        return token === undefined ? Effect.undefined : revokeToken(token)
+      }),
     list: Effect.sync(() => [...kept.values()])
   })
 

@@ -15,8 +15,15 @@ const name = fc.oneof(
   fc.string({ unit: "binary" })
 )
 const keys: fc.Arbitrary<TokenKey> = fc.record(
-  { projectId: name, configId: name, serverName: name, subject: name, fingerprint: name },
-  { requiredKeys: ["projectId", "configId", "serverName", "fingerprint"] }
+  {
+    projectId: name,
+    configId: name,
+    serverName: name,
+    subject: name,
+    personal: fc.constant(true),
+    fingerprint: name
+  },
+  { requiredKeys: ["projectId", "configId", "serverName", "personal", "fingerprint"] }
 )
 
 describe("tokenKeyString", () => {
@@ -38,6 +45,7 @@ describe("tokenKeyString", () => {
           projectId: text.slice(0, index),
           configId: text.slice(index),
           serverName: "server",
+          personal: true,
           fingerprint: ""
         })
         const [a, b] = [cutAt(first), cutAt(second)]
@@ -60,8 +68,14 @@ describe("tokenKeyString", () => {
     [{ subject: "" }, {}],
     [{ subject: "alice" }, { subject: "Alice" }]
   ])("%j is not %j", (a, b) => {
-    const rest = { projectId: "p", configId: "c", serverName: "s", fingerprint: "f" }
+    const rest = { projectId: "p", configId: "c", serverName: "s", personal: true, fingerprint: "f" }
     assert.notStrictEqual(tokenKeyString({ ...rest, ...a }), tokenKeyString({ ...rest, ...b }))
+  })
+
+  it("is the same as in earlier versions, which did not say whether a person granted the token", () => {
+    const key = { projectId: "p", configId: "c", serverName: "s", subject: "alice", fingerprint: "f" }
+    for (const personal of [true, false])
+      assert.strictEqual(tokenKeyString({ ...key, personal }), '["p","c","s","alice","f"]')
   })
 })
 

@@ -52,6 +52,7 @@ const entry = (serverName: string): TokenCacheEntry => ({
     configId: "canary-config",
     serverName,
     subject: "canary-subject",
+    personal: true,
     fingerprint: "canary-fingerprint"
   },
   token
@@ -62,6 +63,7 @@ export const cacheWith = (...servers: ReadonlyArray<string>) =>
     get: () => Effect.die("not used here"),
     put: () => Effect.die("not used here"),
     invalidate: () => Effect.succeed(token),
+    revoke: () => Effect.die("not used here"),
     list: Effect.succeed(servers.map(entry))
   })
 
@@ -69,6 +71,7 @@ export const storeDown = Layer.succeed(TokenCache, {
   get: () => Effect.die("not used here"),
   put: () => Effect.die("not used here"),
   invalidate: () => Effect.die("not used here"),
+  revoke: () => Effect.die("not used here"),
   list: Effect.fail(
     new OAuthError({
       operation: "list the tokens",

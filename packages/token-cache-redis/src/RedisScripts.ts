@@ -1,4 +1,6 @@
+import * as Duration from "effect/Duration"
 import * as Redis from "effect/persistence/Redis"
+import { removalRecordLife } from "@secure-mcp/token-cache"
 
 /**
  * The number after all that were given: the time in microseconds, so that numbers go on rising when Redis has
@@ -13,26 +15,46 @@ local function nextNumber(token)
 end
 `
 
-/** How long numbers without a record are remembered, in milliseconds: longer than anybody is late. */
-const remembered = 60 * 60 * 1000
+/** How long the number of a lease without a token is remembered, in milliseconds: longer than any process is late. */
+const leaseNumberLife = Duration.toMillis("1 hour")
 
-/** Takes the lease: `[number, record]`, with an empty record if there is none; null while somebody has it. */
+/** The fields of a token's hash that say what is stored: the sealed record, its number, and when it was removed. */
+const readFields = `
+local function readFields(token)
+  local record = redis.call('HGET', token, 'record')
+  local written = redis.call('HGET', token, 'written')
+  local removed = redis.call('HGET', token, 'removed')
+  return { record or '', written or '0', removed or '' }
+end
+`
+
+/** What a script says about a key: the sealed record, the number of the last write, the time of the removal. */
+export type Fields = readonly [record: string, written: string, removed: string]
+
+/** Reads what is stored for a key, in one step. */
+export const readScript = Redis.script((token: string) => [token], {
+  numberOfKeys: 1,
+  lua: `${readFields}
+return readFields(KEYS[1])`
+}).withReturnType<Fields>()
+
+/** Acquires the lease: `[number, fields]`; null while another process has it. */
 export const leaseScript = Redis.script(
   (lease: string, token: string, timeToLive: number) => [lease, token, timeToLive],
   {
     numberOfKeys: 2,
-    lua: `${nextNumber}
+    lua: `${nextNumber}${readFields}
 if redis.call('EXISTS', KEYS[1]) == 1 then return false end
 local number = nextNumber(KEYS[2])
 redis.call('HSET', KEYS[2], 'given', number)
-local record = redis.call('HGET', KEYS[2], 'record')
-if not record then redis.call('PEXPIRE', KEYS[2], ${remembered}) end
+local fields = readFields(KEYS[2])
+if fields[1] == '' and fields[3] == '' then redis.call('PEXPIRE', KEYS[2], ${leaseNumberLife}) end
 redis.call('SET', KEYS[1], number, 'PX', ARGV[1])
-return { number, record or '' }`
+return { number, fields }`
   }
-).withReturnType<readonly [number: string, record: string] | null>()
+).withReturnType<readonly [number: string, fields: Fields] | null>()
 
-/** Makes the lease last, also one that has ended if nobody has taken it: 1, or 0 if somebody has. */
+/** Renews the lease, also one that has ended if no other was given: 1, or 0 if another was. */
 export const renewScript = Redis.script(
   (lease: string, token: string, number: string, timeToLive: number) => [lease, token, number, timeToLive],
   {
@@ -44,7 +66,7 @@ return 1`
   }
 ).withReturnType<number>()
 
-/** Gives the lease back, unless somebody else has it. */
+/** Releases the lease, unless another process has it. */
 export const releaseScript = Redis.script((lease: string, number: string) => [lease, number], {
   numberOfKeys: 1,
   lua: `
@@ -52,7 +74,7 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 0`
 }).withReturnType<number>()
 
-/** Writes a record: 1, or 0 if the lease it is written with is older than the last write. */
+/** Writes a record; gives its number, or an empty text if the lease it is written with is older than the last write. */
 export const writeScript = Redis.script(
   (
     token: string,
@@ -75,9 +97,10 @@ if number == '' then
   number = nextNumber(KEYS[1])
   redis.call('HSET', KEYS[1], 'given', number)
 elseif tonumber(redis.call('HGET', KEYS[1], 'written') or '0') > tonumber(number) then
-  return 0
+  return ''
 end
 redis.call('HSET', KEYS[1], 'record', ARGV[2], 'written', number)
+redis.call('HDEL', KEYS[1], 'removed')
 local endsAt = '+inf'
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -89,13 +112,13 @@ else
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
 redis.call('ZADD', KEYS[2], endsAt, ARGV[4])
-return 1`
+return number`
   }
-).withReturnType<number>()
+).withReturnType<string>()
 
 /**
- * Removes a record if it is still the one that was seen (empty: none): 1, or 0 if it is not. No lease given so far
- * can bring it back.
+ * Removes a record if it is still the one that was seen (empty: none): 1, or 0 if it is not. A removal without a lease
+ * is remembered, and no lease given so far can bring the token back.
  */
 export const removeScript = Redis.script(
   (
@@ -112,16 +135,20 @@ export const removeScript = Redis.script(
     numberOfKeys: 2,
     lua: `${nextNumber}
 if (redis.call('HGET', KEYS[1], 'record') or '') ~= ARGV[2] then return 0 end
-if redis.call('EXISTS', KEYS[1]) == 0 then return 1 end
-local number = ARGV[3]
-if number == '' then
-  number = nextNumber(KEYS[1])
-  redis.call('HSET', KEYS[1], 'given', number)
-end
-redis.call('HDEL', KEYS[1], 'record')
-redis.call('HSET', KEYS[1], 'written', number)
-redis.call('PEXPIRE', KEYS[1], ${remembered})
 redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('HDEL', KEYS[1], 'record')
+if ARGV[3] == '' then
+  local number = nextNumber(KEYS[1])
+  local time = redis.call('TIME')
+  local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+  redis.call('HSET', KEYS[1], 'given', number, 'written', number, 'removed', now)
+  redis.call('PEXPIRE', KEYS[1], ${Duration.toMillis(removalRecordLife)})
+elseif redis.call('EXISTS', KEYS[1]) == 1 then
+  if tonumber(redis.call('HGET', KEYS[1], 'written') or '0') < tonumber(ARGV[3]) then
+    redis.call('HSET', KEYS[1], 'written', ARGV[3])
+  end
+  redis.call('PEXPIRE', KEYS[1], ${leaseNumberLife})
+end
 return 1`
   }
 ).withReturnType<number>()
@@ -141,7 +168,7 @@ export const setAsideScript = Redis.script(
 if redis.call('HGET', KEYS[1], 'record') ~= ARGV[2] then return 0 end
 redis.call('SET', KEYS[3], ARGV[2], 'EX', ${30 * 24 * 60 * 60})
 redis.call('HDEL', KEYS[1], 'record')
-redis.call('PEXPIRE', KEYS[1], ${remembered})
+redis.call('PEXPIRE', KEYS[1], ${leaseNumberLife})
 redis.call('ZREM', KEYS[2], ARGV[1])
 return 1`
   }

@@ -7,10 +7,13 @@ import * as Redis from "effect/persistence/Redis"
 import * as Result from "effect/Result"
 import { StoreUnavailable, type Misconfigured, type OAuthToken, type TokenKey } from "@secure-mcp/oauth-core"
 import {
+  absent,
   makeTokenEncryption,
   tokenAddress,
+  tokenOfEntry,
   TokenStore,
   type SealError,
+  type StoreEntry,
   type TokenEncryptionOptions,
   type TokenLease,
   type TokenRecord
@@ -21,20 +24,39 @@ import { unavailable } from "./RedisProblem.ts"
 import {
   leaseScript,
   probeScript,
+  readScript,
   releaseScript,
   removeScript,
   renewScript,
   setAsideScript,
-  writeScript
+  writeScript,
+  type Fields
 } from "./RedisScripts.ts"
 
-/** With which key tokens are encrypted, and under which names they are kept. */
+/** With which key tokens are encrypted, and under which names they are stored. */
 export interface RedisTokenStoreOptions extends TokenEncryptionOptions {
   /** Begins every key, so that several deployments may share one Redis. Default: `mcp-oauth`. */
   readonly keyPrefix?: string | undefined
 }
 
-/** Keeps tokens in Redis, encrypted, for several instances. */
+/**
+ * Stores tokens in Redis, encrypted, for several instances.
+ *
+ * @example
+ * ```ts
+ * import { SingleFlightTokenCache } from "@secure-mcp/token-cache"
+ * import { RedisConnection, RedisTokenStore } from "@secure-mcp/token-cache-redis"
+ * import * as Layer from "effect/Layer"
+ * import * as Redacted from "effect/Redacted"
+ *
+ * const redis = RedisConnection.layer({ url: Redacted.make("rediss://gateway:password@redis.example:6379") })
+ * const store = RedisTokenStore.layer({
+ *   encryptionKey: Redacted.make("the output of: openssl rand -base64 32")
+ * })
+ *
+ * export const cache = SingleFlightTokenCache.layer.pipe(Layer.provide(store), Layer.provide(redis))
+ * ```
+ */
 export const RedisTokenStore = {
   /** Over any `Redis`, such as that of `RedisConnection`. Fails for a weak key; Redis is first asked when it is used. */
   layer: (options: RedisTokenStoreOptions): Layer.Layer<TokenStore, Misconfigured, Redis.Redis> =>
@@ -52,32 +74,46 @@ const make = Effect.fnUntraced(function* ({ keyPrefix = "mcp-oauth", ...options 
   const keys = redisKeys(keyPrefix)
   const addressOf = (key: TokenKey) => Effect.provideService(tokenAddress(key), Digest.Digest, digest)
 
-  const ask = <A>(question: Effect.Effect<A, Redis.RedisError>): Effect.Effect<A, StoreUnavailable> =>
+  const ask = <A>(
+    command: string,
+    question: Effect.Effect<A, Redis.RedisError>
+  ): Effect.Effect<A, StoreUnavailable> =>
     question.pipe(
       Effect.mapError((error) => unavailable(place, error)),
       Effect.timeoutOrElse({
         duration: longestAnswer,
         orElse: () =>
           Effect.fail(new StoreUnavailable({ problem: `${place} does not answer. Check that it runs` }))
-      })
+      }),
+      Effect.withSpan(`Redis.${command}`)
     )
 
-  const readSealed = (address: string) =>
-    ask(redis.send<string | null>("HGET", keys.token(address), "record"))
+  const find = (address: string): Effect.Effect<Found, StoreUnavailable> =>
+    Effect.flatMap(ask("read", redis.eval(readScript)(keys.token(address))), (fields) =>
+      interpret(address, fields)
+    )
 
-  const find = (address: string): Effect.Effect<Found | undefined, StoreUnavailable> =>
-    Effect.flatMap(readSealed(address), (sealed) => judge(address, sealed ?? ""))
-
-  /** The record in a sealed text. What is damaged is set aside. */
-  const judge = (address: string, sealed: string): Effect.Effect<Found | undefined, StoreUnavailable> =>
-    sealed === ""
-      ? Effect.undefined
-      : Effect.flatMap(Effect.result(open(address, sealed)), (opened) => {
-          if (Result.isSuccess(opened)) return Effect.succeed({ sealed, record: opened.success })
-          return opened.failure._tag === "DamagedRecord"
-            ? setAside(address, sealed, opened.failure)
-            : Effect.fail(unusable(address, opened.failure))
-        })
+  /** What the fields of a token's hash mean. A damaged record is set aside. */
+  const interpret = (
+    address: string,
+    [sealed, written, removed]: Fields
+  ): Effect.Effect<Found, StoreUnavailable> => {
+    const revision = Number(written)
+    if (sealed === "")
+      return Effect.succeed({
+        sealed,
+        entry: removed === "" ? absent : { _tag: "Removed", revision, removedAt: Number(removed) }
+      })
+    return Effect.flatMap(Effect.result(open(address, sealed)), (opened) => {
+      if (Result.isSuccess(opened)) {
+        const { key, token } = opened.success
+        return Effect.succeed({ sealed, key, entry: { _tag: "Stored" as const, token, revision } })
+      }
+      return opened.failure._tag === "DamagedRecord"
+        ? setAside(address, sealed, opened.failure)
+        : Effect.fail(unusable(address, opened.failure))
+    })
+  }
 
   /** What is not base64 is no record either. */
   const open = (address: string, sealed: string): Effect.Effect<TokenRecord, SealError> =>
@@ -88,18 +124,25 @@ const make = Effect.fnUntraced(function* ({ keyPrefix = "mcp-oauth", ...options 
 
   const setAside = Effect.fnUntraced(function* (address: string, sealed: string, { message }: SealError) {
     const run = redis.eval(setAsideScript)
-    const moved = yield* ask(run(keys.token(address), keys.index, keys.damaged(address), address, sealed))
+    const moved = yield* ask(
+      "setAside",
+      run(keys.token(address), keys.index, keys.damaged(address), address, sealed)
+    )
     if (moved === 0) return yield* find(address)
     yield* Effect.logWarning(
       `The token ${keys.token(address)} in ${place} cannot be used: ${message}. It was set aside as ${keys.damaged(address)}`
     )
-    return undefined
+    return { sealed: "", entry: absent } satisfies Found
   })
 
   const unusable = (address: string, { message }: SealError) =>
     new StoreUnavailable({ problem: `${keys.token(address)} in ${place}: ${message}` })
 
-  /** @param number of the lease it is written with; empty without one */
+  /**
+   * Gives the number of the write; empty if it came too late.
+   *
+   * @param number of the lease it is written with; empty without one
+   */
   const write = Effect.fnUntraced(function* (
     key: TokenKey,
     token: OAuthToken,
@@ -108,7 +151,8 @@ const make = Effect.fnUntraced(function* ({ keyPrefix = "mcp-oauth", ...options 
   ) {
     const address = yield* addressOf(key)
     const record = Base64.encode(yield* encryption.seal(address, { key, token }))
-    const written = yield* ask(
+    return yield* ask(
+      "write",
       redis.eval(writeScript)(keys.token(address), keys.index, {
         address,
         record,
@@ -116,7 +160,6 @@ const make = Effect.fnUntraced(function* ({ keyPrefix = "mcp-oauth", ...options 
         timeToLive: Duration.isFinite(timeToLive) ? Math.ceil(Duration.toMillis(timeToLive)) : ""
       })
     )
-    return written === 1
   })
 
   /** Removes the record of a key if it is wanted; gives its token. */
@@ -126,59 +169,65 @@ const make = Effect.fnUntraced(function* ({ keyPrefix = "mcp-oauth", ...options 
     isWanted: (token: OAuthToken) => boolean
   ): Effect.Effect<OAuthToken | undefined, StoreUnavailable> =>
     Effect.gen(function* () {
-      const found = yield* find(address)
-      if (found !== undefined && !isWanted(found.record.token)) return undefined
-      const removal = { address, seen: found?.sealed ?? "", number }
-      const removed = yield* ask(redis.eval(removeScript)(keys.token(address), keys.index, removal))
-      return removed === 1 ? found?.record.token : yield* take(address, number, isWanted)
+      const { entry, sealed } = yield* find(address)
+      const token = tokenOfEntry(entry)
+      if (token !== undefined && !isWanted(token)) return undefined
+      const removal = { address, seen: sealed, number }
+      const removed = yield* ask("remove", redis.eval(removeScript)(keys.token(address), keys.index, removal))
+      return removed === 1 ? token : yield* take(address, number, isWanted)
     })
 
   const lease: Store["lease"] = Effect.fnUntraced(function* (key, timeToLive) {
     const address = yield* addressOf(key)
     const [leaseKey, tokenKey] = [keys.lease(address), keys.token(address)]
     const milliseconds = Duration.toMillis(timeToLive)
-    const given = yield* ask(redis.eval(leaseScript)(leaseKey, tokenKey, milliseconds))
+    const given = yield* ask("lease", redis.eval(leaseScript)(leaseKey, tokenKey, milliseconds))
     if (given === null) return undefined
-    const [number, sealed] = given
-    const release = Effect.asVoid(ask(redis.eval(releaseScript)(leaseKey, number)))
-    const found = yield* Effect.onError(judge(address, sealed), () => Effect.ignore(release))
+    const [number, fields] = given
+    const release = Effect.asVoid(ask("release", redis.eval(releaseScript)(leaseKey, number)))
+    const { entry } = yield* Effect.onError(interpret(address, fields), () => Effect.ignore(release))
     return {
-      found: found?.record.token,
+      found: entry,
+      revision: Number(number),
       renew: Effect.map(
-        ask(redis.eval(renewScript)(leaseKey, tokenKey, number, milliseconds)),
+        ask("renew", redis.eval(renewScript)(leaseKey, tokenKey, number, milliseconds)),
         (renewed) => renewed === 1
       ),
-      set: (token, keptFor) => write(key, token, keptFor, number),
-      remove: (token) =>
-        Effect.asVoid(take(address, number, (present) => present.isAccessToken(token.accessToken))),
+      set: (token, ttl) => Effect.map(write(key, token, ttl, number), (written) => written !== ""),
+      remove: (token) => Effect.asVoid(take(address, number, (present) => present.isSame(token))),
       release
     } satisfies TokenLease
   }, Effect.uninterruptible)
 
   const list = Effect.gen(function* () {
-    const addresses = yield* ask(redis.send<ReadonlyArray<string>>("ZRANGE", keys.index, "0", "-1"))
+    const addresses = yield* ask("list", redis.send<ReadonlyArray<string>>("ZRANGE", keys.index, "0", "-1"))
     const found = yield* Effect.forEach(addresses, find, { concurrency: 16 })
-    return found.flatMap((one) =>
-      one === undefined ? [] : [{ key: one.record.key, token: one.record.token }]
+    return found.flatMap(({ entry, key }) =>
+      entry._tag === "Stored" && key !== undefined ? [{ key, token: entry.token }] : []
     )
   })
 
-  return {
-    get: (key) => Effect.map(Effect.flatMap(addressOf(key), find), (found) => found?.record.token),
+  return TokenStore.of({
+    get: (key) => Effect.map(Effect.flatMap(addressOf(key), find), ({ entry }) => entry),
     // A record that another key is needed for must not be replaced unseen.
     set: (key, token, timeToLive) =>
-      Effect.asVoid(Effect.andThen(Effect.flatMap(addressOf(key), find), write(key, token, timeToLive, ""))),
+      Effect.map(
+        Effect.andThen(Effect.flatMap(addressOf(key), find), write(key, token, timeToLive, "")),
+        Number
+      ),
     remove: (key) => Effect.flatMap(addressOf(key), (address) => take(address, "", () => true)),
     list,
-    checkWritable: Effect.asVoid(ask(redis.eval(probeScript)(`{${keyPrefix}}:probe`))),
+    checkWritable: Effect.asVoid(ask("probe", redis.eval(probeScript)(`{${keyPrefix}}:probe`))),
     lease
-  } satisfies Store
+  })
 }, Effect.provide(Digest.layerWebCrypto))
 
 type Store = TokenStore["Service"]
 
-/** A record, and the sealed text it was in. */
+/** What is stored for a key, and the sealed text of the record. */
 interface Found {
+  /** Empty if there is no token. */
   readonly sealed: string
-  readonly record: TokenRecord
+  readonly key?: TokenKey
+  readonly entry: StoreEntry
 }

@@ -8,7 +8,7 @@ import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import { OAuthToken, type TokenKey } from "@secure-mcp/oauth-core"
 import { redisProgram, RedisServer, type RedisServerOptions, requireProgram } from "@secure-mcp/testing"
-import { TokenStore } from "@secure-mcp/token-cache"
+import { tokenOfEntry, TokenStore, type StoreEntry } from "@secure-mcp/token-cache"
 import { RedisConnection, RedisTokenStore } from "@secure-mcp/token-cache-redis"
 import { afterAll, beforeAll } from "vitest"
 
@@ -89,6 +89,7 @@ export const keyOf = (serverName: string, subject?: string): TokenKey => ({
   configId: "default",
   serverName,
   subject,
+  personal: true,
   fingerprint: "f"
 })
 
@@ -102,7 +103,10 @@ export const tokenOf = (accessToken: string, fields: Partial<OAuthToken> = {}) =
   })
 
 /** What is in an access token, for assertions. */
-export const text = (token: OAuthToken | undefined) => token && Redacted.value(token.accessToken)
+export const text = (given: OAuthToken | StoreEntry | undefined) => {
+  const token = given === undefined || given instanceof OAuthToken ? given : tokenOfEntry(given)
+  return token && Redacted.value(token.accessToken)
+}
 
 /** Writes log lines down. */
 export const recordLog = () => {

@@ -1,68 +1,89 @@
-import * as SecureRandom from "effect/crypto/SecureRandom"
-import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
-import {
-  OAuthError,
-  OAuthEvents,
-  TokenCache,
-  tokenKeyString,
-  type StoreUnavailable,
-  type TokenKey
-} from "@secure-mcp/oauth-core"
-import { currentMoment, hold } from "./HeldToken.ts"
-import { makeLateWrites } from "./LateWrites.ts"
+import { OAuthError, OAuthEvents, TokenCache, tokenKeyString } from "@secure-mcp/oauth-core"
+import { makeLateWrites } from "./acquisition/LateWrites.ts"
+import { orFail } from "./acquisition/StoreAccess.ts"
+import { withStoreSpans } from "./acquisition/StoreSpans.ts"
+import { makeTokenRemoval } from "./acquisition/TokenRemoval.ts"
+import { emptyCache, isKnown, servableTokens } from "./memory/CacheState.ts"
+import { TokenCapacity } from "./memory/Eviction.ts"
+import { dropExpired, mayExpire } from "./memory/Expiry.ts"
+import { toMemoryToken } from "./memory/MemoryToken.ts"
+import { currentMoment } from "./memory/Moment.ts"
+import { makeSweeper } from "./memory/Sweeper.ts"
 import { makeSingleFlight } from "./SingleFlight.ts"
-import { makeSweeper } from "./Sweeper.ts"
-import { TokenCapacity } from "./TokenCapacity.ts"
-import {
-  beginRemoval,
-  emptySlots,
-  endRemoval,
-  isKnown,
-  mayEnd,
-  servable,
-  sweep,
-  type TokenSlots
-} from "./TokenSlots.ts"
-import { TokenStore } from "./TokenStore.ts"
+import { TokenStore } from "./store/TokenStore.ts"
 
-/** The layer without a store. The tokens in use are in memory; the store is asked only about others. */
-const layer: Layer.Layer<TokenCache, never, TokenStore> = Layer.effect(
-  TokenCache,
-  Effect.suspend(() => make)
-).pipe(Layer.provide(SecureRandom.layerWebCrypto))
-
-/**
- * `TokenCache` with one acquisition at a time for each key, renewal ahead of expiry in the background, and
- * lifetimes on the monotonic clock.
- *
- * - `layer` keeps its tokens in a `TokenStore` of your choice.
- * - `layerMemory` keeps them in memory only.
- */
-export const SingleFlightTokenCache = {
-  layer,
-  layerMemory: layer.pipe(Layer.provide(TokenStore.layerMemory))
+/** How the cache treats its store. */
+export interface SingleFlightTokenCacheOptions {
+  /**
+   * How long a token in memory is served without a look into the store: a token that another process removed there is
+   * used no longer than this. The store is asked half an interval after the last look, in the background; a caller
+   * waits for it only when nobody has asked for the token during a whole interval. Before a renewal the store is
+   * always asked. Default: 4 seconds.
+   */
+  readonly storeCheckInterval?: Duration.Input | undefined
 }
 
-const make = Effect.gen(function* () {
-  const store = yield* TokenStore
-  const events = yield* OAuthEvents
-  const random = yield* SecureRandom.SecureRandom
-  const state = yield* Ref.make(emptySlots(Math.max(1, yield* TokenCapacity)))
+const layerOptions = (options: SingleFlightTokenCacheOptions): Layer.Layer<TokenCache, never, TokenStore> =>
+  Layer.effect(
+    TokenCache,
+    Effect.suspend(() => make(options))
+  )
 
-  const dropExpired = Effect.gen(function* () {
+const layer: Layer.Layer<TokenCache, never, TokenStore> = layerOptions({})
+
+const layerMemory: Layer.Layer<TokenCache> = Layer.provide(layer, TokenStore.none)
+
+/**
+ * `TokenCache` with one acquisition at a time for each key, renewal ahead of expiry in the background, and lifetimes
+ * on the monotonic clock.
+ *
+ * - `layer` stores its tokens in a `TokenStore` of your choice.
+ * - `layerOptions(options)` is the same with other options.
+ * - `layerMemory` has them in memory only.
+ *
+ * @example
+ * ```ts
+ * import * as Duration from "effect/Duration"
+ * import * as Effect from "effect/Effect"
+ * import { TokenCache, type OAuthToken, type TokenKey } from "@secure-mcp/oauth-core"
+ * import { SingleFlightTokenCache } from "@secure-mcp/token-cache"
+ *
+ * const accessToken = (key: TokenKey, askServer: Effect.Effect<OAuthToken>) =>
+ *   Effect.gen(function* () {
+ *     const cache = yield* TokenCache
+ *     const request = { key, expiryBuffer: Duration.minutes(5), acquire: () => askServer }
+ *     const { token } = yield* cache.get(request)
+ *     return token.accessToken
+ *   })
+ *
+ * export const run = (key: TokenKey, askServer: Effect.Effect<OAuthToken>) =>
+ *   Effect.provide(accessToken(key, askServer), SingleFlightTokenCache.layerMemory)
+ * ```
+ */
+export const SingleFlightTokenCache = { layer, layerOptions, layerMemory }
+
+const make = Effect.fnUntraced(function* ({
+  storeCheckInterval = Duration.seconds(4)
+}: SingleFlightTokenCacheOptions) {
+  const store = withStoreSpans(yield* TokenStore)
+  const events = yield* OAuthEvents
+  const state = yield* Ref.make(emptyCache(Math.max(1, yield* TokenCapacity)))
+
+  const dropNow = Effect.gen(function* () {
     const now = yield* currentMoment
-    const expired = yield* Ref.modify(state, (slots) => sweep(slots, now.monotonic))
+    const expired = yield* Ref.modify(state, (current) => dropExpired(current, now.monotonic))
     for (const { serverName } of expired) yield* events.publish({ _tag: "TokenExpired", serverName })
     return now
   })
 
   const sweeper = yield* makeSweeper(
     Effect.andThen(
-      dropExpired,
-      Effect.map(Ref.get(state), (slots) => mayEnd(slots))
+      dropNow,
+      Effect.map(Ref.get(state), (current) => mayExpire(current))
     )
   )
   const lateWrites = yield* makeLateWrites(state)
@@ -70,52 +91,28 @@ const make = Effect.gen(function* () {
     state,
     store,
     events,
-    kept: (held) =>
-      held?.unstored === undefined ? sweeper.wake : Effect.andThen(sweeper.wake, lateWrites.wake)
+    storeCheckInterval: Duration.fromInputUnsafe(storeCheckInterval),
+    cached: (token) =>
+      token?.pendingWrite === undefined ? sweeper.wake : Effect.andThen(sweeper.wake, lateWrites.wake)
   })
 
-  const invalidate = Effect.fnUntraced(function* (key: TokenKey) {
-    const id = tokenKeyString(key)
-    const ended = Deferred.makeUnsafe<void>()
-    const begun = yield* Ref.modify(state, (slots) => beginRemoval(slots, id, key, ended))
-    // The caller before this one gets the token; it is forgotten for this one just the same.
-    if (begun.already) return undefined
-    const removed = yield* store.remove(key).pipe(
-      Effect.ensuring(endedRemoval(state, id)),
-      Effect.catch((reason) => fail("invalidate the token", key.serverName, reason))
-    )
-    const token = begun.held?.token ?? removed
-    if (token !== undefined) yield* events.publish({ _tag: "TokenInvalidated", serverName: key.serverName })
-    return token
-  }, Effect.uninterruptible)
-
-  const list = Effect.gen(function* () {
-    const stored = yield* store.list.pipe(Effect.catch((reason) => fail("list the tokens", "*", reason)))
-    const now = yield* dropExpired
-    const slots = yield* Ref.get(state)
+  const list = Effect.fn("TokenCache.list")(function* () {
+    const stored = yield* orFail("list the tokens", "*")(store.list)
+    const now = yield* dropNow
+    const current = yield* Ref.get(state)
     const others = stored.filter(
-      ({ key, token }) => !isKnown(slots, tokenKeyString(key)) && !hold(token, now).spent
+      ({ key, token }) => !isKnown(current, tokenKeyString(key)) && toMemoryToken(token, now).mayServe
     )
-    return [...servable(slots, now.monotonic), ...others]
+    return [...servableTokens(current, now.monotonic), ...others]
   })
-
-  const fail = (operation: string, serverName: string, reason: StoreUnavailable) =>
-    Effect.flatMap(random.uuidV4(), (correlationId) =>
-      Effect.fail(new OAuthError({ operation, serverName, correlationId, reason }))
-    )
 
   return TokenCache.of({
     get,
     put: (key, token) =>
-      Effect.catch(put(key, token), (reason) => fail("keep the token", key.serverName, reason)),
-    invalidate,
-    list
+      Effect.catch(put(key, token), (reason) =>
+        OAuthError.fail({ operation: "keep the token", serverName: key.serverName, reason })
+      ),
+    ...makeTokenRemoval(state, store, events),
+    list: list()
   })
 })
-
-const endedRemoval = (state: Ref.Ref<TokenSlots>, id: string): Effect.Effect<void> =>
-  Effect.flatMap(
-    Ref.modify(state, (slots) => endRemoval(slots, id)),
-    (removal) =>
-      removal === undefined ? Effect.void : Effect.asVoid(Deferred.succeed(removal.ended, undefined))
-  )

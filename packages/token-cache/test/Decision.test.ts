@@ -3,24 +3,27 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Redacted from "effect/Redacted"
 import { tokenKeyString } from "@secure-mcp/oauth-core"
-import { decide, type Asked, type Decision } from "../src/Decision.ts"
-import { hold } from "../src/HeldToken.ts"
-import { beginRemoval, emptySlots, endRemoval, land, leave, type TokenSlots } from "../src/TokenSlots.ts"
+import { endAcquisition, leaveAcquisition } from "../src/memory/AcquisitionState.ts"
+import { emptyCache, type CacheState } from "../src/memory/CacheState.ts"
+import { decide, type Decision, type DecisionRequest } from "../src/memory/Decision.ts"
+import { toMemoryToken } from "../src/memory/MemoryToken.ts"
+import { beginRemoval, endRemoval } from "../src/memory/RemovalState.ts"
 import { keyOf, tokenOf } from "./fixtures.ts"
 
 const key = keyOf("server")
 const id = tokenKeyString(key)
 
-const asking = (options: Partial<Asked> = {}): Asked => ({
+const asking = (options: Partial<DecisionRequest> = {}): DecisionRequest => ({
   id,
   key,
   expiryBuffer: Duration.seconds(10),
+  storeCheckInterval: Duration.infinity,
   outcome: Deferred.makeUnsafe(),
   ...options
 })
 
 /** What was decided for each request, one after the other, and the state in the end. */
-const run = (state: TokenSlots, now: number, ...requests: ReadonlyArray<Partial<Asked>>) => {
+const run = (state: CacheState, now: number, ...requests: ReadonlyArray<Partial<DecisionRequest>>) => {
   let current = state
   const decisions: Array<Decision> = []
   for (const request of requests) {
@@ -31,13 +34,13 @@ const run = (state: TokenSlots, now: number, ...requests: ReadonlyArray<Partial<
   return { tags: decisions.map(({ _tag }) => _tag), decisions, state: current }
 }
 
-const nothing = emptySlots(10)
+const nothing = emptyCache(10)
 
 /** A token of 100 s, taken in at time 0. */
-const holding = (): TokenSlots => {
+const holding = (): CacheState => {
   const { state } = run(nothing, 0, {})
-  const held = hold(tokenOf("1", { expiresAt: 100_000 }), { wall: 0, monotonic: 0 })
-  return land(state, id, 0, { _tag: "Obtained", held })[1]
+  const cached = toMemoryToken(tokenOf("1", { expiresAt: 100_000 }), { wall: 0, monotonic: 0 })
+  return endAcquisition(state, id, 0, { _tag: "Obtained", cached })[1]
 }
 
 const acquisitionOf = (decision: Decision | undefined) =>
@@ -94,8 +97,8 @@ describe("decide", () => {
     const [first, halfway] = endRemoval(removing, id)
     assert.isUndefined(first)
     assert.deepStrictEqual(run(halfway, 0, {}, { forceRefresh: true }).tags, ["Wait", "Wait"])
-    const held = hold(tokenOf("1"), { wall: 0, monotonic: 0 })
-    const [last, done] = land(halfway, id, 0, { _tag: "Obtained", held })
+    const cached = toMemoryToken(tokenOf("1"), { wall: 0, monotonic: 0 })
+    const [last, done] = endAcquisition(halfway, id, 0, { _tag: "Obtained", cached })
     assert.isDefined(last)
     assert.deepStrictEqual(run(done, 0, {}).tags, ["Lead"])
   })
@@ -103,12 +106,12 @@ describe("decide", () => {
   it("holds everyone back while an abandoned acquisition is ending", () => {
     const { decisions, state } = run(nothing, 0, {}, {})
     const acquisitionId = acquisitionOf(decisions[0])?.id ?? -1
-    const [one, fewer] = leave(state, id, acquisitionId)
+    const [one, fewer] = leaveAcquisition(state, id, acquisitionId)
     assert.isFalse(one)
-    const [last, none] = leave(fewer, id, acquisitionId)
+    const [last, none] = leaveAcquisition(fewer, id, acquisitionId)
     assert.isTrue(last)
     assert.deepStrictEqual(run(none, 0, {}).tags, ["Wait"])
-    const [, done] = land(none, id, 0, { _tag: "Interrupted" })
+    const [, done] = endAcquisition(none, id, 0, { _tag: "Interrupted" })
     assert.deepStrictEqual(run(done, 0, {}).tags, ["Lead"])
   })
 })

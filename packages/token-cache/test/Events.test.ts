@@ -7,6 +7,7 @@ import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/testing/TestClock"
 import { TokenCache } from "@secure-mcp/oauth-core"
 import { SingleFlightTokenCache, TokenStore } from "@secure-mcp/token-cache"
+import { MemoryTokenStore } from "@secure-mcp/token-cache/testing"
 import { keyOf, makeServer, recordEvents, refusedBy, requestOf, tokenOf } from "./fixtures.ts"
 
 const get = Effect.fnUntraced(function* (...args: Parameters<typeof requestOf>) {
@@ -20,7 +21,7 @@ const recorded = () => {
   const record = recordEvents()
   const layer = SingleFlightTokenCache.layer.pipe(
     Layer.provide(record.layer),
-    Layer.provideMerge(TokenStore.layerMemory)
+    Layer.provideMerge(MemoryTokenStore.layer)
   )
   return { ...record, provided: Effect.provide(layer) }
 }

@@ -1,3 +1,4 @@
+import type { StoreUnavailable } from "@secure-mcp/oauth-core"
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -46,8 +47,8 @@ describe("another key", () => {
         wrong.set(keyOf("a"), tokenOf("b"), forever),
         wrong.remove(keyOf("a")),
         wrong.list
-      ]) {
-        const error = yield* Effect.flip(operation)
+      ] satisfies ReadonlyArray<Effect.Effect<unknown, StoreUnavailable>>) {
+        const error = yield* Effect.flip(Effect.asVoid<unknown, StoreUnavailable, never>(operation))
         assert.strictEqual(error._tag, "StoreUnavailable")
         assert.include(error.problem, `${path}: it was encrypted with another key`)
       }
@@ -90,7 +91,7 @@ describe("a damaged file", () => {
           yield* fs.writeFile(path, damaged)
           if (operation === "set") yield* store.set(keyOf("a"), tokenOf("b"), forever)
           else if (operation === "list") assert.deepStrictEqual(yield* store.list, [])
-          else assert.isUndefined(yield* store[operation](keyOf("a")))
+          else assert.isUndefined(text(yield* store[operation](keyOf("a"))))
           const names = (yield* namesIn(directory)).filter((name) => name.includes(".damaged-"))
           assert.strictEqual(names.length, 1)
           assert.deepStrictEqual(yield* fs.readFile(`${directory}/${names[0]}`), damaged)
@@ -115,8 +116,8 @@ describe("a damaged file", () => {
       yield* fs.rename(a, `${directory}/a`)
       yield* fs.rename(b, a)
       yield* fs.rename(`${directory}/a`, b)
-      assert.isUndefined(yield* store.get(keyOf("a")))
-      assert.isUndefined(yield* store.get(keyOf("b")))
+      assert.isUndefined(text(yield* store.get(keyOf("a"))))
+      assert.isUndefined(text(yield* store.get(keyOf("b"))))
       assert.strictEqual(log.lines.length, 2)
     }).pipe(Effect.provide([files, log.layer]))
   })

@@ -5,6 +5,7 @@ import * as Fiber from "effect/Fiber"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"
+import { tokenOfEntry } from "@secure-mcp/token-cache"
 import { files, makeDirectory, namesIn, openStore } from "./fileStores.ts"
 import { keyOf, text, tokenOf } from "./fixtures.ts"
 
@@ -27,7 +28,7 @@ describe("several who share a file store", () => {
       const reader = yield* openStore({ directory })
       let reads = 0
       while (writers.some((writer) => writer.pollUnsafe() === undefined)) {
-        const token = yield* reader.get(key)
+        const token = tokenOfEntry(yield* reader.get(key))
         assert.strictEqual(text(token), text(sized(Number(token?.scope?.[0]))))
         assert.strictEqual((yield* reader.list).length, 1)
         reads += 1

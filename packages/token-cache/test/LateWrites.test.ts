@@ -9,6 +9,7 @@ import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { StoreUnavailable, TokenCache } from "@secure-mcp/oauth-core"
 import { SingleFlightTokenCache, TokenCapacity, TokenStore } from "@secure-mcp/token-cache"
+import { MemoryTokenStore } from "@secure-mcp/token-cache/testing"
 import { keyOf, makeServer, requestOf, text, tokenOf } from "./fixtures.ts"
 
 type Store = TokenStore["Service"]
@@ -16,7 +17,7 @@ type Store = TokenStore["Service"]
 const gone = Effect.fail(new StoreUnavailable({ problem: "away" }))
 
 /** A store that can go away in the middle: from then on it takes nothing, until it is back. */
-const makeStore = Effect.map(Layer.build(TokenStore.layerMemory), (services) => {
+const makeStore = Effect.map(Layer.build(MemoryTokenStore.layer), (services) => {
   const memory = Context.get(services, TokenStore)
   const state = { away: false, tries: 0 }
   const unlessAway = <A>(effect: Effect.Effect<A, StoreUnavailable>) =>

@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { StoreUnavailable, TokenCache } from "@secure-mcp/oauth-core"
 import { SingleFlightTokenCache, TokenStore } from "@secure-mcp/token-cache"
+import { MemoryTokenStore } from "@secure-mcp/token-cache/testing"
 import { keyOf, makeGate, makeServer, recordEvents, refusedBy, requestOf, text, tokenOf } from "./fixtures.ts"
 
 const key = keyOf("server")
@@ -30,7 +31,7 @@ describe("put", () => {
       assert.deepStrictEqual(tags(), ["CacheMiss", "TokenAcquired", "CacheHit"])
     }).pipe(
       Effect.provide(
-        SingleFlightTokenCache.layer.pipe(Layer.provideMerge(TokenStore.layerMemory), Layer.provide(layer))
+        SingleFlightTokenCache.layer.pipe(Layer.provideMerge(MemoryTokenStore.layer), Layer.provide(layer))
       )
     )
   })
@@ -57,7 +58,7 @@ describe("put", () => {
         ...store,
         set: () => Effect.fail(new StoreUnavailable({ problem: "the disk is full" }))
       }))
-    ).pipe(Layer.provide(TokenStore.layerMemory))
+    ).pipe(Layer.provide(MemoryTokenStore.layer))
     return Effect.gen(function* () {
       const cache = yield* TokenCache
       const error = yield* Effect.flip(cache.put(key, tokenOf("put")))
@@ -126,7 +127,7 @@ describe("a token that is insufficient for one caller", () => {
       const { token } = yield* cache.get(requestOf(server, { insufficient: stored.accessToken }))
       assert.strictEqual(text(token), "1")
       assert.deepStrictEqual(server.previous, ["stored"])
-    }).pipe(Effect.provide(SingleFlightTokenCache.layer.pipe(Layer.provideMerge(TokenStore.layerMemory))))
+    }).pipe(Effect.provide(SingleFlightTokenCache.layer.pipe(Layer.provideMerge(MemoryTokenStore.layer))))
   )
 })
 
@@ -170,6 +171,6 @@ describe("an acquisition that may use up a refresh token", () => {
       yield* Fiber.join(closing)
       assert.strictEqual(text(yield* store.get(key)), "1")
       assert.strictEqual(server.interrupted, 0)
-    }).pipe(Effect.provide(TokenStore.layerMemory))
+    }).pipe(Effect.provide(MemoryTokenStore.layer))
   )
 })

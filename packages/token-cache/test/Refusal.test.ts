@@ -5,10 +5,11 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { TokenCache } from "@secure-mcp/oauth-core"
-import { SingleFlightTokenCache, TokenStore } from "@secure-mcp/token-cache"
+import { SingleFlightTokenCache, TokenStore, tokenOfEntry } from "@secure-mcp/token-cache"
+import { MemoryTokenStore } from "@secure-mcp/token-cache/testing"
 import { keyOf, makeGate, makeServer, refusedBy, requestOf, text, tokenOf } from "./fixtures.ts"
 
-const provided = Effect.provide(SingleFlightTokenCache.layer.pipe(Layer.provideMerge(TokenStore.layerMemory)))
+const provided = Effect.provide(SingleFlightTokenCache.layer.pipe(Layer.provideMerge(MemoryTokenStore.layer)))
 
 const get = Effect.fnUntraced(function* (...args: Parameters<typeof requestOf>) {
   const { source, token } = yield* (yield* TokenCache).get(requestOf(...args))
@@ -82,7 +83,7 @@ describe("a refused token", () => {
         const server = makeServer()
         server.failure = refusedBy("one")
         yield* Effect.flip(get(server, { refused }))
-        assert.strictEqual((yield* store.get(keyOf("server")))?.reusable, refreshToken && false)
+        assert.strictEqual(tokenOfEntry(yield* store.get(keyOf("server")))?.reusable, refreshToken && false)
         yield* Effect.flip(Effect.provide(get(server), Layer.fresh(SingleFlightTokenCache.layer)))
         assert.deepStrictEqual(server.previous, ["1", refreshToken && "1"])
       }).pipe(provided)
@@ -108,7 +109,7 @@ describe("a refused token", () => {
         assert.strictEqual(yield* Fiber.join(content), "1 cache")
         assert.deepStrictEqual(yield* Fiber.joinAll(others), ["2 acquired", "2 acquired"])
       }).pipe(Effect.provide(Layer.provide(SingleFlightTokenCache.layer, slow)))
-    }).pipe(Effect.provide(TokenStore.layerMemory))
+    }).pipe(Effect.provide(MemoryTokenStore.layer))
   )
 })
 
@@ -184,6 +185,6 @@ describe("an invalidated token", () => {
         assert.strictEqual(text(yield* Fiber.join(removing)), "1")
         assert.strictEqual(yield* Fiber.join(after), "2 acquired")
       }).pipe(Effect.provide(Layer.provide(SingleFlightTokenCache.layer, slow)))
-    }).pipe(Effect.provide(TokenStore.layerMemory))
+    }).pipe(Effect.provide(MemoryTokenStore.layer))
   )
 })

@@ -4,7 +4,8 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import { AuthorizationRequired, OAuthError, StoreUnavailable, TokenCache } from "@secure-mcp/oauth-core"
-import { SingleFlightTokenCache, TokenStore } from "@secure-mcp/token-cache"
+import { SingleFlightTokenCache, TokenStore, FileTokenStore } from "@secure-mcp/token-cache"
+import { MemoryTokenStore } from "@secure-mcp/token-cache/testing"
 import { files, makeDirectory, recordLog, secretOf } from "./fileStores.ts"
 import { leaseThrough, makeServer, recordEvents, requestOf, text } from "./fixtures.ts"
 
@@ -28,7 +29,7 @@ const makeFailing = (failing: Partial<Store>) => {
         lease: leaseThrough(memory, now)
       }
     })
-  ).pipe(Layer.provide(TokenStore.layerMemory))
+  ).pipe(Layer.provide(MemoryTokenStore.layer))
   return { state, layer: Layer.provide(SingleFlightTokenCache.layer, store) }
 }
 
@@ -92,7 +93,7 @@ describe("a refresh token", () => {
     Effect.gen(function* () {
       const directory = yield* makeDirectory
       const fs = yield* FileSystem.FileSystem
-      const store = TokenStore.layerFileSystem({ directory, encryptionKey: secretOf("one") })
+      const store = FileTokenStore.layer({ directory, encryptionKey: secretOf("one") })
       const cache = yield* Layer.build(Layer.provide(SingleFlightTokenCache.layer, store))
       yield* Effect.gen(function* () {
         const server = makeServer({ expiresIn: 100, refreshToken: true })

@@ -4,12 +4,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import { TokenCapacity, TokenStore } from "@secure-mcp/token-cache"
-import { tokenStoreContract } from "@secure-mcp/token-cache/testing"
+import { tokenStoreContract, MemoryTokenStore } from "@secure-mcp/token-cache/testing"
 import { keyOf, tokenOf } from "./fixtures.ts"
 
-describe("TokenStore.layerMemory", () => {
+describe("MemoryTokenStore.layer", () => {
   for (const { effect, name } of tokenStoreContract)
-    it.effect(name, () => Effect.provide(effect, TokenStore.layerMemory))
+    it.effect(name, () => Effect.provide(effect, MemoryTokenStore.layer))
 
   it.effect("keeps as many tokens as its capacity allows, the most recently used ones", () =>
     Effect.gen(function* () {
@@ -37,4 +37,4 @@ describe("TokenStore.layerMemory", () => {
 })
 
 const capacityOf = (capacity: number) =>
-  Layer.provide(TokenStore.layerMemory, Layer.succeed(TokenCapacity, capacity))
+  Layer.provide(MemoryTokenStore.layer, Layer.succeed(TokenCapacity, capacity))

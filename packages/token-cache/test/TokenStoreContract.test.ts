@@ -4,8 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { OAuthToken, StoreUnavailable, type TokenKey } from "@secure-mcp/oauth-core"
-import { TokenStore } from "@secure-mcp/token-cache"
-import { tokenStoreContract } from "@secure-mcp/token-cache/testing"
+import { tokenOfEntry, TokenStore } from "@secure-mcp/token-cache"
+import { tokenStoreContract, MemoryTokenStore } from "@secure-mcp/token-cache/testing"
 
 type Store = TokenStore["Service"]
 
@@ -56,8 +56,8 @@ const brokenStores: ReadonlyArray<readonly [string, string, (store: Store) => St
     (store) => ({
       ...store,
       set: (key, token, timeToLive) =>
-        Effect.flatMap(store.get(key), (kept) =>
-          kept === undefined ? store.set(key, token, timeToLive) : Effect.void
+        Effect.flatMap(store.get(key), (entry) =>
+          entry._tag === "Stored" ? Effect.succeed(entry.revision) : store.set(key, token, timeToLive)
         )
     })
   ],
@@ -68,10 +68,10 @@ const brokenStores: ReadonlyArray<readonly [string, string, (store: Store) => St
       ...store,
       remove: (key) =>
         Effect.gen(function* () {
-          const token = yield* store.get(key)
+          const entry = yield* store.get(key)
           yield* Effect.yieldNow
           yield* store.remove(key)
-          return token
+          return tokenOfEntry(entry)
         })
     })
   ],
@@ -81,11 +81,12 @@ const brokenStores: ReadonlyArray<readonly [string, string, (store: Store) => St
     (store) => ({
       ...store,
       get: (key) =>
-        Effect.map(store.get(key), (token) =>
-          token === undefined
-            ? undefined
-            : Object.assign(token, { toJSON: () => Redacted.value(token.accessToken) })
-        )
+        Effect.tap(store.get(key), (entry) => {
+          const token = tokenOfEntry(entry)
+          return Effect.sync(
+            () => token && Object.assign(token, { toJSON: () => Redacted.value(token.accessToken) })
+          )
+        })
     })
   ],
   [
@@ -107,7 +108,7 @@ describe("tokenStoreContract", () => {
         const point = tokenStoreContract.find((candidate) => candidate.name === name)
         assert.isDefined(point)
         const broken = Layer.effect(TokenStore, Effect.map(TokenStore, breaking))
-        const store = Layer.provide(broken, TokenStore.layerMemory)
+        const store = Layer.provide(broken, MemoryTokenStore.layer)
         const violation = yield* Effect.flip(Effect.provide(point.effect, store))
         assert.strictEqual(violation._tag, "ContractViolation")
       })

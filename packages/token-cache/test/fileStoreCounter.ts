@@ -2,7 +2,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
-import { TokenStore } from "@secure-mcp/token-cache"
+import { TokenStore, FileTokenStore } from "@secure-mcp/token-cache"
 import { files } from "./fileStores.ts"
 import { keyOf, text, tokenOf } from "./fixtures.ts"
 
@@ -20,6 +20,6 @@ const count = Effect.gen(function* () {
   yield* lease.release
 })
 
-const store = Layer.provide(TokenStore.layerFileSystem({ directory }), files)
+const store = Layer.provide(FileTokenStore.layer({ directory }), files)
 await Effect.runPromise(Effect.provide(Effect.repeat(count, { times: 24 }), store))
 process.stdout.write("25 counted\n")

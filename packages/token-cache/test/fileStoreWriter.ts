@@ -1,7 +1,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { TokenStore } from "@secure-mcp/token-cache"
+import { TokenStore, FileTokenStore } from "@secure-mcp/token-cache"
 import { files } from "./fileStores.ts"
 import { keyOf, tokenOf } from "./fixtures.ts"
 
@@ -18,5 +18,5 @@ const write = Effect.gen(function* () {
   process.stdout.write("50 written\n")
 })
 
-const store = Layer.provide(TokenStore.layerFileSystem({ directory }), files)
+const store = Layer.provide(FileTokenStore.layer({ directory }), files)
 await Effect.runPromise(Effect.provide(write, store))

@@ -6,7 +6,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
-import { type FileTokenStoreOptions, TokenStore } from "@secure-mcp/token-cache"
+import { type FileTokenStoreOptions, TokenStore, FileTokenStore } from "@secure-mcp/token-cache"
 
 /** The real file system. */
 export const files = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer)
@@ -18,12 +18,12 @@ export const makeDirectory = Effect.flatMap(FileSystem.FileSystem, (fs) =>
 
 /** A store, opened as a process of its own would. */
 export const openStore = (options: FileTokenStoreOptions) =>
-  Effect.map(Layer.build(TokenStore.layerFileSystem(options)), Context.get(TokenStore))
+  Effect.map(Layer.build(FileTokenStore.layer(options)), Context.get(TokenStore))
 
 /** A store in a folder of its own. */
 export const layerStore = (options: FileTokenStoreOptions = {}) =>
   Layer.unwrap(
-    Effect.map(makeDirectory, (directory) => TokenStore.layerFileSystem({ directory, ...options }))
+    Effect.map(makeDirectory, (directory) => FileTokenStore.layer({ directory, ...options }))
   ).pipe(Layer.provide(files), Layer.orDie)
 
 /** 64 characters that nobody guesses. */

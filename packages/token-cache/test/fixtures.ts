@@ -13,12 +13,13 @@ import {
   type TokenCacheRequest,
   type TokenKey
 } from "@secure-mcp/oauth-core"
-import type { TokenStore } from "@secure-mcp/token-cache"
+import { tokenOfEntry, type StoreEntry, type TokenStore } from "@secure-mcp/token-cache"
 
 export const keyOf = (serverName: string): TokenKey => ({
   projectId: "default",
   configId: "default",
   serverName,
+  personal: true,
   fingerprint: "f"
 })
 
@@ -33,7 +34,10 @@ export const tokenOf = (accessToken: string, fields: Partial<OAuthToken> = {}) =
   })
 
 /** What is in an access token, for assertions. */
-export const text = (token: OAuthToken | undefined) => token && Redacted.value(token.accessToken)
+export const text = (given: OAuthToken | StoreEntry | undefined) => {
+  const token = given === undefined || given instanceof OAuthToken ? given : tokenOfEntry(given)
+  return token && Redacted.value(token.accessToken)
+}
 
 export const refusedBy = (correlationId: string) =>
   new OAuthError({

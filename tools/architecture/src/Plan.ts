@@ -30,7 +30,17 @@ const publishedPackages: Readonly<Record<string, ProjectPlan>> = {
       grants: ["client", "endpoint", "discovery", "resolution", "token"]
     }
   },
-  "token-cache": { imports: ["oauth-core"], testImports: ["testing"] },
+  "token-cache": {
+    imports: ["oauth-core"],
+    testImports: ["testing"],
+    rooms: {
+      store: [],
+      memory: ["store"],
+      file: ["store"],
+      acquisition: ["memory", "store"],
+      testing: ["memory", "store"]
+    }
+  },
   "token-cache-redis": { imports: ["oauth-core", "token-cache"], testImports: ["testing"], rooms: {} },
   "oauth-metrics": { imports: ["oauth-core"], rooms: {} },
   "transport-injection": { imports: ["oauth-core"], rooms: {} },

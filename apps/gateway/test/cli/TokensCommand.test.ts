@@ -1,7 +1,7 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Answer, assertNoCanary, canary, StubAuthorizationServer } from "@secure-mcp/testing"
 import { OAuthToken } from "@secure-mcp/oauth-core"
-import { TokenStore } from "@secure-mcp/token-cache"
+import { FileTokenStore, TokenStore } from "@secure-mcp/token-cache"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -67,10 +67,17 @@ describe("tokens", () => {
       Effect.gen(function* () {
         const { documentOf, run } = yield* stage
         const document = documentOf("a")
-        const store = yield* Layer.build(TokenStore.layerFileSystem(document.store))
+        const store = yield* Layer.build(FileTokenStore.layer(document.store))
         yield* Effect.forEach(["alice", "bob"], (subject) =>
           Context.get(store, TokenStore).set(
-            { projectId: "default", configId: "default", serverName: "a", subject, fingerprint: subject },
+            {
+              projectId: "default",
+              configId: "default",
+              serverName: "a",
+              subject,
+              personal: true,
+              fingerprint: subject
+            },
             new OAuthToken({
               accessToken: Redacted.make(subject),
               tokenType: "Bearer",

@@ -52,9 +52,10 @@ const startBroken = Effect.gen(function* () {
           get: () => broken,
           put: () => broken,
           invalidate: () => broken,
+          revoke: () => broken,
           list: broken
         }),
-        TokenStore.layerMemory,
+        TokenStore.none,
         OAuthMetrics.layer,
         ClientCertificates.layer
       ]),

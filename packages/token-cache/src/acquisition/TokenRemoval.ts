@@ -1,0 +1,110 @@
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Ref from "effect/Ref"
+import {
+  tokenKeyString,
+  type OAuthError,
+  type OAuthEvents,
+  type OAuthToken,
+  type TokenCache,
+  type TokenKey
+} from "@secure-mcp/oauth-core"
+import type { CacheState } from "../memory/CacheState.ts"
+import { isReplacedBy, type MemoryToken } from "../memory/MemoryToken.ts"
+import { beginExclusiveRemoval, beginRemoval, endRemoval } from "../memory/RemovalState.ts"
+import { tokenOfEntry, type StoreEntry } from "../store/StoreEntry.ts"
+import type { TokenStore } from "../store/TokenStore.ts"
+import { acquireLease } from "./RefreshLock.ts"
+import { orFail } from "./StoreAccess.ts"
+
+const invalidating = "invalidate the token"
+const revoking = "revoke the access token"
+
+/** `TokenCache.invalidate` and `revoke`. While a token is removed, callers who want it wait. */
+export const makeTokenRemoval = (
+  state: Ref.Ref<CacheState>,
+  store: TokenStore["Service"],
+  events: (typeof OAuthEvents)["Service"]
+): Pick<TokenCache["Service"], "invalidate" | "revoke"> => {
+  const invalidate = Effect.fn("TokenCache.invalidate")(function* (key: TokenKey) {
+    const id = tokenKeyString(key)
+    const ended = Deferred.makeUnsafe<void>()
+    const start = yield* Ref.modify(state, (current) => beginRemoval(current, id, key, ended))
+    // The other caller gets the token. It is removed for this one just the same.
+    if (start._tag === "AlreadyRemoving") return undefined
+    const stored = yield* removeStored(key, id, start.cached, invalidating)
+    return yield* published(key, start.cached?.token ?? stored)
+  }, Effect.uninterruptible)
+
+  const revoke: TokenCache["Service"]["revoke"] = (key, revokeToken) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(removeNewest(key, restore), (token) =>
+        token === undefined ? Effect.undefined : revokeToken(token)
+      )
+    ).pipe(Effect.withSpan("TokenCache.revoke", { attributes: { server_name: key.serverName } }))
+
+  /** Removes the token once no renewal is under way, neither here nor in another process. */
+  const removeNewest = (
+    key: TokenKey,
+    restore: Restore
+  ): Effect.Effect<OAuthToken | undefined, OAuthError> => {
+    const id = tokenKeyString(key)
+    const again = Effect.suspend(() => removeNewest(key, restore))
+    const ended = Deferred.makeUnsafe<void>()
+    return Effect.flatMap(
+      Ref.modify(state, (current) => beginExclusiveRemoval(current, id, key, ended)),
+      (start) => {
+        switch (start._tag) {
+          case "AcquisitionRunning":
+            return Effect.andThen(restore(Deferred.await(start.acquisition.outcome)), again)
+          case "AlreadyRemoving":
+            return Effect.andThen(restore(Deferred.await(start.removal.ended)), again)
+          case "Removing":
+            return removeUnderLease(key, id, start.cached, restore)
+        }
+      }
+    )
+  }
+
+  const removeUnderLease = (key: TokenKey, id: string, cached: MemoryToken | undefined, restore: Restore) =>
+    Effect.gen(function* () {
+      const turn = yield* restore(
+        orFail(revoking, key.serverName)(acquireLease(store, key, Effect.undefined))
+      ).pipe(Effect.onError(() => putBack(id, cached)))
+      const found: StoreEntry = turn._tag === "Leased" ? turn.lease.found : { _tag: "Absent" }
+      yield* removeStored(key, id, cached, revoking)
+      return yield* published(key, newest(cached, found))
+    }).pipe(Effect.scoped)
+
+  /** A store that cannot remove the token leaves it in memory as well. */
+  const removeStored = (key: TokenKey, id: string, cached: MemoryToken | undefined, operation: string) =>
+    orFail(
+      operation,
+      key.serverName
+    )(store.remove(key)).pipe(
+      Effect.onError(() => putBack(id, cached)),
+      Effect.tap(() => putBack(id, undefined))
+    )
+
+  const putBack = (id: string, cached: MemoryToken | undefined) =>
+    Effect.flatMap(
+      Ref.modify(state, (current) => endRemoval(current, id, cached)),
+      (removal) =>
+        removal === undefined ? Effect.void : Effect.asVoid(Deferred.succeed(removal.ended, undefined))
+    )
+
+  const published = (key: TokenKey, token: OAuthToken | undefined) =>
+    Effect.as(
+      token === undefined
+        ? Effect.void
+        : events.publish({ _tag: "TokenInvalidated", serverName: key.serverName }),
+      token
+    )
+
+  return { invalidate, revoke }
+}
+
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+const newest = (cached: MemoryToken | undefined, found: StoreEntry): OAuthToken | undefined =>
+  cached === undefined || isReplacedBy(cached, found) ? tokenOfEntry(found) : cached.token

@@ -1,0 +1,178 @@
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type { OAuthError, OAuthToken, TokenCacheRequest } from "@secure-mcp/oauth-core"
+import type { Acquisition, CacheSlot, CacheState, Obtained } from "./CacheState.ts"
+import { useSlot } from "./Eviction.ts"
+import { slotAt } from "./Expiry.ts"
+import { isServable, type MemoryToken } from "./MemoryToken.ts"
+import { isBeforeRenewal } from "./RenewalTime.ts"
+
+/** A request for the token of a key, with what it needs if it has to do the work itself. */
+export interface DecisionRequest extends Omit<TokenCacheRequest, "acquire"> {
+  /** The key as a string. */
+  readonly id: string
+  /** How long a token may be served without a look into the store. */
+  readonly storeCheckInterval: Duration.Duration
+  readonly outcome: Deferred.Deferred<Exit.Exit<Obtained, OAuthError>>
+}
+
+/** What a caller has to do. */
+export type Decision = {
+  /** The token in memory has expired since the last look. */
+  readonly expired: boolean
+} & (Hit | Join | Lead | Wait | CheckStore | Fail)
+
+/** Serve this token now. Start the renewal and the look into the store, if they are there, in the background. */
+export interface Hit {
+  readonly _tag: "Hit"
+  readonly token: OAuthToken
+  readonly renewal: Lead | undefined
+  readonly storeCheck: CheckStore | undefined
+}
+
+/** Wait for an acquisition that another caller leads. */
+export interface Join {
+  readonly _tag: "Join"
+  readonly acquisition: Acquisition
+}
+
+/** Start an acquisition, for others as well. */
+export interface Lead {
+  readonly _tag: "Lead"
+  readonly acquisition: Acquisition
+  /** The token in memory, to be replaced. */
+  readonly cached: MemoryToken | undefined
+}
+
+/** Nobody can join what is going on: wait for its end, and ask again. */
+export interface Wait {
+  readonly _tag: "Wait"
+  readonly end: Effect.Effect<unknown>
+}
+
+/** Ask the store whether the token in memory was removed or replaced, and ask again. */
+export interface CheckStore {
+  readonly _tag: "CheckStore"
+  readonly cached: MemoryToken
+  readonly done: Deferred.Deferred<void>
+}
+
+/** The server's last answers could not be used, and it is too early to ask it again. */
+export interface Fail {
+  readonly _tag: "Fail"
+  readonly error: OAuthError
+}
+
+/**
+ * Decides for one request at a monotonic time, and says what is known afterwards. Pure, so that it can be one atomic
+ * transition.
+ */
+export const decide = (
+  state: CacheState,
+  now: number,
+  request: DecisionRequest
+): readonly [Decision, CacheState] => {
+  const { expired, slot } = slotAt(state, request.id, request.key, now)
+  const [choice, chosen] = choose(withoutRefused(slot, request), now, request, state.uses + 1)
+  // A hit on the token that was used last, the most frequent case by far, changes nothing.
+  const unchanged = chosen === slot && !expired && slot.lastUsed === state.uses && slot.lastUsed > 0
+  return [{ ...choice, expired }, unchanged ? state : useSlot(state, request.id, chosen)]
+}
+
+const withoutRefused = (slot: CacheSlot, { refused }: DecisionRequest): CacheSlot =>
+  refused !== undefined && slot.cached?.mayServe === true && slot.cached.token.isAccessToken(refused)
+    ? { ...slot, cached: { ...slot.cached, mayServe: false } }
+    : slot
+
+type Choice = readonly [Hit | Join | Lead | Wait | CheckStore | Fail, CacheSlot]
+
+const choose = (slot: CacheSlot, now: number, request: DecisionRequest, acquisitionId: number): Choice => {
+  const { acquisition, cached, refusedGrant, removal } = slot
+  if (removal !== undefined) return [{ _tag: "Wait", end: Deferred.await(removal.ended) }, slot]
+  if (cached !== undefined && isWanted(cached, request) && isServable(cached, now))
+    return serveOrCheck(slot, cached, now, request, acquisitionId)
+  if (acquisition === undefined)
+    return refusedGrant !== undefined && now < refusedGrant.until
+      ? [{ _tag: "Fail", error: refusedGrant.error }, slot]
+      : lead(slot, request, acquisitionId, "foreground")
+  if (acquisition.abandoned) return [{ _tag: "Wait", end: Deferred.await(acquisition.outcome) }, slot]
+  const joined = { ...acquisition, waiters: acquisition.waiters + 1 }
+  return [
+    { _tag: "Join", acquisition: joined },
+    { ...slot, acquisition: joined }
+  ]
+}
+
+const isWanted = ({ token }: MemoryToken, { forceRefresh, insufficient }: DecisionRequest): boolean =>
+  forceRefresh !== true && (insufficient === undefined || !token.isAccessToken(insufficient))
+
+/**
+ * Half an interval after the last look the store is asked in the background. After a whole one the caller waits for
+ * that, so that a token that was removed by another process is not served longer than the interval.
+ */
+const serveOrCheck = (
+  slot: CacheSlot,
+  cached: MemoryToken,
+  now: number,
+  request: DecisionRequest,
+  acquisitionId: number
+): Choice => {
+  const interval = Duration.toMillis(request.storeCheckInterval)
+  const age = cached.isStorable ? now - cached.checkedAt.monotonic : -Infinity
+  const isDue = age >= interval / 2 && slot.storeCheck === undefined
+  if (age >= interval && slot.storeCheck !== undefined)
+    return [{ _tag: "Wait", end: Deferred.await(slot.storeCheck) }, slot]
+  if (!isDue) return serve(slot, cached, now, request, acquisitionId, undefined)
+  const done = Deferred.makeUnsafe<void>()
+  const check: CheckStore = { _tag: "CheckStore", cached, done }
+  const checking = { ...slot, storeCheck: done }
+  return age >= interval ? [check, checking] : serve(checking, cached, now, request, acquisitionId, check)
+}
+
+const serve = (
+  slot: CacheSlot,
+  cached: MemoryToken,
+  now: number,
+  request: DecisionRequest,
+  acquisitionId: number,
+  storeCheck: CheckStore | undefined
+): readonly [Hit, CacheSlot] => {
+  const hit: Hit = { _tag: "Hit", token: cached.token, renewal: undefined, storeCheck }
+  if (!isRenewalDue(slot, cached, now, request)) return [hit, slot]
+  const [renewal, renewing] = lead(slot, request, acquisitionId, "background")
+  return [{ ...hit, renewal }, renewing]
+}
+
+const isRenewalDue = (
+  { acquisition, pausedUntil, refusedGrant }: CacheSlot,
+  cached: MemoryToken,
+  now: number,
+  { expiryBuffer }: DecisionRequest
+): boolean =>
+  acquisition === undefined &&
+  now >= pausedUntil &&
+  (refusedGrant === undefined || now >= refusedGrant.until) &&
+  !isBeforeRenewal(cached, now, expiryBuffer)
+
+const lead = (
+  slot: CacheSlot,
+  { outcome }: DecisionRequest,
+  id: number,
+  place: "foreground" | "background"
+): readonly [Lead, CacheSlot] => {
+  const background = place === "background"
+  const acquisition: Acquisition = {
+    id,
+    outcome,
+    waiters: background ? 0 : 1,
+    background,
+    abandoned: false,
+    hasNewGrant: false
+  }
+  return [
+    { _tag: "Lead", acquisition, cached: slot.cached },
+    { ...slot, acquisition }
+  ]
+}

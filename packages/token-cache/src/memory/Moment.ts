@@ -1,0 +1,18 @@
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+
+/** One moment on both clocks, in milliseconds. */
+export interface Moment {
+  /** Since the epoch; jumps when somebody sets the clock. */
+  readonly wall: number
+  /** Since an arbitrary origin; never jumps, means nothing outside this process. */
+  readonly monotonic: number
+}
+
+/** Now. */
+export const currentMoment: Effect.Effect<Moment> = Clock.clockWith((clock) =>
+  Effect.succeed({
+    wall: clock.currentTimeMillisUnsafe(),
+    monotonic: Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
+  })
+)

@@ -1,2 +1,0 @@
-export { ContractTime, ContractViolation, type ContractPoint } from "./ContractPoint.ts"
-export * from "./TokenStoreContract.ts"
