@@ -8,6 +8,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { importFiles, type Imported } from "../import/Import.ts"
 import { failCommand } from "./CommandFailure.ts"
+import { callersPath } from "./ConfigFlag.ts"
 
 /** `import`: makes a configuration of the gateway of other programs' files. */
 export const ImportCommand = Command.make(
@@ -27,7 +28,8 @@ export const ImportCommand = Command.make(
       Flag.withDefault(false)
     )
   },
-  Effect.fnUntraced(function* ({ files, force, out }) {
+  Effect.fnUntraced(function* ({ files: given, force, out }) {
+    const files = yield* Effect.forEach(given, callersPath)
     const imported = yield* importFiles(files).pipe(
       Effect.catch((problems) => failCommand(problems.join("\n")))
     )
@@ -40,7 +42,7 @@ export const ImportCommand = Command.make(
       yield* Console.log(text.trimEnd())
       return yield* Console.error(report(imported))
     }
-    yield* write(out.value, text, { force, read: files })
+    yield* write(yield* callersPath(out.value), text, { force, read: files })
     const count = `${servers.length} server${servers.length === 1 ? "" : "s"}`
     yield* Console.error(
       [`${out.value} holds ${count}.`, report(imported)].filter((part) => part !== "").join("\n")

@@ -9,6 +9,7 @@ import {
 import { ClientCertificates } from "@secure-mcp/mtls"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Path from "effect/Path"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
@@ -18,10 +19,12 @@ import { resolveReferences } from "./References.ts"
 
 /**
  * Reads, resolves and checks a configuration file, certificates included. Every problem is reported at once, and
- * nothing has been opened or sent when it fails.
+ * nothing has been opened or sent when it fails. Relative paths in `${file:…}` start at the file's own folder.
  */
 export const loadConfigFile = Effect.fn("ConfigFile.load")(function* (path: string) {
-  const resolved = yield* resolveReferences(withRedisUrl(yield* readJson(path)))
+  const paths = yield* Path.Path
+  const document = withRedisUrl(yield* readJson(path))
+  const resolved = yield* resolveReferences(document, paths.dirname(paths.resolve(path)))
   const decoded = decodeGatewayConfig(resolved.value)
   const problems = [
     ...resolved.problems,

@@ -151,7 +151,7 @@ const firstProblem = Effect.fnUntraced(function* (
   entry: JsonObject,
   values: Readonly<Record<string, string>>
 ) {
-  const resolved = yield* resolveReferences({ servers: [withLikelyUrls(entry)] }).pipe(
+  const resolved = yield* resolveReferences({ servers: [withLikelyUrls(entry)] }, ".").pipe(
     Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env: values }))
   )
   const decoded = decodeGatewayConfig(resolved.value)
