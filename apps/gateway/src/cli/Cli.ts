@@ -1,6 +1,7 @@
 import { ClientCertificates } from "@secure-mcp/mtls"
 import * as Command from "effect/cli/Command"
 import { CheckCommand } from "./CheckCommand.ts"
+import { ImportCommand } from "./ImportCommand.ts"
 import { LogFormat, loggingLayer } from "./StandardError.ts"
 import { LoginCommand } from "./LoginCommand.ts"
 import { LogoutCommand } from "./LogoutCommand.ts"
@@ -21,7 +22,8 @@ export const cli = Command.make("secure-mcp-gateway").pipe(
     StatusCommand,
     TokenCommand,
     TokensCommand,
-    CheckCommand
+    CheckCommand,
+    ImportCommand
   ]),
   Command.provide(ClientCertificates.layer),
   Command.provide(loggingLayer),

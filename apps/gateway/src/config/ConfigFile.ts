@@ -9,6 +9,7 @@ import {
 import { ClientCertificates } from "@secure-mcp/mtls"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Path from "effect/Path"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
@@ -18,12 +19,14 @@ import { resolveReferences } from "./References.ts"
 
 /**
  * Reads a configuration file, resolves its references and checks it, certificates included. Nothing is sent and no port
- * is opened.
+ * is opened. Relative paths in `${file:…}` start at the file's own folder.
  *
  * Fails with a `ConfigError` that has every problem of the file.
  */
 export const loadConfigFile = Effect.fn("ConfigFile.load")(function* (path: string) {
-  const resolved = yield* resolveReferences(withRedisUrl(yield* readJson(path)))
+  const paths = yield* Path.Path
+  const document = withRedisUrl(yield* readJson(path))
+  const resolved = yield* resolveReferences(document, paths.dirname(paths.resolve(path)))
   const decoded = decodeGatewayConfig(resolved.value)
   const problems = [
     ...resolved.problems,

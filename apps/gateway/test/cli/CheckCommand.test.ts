@@ -1,7 +1,12 @@
 import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { spawnSync } from "node:child_process"
+import { dirname } from "node:path"
+import { fileURLToPath } from "node:url"
 import { entryWith, TestLayer } from "../config/configFile.ts"
 import { runGateway, writeConfig } from "./gatewayProcess.ts"
+
+const root = fileURLToPath(new URL("../../../..", import.meta.url))
 
 describe("check", () => {
   layer(TestLayer)((it) => {
@@ -34,6 +39,27 @@ describe("check", () => {
           "  servers[0].oauth.scope: must be scope names separated by single spaces (RFC 6749 §3.3)",
           ""
         ])
+      })
+    )
+
+    it.effect("takes a relative path from where it is called, also under npm run", () =>
+      Effect.gen(function* () {
+        const folder = dirname(yield* writeConfig({ servers: [entryWith()] }))
+        const { status, stderr, stdout } = spawnSync(
+          "npm",
+          ["--prefix", root, "run", "--silent", "gateway", "--", "check", "--config", "gateway.json"],
+          { cwd: folder, encoding: "utf8" }
+        )
+        assert.deepStrictEqual([status, stdout, stderr], [0, "gateway.json is valid: 1 server\n", ""])
+      })
+    )
+
+    it.effect("says where it looked for a file that is not there", () =>
+      Effect.gen(function* () {
+        const env = { npm_package_name: "@secure-mcp/gateway", INIT_CWD: "/nonexistent" }
+        const { exitCode, stderr } = yield* runGateway(["check", "--config", "gateway.json"], env)
+        assert.strictEqual(exitCode, 1)
+        assert.include(stderr, "the file /nonexistent/gateway.json cannot be read (NotFound)")
       })
     )
   })

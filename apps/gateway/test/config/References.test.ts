@@ -1,7 +1,16 @@
 import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Redacted from "effect/Redacted"
-import { entryWith, load, problemsOf, TestLayer, writeFile, type Environment } from "./configFile.ts"
+import {
+  entryWith,
+  load,
+  loadFile,
+  problemsOf,
+  TestLayer,
+  writeFile,
+  type Environment
+} from "./configFile.ts"
 
 /** The client secret after resolution. */
 const secretFrom = (text: string, env: Environment = {}) =>
@@ -176,12 +185,110 @@ describe("references", () => {
       })
     )
 
-    it.effect("of an unknown kind are taken for a slip when they look like one, else for text", () =>
+    it.effect.each([
+      ["${ENV:CLIENT_SECRET}", "unknown reference ${ENV:…}: did you mean ${env:…}?"],
+      ["${evn:CLIENT_SECRET}", "unknown reference ${evn:…}: did you mean ${env:…}?"],
+      ["${CLIENT_SECRET}", "write ${env:CLIENT_SECRET}"],
+      ["{{ CLIENT_SECRET }}", "write ${env:CLIENT_SECRET}"],
+      ["${{ secrets.CLIENT_SECRET }}", "write ${env:CLIENT_SECRET}"],
+      ["{env:CLIENT_SECRET}", "write ${env:CLIENT_SECRET}"],
+      ["$env:CLIENT_SECRET", "write ${env:CLIENT_SECRET}"],
+      ["$CLIENT_SECRET", "write ${env:NAME}"],
+      ["%CLIENT_SECRET%", "write ${env:NAME}"],
+      ["prefix-${CLIENT_SECRET}", "write ${env:CLIENT_SECRET}"],
+      ["${CLIENT_SECRET:-s3cret}", "no default"],
+      ["${vault:s3cret/path}", "write ${env:NAME} or ${file:/path}"],
+      ["${input:s3cret}", "write ${env:NAME} or ${file:/path}"]
+    ] as const)("of another program's form are a problem in a secret: %s", ([text, suggestion]) =>
       Effect.gen(function* () {
-        assert.deepStrictEqual(yield* problemsWith("${ENV:CLIENT_SECRET}"), [
-          "servers[0].oauth.client_secret: unknown reference ${ENV:…}: did you mean ${env:…}?"
+        const problems = yield* problemsWith(text, { CLIENT_SECRET: "s3cret" })
+        assert.lengthOf(problems, 1)
+        assert.include(problems.join(), "servers[0].oauth.client_secret: ")
+        assert.include(problems.join(), suggestion)
+        assert.notInclude(problems.join(), "s3cret")
+      })
+    )
+
+    it.effect("of another program's form do not show what may be a password", () =>
+      Effect.gen(function* () {
+        assert.notInclude((yield* problemsWith("$ecretPassword")).join(), "ecretPassword")
+      })
+    )
+
+    it.effect.each([
+      "pa$$word",
+      "word$HOME",
+      "$1abc",
+      "100%",
+      "%20%41",
+      "a{b}c",
+      "{{",
+      "$",
+      "$2b$10$abc",
+      "a$b}"
+    ])("are not what a password may look like: %s", (text) =>
+      Effect.gen(function* () {
+        assert.strictEqual(yield* secretFrom(text), text)
+      })
+    )
+
+    it.effect("of another program's form are a problem in headers, URLs, variables and arguments", () =>
+      Effect.gen(function* () {
+        const problems = yield* problemsOf({
+          gateway: { api_keys: ["{{GATEWAY_KEY_OF_MINE}}"] },
+          servers: [
+            {
+              server_name: "remote",
+              config: {
+                url: "https://${HOST}/mcp",
+                headers: { Authorization: "Bearer ${TOKEN}", "X-Key": "$KEY" }
+              }
+            },
+            {
+              server_name: "local",
+              config: { command: "a", args: ["--key=${KEY}", "$KEY"], env: { KEY: "${KEY}" } }
+            }
+          ]
+        })
+        assert.deepStrictEqual(problems.map((problem) => problem.slice(0, problem.indexOf(": "))).sort(), [
+          "gateway.api_keys[0]",
+          "servers[0].config.headers.Authorization",
+          "servers[0].config.headers.X-Key",
+          "servers[0].config.url",
+          "servers[1].config.args[0]",
+          "servers[1].config.args[1]",
+          "servers[1].config.env.KEY"
         ])
-        assert.strictEqual(yield* secretFrom("${VARIABLE:-default}$HOME"), "${VARIABLE:-default}$HOME")
+      })
+    )
+
+    it.effect("of a child's own are passed on next to other text", () =>
+      Effect.gen(function* () {
+        const config = {
+          command: "sh",
+          args: ["-c", "echo $HOME ${X} {{y}}"],
+          env: { FORMAT: "${time} ${level}" }
+        }
+        const { servers } = yield* load({ servers: [{ server_name: "local", config }] })
+        assert.deepInclude(servers[0], { args: config.args })
+      })
+    )
+
+    it.effect("to files start at the folder of the configuration file", () =>
+      Effect.gen(function* () {
+        const path = yield* writeFile("secret", "from-the-file")
+        const config = path.replace(/secret$/, "gateway.json")
+        const files = yield* FileSystem.FileSystem
+        const write = (oauth: object) =>
+          files.writeFileString(config, JSON.stringify({ servers: [entryWith(oauth)] }))
+        yield* write({ client_secret: "${file:secret}" })
+        const { servers } = yield* loadFile(config)
+        const secret = servers[0]?.oauth?.clientSecret
+        assert.strictEqual(secret && Redacted.value(secret), "from-the-file")
+        yield* write({ grant_type: "jwt_bearer", client_secret: undefined, assertion: "${file:./secret}" })
+        const again = yield* loadFile(config)
+        const assertion = again.servers[0]?.oauth?.assertion
+        assert.strictEqual(assertion && Redacted.value(assertion), `\${file:${path}}`)
       })
     )
 
