@@ -13,7 +13,7 @@ import { judge, Verdict } from "./Verdict.ts"
 const program = Effect.gen(function* () {
   const scenario = process.env["MCP_CONFORMANCE_SCENARIO"] ?? ""
   const revision = process.env["MCP_CONFORMANCE_PROTOCOL_VERSION"] ?? ""
-  const context = yield* Schema.decodeUnknownEffect(Schema.fromJsonString(ScenarioContext))(
+  const context = yield* Schema.decodeEffect(Schema.fromJsonString(ScenarioContext))(
     process.env["MCP_CONFORMANCE_CONTEXT"] ?? "{}"
   )
   const url = process.argv.at(-1)
@@ -21,7 +21,7 @@ const program = Effect.gen(function* () {
     servers: [{ server_name: "suite", config: { url }, oauth: oauthOf(scenario, context) }]
   })
   const verdict = judge(scenario, yield* exchange(`${gateway}/servers/suite/mcp`, revision))
-  yield* Console.log(Schema.encodeSync(Schema.fromJsonString(Verdict))(verdict))
+  yield* Console.log(yield* Schema.encodeEffect(Schema.fromJsonString(Verdict))(verdict))
   process.exitCode = verdict.asExpected ? 0 : 1
 })
 

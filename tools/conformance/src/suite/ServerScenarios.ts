@@ -42,7 +42,7 @@ export const startServersBehindGateway = Effect.gen(function* () {
     { way: "HTTP", url: url("http") },
     { way: "HTTP with token", url: url("token") },
     { way: "stdio bridge", url: url("bridge") }
-  ].flatMap((way) => revisions.map((revision) => ({ ...way, revision })))
+  ].flatMap(({ url, way }) => revisions.map((revision) => ({ way, url, revision })))
 })
 
 /** Runs the scenarios that a revision requires of servers, against one way through the gateway. */
@@ -78,7 +78,7 @@ export const runServerScenarios = Effect.fnUntraced(function* (
 
 const problemsOf = (results: string, scenario: string) => {
   const [file] = globSync(join(results, `server-${scenario}-2*`, "checks.json"))
-  if (file === undefined) return Effect.succeed(undefined)
+  if (file === undefined) return Effect.undefined
   return Effect.promise(() => readFile(file, "utf8")).pipe(
     Effect.flatMap(Schema.decodeUnknownEffect(Checks)),
     Effect.map(problemsIn)
