@@ -8,12 +8,9 @@ import { Verdict } from "../client/Verdict.ts"
 import type { Scenario } from "./Catalogue.ts"
 import { Checks, problemsIn } from "./Checks.ts"
 import type { ScenarioResult } from "./ScenarioResult.ts"
-import { runSuite } from "./SuiteProcess.ts"
+import { runSuite, scenarioTimeout } from "./SuiteProcess.ts"
 
 const client = fileURLToPath(new URL("../client/main.ts", import.meta.url))
-
-/** Milliseconds that a scenario may take, on a machine that is busy with others. */
-const timeout = 90_000
 
 /** Runs a scenario against the gateway as OAuth client. */
 export const runClientScenario = Effect.fnUntraced(function* (
@@ -30,7 +27,7 @@ export const runClientScenario = Effect.fnUntraced(function* (
     "--spec-version",
     revision,
     "--timeout",
-    String(timeout),
+    String(scenarioTimeout),
     "--output-dir",
     results,
     ...(isExtension ? ["--force"] : [])

@@ -9,7 +9,7 @@ import { startServing } from "../process/ServingProcess.ts"
 import { requiredServerScenarios } from "./Catalogue.ts"
 import { Checks, problemsIn } from "./Checks.ts"
 import type { ScenarioResult } from "./ScenarioResult.ts"
-import { runSuite } from "./SuiteProcess.ts"
+import { runSuite, scenarioTimeout } from "./SuiteProcess.ts"
 
 const upstream = fileURLToPath(new URL("../upstream/main.ts", import.meta.url))
 
@@ -58,6 +58,8 @@ export const runServerScenarios = Effect.fnUntraced(function* (
     url,
     "--requirements",
     revision,
+    "--timeout",
+    String(scenarioTimeout),
     "--output-dir",
     results
   ])

@@ -3,6 +3,9 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"
 
+/** Milliseconds that a scenario may take, on a machine that is busy with others. */
+export const scenarioTimeout = 90_000
+
 const suite = fileURLToPath(import.meta.resolve("@modelcontextprotocol/conformance/dist/index.js"))
 
 /** Runs a command of the suite to its end. */
