@@ -78,6 +78,10 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
   "apps/echo-server": { imports: [], testImports: ["testing"], rooms: {} },
   "apps/demo": { imports: [...everyPackage, "gateway", "echo-server", "authorization-server"], rooms: {} },
   "tools/authorization-server": { imports: [], testImports: ["testing"], rooms: {} },
+  "tools/conformance": {
+    imports: ["gateway"],
+    rooms: { client: ["process"], process: [], suite: ["client", "process"], upstream: [] }
+  },
   "tools/architecture": { imports: [], rooms: {} }
 }
 
