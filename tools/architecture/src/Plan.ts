@@ -71,8 +71,10 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
       login: ["jsonrpc", "config"],
       status: ["config"],
       http: ["upstream", "login", "jsonrpc", "config"],
+      "import/text": [],
+      import: ["import/text", "config"],
       ".": ["http", "upstream", "login", "status", "config"],
-      cli: [".", "stdio/relay", "upstream", "login", "status", "stdio", "config"]
+      cli: [".", "import", "stdio/relay", "upstream", "login", "status", "stdio", "config"]
     }
   },
   "apps/echo-server": { imports: [], testImports: ["testing"], rooms: {} },
