@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { OAuthToken, StoreUnavailable, type TokenKey } from "@secure-mcp/oauth-core"
-import { tokenOfEntry, TokenStore } from "@secure-mcp/token-cache"
+import { absent, tokenOfEntry, TokenStore } from "@secure-mcp/token-cache"
 import { tokenStoreContract, MemoryTokenStore } from "@secure-mcp/token-cache/testing"
 
 type Store = TokenStore["Service"]
@@ -93,6 +93,37 @@ const brokenStores: ReadonlyArray<readonly [string, string, (store: Store) => St
     "is never ready to be written",
     "says that it can be written, and can",
     (store) => ({ ...store, checkWritable: Effect.fail(new StoreUnavailable({ problem: "full" })) })
+  ],
+  [
+    "forgets that it removed a token",
+    "tells that a token was removed, with a number above every lease given before",
+    (store) => ({
+      ...store,
+      get: (key) => Effect.map(store.get(key), (entry) => (entry._tag === "Removed" ? absent : entry))
+    })
+  ],
+  [
+    "takes what was never there for removed",
+    "does not take a token that it never had for a removed one",
+    (store) => ({
+      ...store,
+      get: (key) =>
+        Effect.map(store.get(key), (entry) =>
+          entry._tag === "Absent" ? { _tag: "Removed", revision: 1, removedAt: 0 } : entry
+        )
+    })
+  ],
+  [
+    "compares access tokens only",
+    "tells tokens apart that differ in the refresh token only",
+    (store) => ({
+      ...store,
+      lease: (key, timeToLive) =>
+        Effect.map(
+          store.lease(key, timeToLive),
+          (lease) => lease && { ...lease, remove: () => Effect.asVoid(store.remove(key)) }
+        )
+    })
   ],
   [
     "fails",

@@ -10,12 +10,15 @@ const mainExports = [
   "@secure-mcp/oauth-flows OAuthFlows",
   "@secure-mcp/oauth-metrics OAuthMetrics",
   "@secure-mcp/transport-injection injectBearer",
-  "@secure-mcp/transport-injection TokenInjector"
+  "@secure-mcp/transport-injection TokenInjector",
+  "@secure-mcp/token-cache SingleFlightTokenCache",
+  "@secure-mcp/token-cache TokenStore",
+  "@secure-mcp/token-cache FileTokenStore",
+  "@secure-mcp/token-cache/testing tokenStoreContract",
+  "@secure-mcp/token-cache-redis RedisTokenStore"
 ]
 
-const markdown = globSync(["*.md", "docs/**/*.md", "{packages,apps,tools}/*/*.md"], { cwd: root })
-  .filter((file) => file !== "packages/token-cache/README.md")
-  .sort()
+const markdown = globSync(["*.md", "docs/**/*.md", "{packages,apps,tools}/*/*.md"], { cwd: root }).sort()
 
 const examples = [...markdown, ...typeScriptFiles("{packages,apps}/*/src/**/*.ts")].flatMap((file) =>
   examplesIn(file)

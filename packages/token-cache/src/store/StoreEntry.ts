@@ -34,8 +34,10 @@ export interface NotStorable {
   readonly _tag: "NotStorable"
 }
 
+/** The entry of a key without a token. */
 export const absent: AbsentToken = { _tag: "Absent" }
 
+/** The entry of every key whose tokens a store does not take. */
 export const notStorable: NotStorable = { _tag: "NotStorable" }
 
 /** The token of an entry, if it has one. */

@@ -16,8 +16,8 @@ import type { TokenStore } from "../store/TokenStore.ts"
 const brief = Duration.millis(1000)
 const afterwards = Duration.millis(1100)
 
-/** Takes a lease that nobody has. */
-const take = (store: TokenStore["Service"], key: TokenKey, timeToLive = long) =>
+/** Acquires a lease that no other caller has. */
+export const acquireLease = (store: TokenStore["Service"], key: TokenKey, timeToLive = long) =>
   Effect.gen(function* () {
     const lease = yield* store.lease(key, timeToLive)
     yield* expect(lease !== undefined, "does not give a lease that nobody has")
@@ -40,13 +40,13 @@ export const tokenLeaseContract: ReadonlyArray<ContractPoint> = [
       yield* expect(given.length === 1, "gives a lease to none or both of two callers")
       yield* expectTaken(store, key)
       yield* Effect.forEach(given, (lease) => lease.release)
-      yield* (yield* take(store, key)).release
+      yield* (yield* acquireLease(store, key)).release
     })
   ),
   contractPoint("leases each key on its own", [keyNamed("one"), keyNamed("other")], (store) =>
     Effect.gen(function* () {
-      const one = yield* take(store, keyNamed("one"))
-      const other = yield* take(store, keyNamed("other"))
+      const one = yield* acquireLease(store, keyNamed("one"))
+      const other = yield* acquireLease(store, keyNamed("other"))
       yield* one.release
       yield* expectTaken(store, keyNamed("other"))
       yield* other.release
@@ -54,18 +54,18 @@ export const tokenLeaseContract: ReadonlyArray<ContractPoint> = [
   ),
   aboutKey("tells with a lease which token is kept", "found", (store, key) =>
     Effect.gen(function* () {
-      const first = yield* take(store, key)
+      const first = yield* acquireLease(store, key)
       yield* expectToken(first.found, undefined)
       yield* first.release
       yield* store.set(key, full, long)
-      const second = yield* take(store, key)
+      const second = yield* acquireLease(store, key)
       yield* expectToken(second.found, full)
       yield* second.release
     })
   ),
   aboutKey("writes with a lease as without", "leased", (store, key) =>
     Effect.gen(function* () {
-      const lease = yield* take(store, key)
+      const lease = yield* acquireLease(store, key)
       yield* expect(yield* lease.set(full, long), "refuses the first write with a lease")
       yield* expectToken(yield* store.get(key), full)
       yield* expect(yield* lease.set(plain, brief), "refuses another write with the same lease")
@@ -78,21 +78,21 @@ export const tokenLeaseContract: ReadonlyArray<ContractPoint> = [
   aboutKey("ends a lease that is not renewed, and no other", "renewed", (store, key) =>
     Effect.gen(function* () {
       yield* store.set(key, full, long)
-      const lease = yield* take(store, key, short)
+      const lease = yield* acquireLease(store, key, short)
       yield* pass(Duration.millis(1200))
       yield* expect(yield* lease.renew, "does not renew a lease that has not ended")
       yield* pass(Duration.millis(1200))
       yield* expectTaken(store, key)
       yield* pass(Duration.millis(900))
-      yield* (yield* take(store, key)).release
+      yield* (yield* acquireLease(store, key)).release
     })
   ),
   aboutKey("leaves the lease of who has it now alone", "lost", (store, key) =>
     Effect.gen(function* () {
       yield* store.set(key, full, long)
-      const lost = yield* take(store, key, brief)
+      const lost = yield* acquireLease(store, key, brief)
       yield* pass(afterwards)
-      const later = yield* take(store, key)
+      const later = yield* acquireLease(store, key)
       yield* expect(!(yield* lost.renew), "renews a lease that somebody else has by now")
       yield* lost.release
       yield* expectTaken(store, key)
@@ -102,9 +102,9 @@ export const tokenLeaseContract: ReadonlyArray<ContractPoint> = [
   aboutKey("refuses what is written with a lease after a later one has written", "fenced", (store, key) =>
     Effect.gen(function* () {
       yield* store.set(key, full, long)
-      const lost = yield* take(store, key, brief)
+      const lost = yield* acquireLease(store, key, brief)
       yield* pass(afterwards)
-      const later = yield* take(store, key)
+      const later = yield* acquireLease(store, key)
       yield* expect(yield* later.set(plain, long), "refuses a write with the lease given last")
       yield* expect(!(yield* lost.set(full, long)), "says that it wrote with a lease that is out of date")
       yield* expectToken(yield* store.get(key), plain)
@@ -114,9 +114,9 @@ export const tokenLeaseContract: ReadonlyArray<ContractPoint> = [
   aboutKey("takes what is written with a lost lease while nobody has written since", "late", (store, key) =>
     Effect.gen(function* () {
       yield* store.set(key, full, long)
-      const lost = yield* take(store, key, brief)
+      const lost = yield* acquireLease(store, key, brief)
       yield* pass(afterwards)
-      const later = yield* take(store, key)
+      const later = yield* acquireLease(store, key)
       yield* expect(yield* lost.set(plain, long), "refuses a token although none was written since")
       yield* expectToken(yield* store.get(key), plain)
       yield* expect(yield* later.set(full, long), "refuses a write with the lease given last")
@@ -129,7 +129,7 @@ export const tokenLeaseContract: ReadonlyArray<ContractPoint> = [
     "released",
     (store, key) =>
       Effect.gen(function* () {
-        const lease = yield* take(store, key)
+        const lease = yield* acquireLease(store, key)
         yield* lease.release
         yield* expect(yield* lease.set(full, long), "refuses a token although none was written since")
         yield* expectToken(yield* store.get(key), full)
@@ -143,7 +143,7 @@ export const tokenLeaseContract: ReadonlyArray<ContractPoint> = [
   ),
   aboutKey("refuses what is written with a lease after a write without one", "overtaken", (store, key) =>
     Effect.gen(function* () {
-      const lease = yield* take(store, key)
+      const lease = yield* acquireLease(store, key)
       yield* store.set(key, full, long)
       yield* expect(
         !(yield* lease.set(plain, long)),
@@ -151,7 +151,7 @@ export const tokenLeaseContract: ReadonlyArray<ContractPoint> = [
       )
       yield* expectToken(yield* store.get(key), full)
       yield* lease.release
-      const next = yield* take(store, key)
+      const next = yield* acquireLease(store, key)
       yield* expect(yield* next.set(plain, long), "refuses a write with a lease given after the last write")
       yield* next.release
     })
@@ -159,7 +159,7 @@ export const tokenLeaseContract: ReadonlyArray<ContractPoint> = [
   aboutKey("refuses what is written with a lease after the token was removed", "forgotten", (store, key) =>
     Effect.gen(function* () {
       yield* store.set(key, full, long)
-      const lease = yield* take(store, key)
+      const lease = yield* acquireLease(store, key)
       yield* store.remove(key)
       yield* expect(!(yield* lease.set(plain, long)), "brings back a token that was removed")
       yield* expectToken(yield* store.get(key), undefined)
@@ -169,7 +169,7 @@ export const tokenLeaseContract: ReadonlyArray<ContractPoint> = [
   aboutKey("removes with a lease only the token that is meant", "compared", (store, key) =>
     Effect.gen(function* () {
       yield* store.set(key, full, long)
-      const lease = yield* take(store, key)
+      const lease = yield* acquireLease(store, key)
       yield* lease.remove(plain)
       yield* expectToken(yield* store.get(key), full)
       yield* lease.remove(full)

@@ -13,6 +13,7 @@ import {
 } from "./ContractPoint.ts"
 import { accessToken, full, long, numbered, plain, refreshToken, short, spent } from "./ContractTokens.ts"
 import { tokenLeaseContract } from "./TokenLeaseContract.ts"
+import { tokenRemovalContract } from "./TokenRemovalContract.ts"
 import { tokenOfEntry } from "../store/StoreEntry.ts"
 import type { TokenStore } from "../store/TokenStore.ts"
 
@@ -41,7 +42,17 @@ const listed = (store: TokenStore["Service"], key: TokenKey) =>
 /**
  * What every `TokenStore` has to do, as data for any test runner. Each effect succeeds, or fails with a
  * `ContractViolation`. They run in any order, all against one store or each against its own, use keys of the
- * project "token-store-contract" only and clean up after themselves.
+ * project "token-store-contract" only and remove their tokens afterwards.
+ *
+ * @example
+ * ```ts
+ * import { it } from "@effect/vitest"
+ * import * as Effect from "effect/Effect"
+ * import { MemoryTokenStore, tokenStoreContract } from "@secure-mcp/token-cache/testing"
+ *
+ * for (const { effect, name } of tokenStoreContract)
+ *   it.effect(name, () => Effect.provide(effect, MemoryTokenStore.layer))
+ * ```
  */
 export const tokenStoreContract: ReadonlyArray<ContractPoint> = [
   aboutKey("knows nothing of a key that was never set", "never", (store, key) =>
@@ -160,5 +171,6 @@ export const tokenStoreContract: ReadonlyArray<ContractPoint> = [
       yield* expect(!secret, "shows a secret when its tokens are printed")
     })
   ),
-  ...tokenLeaseContract
+  ...tokenLeaseContract,
+  ...tokenRemovalContract
 ]
