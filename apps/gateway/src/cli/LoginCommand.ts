@@ -1,10 +1,5 @@
 import * as NodeStream from "@effect/platform-node/NodeStream"
-import {
-  type AccessTokenRequest,
-  type CompletedAuthorization,
-  type OAuthError,
-  OAuthService
-} from "@secure-mcp/oauth-core"
+import { type AccessTokenRequest, type OAuthError, OAuthService } from "@secure-mcp/oauth-core"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
@@ -14,7 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { gatewayServices } from "../GatewayServices.ts"
 import { openBrowser } from "../login/Browser.ts"
-import { Logins } from "../login/Logins.ts"
+import { isLoginOf, Logins } from "../login/Logins.ts"
 import { failCommandWith } from "./CommandFailure.ts"
 import { ConfigFlag } from "./ConfigFlag.ts"
 import { loadPersonalGrant, ServerArgument, SubjectFlag } from "./ServerArgument.ts"
@@ -75,7 +70,7 @@ const endOfLogin = (
 ): Effect.Effect<void, OAuthError> =>
   Effect.raceFirst(
     logins.completed.pipe(
-      Stream.filter((completed) => isFor(request, completed)),
+      Stream.filter((completed) => isLoginOf(request, completed)),
       Stream.runHead,
       Effect.asVoid
     ),
@@ -84,9 +79,6 @@ const endOfLogin = (
       Stream.runForEach((error) => Effect.fail(error))
     )
   )
-
-const isFor = (request: AccessTokenRequest, { serverName, subject }: CompletedAuthorization): boolean =>
-  serverName === request.serverName && subject === request.subject
 
 /**
  * Reads pasted redirect URLs until one completes the login. Standard input is closed at the end: otherwise it would keep

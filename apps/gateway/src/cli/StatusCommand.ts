@@ -1,5 +1,5 @@
 import type { TokenCacheEntry } from "@secure-mcp/oauth-core"
-import { TokenStore } from "@secure-mcp/token-cache"
+import { renewalTime, TokenStore } from "@secure-mcp/token-cache"
 import type { ServerEntry } from "@secure-mcp/transport-injection"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -73,9 +73,9 @@ const describe = (
     scopes: kept?.token.scope ?? null,
     expires_at: formatInstant(expiresAt),
     next_refresh: formatInstant(
-      kept === undefined || expiresAt === undefined || oauth === undefined
+      kept === undefined || oauth === undefined
         ? undefined
-        : expiresAt - Math.min(oauth.tokenExpiryBuffer * 1000, Duration.toMillis(kept.token.lifetime) / 2)
+        : renewalTime(kept.token, Duration.seconds(oauth.tokenExpiryBuffer))
     ),
     last_error: lastError ?? null
   }

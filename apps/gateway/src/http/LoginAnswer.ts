@@ -1,10 +1,10 @@
-import type { AccessTokenRequest, CompletedAuthorization, OAuthError } from "@secure-mcp/oauth-core"
+import type { AccessTokenRequest, OAuthError } from "@secure-mcp/oauth-core"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { answerWithLogin, loginInputKey, takeLoginAnswer } from "../login/LoginPrompt.ts"
-import { Logins } from "../login/Logins.ts"
+import { isLoginOf, Logins } from "../login/Logins.ts"
 import { sendJson } from "../jsonrpc/HttpAnswer.ts"
 import { type GatewayFailure, writeFailure } from "./GatewayFailure.ts"
 import { parseJson } from "../jsonrpc/JsonRpc.ts"
@@ -34,7 +34,7 @@ export const makeLoginAnswers = Effect.gen(function* () {
     /** Waits until the person has logged in, but not forever: the client may ask again. */
     awaitLogin: (request: AccessTokenRequest): Effect.Effect<void> =>
       logins.completed.pipe(
-        Stream.filter((completed) => isFor(request, completed)),
+        Stream.filter((completed) => isLoginOf(request, completed)),
         Stream.runHead,
         Effect.timeoutOption(longestLogin),
         Effect.asVoid
@@ -65,6 +65,3 @@ export const makeLoginAnswers = Effect.gen(function* () {
     })
   }
 })
-
-const isFor = (request: AccessTokenRequest, { serverName, subject }: CompletedAuthorization): boolean =>
-  serverName === request.serverName && subject === request.subject

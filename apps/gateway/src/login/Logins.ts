@@ -49,6 +49,12 @@ export class Logins extends Context.Service<
   ): Layer.Layer<Logins, never, OAuthService | ClientCertificates> => Layer.effect(Logins, make(settings))
 }
 
+/** Whether a completed login is the one that a token request waits for. */
+export const isLoginOf = (
+  request: AccessTokenRequest,
+  { serverName, subject }: CompletedAuthorization
+): boolean => serverName === request.serverName && subject === request.subject
+
 const make = Effect.fnUntraced(function* ({ callbackPort }: Pick<GatewaySettings, "callbackPort">) {
   const oauth = yield* OAuthService
   const certificates = yield* ClientCertificates
