@@ -13,7 +13,7 @@ export interface ProjectPlan {
    * `.`: a folder that may import them says so, and they may import every folder unless `.` stands here, too. The entry
    * points `index.ts` and `main.ts` may always import all.
    */
-  readonly rooms?: Readonly<Record<string, ReadonlyArray<string>>>
+  readonly rooms: Readonly<Record<string, ReadonlyArray<string>>>
 }
 
 const publishedPackages: Readonly<Record<string, ProjectPlan>> = {

@@ -16,7 +16,7 @@ const entryPoints: ReadonlySet<string> = new Set(["index.ts", "main.ts"])
 /** Everything in which the files of one `src` differ from its plan, one line each. */
 export const roomProblems = (
   files: ReadonlyArray<SourceFile>,
-  rooms: ProjectPlan["rooms"] = {}
+  rooms: ProjectPlan["rooms"]
 ): ReadonlyArray<string> => {
   const count = Map.groupBy(files, ({ path }) => dirname(path))
   const unknown = [...count.keys()].filter((room) => room !== top && rooms[room] === undefined)
@@ -35,11 +35,7 @@ export const roomProblems = (
   ]
 }
 
-const isAllowed = (
-  file: SourceFile,
-  specifier: string,
-  rooms: NonNullable<ProjectPlan["rooms"]>
-): boolean => {
+const isAllowed = (file: SourceFile, specifier: string, rooms: ProjectPlan["rooms"]): boolean => {
   if (!specifier.startsWith(".")) return true
   const from = dirname(file.path)
   const target = join(from, specifier)
@@ -51,7 +47,7 @@ const isAllowed = (
 }
 
 /** Rooms from which a way of arrows leads back to them. */
-const circles = (rooms: NonNullable<ProjectPlan["rooms"]>): ReadonlyArray<string> => {
+const circles = (rooms: ProjectPlan["rooms"]): ReadonlyArray<string> => {
   const reaches = (from: string, to: string, seen: ReadonlySet<string>): boolean =>
     (rooms[from] ?? []).some(
       (next) => next === to || (!seen.has(next) && reaches(next, to, new Set([...seen, next])))

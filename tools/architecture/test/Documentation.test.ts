@@ -9,6 +9,7 @@ const mainExports = [
   "@secure-mcp/oauth-core decodeOAuthConfig",
   "@secure-mcp/oauth-flows OAuthFlows",
   "@secure-mcp/oauth-metrics OAuthMetrics",
+  "@secure-mcp/mtls MtlsOAuthHttp",
   "@secure-mcp/transport-injection injectBearer",
   "@secure-mcp/transport-injection TokenInjector",
   "@secure-mcp/token-cache SingleFlightTokenCache",
