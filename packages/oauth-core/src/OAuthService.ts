@@ -30,7 +30,7 @@ import { tokenFingerprint, type TokenKey } from "./TokenKey.ts"
 
 /** Why the token that was served will not do. */
 export interface RefreshOptions {
-  /** The access token the MCP server refused; if another one is kept by now, that one is given. */
+  /** The access token the MCP server refused; if another one is cached by now, that one is given. */
   readonly refused?: Redacted.Redacted | undefined
   /**
    * What the MCP server said. With `insufficient_scope` the token stays good for others, and more scope is asked for:
@@ -56,7 +56,7 @@ export interface CompletedAuthorization {
 }
 
 /**
- * Access tokens for MCP servers: obtained when needed, kept while fresh, renewed ahead of expiry, revoked.
+ * Access tokens for MCP servers: obtained when needed, cached, renewed ahead of expiry, revoked.
  *
  * @example
  * ```ts

@@ -21,7 +21,7 @@ export interface GrantedClient extends Schema.Schema.Type<typeof GrantedClient> 
 /**
  * An access token as it was granted (RFC 6749 §5.1), with the moments that rule its life.
  *
- * The encoded form holds the secrets in plain text: whoever lets it leave the process must encrypt it.
+ * The encoded form holds the secrets in plain text: encrypt it before it leaves the process.
  */
 export class OAuthToken extends Schema.Class<OAuthToken>("@secure-mcp/oauth-core/OAuthToken")({
   accessToken: Schema.RedactedFromValue(Schema.String),
@@ -34,7 +34,7 @@ export class OAuthToken extends Schema.Class<OAuthToken>("@secure-mcp/oauth-core
   issuedAt: Schema.Finite,
   /** When it ends, in milliseconds since the epoch; absent for a token that lives until it is refused. */
   expiresAt: Schema.optionalKey(Schema.Finite),
-  /** Whether it may be served again; false for a token whose lifetime nobody stated. */
+  /** Whether it may be served again; false for a token without a known lifetime. */
   reusable: Schema.Boolean,
   /** For a grant that can be refreshed. */
   grantedTo: Schema.optionalKey(GrantedClient),

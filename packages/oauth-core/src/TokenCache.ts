@@ -24,11 +24,11 @@ export interface TokenCacheRequest {
     previous: OAuthToken | undefined,
     keep: (token: OAuthToken) => Effect.Effect<void>
   ) => Effect.Effect<OAuthToken, OAuthError>
-  /** Replace the token even if it is fresh. Joins a replacement that is already under way. */
+  /** Replace the token even if it is too early to renew it. Joins an acquisition that is already under way. */
   readonly forceRefresh?: boolean | undefined
   /** An access token the MCP server refused: it is not served again, any other one is. */
   readonly refused?: Redacted.Redacted | undefined
-  /** An access token that is good, but not for this caller, who wants any other one. It is served to others. */
+  /** A valid access token that is not sufficient for this caller (scope). Any other one is; others are served it. */
   readonly insufficient?: Redacted.Redacted | undefined
 }
 
@@ -38,25 +38,26 @@ export interface CachedToken {
   readonly source: "cache" | "acquired"
 }
 
-/** A token that is kept. */
+/** A cached or stored token, and its key. */
 export interface TokenCacheEntry {
   readonly key: TokenKey
   readonly token: OAuthToken
 }
 
-/** Port: keeps tokens and keeps them fresh, with one acquisition at a time for each key. */
+/** Port: caches tokens and renews them ahead of expiry, with one acquisition at a time for each key. */
 export class TokenCache extends Context.Service<
   TokenCache,
   {
+    /** A token that may be served: from memory or the store, or newly acquired. Fails with the error of `acquire`. */
     readonly get: (request: TokenCacheRequest) => Effect.Effect<CachedToken, OAuthError>
     /**
-     * Keeps a token that was obtained elsewhere, in place of the one before it and of one that is on its way. Fails
-     * when it will not outlive this process as it should.
+     * Caches and stores a token that was obtained elsewhere. It replaces the one before it, and one that is being
+     * acquired. Fails if the store does not take it; it is served from memory all the same, and stored later.
      */
     readonly put: (key: TokenKey, token: OAuthToken) => Effect.Effect<void, OAuthError>
     /**
-     * Removes the token of a key, in memory and in the store, and gives it back if there was one. Of a token that is
-     * being obtained only those hear who wait for it.
+     * Removes the token of a key, in memory and in the store, and gives it back if there was one. A token that
+     * is being acquired meanwhile is given to the callers who wait for it, and to no other.
      */
     readonly invalidate: (key: TokenKey) => Effect.Effect<OAuthToken | undefined, OAuthError>
     /**

@@ -11,6 +11,7 @@ import {
   tokenKeyString,
   type CachedToken,
   type GrantRequest,
+  type KeepGrant,
   type OAuthConfig,
   type OAuthErrorReason,
   type OAuthEvent,
@@ -40,6 +41,12 @@ interface Behaviour {
   readonly acquire?: (request: GrantRequest) => Effect.Effect<never, OAuthError>
   readonly revoke?: (request: GrantRequest) => Effect.Effect<RevocationOutcome, OAuthError>
   readonly redeem?: Effect.Effect<Redeemed, OAuthError>
+  /** An answer that brings this token, which must not be served, and is then refused. */
+  readonly refusedGrant?: {
+    readonly request: GrantRequest
+    readonly token: OAuthToken
+    readonly error: OAuthError
+  }
 }
 
 /** `OAuthService` on ports that remember what they were asked and hand out `token-1`, `token-2`, and so on. */
@@ -60,6 +67,17 @@ export const makePorts = (behaviour: Behaviour = {}) => {
   }
   const connected: Array<string | undefined> = []
 
+  const refuse = (keep: KeepGrant | undefined) => {
+    const { refusedGrant } = behaviour
+    return (
+      refusedGrant &&
+      Effect.andThen(
+        keep?.(refusedGrant.request, refusedGrant.token) ?? Effect.void,
+        Effect.fail(refusedGrant.error)
+      )
+    )
+  }
+
   const grants = Layer.succeed(Grants, {
     acquire: (request, replaced) => {
       acquired.push(request)
@@ -70,13 +88,13 @@ export const makePorts = (behaviour: Behaviour = {}) => {
       authorized.push({ request, redirectUri })
       return Effect.succeed({ authorizationUrl: "https://auth.example.com/authorize?state=1" })
     },
-    redeem: () => behaviour.redeem ?? Effect.die("not used here"),
-    authorizeDevice: () =>
+    redeem: (_, keep) => refuse(keep) ?? behaviour.redeem ?? Effect.die("not used here"),
+    authorizeDevice: (_, keep) =>
       Effect.succeed({
         userCode: "WDJB-MJHT",
         verificationUri: "https://auth.example.com/device",
         expiresIn: 600,
-        token: Effect.sync(() => tokenNumber(100))
+        token: refuse(keep) ?? Effect.sync(() => tokenNumber(100))
       }),
     revoke: (request, token) => {
       revoked.push({ request, token })

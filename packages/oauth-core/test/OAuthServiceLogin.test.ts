@@ -122,6 +122,32 @@ describe("a login", () => {
     }).pipe(Effect.provide(ports.layer))
   })
 
+  for (const [how, grant_type] of [
+    ["in a browser", "authorization_code"],
+    ["on another device", "device_code"]
+  ] as const)
+    it.effect(`${how} whose access token is refused stores the refresh token for the next renewal`, () => {
+      const request = { ...person({ config: personal(grant_type) }), correlationId: "1" }
+      const token = tokenNumber(7)
+      const error = new OAuthError({
+        operation: "log in",
+        serverName: "remote",
+        correlationId: "1",
+        reason: new AuthorizationDenied({ error: "access_denied" })
+      })
+      const ports = makePorts({ refusedGrant: { request, token, error } })
+      return Effect.gen(function* () {
+        const oauth = yield* OAuthService
+        const login =
+          grant_type === "device_code"
+            ? Effect.flatMap(oauth.authorizeDevice(request), (device) => device.token)
+            : oauth.completeAuthorization({ code: "c", state: "s" })
+        assert.strictEqual(yield* Effect.flip(Effect.asVoid(login)), error)
+        yield* oauth.refresh(request)
+        assert.strictEqual(ports.previous[0], token)
+      }).pipe(Effect.provide(ports.layer))
+    })
+
   it.effect("that fails keeps nothing and is counted; what answers no login is not", () => {
     const denied = makePorts({ redeem: failing(new AuthorizationDenied({ error: "access_denied" })) })
     const forged = makePorts({ redeem: failing(new AuthorizationResponseInvalid({ problem: "p" })) })

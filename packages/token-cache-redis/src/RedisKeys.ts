@@ -1,8 +1,8 @@
-/** The names of what is kept in Redis. */
+/** The names of our keys in Redis. */
 export interface RedisKeys {
   /** A hash: the sealed record, and the numbers of leases. */
   readonly token: (address: string) => string
-  /** A string, while somebody has the lease. */
+  /** A string, while a process has the lease. */
   readonly lease: (address: string) => string
   /** A record that could not be read. */
   readonly damaged: (address: string) => string
@@ -12,7 +12,7 @@ export interface RedisKeys {
 
 /**
  * The braces are a hash tag: in a cluster all keys are in one slot, so that each step can be one script. An address is
- * a hash, too, so that a listing of the keys names nobody.
+ * a hash, too, so that a listing of the keys shows no names.
  */
 export const redisKeys = (prefix: string): RedisKeys => {
   const tagged = `{${prefix}}`

@@ -42,6 +42,6 @@ const explanations: Readonly<Record<string, string>> = {
   MISCONF: "takes no writes because it cannot save them (MISCONF). Look at its disk",
   LOADING: "is still loading its data. Try again",
   WRONGTYPE:
-    "has something else under one of our keys (WRONGTYPE). Configure a key prefix that nobody else uses",
+    "has something else under one of our keys (WRONGTYPE). Configure a key prefix that no other program uses",
   MOVED: "is a node of a cluster. Connect through a proxy, or provide a client of the cluster"
 }

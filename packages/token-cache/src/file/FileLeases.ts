@@ -34,7 +34,7 @@ export interface FileLeases {
   readonly supersede: (address: string, lease: number) => Effect.Effect<boolean, StoreUnavailable>
   /**
    * Makes all leases given so far too late to write, and gives a revision above them. For a removal the revision is
-   * on record for a day, for a write only if there was a lease: otherwise there is nobody to be too late.
+   * on record for a day, for a write only if there was a lease: without a lease no write can be late.
    *
    * @param last the revision of what is stored
    */
@@ -47,7 +47,7 @@ export interface FileLeases {
 
 const LeaseState = Schema.fromJsonString(
   Schema.Struct({
-    /** Who has the lease that was given last. */
+    /** Identifies the caller that acquired the last lease. */
     holder: Schema.String,
     /** The revision of that lease. */
     given: Schema.Int,
@@ -128,7 +128,7 @@ const dropForgotten = Effect.fnUntraced(function* (directory: PrivateDirectory) 
   }
 })
 
-/** What cannot be read, or is not there, is a lease that nobody has. */
+/** A state that is missing or cannot be read means that no lease was given. */
 const decodeState = (content: Uint8Array | undefined): LeaseState =>
   Option.getOrElse(decode(new TextDecoder().decode(content)), () => ({
     holder: "",

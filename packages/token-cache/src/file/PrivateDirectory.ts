@@ -10,8 +10,8 @@ import { StoreUnavailable } from "@secure-mcp/oauth-core"
 
 /**
  * A folder of small files that belongs to one user (mode 0700, files 0600) and that several processes use at once.
- * A file appears, changes and disappears whole: nobody ever reads half of one, and what has been written is still
- * there after a power cut.
+ * A file appears, changes and disappears whole: a reader never sees half of one, and a finished write
+ * survives a power cut.
  */
 export interface PrivateDirectory {
   readonly pathOf: (name: string) => string
@@ -26,11 +26,11 @@ export interface PrivateDirectory {
   readonly remove: (name: string) => Effect.Effect<void, StoreUnavailable>
   /** Takes a file away from everybody else, if there is one. Of several callers only one gets it. */
   readonly claim: (name: string) => Effect.Effect<ClaimedFile | undefined, StoreUnavailable>
-  /** Whether a file of usual size can be written now: the disk has room, and nobody has changed the modes. */
+  /** Whether a file of usual size can be written now: the disk has room, and the modes allow it. */
   readonly checkWritable: Effect.Effect<void, StoreUnavailable>
 }
 
-/** A file that nobody else sees any more. One of the three has to follow. */
+/** A file that was moved away, so that no other caller sees it. Call one of the three functions next. */
 export interface ClaimedFile {
   readonly content: Uint8Array
   readonly remove: Effect.Effect<void, StoreUnavailable>

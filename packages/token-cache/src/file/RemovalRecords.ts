@@ -7,7 +7,7 @@ import type { StoreUnavailable } from "@secure-mcp/oauth-core"
 import { removalRecordLife, type RemovedToken } from "../store/StoreEntry.ts"
 import type { PrivateDirectory } from "./PrivateDirectory.ts"
 
-/** Remembers which tokens were removed: one small file for each, `<address>.removed`. It names nobody. */
+/** Remembers which tokens were removed: one small file for each, `<address>.removed`, without a name in it. */
 export interface RemovalRecords {
   readonly get: (address: string) => Effect.Effect<RemovedToken | undefined, StoreUnavailable>
   readonly set: (address: string, removal: RemovedToken) => Effect.Effect<void, StoreUnavailable>

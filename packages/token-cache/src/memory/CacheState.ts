@@ -71,7 +71,7 @@ export interface RefusedGrant {
   readonly until: number
 }
 
-/** A token being removed. Until this has ended nobody reads the store or starts an acquisition. */
+/** A token being removed. Until this has ended no caller reads the store or starts an acquisition. */
 export interface Removal {
   readonly ended: Deferred.Deferred<void>
   /** How many must end before the removal has: the removal from the store, and the acquisition that was running. */

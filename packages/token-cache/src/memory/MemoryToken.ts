@@ -7,7 +7,7 @@ import type { Moment } from "./Moment.ts"
 /** A token in the memory of this process. */
 export interface MemoryToken {
   readonly token: OAuthToken
-  /** When the access token expires, on the monotonic clock in milliseconds; infinite if nobody stated it. */
+  /** When the access token expires, on the monotonic clock in milliseconds; infinite if the server did not state it. */
   readonly expiresAt: number
   /** False for a token that has expired, was refused, or is for one use: cached only for its refresh token. */
   readonly mayServe: boolean

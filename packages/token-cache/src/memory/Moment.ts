@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 
 /** One moment on both clocks, in milliseconds. */
 export interface Moment {
-  /** Since the epoch; jumps when somebody sets the clock. */
+  /** Since the epoch; jumps when the clock is set. */
   readonly wall: number
   /** Since an arbitrary origin; never jumps, means nothing outside this process. */
   readonly monotonic: number

@@ -53,17 +53,17 @@ export interface AcquisitionRunning {
 /**
  * The removal from the store has ended. Gives the removal if that was its last step.
  *
- * @param kept the token that goes back into memory because the store could not remove it
+ * @param putBack the token that goes back into memory because the store could not remove it
  */
 export const endRemoval = (
   state: CacheState,
   id: string,
-  kept?: MemoryToken
+  putBack?: MemoryToken
 ): readonly [Removal | undefined, CacheState] => {
   const slot = slotOf(state, id)
   return slot?.removal === undefined
     ? [undefined, state]
-    : removalStep(state, id, { ...slot, cached: slot.cached ?? kept }, slot.removal)
+    : removalStep(state, id, { ...slot, cached: slot.cached ?? putBack }, slot.removal)
 }
 
 /** One step of a removal has ended. Gives the removal if that was its last one. */

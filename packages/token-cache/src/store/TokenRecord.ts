@@ -4,8 +4,8 @@ import * as Schema from "effect/Schema"
 import { OAuthToken, tokenKeyString, type TokenKey } from "@secure-mcp/oauth-core"
 
 /**
- * What a store outside of this process keeps for one key. The key is part of it because the place it is kept under
- * is a hash. The encoded form holds the secrets in plain text: only `TokenEncryption` may see it.
+ * What a store outside of this process has for one key. The key is part of it because the record's address is a
+ * hash. The encoded form holds the secrets in plain text: only `TokenEncryption` may see it.
  */
 export const TokenRecord = Schema.Struct({
   key: Schema.Struct({
@@ -24,10 +24,10 @@ export const TokenRecord = Schema.Struct({
   endsAt: Schema.optionalKey(Schema.Finite)
 })
 
-/** What a store outside of this process keeps for one key. */
+/** What a store outside of this process has for one key. */
 export interface TokenRecord extends Schema.Schema.Type<typeof TokenRecord> {}
 
-/** Where the record of a key is kept: SHA-256, in hex, of the whole key. A listing of addresses names nobody. */
+/** The address of a key's record: SHA-256, in hex, of the whole key, so that a listing shows no names. */
 export const tokenAddress = (key: TokenKey): Effect.Effect<string, never, Digest.Digest> =>
   Digest.Digest.use((digest) =>
     digest.digestHex(Digest.sha256, new TextEncoder().encode(tokenKeyString(key)))

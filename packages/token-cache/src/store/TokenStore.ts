@@ -31,7 +31,7 @@ export class TokenStore extends Context.Service<
     /** What the store has for a key. A token is given until its time to live is over. */
     readonly get: (key: TokenKey) => Effect.Effect<StoreEntry, StoreUnavailable>
     /**
-     * Stores a token in place of the one before it, whoever has the lease. The write is durable when this ends. Gives
+     * Replaces the token of a key, whether or not a lease was given. The write is durable when this ends. Gives
      * the revision of the write.
      *
      * @param timeToLive how long from now; infinite for a token that can still be refreshed after its expiry
@@ -56,7 +56,7 @@ export class TokenStore extends Context.Service<
     readonly checkWritable: Effect.Effect<void, StoreUnavailable>
     /**
      * Gives the lease of a key, across all processes that share the store; undefined while another one lasts. Fails
-     * when the store cannot be asked: then nobody knows whether there is one.
+     * when the store cannot be asked: then it is unknown whether another process has it.
      *
      * @param timeToLive how long it lasts unless it is renewed
      */

@@ -20,12 +20,12 @@ const afterwards = Duration.millis(1100)
 export const acquireLease = (store: TokenStore["Service"], key: TokenKey, timeToLive = long) =>
   Effect.gen(function* () {
     const lease = yield* store.lease(key, timeToLive)
-    yield* expect(lease !== undefined, "does not give a lease that nobody has")
+    yield* expect(lease !== undefined, "does not give a lease that is free")
     return lease ?? (yield* Effect.never)
   })
 
 const expectTaken = Effect.fnUntraced(function* (store: TokenStore["Service"], key: TokenKey) {
-  yield* expect((yield* store.lease(key, long)) === undefined, "gives a lease that somebody has")
+  yield* expect((yield* store.lease(key, long)) === undefined, "gives a lease that another caller has")
 })
 
 /** What every `TokenStore` has to do about leases. */
@@ -52,7 +52,7 @@ export const tokenLeaseContract: ReadonlyArray<ContractPoint> = [
       yield* other.release
     })
   ),
-  aboutKey("tells with a lease which token is kept", "found", (store, key) =>
+  aboutKey("tells with a lease which token is stored", "found", (store, key) =>
     Effect.gen(function* () {
       const first = yield* acquireLease(store, key)
       yield* expectToken(first.found, undefined)
@@ -87,19 +87,19 @@ export const tokenLeaseContract: ReadonlyArray<ContractPoint> = [
       yield* (yield* acquireLease(store, key)).release
     })
   ),
-  aboutKey("leaves the lease of who has it now alone", "lost", (store, key) =>
+  aboutKey("neither renews nor releases a lease that another caller has now", "lost", (store, key) =>
     Effect.gen(function* () {
       yield* store.set(key, full, long)
       const lost = yield* acquireLease(store, key, brief)
       yield* pass(afterwards)
       const later = yield* acquireLease(store, key)
-      yield* expect(!(yield* lost.renew), "renews a lease that somebody else has by now")
+      yield* expect(!(yield* lost.renew), "renews a lease that another caller has by now")
       yield* lost.release
       yield* expectTaken(store, key)
       yield* later.release
     })
   ),
-  aboutKey("refuses what is written with a lease after a later one has written", "fenced", (store, key) =>
+  aboutKey("refuses a write with a lease after a write with a later one", "fenced", (store, key) =>
     Effect.gen(function* () {
       yield* store.set(key, full, long)
       const lost = yield* acquireLease(store, key, brief)
@@ -111,7 +111,7 @@ export const tokenLeaseContract: ReadonlyArray<ContractPoint> = [
       yield* later.release
     })
   ),
-  aboutKey("takes what is written with a lost lease while nobody has written since", "late", (store, key) =>
+  aboutKey("takes a write with a lease that has ended if no other write came since", "late", (store, key) =>
     Effect.gen(function* () {
       yield* store.set(key, full, long)
       const lost = yield* acquireLease(store, key, brief)
@@ -125,7 +125,7 @@ export const tokenLeaseContract: ReadonlyArray<ContractPoint> = [
     })
   ),
   aboutKey(
-    "takes what is written late, after the lease was released, unless somebody was faster",
+    "takes a write after its lease was released, unless another write came first",
     "released",
     (store, key) =>
       Effect.gen(function* () {
@@ -141,7 +141,7 @@ export const tokenLeaseContract: ReadonlyArray<ContractPoint> = [
         yield* expectToken(yield* store.get(key), plain)
       })
   ),
-  aboutKey("refuses what is written with a lease after a write without one", "overtaken", (store, key) =>
+  aboutKey("refuses a write with a lease after a write without one", "overtaken", (store, key) =>
     Effect.gen(function* () {
       const lease = yield* acquireLease(store, key)
       yield* store.set(key, full, long)
@@ -156,7 +156,7 @@ export const tokenLeaseContract: ReadonlyArray<ContractPoint> = [
       yield* next.release
     })
   ),
-  aboutKey("refuses what is written with a lease after the token was removed", "forgotten", (store, key) =>
+  aboutKey("refuses a write with a lease after the token was removed", "forgotten", (store, key) =>
     Effect.gen(function* () {
       yield* store.set(key, full, long)
       const lease = yield* acquireLease(store, key)
