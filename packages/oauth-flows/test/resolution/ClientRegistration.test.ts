@@ -27,7 +27,7 @@ const tokenOf = (target: Parameters<typeof belongsTo>[1]) =>
     tokenType: "Bearer",
     issuedAt: 0,
     reusable: true,
-    grantedTo: grantedClient(target.client, target.issuer)
+    grantedTo: grantedClient(target.client, target)
   })
 
 const bodiesOf = (as: StubAuthorizationServer) =>
