@@ -99,7 +99,7 @@ const checkResource = Effect.fnUntraced(function* (
 ) {
   const { resource } = metadata
   const isMatch =
-    speaksOf(resource, { resourceUrl, url, configured: request.config.resource }) ||
+    describes(resource, { resourceUrl, url, configured: request.config.resource }) ||
     (yield* isConfirmedByOrigin(metadata, url, resourceUrl, request))
   return isMatch
     ? metadata

@@ -24,7 +24,7 @@ describe("an issuer and the name its document has", () => {
   it.effect.each([
     [`${issuer}/`, issuer],
     [issuer, `${issuer}/`]
-  ] as const)("%s without a path is the same as %s", ([asked, own]) =>
+  ] as const)("the issuer %s without a path is the same as %s", ([asked, own]) =>
     Effect.gen(function* () {
       const { targets } = yield* makeResolutionOn(web(asked, { ...metadataOf(issuer), issuer: own }))
       const found = yield* targets.resolve(discoveredRequest(server, client))
@@ -97,24 +97,24 @@ describe("an issuer and the name its document has", () => {
 })
 
 describe("the `iss` of a response (RFC 9207)", () => {
-  it("is the document's own text, byte for byte", () => {
+  it("the `iss` is the document's own text, byte for byte", () => {
     assert.deepStrictEqual(responseIssuers(`${issuer}/`, issuer, `${issuer}/authorize`), [issuer])
     assert.deepStrictEqual(responseIssuers(issuer, issuer, "https://login.example/authorize"), [issuer])
   })
 
-  it("may be the issuer that was asked and the origin of the endpoint where the names differ", () => {
+  it("the `iss` may be the issuer that was asked and the origin of the endpoint where the names differ", () => {
     assert.deepStrictEqual(
       responseIssuers(`${issuer}/tenant`, "https://own.example", "https://login.example/a?b"),
       [`${issuer}/tenant`, "https://own.example", "https://login.example"]
     )
   })
 
-  it("does not choose the audience of an assertion by a foreign name", () => {
+  it("a document under another name does not choose the audience of assertions", () => {
     assert.strictEqual(assertionAudience(issuer, "https://victim.example"), issuer)
     assert.strictEqual(assertionAudience(`${issuer}/`, issuer), issuer)
   })
 
-  it.effect("is refused with the slash that the document lacks", () =>
+  it.effect("an `iss` with a slash that the document lacks is refused", () =>
     Effect.gen(function* () {
       const { begin, grants, server } = yield* makeLogin()
       yield* server.always("/token", Answer.token())
@@ -127,22 +127,24 @@ describe("the `iss` of a response (RFC 9207)", () => {
     })
   )
 
-  it.effect("with `issuer_mismatch` another server's is refused, and each name of this one accepted", () =>
-    Effect.gen(function* () {
-      const { begin, grants, request, server } = yield* makeLogin(
-        { issuer: "https://own.example" },
-        { issuer_mismatch: "allow" }
-      )
-      yield* server.always("/token", Answer.token())
-      for (const [index, iss] of [server.url, "https://own.example"].entries()) {
-        const url = yield* begin({ ...request, subject: String(index) })
-        yield* assertFailsWith(
-          grants.redeem(responseTo(url, { iss: "https://evil.example" })),
-          "AuthorizationResponseInvalid"
+  it.effect(
+    "with `issuer_mismatch` the `iss` of another server is refused, and each name of this one accepted",
+    () =>
+      Effect.gen(function* () {
+        const { begin, grants, request, server } = yield* makeLogin(
+          { issuer: "https://own.example" },
+          { issuer_mismatch: "allow" }
         )
-        const { token } = yield* grants.redeem(responseTo(url, { iss }))
-        assert.strictEqual(token.grantedTo?.issuer, server.url)
-      }
-    })
+        yield* server.always("/token", Answer.token())
+        for (const [index, iss] of [server.url, "https://own.example"].entries()) {
+          const url = yield* begin({ ...request, subject: String(index) })
+          yield* assertFailsWith(
+            grants.redeem(responseTo(url, { iss: "https://evil.example" })),
+            "AuthorizationResponseInvalid"
+          )
+          const { token } = yield* grants.redeem(responseTo(url, { iss }))
+          assert.strictEqual(token.grantedTo?.issuer, server.url)
+        }
+      })
   )
 })

@@ -24,21 +24,23 @@ const atPath = `${origin}/.well-known/oauth-authorization-server/v1/mcp`
 const atRoot = `${origin}/.well-known/oauth-authorization-server`
 
 describe("an MCP server without resource metadata (MCP 2025-03-26)", () => {
-  it.effect("is its own authorization server, by the document with its path first", () =>
-    Effect.gen(function* () {
-      const { asked, targets } = yield* makeResolutionOn({
-        [atPath]: { ...metadataOf(origin), issuer: server, token_endpoint: `${origin}/path/token` },
-        [atRoot]: metadataOf(origin)
+  it.effect(
+    "a server without resource metadata is its own authorization server, by the document with its path first",
+    () =>
+      Effect.gen(function* () {
+        const { asked, targets } = yield* makeResolutionOn({
+          [atPath]: { ...metadataOf(origin), issuer: server, token_endpoint: `${origin}/path/token` },
+          [atRoot]: metadataOf(origin)
+        })
+        const found = yield* targets.resolve(discoveredRequest(server, client))
+        assert.deepStrictEqual(asked, [...resourcePlaces, atPath])
+        assert.strictEqual(found.issuer, server)
+        assert.strictEqual(found.tokenEndpoint.url, `${origin}/path/token`)
+        assert.strictEqual(found.resource, server)
       })
-      const found = yield* targets.resolve(discoveredRequest(server, client))
-      assert.deepStrictEqual(asked, [...resourcePlaces, atPath])
-      assert.strictEqual(found.issuer, server)
-      assert.strictEqual(found.tokenEndpoint.url, `${origin}/path/token`)
-      assert.strictEqual(found.resource, server)
-    })
   )
 
-  it.effect("is found by the document of its origin, which is said once in the log", () =>
+  it.effect("the document of the server's origin is used, which is said once in the log", () =>
     Effect.gen(function* () {
       const { targets } = yield* makeResolutionOn({ [atRoot]: metadataOf(origin) })
       const { lines, record } = makeLog()
@@ -52,7 +54,7 @@ describe("an MCP server without resource metadata (MCP 2025-03-26)", () => {
     })
   )
 
-  it.effect("without any document is asked at the default endpoints", () =>
+  it.effect("a server without any document is asked at the default endpoints", () =>
     Effect.gen(function* () {
       const mcp = yield* StubAuthorizationServer.make()
       yield* serveRegistration(mcp)
@@ -65,7 +67,7 @@ describe("an MCP server without resource metadata (MCP 2025-03-26)", () => {
     })
   )
 
-  it.effect("gets no credentials of a client at an endpoint that nobody named", () =>
+  it.effect("no credentials of a client go to an endpoint that nobody named", () =>
     Effect.gen(function* () {
       const { targets } = yield* makeResolutionOn({})
       const request = discoveredRequest(server, {
@@ -81,7 +83,7 @@ describe("an MCP server without resource metadata (MCP 2025-03-26)", () => {
     })
   )
 
-  it.effect("may not name another issuer in its document", () =>
+  it.effect("the document of the server's origin may not name another issuer", () =>
     Effect.gen(function* () {
       const { asked, targets } = yield* makeResolutionOn({ [atRoot]: metadataOf("https://victim.example") })
       const reason = yield* Effect.flip(targets.resolve(discoveredRequest(server, client)))
@@ -93,7 +95,7 @@ describe("an MCP server without resource metadata (MCP 2025-03-26)", () => {
     })
   )
 
-  it.effect("without https is not used, unless it is on this machine", () =>
+  it.effect("the origin of a server without https is not used", () =>
     Effect.gen(function* () {
       const plainHttp = "http://mcp.example/mcp"
       const { targets } = yield* makeResolutionOn({
@@ -107,7 +109,7 @@ describe("an MCP server without resource metadata (MCP 2025-03-26)", () => {
   it.effect.each([
     ["the resource metadata", "/.well-known/oauth-protected-resource"],
     ["the authorization server metadata", "/.well-known/oauth-authorization-server"]
-  ] as const)("is not guessed while %s is out of order", ([, path]) =>
+  ] as const)("no endpoint is guessed while the place of %s is out of order", ([, path]) =>
     Effect.gen(function* () {
       const mcp = yield* StubAuthorizationServer.make()
       yield* mcp.always(path, Answer.status(503))
@@ -124,7 +126,7 @@ describe("client credentials with nothing but the server's URL", () => {
   const machine = { ...client, grant_type: "client_credentials", client_secret: "s", token_url: undefined }
   const named = (issuer: string) => ({ resource: server, authorization_servers: [issuer] })
 
-  it.effect("are discovered from the MCP server", () =>
+  it.effect("client credentials are discovered from the MCP server", () =>
     Effect.gen(function* () {
       const { targets } = yield* makeResolutionOn({
         [`${resourcePlaces[0]}`]: named("https://as.example"),
@@ -136,7 +138,7 @@ describe("client credentials with nothing but the server's URL", () => {
     })
   )
 
-  it.effect("go to no other issuer than the first", () =>
+  it.effect("client credentials go to no other issuer than the first", () =>
     Effect.gen(function* () {
       const documents: Record<string, Readonly<Record<string, unknown>>> = {
         [`${resourcePlaces[0]}`]: named("https://as.example"),

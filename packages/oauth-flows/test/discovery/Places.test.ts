@@ -16,16 +16,18 @@ const oauthPlace = "/.well-known/oauth-authorization-server"
 const resourcePlace = "/.well-known/oauth-protected-resource"
 
 describe("the places of metadata", () => {
-  it.effect.each([401, 403, 405, 500, 502, 503])("%d at one place leads on to the next", (status) =>
-    Effect.gen(function* () {
-      const { as, resourceUrl } = yield* makeServers()
-      yield* as.always(oauthPlace, Answer.text("x", { status }))
-      yield* as.always("/.well-known/openid-configuration", Answer.json(metadataOf(as.url)))
-      const targets = yield* makeGrantTargets()
-      const found = yield* targets.resolve(discoveredRequest(resourceUrl, client))
-      assert.strictEqual(found.tokenEndpoint.url, as.endpoint("/token"))
-      assert.lengthOf(yield* as.requests, 2)
-    })
+  it.effect.each([401, 403, 405, 500, 502, 503])(
+    "the status %d at one place leads on to the next",
+    (status) =>
+      Effect.gen(function* () {
+        const { as, resourceUrl } = yield* makeServers()
+        yield* as.always(oauthPlace, Answer.text("x", { status }))
+        yield* as.always("/.well-known/openid-configuration", Answer.json(metadataOf(as.url)))
+        const targets = yield* makeGrantTargets()
+        const found = yield* targets.resolve(discoveredRequest(resourceUrl, client))
+        assert.strictEqual(found.tokenEndpoint.url, as.endpoint("/token"))
+        assert.lengthOf(yield* as.requests, 2)
+      })
   )
 
   it.effect("a redirect within the origin is followed", () =>

@@ -48,26 +48,28 @@ const onTheWeb = (server: string, resource: string, at: "path" | "root" | "chall
 }
 
 describe("the resource of the metadata (RFC 9728 §3.3)", () => {
-  it.effect.each(resources)("asked %s, found %s at the %s: %s", ([server, resource, at, isMatch]) =>
-    Effect.gen(function* () {
-      const { asked, targets } = yield* onTheWeb(server, resource, at)
-      const request = {
-        ...discoveredRequest(server, client),
-        ...(at === "challenge" ? { challenge: { resourceMetadata: challenged } } : {})
-      }
-      if (isMatch) {
-        assert.strictEqual((yield* targets.resolve(request)).resource, resource)
-        return
-      }
-      const reason = yield* Effect.flip(targets.resolve(request))
-      assert.strictEqual(plain(reason)["_tag"], "DiscoveryFailed")
-      assert.include(reason.message, `is not the MCP server ${server.replace(/\?.*/, "")} that was asked`)
-      assert.include(reason.message, `its \`resource\` ${resource.replace(/[?#].*/, "")}`)
-      assert.isFalse(
-        asked.some((url) => url.startsWith(issuer)),
-        "stopped before the authorization server"
-      )
-    })
+  it.effect.each(resources)(
+    "the server %s whose metadata names %s at the %s: %s",
+    ([server, resource, at, isMatch]) =>
+      Effect.gen(function* () {
+        const { asked, targets } = yield* onTheWeb(server, resource, at)
+        const request = {
+          ...discoveredRequest(server, client),
+          ...(at === "challenge" ? { challenge: { resourceMetadata: challenged } } : {})
+        }
+        if (isMatch) {
+          assert.strictEqual((yield* targets.resolve(request)).resource, resource)
+          return
+        }
+        const reason = yield* Effect.flip(targets.resolve(request))
+        assert.strictEqual(plain(reason)["_tag"], "DiscoveryFailed")
+        assert.include(reason.message, `is not the MCP server ${server.replace(/\?.*/, "")} that was asked`)
+        assert.include(reason.message, `its \`resource\` ${resource.replace(/[?#].*/, "")}`)
+        assert.isFalse(
+          asked.some((url) => url.startsWith(issuer)),
+          "stopped before the authorization server"
+        )
+      })
   )
 
   it.effect("a configured resource may be named by the metadata, and is sent", () =>

@@ -27,17 +27,17 @@ describe("an answer that is compressed although identity was asked for", () => {
     ["identity, gzip", bytes(zlib.gzipSync(token))],
     ["gzip, br", bytes(zlib.brotliCompressSync(zlib.gzipSync(token)))]
   ]
-  it.effect.each(codings)("%s is read", ([coding, body]) =>
+  it.effect.each(codings)("an answer in %s is read", ([coding, body]) =>
     Effect.map(acquire(body, coding), (token) => assert.strictEqual(accessToken(token), "a-token"))
   )
 
-  it.effect("is read, too, when the HTTP client has decompressed it and left the header", () =>
+  it.effect("an answer is read when the HTTP client has decompressed it and left the header", () =>
     Effect.map(acquire(bytes(Buffer.from(token)), "gzip"), (token) =>
       assert.strictEqual(accessToken(token), "a-token")
     )
   )
 
-  it.effect("says the server's error code in a refusal", () =>
+  it.effect("a compressed refusal says the server's error code", () =>
     Effect.map(
       failureOf(acquire(bytes(zlib.gzipSync('{"error":"invalid_client"}')), "gzip", 401)),
       (reason) => assert.include(reason.message, "invalid_client")
@@ -57,7 +57,7 @@ describe("an answer that is compressed although identity was asked for", () => {
     ["an unknown coding", bytes(Buffer.from(token)), "zstd-9", "`Content-Encoding` that is not known"],
     ["too many layers", bytes(Buffer.from(token)), "gzip,gzip,gzip,gzip", "compressed too many times"]
   ] as const
-  it.effect.each(refused)("%s is refused", ([, body, coding, problem]) =>
+  it.effect.each(refused)("the answer is refused: %s", ([, body, coding, problem]) =>
     Effect.map(failureOf(acquire(body, coding)), (reason) => {
       assert.strictEqual(reason._tag, "InvalidResponse")
       assert.include(reason.message, problem)

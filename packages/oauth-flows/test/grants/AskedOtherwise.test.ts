@@ -13,7 +13,7 @@ describe("the login URL", () => {
     ["what the configuration says", { authorize_params: { prompt: "select_account" } }, "select_account"],
     ["none where the configuration says null", { authorize_params: { prompt: null } }, null]
   ] as const
-  it.effect.each(prompts)("asks for the prompt: %s", ([, oauth, prompt]) =>
+  it.effect.each(prompts)("the prompt of the login URL is %s", ([, oauth, prompt]) =>
     Effect.gen(function* () {
       const { begin } = yield* makeLogin(offline, { scope: "a", ...oauth })
       const { searchParams } = yield* begin()
@@ -21,7 +21,7 @@ describe("the login URL", () => {
     })
   )
 
-  it.effect("has no prompt without a refresh token", () =>
+  it.effect("the login URL has no prompt when no refresh token is asked for", () =>
     Effect.gen(function* () {
       const { begin } = yield* makeLogin(offline, { scope: "a", offline_access: false })
       const { searchParams } = yield* begin()
@@ -30,7 +30,7 @@ describe("the login URL", () => {
     })
   )
 
-  it.effect("has the parameters of the configuration, and the token request has not", () =>
+  it.effect("the login URL has the parameters of `authorize_params`, and the token request has not", () =>
     Effect.gen(function* () {
       const { begin, grants, server } = yield* makeLogin(
         {},
@@ -45,7 +45,7 @@ describe("the login URL", () => {
     })
   )
 
-  it.effect("without S256 in the metadata is refused, by the names of what helps", () =>
+  it.effect("a server without S256 in its metadata is refused, with the keys that help", () =>
     Effect.gen(function* () {
       const { begin } = yield* makeLogin({ code_challenge_methods_supported: ["plain"] })
       const reason = yield* failureOf(begin())
@@ -58,7 +58,7 @@ describe("the login URL", () => {
 })
 
 describe("`resource: false`", () => {
-  it.effect("sends no resource: not in the login, the exchange or the renewal", () =>
+  it.effect("`resource: false` sends no resource in the login, the exchange and the renewal", () =>
     Effect.gen(function* () {
       const { begin, grants, request, server } = yield* makeLogin({}, { resource: false })
       yield* server.always("/token", Answer.token({ refresh_token: "r" }))
@@ -72,7 +72,7 @@ describe("`resource: false`", () => {
     })
   )
 
-  it.effect("sends none with client credentials", () =>
+  it.effect("`resource: false` sends no resource with client credentials", () =>
     Effect.gen(function* () {
       const server = yield* StubAuthorizationServer.make()
       yield* server.always("/token", Answer.token())
@@ -94,7 +94,7 @@ describe("a renewal", () => {
     return { ...login, token }
   })
 
-  it.effect("has no scope by default", () =>
+  it.effect("a renewal has no scope by default", () =>
     Effect.gen(function* () {
       const { grants, request, server, token } = yield* grant({})
       yield* grants.acquire(request, token)
@@ -103,7 +103,7 @@ describe("a renewal", () => {
   )
 
   it.effect(
-    "has the scope of the login with `scope_on_refresh`, though the answer did not repeat all of it",
+    "a renewal has the scope of the login with `scope_on_refresh`, though the answer did not repeat all of it",
     () =>
       Effect.gen(function* () {
         const { grants, request, server, token } = yield* grant({ scope_on_refresh: true }, "a b")
@@ -117,7 +117,7 @@ describe("a renewal", () => {
       })
   )
 
-  it.effect("has the resource of the login, whatever the server's URL is by now", () =>
+  it.effect("a renewal has the resource of the login, whatever the server's URL is by now", () =>
     Effect.gen(function* () {
       const { begin, grants, request, server } = yield* makeLogin({}, { resource: undefined })
       yield* server.always("/token", Answer.token({ refresh_token: "r" }))
@@ -133,24 +133,26 @@ describe("a renewal", () => {
 })
 
 describe("scope names", () => {
-  it.effect("are separated by commas where the configuration says so, in login, renewal and answer", () =>
-    Effect.gen(function* () {
-      const { begin, grants, request, server } = yield* makeLogin(
-        {},
-        {
-          scope: "read write",
-          scope_separator: ",",
-          scope_on_refresh: true
-        }
-      )
-      yield* server.always("/token", Answer.token({ refresh_token: "r", scope: "read,write,more" }))
-      const url = yield* begin()
-      assert.strictEqual(url.searchParams.get("scope"), "read,write")
-      const { token } = yield* grants.redeem(responseTo(url))
-      assert.deepStrictEqual(token.scope, ["read", "write", "more"])
-      yield* grants.acquire(request, token)
-      assert.strictEqual((yield* formsAt(server))[1]?.["scope"], "read,write")
-    })
+  it.effect(
+    "scope names are separated by commas where the configuration says so, in login, renewal and answer",
+    () =>
+      Effect.gen(function* () {
+        const { begin, grants, request, server } = yield* makeLogin(
+          {},
+          {
+            scope: "read write",
+            scope_separator: ",",
+            scope_on_refresh: true
+          }
+        )
+        yield* server.always("/token", Answer.token({ refresh_token: "r", scope: "read,write,more" }))
+        const url = yield* begin()
+        assert.strictEqual(url.searchParams.get("scope"), "read,write")
+        const { token } = yield* grants.redeem(responseTo(url))
+        assert.deepStrictEqual(token.scope, ["read", "write", "more"])
+        yield* grants.acquire(request, token)
+        assert.strictEqual((yield* formsAt(server))[1]?.["scope"], "read,write")
+      })
   )
 
   const answers = [
@@ -159,7 +161,7 @@ describe("scope names", () => {
     ["gist,repo,more", ["gist", "repo", "more"]],
     ["repo gist", ["repo", "gist"]]
   ] as const
-  it.effect.each(answers)("of an answer with %j are understood without a key", ([scope, names]) =>
+  it.effect.each(answers)("the scope %j of an answer is understood without a key", ([scope, names]) =>
     Effect.gen(function* () {
       const { begin, grants, server } = yield* makeLogin({}, { scope: "repo gist" })
       yield* server.always("/token", Answer.token({ scope }))
@@ -168,7 +170,7 @@ describe("scope names", () => {
     })
   )
 
-  it.effect("with a comma in them stay whole where that is what was asked for", () =>
+  it.effect("a scope name with a comma stays whole where that is what was asked for", () =>
     Effect.gen(function* () {
       const { begin, grants, server } = yield* makeLogin({}, { scope: "a,b" })
       yield* server.always("/token", Answer.token({ scope: "a,b" }))
@@ -177,25 +179,27 @@ describe("scope names", () => {
     })
   )
 
-  it.effect("that only ask for something need not be repeated; others are missed by name", () =>
-    Effect.gen(function* () {
-      const { begin, grants, request, server } = yield* makeLogin(
-        {},
-        {
-          scope: "openid profile email offline_access read"
-        }
-      )
-      yield* server.enqueue("/token", Answer.token({ scope: "read" }), Answer.token({ scope: "openid" }))
-      yield* grants.redeem(responseTo(yield* begin()))
-      const refused = grants.redeem(responseTo(yield* begin({ ...request, subject: "other" })))
-      const reason = yield* failureOf(refused)
-      assert.include(reason.message, "lacks the scope read")
-    })
+  it.effect(
+    "an answer need not repeat openid, profile, email and offline_access; another missing scope is named",
+    () =>
+      Effect.gen(function* () {
+        const { begin, grants, request, server } = yield* makeLogin(
+          {},
+          {
+            scope: "openid profile email offline_access read"
+          }
+        )
+        yield* server.enqueue("/token", Answer.token({ scope: "read" }), Answer.token({ scope: "openid" }))
+        yield* grants.redeem(responseTo(yield* begin()))
+        const refused = grants.redeem(responseTo(yield* begin({ ...request, subject: "other" })))
+        const reason = yield* failureOf(refused)
+        assert.include(reason.message, "lacks the scope read")
+      })
   )
 })
 
 describe("the requests to endpoints", () => {
-  it.effect("say who sends them, and that they want no compression", () =>
+  it.effect("requests to endpoints say who sends them, and that they want no compression", () =>
     Effect.gen(function* () {
       const { begin, grants, request, server } = yield* makeLogin()
       yield* server.always("/token", Answer.token())
@@ -212,7 +216,7 @@ describe("the requests to endpoints", () => {
     })
   )
 
-  it.effect("say so by default, and `custom_headers` decides for the token request", () =>
+  it.effect("requests have a User-Agent by default, and `custom_headers` decides for the token request", () =>
     Effect.gen(function* () {
       const { begin, grants, server } = yield* makeLogin({}, { custom_headers: { "User-Agent": "me/1" } })
       yield* server.always("/token", Answer.token())
@@ -223,7 +227,7 @@ describe("the requests to endpoints", () => {
     })
   )
 
-  it.effect("write Basic credentials as the server reads them", () =>
+  it.effect("Basic credentials are form-encoded, or raw where the configuration says so", () =>
     Effect.gen(function* () {
       const server = yield* StubAuthorizationServer.make()
       yield* server.always("/token", Answer.token())
@@ -238,7 +242,7 @@ describe("the requests to endpoints", () => {
     })
   )
 
-  it.effect("are not followed elsewhere with a token request", () =>
+  it.effect("a redirect of a token request is not followed, though it stays within the origin", () =>
     Effect.gen(function* () {
       const { begin, grants, server } = yield* makeLogin()
       yield* server.always("/token", Answer.redirect("/token2", 307))

@@ -195,29 +195,36 @@ describe("PKCE (RFC 7636)", () => {
 })
 
 describe("the authorization response", () => {
-  it.effect("is exchanged with the verifier of its request, and the token knows whose it is", () =>
-    Effect.gen(function* () {
-      const { begin, grants, request, server } = yield* makeLogin({}, { scope: "a b" })
-      yield* server.always("/token", Answer.token({ refresh_token: "the-refresh-token" }))
-      const url = yield* begin()
-      const redeemed = yield* grants.redeem(Object.fromEntries(responseTo(url)))
-      assert.strictEqual(redeemed.request, request)
-      assert.strictEqual(accessToken(redeemed.token), "stub-access-token")
-      assert.strictEqual(refreshToken(redeemed.token), "the-refresh-token")
-      assert.deepStrictEqual(redeemed.token.scope, ["a", "b"])
-      assert.deepStrictEqual(redeemed.token.grantedTo, {
-        issuer: server.url,
-        resource: "https://mcp.example.com/mcp",
-        scope: "a b",
-        clientId: "gateway"
-      })
-      const [{ code_verifier = "", ...form } = {}] = yield* formsAt(server)
-      assert.deepStrictEqual(form, {
-        grant_type: "authorization_code",
-        code: "the-code",
-        redirect_uri: redirectUri,
-        resource: "https://mcp.example.com/mcp",
-        client_id: "gateway"
+  it.effect(
+    "a code is exchanged with the verifier of its request, and the token records what it was asked for",
+    () =>
+      Effect.gen(function* () {
+        const { begin, grants, request, server } = yield* makeLogin({}, { scope: "a b" })
+        yield* server.always("/token", Answer.token({ refresh_token: "the-refresh-token" }))
+        const url = yield* begin()
+        const redeemed = yield* grants.redeem(Object.fromEntries(responseTo(url)))
+        assert.strictEqual(redeemed.request, request)
+        assert.strictEqual(accessToken(redeemed.token), "stub-access-token")
+        assert.strictEqual(refreshToken(redeemed.token), "the-refresh-token")
+        assert.deepStrictEqual(redeemed.token.scope, ["a", "b"])
+        assert.deepStrictEqual(redeemed.token.grantedTo, {
+          issuer: server.url,
+          resource: "https://mcp.example.com/mcp",
+          scope: "a b",
+          clientId: "gateway"
+        })
+        const [{ code_verifier = "", ...form } = {}] = yield* formsAt(server)
+        assert.deepStrictEqual(form, {
+          grant_type: "authorization_code",
+          code: "the-code",
+          redirect_uri: redirectUri,
+          resource: "https://mcp.example.com/mcp",
+          client_id: "gateway"
+        })
+        assert.strictEqual(
+          createHash("sha256").update(code_verifier).digest("base64url"),
+          url.searchParams.get("code_challenge")
+        )
       })
   )
 

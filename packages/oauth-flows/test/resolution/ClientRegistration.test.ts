@@ -139,7 +139,7 @@ describe("a registration", () => {
     })
   )
 
-  it.effect("asks for no grant that the server does not list", () =>
+  it.effect("a registration asks for no grant that the server does not list", () =>
     Effect.gen(function* () {
       const { as, resourceUrl } = yield* makeServers({
         metadata: { grant_types_supported: ["authorization_code"] }
@@ -151,36 +151,40 @@ describe("a registration", () => {
     })
   )
 
-  it.effect("carries the members that the configuration sets, and leaves out what it refuses", () =>
-    Effect.gen(function* () {
-      const { as, resourceUrl } = yield* makeServers()
-      yield* serveRegistration(as)
-      const targets = yield* makeGrantTargets()
-      const registration = {
-        scope: false,
-        client_name: "Codex",
-        contacts: ["a@b.example"],
-        software_id: "x",
-        response_types: false
-      }
-      yield* targets.resolve(discoveredRequest(resourceUrl, { scope: "a", registration }), begin)
-      const [body = {}] = yield* bodiesOf(as)
-      assert.notProperty(body, "scope")
-      assert.notProperty(body, "response_types")
-      assert.deepInclude(body, { client_name: "Codex", contacts: ["a@b.example"], software_id: "x" })
-      assert.deepStrictEqual(body["redirect_uris"], [redirectUri])
-    })
+  it.effect(
+    "a registration carries the members that the configuration sets, and leaves out those it refuses",
+    () =>
+      Effect.gen(function* () {
+        const { as, resourceUrl } = yield* makeServers()
+        yield* serveRegistration(as)
+        const targets = yield* makeGrantTargets()
+        const registration = {
+          scope: false,
+          client_name: "Codex",
+          contacts: ["a@b.example"],
+          software_id: "x",
+          response_types: false
+        }
+        yield* targets.resolve(discoveredRequest(resourceUrl, { scope: "a", registration }), begin)
+        const [body = {}] = yield* bodiesOf(as)
+        assert.notProperty(body, "scope")
+        assert.notProperty(body, "response_types")
+        assert.deepInclude(body, { client_name: "Codex", contacts: ["a@b.example"], software_id: "x" })
+        assert.deepStrictEqual(body["redirect_uris"], [redirectUri])
+      })
   )
 
-  it.effect.each([401, 403])("that is refused with %d says that a client has to be configured", (status) =>
-    Effect.gen(function* () {
-      const { as, resourceUrl } = yield* makeServers()
-      yield* as.always("/register", Answer.text("Forbidden", { status }))
-      const targets = yield* makeGrantTargets()
-      const reason = yield* Effect.flip(targets.resolve(discoveredRequest(resourceUrl), begin))
-      assert.strictEqual(plain(reason)["_tag"], "RequestRefused")
-      assert.match(reason.message, /only clients that it knows.*`client_id` and `client_secret`/)
-    })
+  it.effect.each([401, 403])(
+    "a registration that is refused with %d says that a client has to be configured",
+    (status) =>
+      Effect.gen(function* () {
+        const { as, resourceUrl } = yield* makeServers()
+        yield* as.always("/register", Answer.text("Forbidden", { status }))
+        const targets = yield* makeGrantTargets()
+        const reason = yield* Effect.flip(targets.resolve(discoveredRequest(resourceUrl), begin))
+        assert.strictEqual(plain(reason)["_tag"], "RequestRefused")
+        assert.match(reason.message, /only clients that it knows.*`client_id` and `client_secret`/)
+      })
   )
 
   const withoutMethod = [
@@ -190,7 +194,7 @@ describe("a registration", () => {
     ["client_secret_post", {}, "none"]
   ] as const
   it.effect.each(withoutMethod)(
-    "for %s that is answered without a method, with %j, authenticates with %s",
+    "a registration for %s that is answered without a method, with %j, authenticates with %s",
     ([listed, answer, method]) =>
       Effect.gen(function* () {
         const { as, resourceUrl } = yield* makeServers({
