@@ -1,4 +1,4 @@
-import { InsufficientScope, InvalidResponse, OAuthToken } from "@secure-mcp/oauth-core"
+import { InsufficientScope, InvalidResponse, isPersonalGrant, OAuthToken } from "@secure-mcp/oauth-core"
 import type { OAuthConfig, OAuthErrorReason } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import type { HttpClientError } from "effect/http/HttpClientError"
@@ -59,7 +59,8 @@ const readToken = (
   const problem =
     accessTokenProblem(accessToken) ??
     tokenTypeProblem(fields["token_type"]) ??
-    (Result.isFailure(answered) ? answered.failure : undefined)
+    (Result.isFailure(answered) ? answered.failure : undefined) ??
+    lifetimeProblem(token, config)
   return {
     token,
     problem:
@@ -77,6 +78,15 @@ const accessTokenProblem = (value: unknown): string | undefined => {
     ? undefined
     : "its `access_token` has characters that cannot stand in a header"
 }
+
+/** A person would log in again and again for such a token. */
+const lifetimeProblem = (
+  { expiresAt, reusable }: OAuthToken,
+  { grantType }: OAuthConfig
+): string | undefined =>
+  isPersonalGrant(grantType) && expiresAt !== undefined && !reusable
+    ? "its `expires_in` is zero or less: the access token has expired already. If that is wrong, set `default_expires_in`"
+    : undefined
 
 /** RFC 6749 §7.1: a client must not use a token whose type it does not know. */
 const tokenTypeProblem = (value: unknown): string | undefined =>
