@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as MutableRef from "effect/MutableRef"
 import { cli } from "./cli/Cli.ts"
 import { usageOutputLayer } from "./cli/StandardError.ts"
+import { DefaultUserAgent, userAgentOf } from "./config/UserAgent.ts"
 import { EndsOnSignal, makeTeardown } from "./cli/StopSignal.ts"
 
 const { version }: { version: string } = JSON.parse(
@@ -18,7 +19,12 @@ const endsOnSignal = MutableRef.make(false)
 
 Command.run(cli, { version }).pipe(
   Effect.provide(
-    Layer.mergeAll(NodeServices.layer, usageOutputLayer, Layer.succeed(EndsOnSignal, endsOnSignal))
+    Layer.mergeAll(
+      NodeServices.layer,
+      usageOutputLayer,
+      Layer.succeed(EndsOnSignal, endsOnSignal),
+      Layer.succeed(DefaultUserAgent, userAgentOf(version))
+    )
   ),
   NodeRuntime.runMain({ teardown: makeTeardown(endsOnSignal) })
 )

@@ -14,4 +14,6 @@ export interface AccessTokenRequest {
   readonly subject?: string | undefined
   /** The URL of the MCP server as it is configured: where discovery starts (RFC 9728). */
   readonly resourceUrl?: string | undefined
+  /** The `User-Agent` of the requests for it. Default: that of the flows. */
+  readonly userAgent?: string | undefined
 }

@@ -7,6 +7,10 @@ import { ClientAuthenticationMethod } from "./config/ClientAuthenticationMethod.
 export const GrantedClient = Schema.Struct({
   /** As it was configured or discovered; absent where every endpoint is configured and no issuer is known. */
   issuer: Schema.optionalKey(Schema.String),
+  /** The resource indicator (RFC 8707) the grant was asked with: a refresh sends no other. */
+  resource: Schema.optionalKey(Schema.String),
+  /** The scope that was asked for, as it was written in the request. */
+  scope: Schema.optionalKey(Schema.String),
   clientId: Schema.String,
   /** Of a registered client. That of a configured one stays in the configuration. */
   clientSecret: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),

@@ -26,7 +26,7 @@ export const tokenKeyString = (key: TokenKey): string =>
 
 /**
  * Fingerprint of everything a token request depends on: endpoint or issuer, client, grant, scope, audience,
- * organization, resource, additional parameters and headers, the certificate it is made with, and the person's
+ * organization, resource, additional parameters and headers, those of the login URL, the certificate it is made with, and the person's
  * token it is made for. The client's secret, its key and how it authenticates are left out, so that rotating a
  * secret does not forget the tokens it obtained. For the same reason a token that is read from a file counts as
  * the file's name.
@@ -62,15 +62,29 @@ export const tokenFingerprint = Effect.fnUntraced(function* (
     config.identityProvider?.clientId ?? null,
     reveal(config.identityProvider?.subjectToken),
     revealSorted(config.additionalParams),
-    revealSorted(config.customHeaders)
+    revealSorted(config.customHeaders),
+    ...askedOtherwise(config)
   ]
   return yield* digest.digestHex(Digest.sha256, new TextEncoder().encode(JSON.stringify(askedFor)))
 })
+
+/** Keys that most configurations leave at their defaults; then they add nothing, and a key of before stays the same. */
+const askedOtherwise = (config: OAuthConfig): ReadonlyArray<unknown> => {
+  const { authorizeParams, issuerMismatch, offlineAccess, scopeSeparator } = config
+  const parameters = sorted(Object.entries(authorizeParams))
+  return [
+    ...(scopeSeparator === " " ? [] : [["scope_separator", scopeSeparator]]),
+    ...(offlineAccess ? [] : [["offline_access", offlineAccess]]),
+    ...(issuerMismatch === "refuse" ? [] : [["issuer_mismatch", issuerMismatch]]),
+    ...(parameters.length === 0 ? [] : [["authorize_params", parameters]])
+  ]
+}
 
 const reveal = (secret: Redacted.Redacted | undefined): string | null =>
   secret === undefined ? null : Redacted.value(secret)
 
 const revealSorted = (record: Readonly<Record<string, Redacted.Redacted<unknown>>>): ReadonlyArray<unknown> =>
-  Object.entries(record)
-    .map(([name, value]) => [name, Redacted.value(value)] as const)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
+  sorted(Object.entries(record).map(([name, value]) => [name, Redacted.value(value)] as const))
+
+const sorted = <A>(entries: ReadonlyArray<readonly [name: string, value: A]>) =>
+  entries.toSorted(([a], [b]) => (a < b ? -1 : 1))

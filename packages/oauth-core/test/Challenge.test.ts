@@ -20,7 +20,23 @@ const read: ReadonlyArray<readonly [header: string | ReadonlyArray<string>, chal
   ['Bearer scope="a", scope="b"', { scope: "a" }],
   [['Basic realm="x"', 'Bearer error="invalid_token"'], { error: "invalid_token" }],
   ['Bearer scope="a", error="unfinished', { scope: "a" }],
-  [',, Bearer scope="a"', { scope: "a" }]
+  [',, Bearer scope="a"', { scope: "a" }],
+  [
+    `Bearer resource_metadata=${metadata}?v=1&w=a=b, scope=a`,
+    { resourceMetadata: `${metadata}?v=1&w=a=b`, scope: "a" }
+  ],
+  [`Bearer resource_metadata="${metadata}", resource_metadata="${metadata}"`, { resourceMetadata: metadata }],
+  [`Bearer resource_metadata="${metadata}", resource_metadata="https://evil.example"`, {}],
+  [[`Bearer resource_metadata="${metadata}"`, 'Bearer resource_metadata="https://evil.example"'], {}],
+  [
+    `DPoP algs="ES256 RS256", Bearer scope="a", resource_metadata="${metadata}"`,
+    { resourceMetadata: metadata, scope: "a" }
+  ],
+  [
+    `Bearer error="invalid_token", resource_metadata="${metadata}", DPoP algs="ES256", resource_metadata="https://dpop.example"`,
+    { error: "invalid_token", resourceMetadata: metadata }
+  ],
+  [[`DPoP error="use_dpop_nonce", algs="ES256"`, `Bearer scope="a"`], { scope: "a" }]
 ]
 
 const none = [

@@ -29,6 +29,13 @@ describe("OAuthConfig", () => {
       enforce_https: true,
       token_in_header_only: true,
       token_env: "ENKRYPT_ACCESS_TOKEN",
+      scope_separator: " ",
+      scope_on_refresh: false,
+      offline_access: true,
+      issuer_mismatch: "refuse",
+      registration: {},
+      basic_encoding: "form",
+      authorize_params: {},
       use_mtls: false,
       validate_scopes: true,
       additional_params: {},
@@ -46,7 +53,8 @@ describe("OAuthConfig", () => {
         "client_key_path client_pkcs12_path client_key_passphrase ca_bundle_path revocation_url introspection_url validate_scopes additional_params custom_headers " +
         "default_expires_in token_env issuer client_metadata_url client_name token_endpoint_auth_method " +
         "private_key private_key_alg private_key_id device_authorization_url assertion identity_provider " +
-        "subject_token subject_token_type requested_token_type"
+        "subject_token subject_token_type requested_token_type issuer_mismatch registration basic_encoding " +
+        "offline_access scope_separator scope_on_refresh authorize_params"
       ).split(" ")
     )
   })
@@ -122,7 +130,6 @@ describe("decodeOAuthConfig", () => {
         "tokenUrl: unknown key: did you mean `token_url`?",
         "token_expiry_buffer: Expected number",
         "additional_params.bad: Expected string | number | boolean",
-        "token_url: required for client_credentials, unless `issuer` leads to it",
         "client_secret: required for client_credentials, unless `use_mtls` or `private_key` authenticates the client",
         "scope: must be scope names separated by single spaces (RFC 6749 §3.3)",
         "token_in_header_only: must be true: a token is sent in a header only, because a URL ends up in logs (RFC 6750 §5.3)",
@@ -174,7 +181,12 @@ describe("decodeOAuthConfig", () => {
   ]
   it.each(oauthConfigKeys.filter((key) => key !== "grant_type"))("never quotes the value of %s", (key) => {
     for (const value of misplaced) {
-      const result = decodeOAuthConfig({ client_secret: secret, version: "2.1", [key]: value })
+      const result = decodeOAuthConfig({
+        client_secret: secret,
+        version: "2.1",
+        token_expiry_buffer: -1,
+        [key]: value
+      })
       assert.isTrue(Result.isFailure(result))
       assertNoCanary(Result.isFailure(result) ? result.failure : "", secret)
     }

@@ -67,7 +67,38 @@ const refused: ReadonlyArray<readonly [keys: Keys, path: string, message: string
     "Unsupported grant type: it must be client_credentials, authorization_code"
   ],
 
-  [{ token_url: undefined }, "token_url", "required for client_credentials"],
+  [{ resource: "" }, "resource", "must be an absolute URI"],
+  [{ resource: true }, "resource", "Expected"],
+  [{ scope_separator: ";" }, "scope_separator", 'Expected " " | ","'],
+  [{ issuer_mismatch: true }, "issuer_mismatch", 'Expected "refuse" | "allow"'],
+  [{ basic_encoding: "none" }, "basic_encoding", 'Expected "form" | "raw"'],
+  [{ offline_access: "no" }, "offline_access", "Expected boolean"],
+  [{ scope_on_refresh: 1 }, "scope_on_refresh", "Expected boolean"],
+  ...[
+    "response_type",
+    "client_id",
+    "redirect_uri",
+    "scope",
+    "state",
+    "code_challenge",
+    "resource",
+    "request_uri"
+  ].map(
+    (name) =>
+      [{ authorize_params: { [name]: "x" } }, `authorize_params.${name}`, "is set by the protocol"] as const
+  ),
+  [{ authorize_params: { response_mode: "fragment" } }, "authorize_params.response_mode", 'must be "query"'],
+  [{ authorize_params: { login_hint: null } }, "authorize_params.login_hint", "only `prompt` can be null"],
+  [{ registration: { scop: false } }, "registration.scop", "unknown key: did you mean `scope`?"],
+  [{ registration: { scope: true } }, "registration.scope", "must be text, or false"],
+  [{ registration: { contacts: "me@example.com" } }, "registration.contacts", "must be a list of texts"],
+  [{ registration: { client_name: ["a"] } }, "registration.client_name", "must be text, or false"],
+  [{ registration: { redirect_uris: ["https://a"] } }, "registration.redirect_uris", "see `redirect_uri`"],
+  [
+    { registration: { token_endpoint_auth_method: "none" } },
+    "registration.token_endpoint_auth_method",
+    "is set by the key"
+  ],
   [{ token_url: "" }, "token_url", "must be an absolute http(s) URL"],
   [{ token_url: "/token" }, "token_url", "must be an absolute http(s) URL"],
   [{ token_url: "ftp://auth.example/token" }, "token_url", "must be an absolute http(s) URL"],
@@ -335,6 +366,12 @@ const protocolParameters = (
 const protocolHeaders = ["Authorization", "authorization", "Content-Type", "HOST", "Content-Length"]
 
 const accepted: ReadonlyArray<Keys> = [
+  { token_url: undefined },
+  { resource: false },
+  { scope_separator: ",", scope_on_refresh: true, offline_access: false },
+  { issuer_mismatch: "allow", basic_encoding: "raw" },
+  { authorize_params: { access_type: "offline", prompt: null, max_age: 60, response_mode: "query" } },
+  { registration: { scope: false, client_name: "Codex", contacts: ["a@b.example"], grant_types: false } },
   { version: "2.0" },
   { version: "2.1" },
   authorizationCode,

@@ -101,6 +101,13 @@ describe("tokenFingerprint", () => {
     assert.match(await fingerprint(clientCredentials), /^[0-9a-f]{64}$/)
   })
 
+  it("stays the same from release to release, so that stored tokens are found", async () => {
+    assert.strictEqual(
+      await fingerprint(clientCredentials),
+      "cfbb8f6b3efcf77123066ebf374fa822e6ffc9a26c20848a515eeb25b921c209"
+    )
+  })
+
   it("is the same for the same, in whatever order it is written", async () => {
     await fc.assert(
       fc.asyncProperty(wireConfigs, fc.option(name, { nil: undefined }), async (wire, thumbprint) => {
@@ -156,6 +163,13 @@ describe("tokenFingerprint", () => {
     [identityProvider({ subject_token: "alice" }), identityProvider({ subject_token: "bob" })],
     [identityProvider({ token_url: "https://idp.example/a" }), identityProvider({})],
     [identityProvider({ client_id: "other" }), identityProvider({})],
+    [{ resource: false }, {}],
+    [{ scope_separator: "," }, {}],
+    [{ offline_access: false }, {}],
+    [{ issuer_mismatch: "allow" }, {}],
+    [{ authorize_params: { login_hint: "alice" } }, {}],
+    [{ authorize_params: { login_hint: "alice" } }, { authorize_params: { login_hint: "bob" } }],
+    [{ authorize_params: { prompt: null } }, {}],
     [{ scope: "a" }, {}],
     [{ additional_params: { a: "1" } }, {}],
     [{ additional_params: { a: "1" } }, { additional_params: { a: "2" } }],
@@ -186,6 +200,15 @@ describe("tokenFingerprint", () => {
 
   it.each([
     { client_secret: "rotated" },
+    { scope_on_refresh: true },
+    { basic_encoding: "raw" },
+    { registration: { scope: false } },
+    {
+      scope_separator: " ",
+      offline_access: true,
+      issuer_mismatch: "refuse",
+      authorize_params: {}
+    },
     { use_mtls: true, client_pkcs12_path: "client.p12", client_key_passphrase: "rotated" },
     {
       use_mtls: true,

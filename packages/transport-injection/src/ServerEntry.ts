@@ -9,6 +9,7 @@ import {
   type ConfigResult,
   type OAuthConfig
 } from "@secure-mcp/oauth-core"
+import { userAgentProblem } from "@secure-mcp/oauth-core/internal"
 import * as Predicate from "effect/Predicate"
 import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
@@ -24,6 +25,8 @@ export interface HttpServerEntry {
   readonly headers: Readonly<Record<string, Redacted.Redacted>>
   /** undefined: no token is wanted (`oauth.enabled` is not true). */
   readonly oauth: OAuthConfig | undefined
+  /** The `User-Agent` of our own requests for this server; undefined: the default of whatever sends them. */
+  readonly userAgent: string | undefined
 }
 
 /** A server that is started as a child process and speaks over its standard streams. */
@@ -37,6 +40,8 @@ export interface StdioServerEntry {
   readonly cwd: string | undefined
   /** undefined: no token is wanted (`oauth.enabled` is not true). */
   readonly oauth: OAuthConfig | undefined
+  /** The `User-Agent` of our own requests for this server; undefined: the default of whatever sends them. */
+  readonly userAgent: string | undefined
 }
 
 /** One entry of `servers`, checked, with every default filled in and every possible secret redacted. */
@@ -60,7 +65,8 @@ export const decodeServerEntry = (input: unknown): ConfigResult<ServerEntry> => 
     ...problemsOf(entry),
     ...problemsAt(["config"], problemsOf(config)),
     ...problemsAt(["config"], tokenProblems(parts["config"], parts["oauth"])),
-    ...problemsAt(["oauth"], problemsOf(oauth))
+    ...problemsAt(["oauth"], problemsOf(oauth)),
+    ...problemsAt(["oauth"], discoveryProblems(parts["config"], parts["oauth"]))
   ]
   return problems.length === 0
     ? Result.map(Result.all({ entry, config, oauth }), assemble)
@@ -82,7 +88,7 @@ const assemble = (parts: {
   readonly oauth: OAuthConfig | undefined
 }): ServerEntry => {
   const { config, entry, oauth } = parts
-  const serverName = entry.serverName ?? ""
+  const { serverName = "", userAgent } = entry
   return config.url === undefined
     ? {
         _tag: "Stdio",
@@ -91,30 +97,38 @@ const assemble = (parts: {
         args: config.args ?? [],
         env: config.env ?? {},
         cwd: config.cwd,
-        oauth
+        oauth,
+        userAgent
       }
-    : { _tag: "Http", serverName, url: config.url, headers: config.headers ?? {}, oauth }
+    : { _tag: "Http", serverName, url: config.url, headers: config.headers ?? {}, oauth, userAgent }
 }
 
-const Names = Schema.Struct({ serverName: Schema.optionalKey(Schema.String) }).pipe(
-  Schema.encodeKeys({ serverName: "server_name" })
-)
+const wireNames = { serverName: "server_name", userAgent: "user_agent" } as const
+
+const Names = Schema.Struct({
+  serverName: Schema.optionalKey(Schema.String),
+  userAgent: Schema.optionalKey(Schema.String)
+}).pipe(Schema.encodeKeys(wireNames))
 
 const decodeNames = decodeConfig({
   schema: Names,
-  keys: ["server_name", "config", "oauth"],
-  wireNames: { serverName: "server_name" },
-  rules: ({ serverName }) => {
-    if (serverName === undefined) return [{ path: ["server_name"], message: "required" }]
-    if (!/^[A-Za-z0-9._-]+$/.test(serverName)) {
-      return [{ path: ["server_name"], message: "must be letters, digits, `.`, `_` and `-`" }]
-    }
-    // Clients and servers resolve these as relative segments of /servers/:server_name/mcp.
-    return /^\.\.?$/.test(serverName)
-      ? [{ path: ["server_name"], message: "must not be `.` or `..`, which no URL path can name" }]
-      : []
+  keys: ["server_name", "config", "oauth", "user_agent"],
+  wireNames,
+  rules: ({ serverName, userAgent }) => {
+    const problems = [
+      { path: ["server_name"], message: serverNameProblem(serverName) },
+      { path: ["user_agent"], message: userAgent === undefined ? undefined : userAgentProblem(userAgent) }
+    ]
+    return problems.flatMap(({ message, path }) => (message === undefined ? [] : [{ path, message }]))
   }
 })
+
+const serverNameProblem = (serverName: string | undefined): string | undefined => {
+  if (serverName === undefined) return "required"
+  if (!/^[A-Za-z0-9._-]+$/.test(serverName)) return "must be letters, digits, `.`, `_` and `-`"
+  // Clients and servers resolve these as relative segments of /servers/:server_name/mcp.
+  return /^\.\.?$/.test(serverName) ? "must not be `.` or `..`, which no URL path can name" : undefined
+}
 
 const decodeOAuth = (input: unknown): ConfigResult<OAuthConfig | undefined> => {
   if (input === undefined || (isJsonObject(input) && input["enabled"] === false)) {
@@ -140,6 +154,21 @@ const tokenProblems = (config: unknown, oauth: unknown): ReadonlyArray<ConfigPro
     ...urlProblems(config["url"], enabled ? oauth : undefined),
     ...(enabled ? authorizationHeaders(config["headers"]) : [])
   ]
+}
+
+/** A child process has no URL where the authorization server could be looked for. */
+const discoveryProblems = (config: unknown, oauth: unknown): ReadonlyArray<ConfigProblem> => {
+  if (!isJsonObject(config) || !isJsonObject(oauth) || oauth["enabled"] !== true) return []
+  const isMachine = (oauth["grant_type"] ?? "client_credentials") === "client_credentials"
+  const isNamed = oauth["token_url"] !== undefined || oauth["issuer"] !== undefined
+  return isMachine && !isNamed && config["command"] !== undefined
+    ? [
+        {
+          path: ["token_url"],
+          message: "required for a server with a `command`, unless `issuer` leads to it"
+        }
+      ]
+    : []
 }
 
 /** A bearer token must not travel in clear text (RFC 6750 §5.3), so its server obeys the rule of the endpoints. */

@@ -80,7 +80,8 @@ export const accessTokenRequest = (
     projectId,
     configId,
     subject,
-    ...(entry._tag === "Http" ? { resourceUrl: entry.url } : {})
+    ...(entry._tag === "Http" ? { resourceUrl: entry.url } : {}),
+    ...(entry.userAgent === undefined ? {} : { userAgent: entry.userAgent })
   }
 }
 

@@ -16,6 +16,7 @@ export interface WireServerEntry {
     readonly env?: Readonly<Record<string, string>>
     readonly cwd?: string
   }
+  readonly user_agent?: string
   readonly oauth?: {
     readonly enabled?: boolean
     readonly token_env?: string | WireTokenVariable | ReadonlyArray<string | WireTokenVariable>

@@ -13,8 +13,9 @@ import * as Path from "effect/Path"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import { decodeGatewayConfig, rawEntries } from "./GatewayConfig.ts"
+import { decodeGatewayConfig, type GatewayConfig, rawEntries } from "./GatewayConfig.ts"
 import { syntaxErrorPosition } from "./JsonSyntax.ts"
+import { DefaultUserAgent } from "./UserAgent.ts"
 import { resolveReferences } from "./References.ts"
 
 /**
@@ -37,7 +38,16 @@ export const loadConfigFile = Effect.fn("ConfigFile.load")(function* (path: stri
     ])
   ]
   if (Result.isFailure(decoded) || problems.length > 0) return yield* new ConfigError({ problems })
-  return decoded.success
+  return withUserAgents(decoded.success, yield* DefaultUserAgent)
+})
+
+/** Each entry says its own `User-Agent`, or that of the whole file, or the gateway's. */
+const withUserAgents = (config: GatewayConfig, ownUserAgent: string | undefined): GatewayConfig => ({
+  ...config,
+  servers: config.servers.map((entry) => ({
+    ...entry,
+    userAgent: entry.userAgent ?? config.gateway.userAgent ?? ownUserAgent
+  }))
 })
 
 const readJson = Effect.fnUntraced(function* (path: string) {

@@ -1,4 +1,5 @@
 import { decodeConfig, type ConfigProblem, type ConfigResult } from "@secure-mcp/oauth-core"
+import { userAgentProblem } from "@secure-mcp/oauth-core/internal"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -30,14 +31,17 @@ const fields = {
   /** Host names, beyond this machine's own, under which clients reach the gateway. */
   allowedHosts: withDefault(Schema.Array(Schema.String), []),
   /** The port of the callback listener for logins without a `redirect_uri`; 0 picks a free one. */
-  callbackPort: withDefault(Schema.Int, 0)
+  callbackPort: withDefault(Schema.Int, 0),
+  /** The `User-Agent` of the gateway's own requests, for every server that does not say otherwise. */
+  userAgent: Schema.optionalKey(Schema.String)
 }
 
 const wireNames = {
   authTimeoutSeconds: "auth_timeout_seconds",
   apiKeys: "api_keys",
   allowedHosts: "allowed_hosts",
-  callbackPort: "callback_port"
+  callbackPort: "callback_port",
+  userAgent: "user_agent"
 } as const
 
 const GatewaySettings = Schema.Struct(fields).pipe(Schema.encodeKeys(wireNames))
@@ -56,6 +60,8 @@ const rules = (settings: GatewaySettings): ReadonlyArray<ConfigProblem> => {
   if (settings.callbackPort < 0 || settings.callbackPort > 65_535) {
     problems.push({ path: ["callback_port"], message: "must be 0 to 65535" })
   }
+  const userAgent = settings.userAgent === undefined ? undefined : userAgentProblem(settings.userAgent)
+  if (userAgent !== undefined) problems.push({ path: ["user_agent"], message: userAgent })
   settings.allowedHosts.forEach((host, index) => {
     if (!/^[a-z\d](?:[a-z\d.-]*[a-z\d])?$/.test(host)) {
       problems.push({

@@ -52,12 +52,19 @@ export const makeCallbackListener = Effect.fnUntraced(function* (options: {
   const paths = new Set<string>()
   const answers = yield* FiberSet.make<void>()
   const run = yield* FiberSet.runtime(answers)()
-  const server = yield* Effect.acquireRelease(listen(options), (server) => close(server, answers))
-  server.on("request", (request, response) => {
-    // Yields first: the set must know the fiber before its end can close the scope.
-    run(Effect.andThen(Effect.yieldNow, answer(request, response, paths, options.complete)))
-  })
-  const origin = `http://${hostInUrl(options.host)}:${boundPort(server)}`
+  const bind = (host: string, port: number) =>
+    Effect.acquireRelease(listen({ host, port }), (server) => close(server, answers))
+  const servers =
+    options.host === "localhost"
+      ? yield* bindLoopback(bind, options.port)
+      : ([yield* bind(options.host, options.port)] as const)
+  for (const server of servers) {
+    server.on("request", (request, response) => {
+      // Yields first: the set must know the fiber before its end can close the scope.
+      run(Effect.andThen(Effect.yieldNow, answer(request, response, paths, options.complete)))
+    })
+  }
+  const origin = `http://${hostInUrl(options.host)}:${boundPort(servers[0])}`
   return {
     redirectUri: (path) =>
       Effect.sync(() => {
@@ -65,6 +72,24 @@ export const makeCallbackListener = Effect.fnUntraced(function* (options: {
         return origin + path
       })
   } satisfies CallbackListener
+})
+
+/**
+ * Listens on both loopback families: a browser that goes to `localhost` may take either. A machine without IPv6 has one;
+ * a port that another program has there is an error, because that program would get the code.
+ */
+const bindLoopback = Effect.fnUntraced(function* <R>(
+  bind: (host: string, port: number) => Effect.Effect<Http.Server, CallbackListenerError, R>,
+  port: number
+) {
+  const first = yield* bind("127.0.0.1", port)
+  const second = yield* bind("::1", boundPort(first)).pipe(
+    Effect.catchIf(
+      ({ problem }) => problem === "EADDRNOTAVAIL" || problem === "EAFNOSUPPORT",
+      () => Effect.succeed(undefined)
+    )
+  )
+  return second === undefined ? ([first] as const) : ([first, second] as const)
 })
 
 const answer = (

@@ -10,12 +10,20 @@ import { makeRequest } from "../jsonrpc/JsonRpc.ts"
  * ten seconds; discovery then tries the well-known paths.
  */
 export const firstChallenge = Effect.fnUntraced(
-  function* (certificates: ClientCertificates["Service"], { config, resourceUrl }: AccessTokenRequest) {
+  function* (
+    certificates: ClientCertificates["Service"],
+    { config, resourceUrl, userAgent }: AccessTokenRequest
+  ) {
     if (resourceUrl === undefined || config.tokenUrl !== undefined || config.issuer !== undefined)
       return undefined
     const { dispatcher } = yield* certificates.connection(config)
     const { body, headers, statusCode } = yield* Effect.tryPromise((signal) =>
-      Undici.request(resourceUrl, { ...ping, dispatcher, signal })
+      Undici.request(resourceUrl, {
+        ...ping,
+        headers: userAgent === undefined ? ping.headers : { ...ping.headers, "user-agent": userAgent },
+        dispatcher,
+        signal
+      })
     )
     body.on("error", () => {}).destroy()
     return statusCode === 401 ? parseChallenge(headers["www-authenticate"]) : undefined

@@ -31,6 +31,15 @@ export const requestHeaders = (
   own: Readonly<Record<string, string>>
 ): IncomingHttpHeaders => ({ ...endToEnd(headers, notForwarded), ...own })
 
+/** Some firewalls refuse requests without a `User-Agent`: the gateway's own is sent for a client that has none. */
+export const withUserAgent = (
+  userAgent: string | undefined,
+  headers: IncomingHttpHeaders
+): IncomingHttpHeaders =>
+  userAgent === undefined || headers["user-agent"] !== undefined
+    ? headers
+    : { ...headers, "user-agent": userAgent }
+
 /** The headers of a server's answer to forward. */
 export const responseHeaders = (headers: IncomingHttpHeaders): IncomingHttpHeaders =>
   endToEnd(headers, noNames)

@@ -13,7 +13,7 @@ import {
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { Dispatcher } from "undici"
-import { requestHeaders, responseHeaders } from "./ForwardedHeaders.ts"
+import { requestHeaders, responseHeaders, withUserAgent } from "./ForwardedHeaders.ts"
 import { outgoingBody } from "./RequestBody.ts"
 import type { Exchange, Upstream } from "./Upstream.ts"
 import { upstreamUnreachable } from "./UpstreamUnreachable.ts"
@@ -36,11 +36,14 @@ export const makeHttpUpstream = Effect.fnUntraced(function* (
       forward(exchange, dispatcher, {
         origin,
         path: pathname + search,
-        headers: requestHeaders(
-          exchange.request.headers,
-          token === undefined
-            ? ownHeaders
-            : { ...ownHeaders, authorization: `Bearer ${Redacted.value(token)}` }
+        headers: withUserAgent(
+          entry.userAgent,
+          requestHeaders(
+            exchange.request.headers,
+            token === undefined
+              ? ownHeaders
+              : { ...ownHeaders, authorization: `Bearer ${Redacted.value(token)}` }
+          )
         ),
         withholdsRefusals: token !== undefined
       })

@@ -42,6 +42,22 @@ describe("check", () => {
       })
     )
 
+    it.effect("warns of a key that gives a protection up, and says that the file is valid", () =>
+      Effect.gen(function* () {
+        const config = yield* writeConfig({
+          servers: [entryWith({ resource: false, issuer_mismatch: "allow" })]
+        })
+        const { exitCode, stderr, stdout } = yield* runGateway(["check", "--config", config])
+        assert.strictEqual(exitCode, 0)
+        assert.strictEqual(stdout, `${config} is valid: 1 server\n`)
+        assert.match(
+          stderr,
+          /^warning: servers\[0\]\.oauth\.resource: the audience of the token is not bound/
+        )
+        assert.match(stderr, /^warning: servers\[0\]\.oauth\.issuer_mismatch: /m)
+      })
+    )
+
     it.effect("takes a relative path from where it is called, also under npm run", () =>
       Effect.gen(function* () {
         const folder = dirname(yield* writeConfig({ servers: [entryWith()] }))

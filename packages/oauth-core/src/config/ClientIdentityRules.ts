@@ -8,6 +8,7 @@ export const clientIdentityRules = (config: OAuthConfigFields): ReadonlyArray<Co
   ...issuer(config),
   ...clientMetadataUrl(config),
   ...clientName(config),
+  ...rawBasic(config),
   ...authenticationMethod(config),
   ...privateKey(config)
 ]
@@ -40,6 +41,12 @@ const clientMetadataUrl = ({ clientMetadataUrl: url }: OAuthConfigFields): Reado
 const clientName = ({ clientName }: OAuthConfigFields): ReadonlyArray<ConfigProblem> =>
   clientName !== undefined && /\p{Cc}/u.test(clientName)
     ? [problem("client_name", "must not contain control characters")]
+    : []
+
+/** The server takes what stands before the first colon for the id. */
+const rawBasic = ({ basicEncoding, clientId }: OAuthConfigFields): ReadonlyArray<ConfigProblem> =>
+  basicEncoding === "raw" && clientId?.includes(":") === true
+    ? [problem("basic_encoding", '"raw" cannot carry a `client_id` with a colon')]
     : []
 
 const authenticationMethod = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {

@@ -15,9 +15,6 @@ export const grantRules = (config: OAuthConfigFields): ReadonlyArray<ConfigProbl
 
 const clientCredentials = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   const problems: Array<ConfigProblem> = []
-  if (config.tokenUrl === undefined && config.issuer === undefined) {
-    problems.push(problem("token_url", "required for client_credentials, unless `issuer` leads to it"))
-  }
   if (config.clientId === undefined) problems.push(problem("client_id", "required for client_credentials"))
   if (config.clientSecret === undefined && config.privateKey === undefined && !config.useMtls) {
     problems.push(

@@ -12,6 +12,9 @@ const Secret = Schema.RedactedFromValue(Schema.String)
 /** A form parameter: JSON scalars are written the way they stand in the file. */
 const Parameter = Schema.Union([Schema.String, Schema.Finite, Schema.Boolean])
 
+/** A member of the registration request: `false` leaves it out. */
+const RegistrationMember = Schema.Union([Schema.String, Schema.Boolean, Schema.Array(Schema.String)])
+
 /** Where the assertion of an enterprise-managed authorization comes from: the token exchange of RFC 8693 there. */
 const IdentityProvider = Schema.Struct({
   tokenUrl: Schema.optionalKey(Schema.String),
@@ -50,12 +53,16 @@ export const fields = {
   tokenUrl: Schema.optionalKey(Schema.String),
   /** The authorization server, byte for byte (RFC 8414 §2), where it is not to be found through the resource. */
   issuer: Schema.optionalKey(Schema.String),
+  /** `allow` uses metadata that calls the server by another issuer than the one that was asked (RFC 8414 §3.3). */
+  issuerMismatch: withDefault(Schema.Literals(["refuse", "allow"]), "refuse"),
   clientId: Schema.optionalKey(Schema.String),
   clientSecret: Schema.optionalKey(Secret),
   /** The https URL that is our `client_id` where the server supports Client ID Metadata Documents. */
   clientMetadataUrl: Schema.optionalKey(Schema.String),
   /** The name a server we register at shows to the person (RFC 7591 §2). */
   clientName: Schema.optionalKey(Schema.String),
+  /** Members of the registration request (RFC 7591 §2) that are sent otherwise than by default; `false` leaves one out. */
+  registration: withDefault(Schema.Record(Schema.String, RegistrationMember), {}),
   /** Default: what the server's metadata prefers and this configuration can do, else `use_basic_auth` decides. */
   tokenEndpointAuthMethod: Schema.optionalKey(ClientAuthenticationMethod),
   /** For `private_key_jwt`: PEM (PKCS#8) or a JWK as JSON. */
@@ -68,8 +75,14 @@ export const fields = {
   organization: Schema.optionalKey(Schema.String),
   /** Space-separated scope tokens (RFC 6749 §3.3). */
   scope: Schema.optionalKey(Schema.String),
-  /** Resource indicator (RFC 8707 §2), sent byte for byte as written. */
-  resource: Schema.optionalKey(Schema.String),
+  /** What stands between two scope names in requests: some servers want a comma (RFC 6749 §3.3 says a space). */
+  scopeSeparator: withDefault(Schema.Literals([" ", ","]), " "),
+  /** Repeat the scope in refresh requests (RFC 6749 §6), for servers that refuse a refresh without it. */
+  scopeOnRefresh: withDefault(Schema.Boolean, false),
+  /** Ask for `offline_access` where the server's metadata lists it (OpenID Connect Core §11). */
+  offlineAccess: withDefault(Schema.Boolean, true),
+  /** Resource indicator (RFC 8707 §2), sent byte for byte as written; `false` leaves it out of every request. */
+  resource: Schema.optionalKey(Schema.Union([Schema.String, Schema.Literal(false)])),
   /** PKCE (RFC 7636). Always on with version 2.1. */
   usePkce: withDefault(Schema.Boolean, false),
   authorizationUrl: Schema.optionalKey(Schema.String),
@@ -94,6 +107,8 @@ export const fields = {
   defaultExpiresIn: Schema.optionalKey(Schema.Finite),
   /** true: client_secret_basic, false: client_secret_post (RFC 6749 §2.3.1). */
   useBasicAuth: withDefault(Schema.Boolean, true),
+  /** `raw`: client id and secret are not form-encoded before Basic, for servers that do not decode them. */
+  basicEncoding: withDefault(Schema.Literals(["form", "raw"]), "form"),
   enforceHttps: withDefault(Schema.Boolean, true),
   /** Always true: a token is never sent in a URL (RFC 6750 §5.3). `false` is refused. */
   tokenInHeaderOnly: withDefault(Schema.Boolean, true),
@@ -115,6 +130,8 @@ export const fields = {
   introspectionUrl: Schema.optionalKey(Schema.String),
   /** Refuse a token that lacks a requested scope. */
   validateScopes: withDefault(Schema.Boolean, true),
+  /** Added to the login URL. `prompt` replaces the one we would send; null sends none. */
+  authorizeParams: withDefault(Schema.Record(Schema.String, Schema.NullOr(Parameter)), {}),
   /** Added to the token request. */
   additionalParams: withDefault(Schema.Record(Schema.String, Schema.RedactedFromValue(Parameter)), {}),
   /** Added to the headers of the token request. */
@@ -159,6 +176,12 @@ export const wireNames = {
   revocationUrl: "revocation_url",
   introspectionUrl: "introspection_url",
   validateScopes: "validate_scopes",
+  scopeSeparator: "scope_separator",
+  scopeOnRefresh: "scope_on_refresh",
+  offlineAccess: "offline_access",
+  issuerMismatch: "issuer_mismatch",
+  basicEncoding: "basic_encoding",
+  authorizeParams: "authorize_params",
   additionalParams: "additional_params",
   customHeaders: "custom_headers"
 } as const

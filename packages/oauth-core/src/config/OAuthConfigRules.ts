@@ -5,6 +5,8 @@ import { endpointProblem } from "./EndpointRule.ts"
 import { grantRules } from "./GrantRules.ts"
 import { isLoopbackHost } from "./Loopback.ts"
 import type { OAuthConfigFields } from "./OAuthConfigFields.ts"
+import { registrationRules } from "./RegistrationRules.ts"
+import { requestParameterRules } from "./RequestParameterRules.ts"
 
 /** Every rule between the fields of an `OAuthConfig`, with the paths of the file. */
 export const oauthConfigRules = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => [
@@ -20,8 +22,8 @@ export const oauthConfigRules = (config: OAuthConfigFields): ReadonlyArray<Confi
   ...lifetimes(config),
   ...tokenPlace(config),
   ...certificate(config),
-  ...additionalParameters(config),
-  ...customHeaders(config)
+  ...requestParameterRules(config),
+  ...registrationRules(config)
 ]
 
 const notEmpty = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
@@ -70,9 +72,14 @@ const redirectUri = ({ redirectUri: uri }: OAuthConfigFields): ReadonlyArray<Con
 }
 
 const resourceIndicator = ({ resource }: OAuthConfigFields): ReadonlyArray<ConfigProblem> =>
-  resource === undefined || (URL.canParse(resource) && !/[\s#]/.test(resource))
+  resource === undefined || resource === false || (URL.canParse(resource) && !/[\s#]/.test(resource))
     ? []
-    : [problem("resource", "must be an absolute URI without a fragment and without spaces (RFC 8707 §2)")]
+    : [
+        problem(
+          "resource",
+          "must be an absolute URI without a fragment and without spaces (RFC 8707 §2), or false"
+        )
+      ]
 
 const scopeTokens = ({ scope }: OAuthConfigFields): ReadonlyArray<ConfigProblem> =>
   scope === undefined || /^[\x21\x23-\x5B\x5D-\x7E]+(?: [\x21\x23-\x5B\x5D-\x7E]+)*$/.test(scope)
@@ -174,53 +181,3 @@ const certificate = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> =>
     .map(([key]) => problem(key, "cannot be used together with `client_pkcs12_path`, which holds both"))
   return [...contents, ...twice]
 }
-
-/** Names of the token request that the protocol sets; most have a configuration key of their own. */
-const protocolParameters: ReadonlySet<string> = new Set([
-  "grant_type",
-  "client_id",
-  "client_secret",
-  "client_assertion",
-  "client_assertion_type",
-  "scope",
-  "resource",
-  "audience",
-  "organization",
-  "code",
-  "redirect_uri",
-  "code_verifier",
-  "refresh_token",
-  "device_code",
-  "assertion",
-  "subject_token",
-  "subject_token_type",
-  "actor_token",
-  "actor_token_type",
-  "requested_token_type"
-])
-
-const additionalParameters = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> =>
-  Object.keys(config.additionalParams)
-    .filter((name) => protocolParameters.has(name))
-    .map((name) => problem("additional_params", "is set by the protocol and cannot be added", name))
-
-const protocolHeaders: ReadonlySet<string> = new Set([
-  "authorization",
-  "content-type",
-  "content-length",
-  "host",
-  "transfer-encoding",
-  "connection"
-])
-
-const customHeaders = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> =>
-  Object.entries(config.customHeaders).flatMap(([name, value]) => {
-    if (protocolHeaders.has(name.toLowerCase())) {
-      return [problem("custom_headers", "is set by the protocol and cannot be configured", name)]
-    }
-    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) return [problem("custom_headers", "is not a header name", name)]
-    if (!/^[\t\x20-\x7E]*$/.test(Redacted.value(value))) {
-      return [problem("custom_headers", "has characters that cannot stand in a header", name)]
-    }
-    return []
-  })

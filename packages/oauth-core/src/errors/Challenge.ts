@@ -23,27 +23,31 @@ export const asksForMoreScope = (challenge: Challenge | undefined): boolean =>
  * and the result holds what came before it.
  */
 export const parseChallenge = (values: string | ReadonlyArray<string> | undefined): Challenge | undefined => {
-  const bearer = [values ?? []]
-    .flat()
-    .flatMap(parseChallenges)
-    .find(({ scheme }) => scheme === "bearer")
+  const challenges = [values ?? []].flat().flatMap(parseChallenges)
+  const bearers = challenges.filter(({ scheme }) => scheme === "bearer")
+  const [bearer] = bearers
   if (bearer === undefined) return undefined
-  const { parameters } = bearer
+  const places = new Set(bearers.flatMap(({ resourceMetadata }) => resourceMetadata))
+  const [place] = places
   return {
-    error: parameters.get("error"),
-    scope: parameters.get("scope"),
-    resourceMetadata: parameters.get("resource_metadata")
+    error: bearer.parameters.get("error"),
+    scope: bearer.parameters.get("scope"),
+    // Of two places none can be trusted more than the well-known one.
+    resourceMetadata: places.size === 1 ? place : undefined
   }
 }
 
 interface AnyChallenge {
   readonly scheme: string
+  /** By name in lower case. The first of two with one name counts. */
   readonly parameters: Map<string, string>
+  /** Every value of `resource_metadata`. */
+  readonly resourceMetadata: Array<string>
 }
 
 /** A parameter, or, where no `=` follows, the scheme of the next challenge with the credentials some schemes have. */
 const element =
-  /[\s,]*(?<name>[\w!#$%&'*+.^`|~-]+)(?:\s*=\s*(?:"(?<quoted>(?:[^"\\]|\\.)*)"|(?<plain>[\w!#$%&'*+.^`|~/:-]+))|(?: +[\w.~+/-]+=*(?=\s*(?:,|$)))?)/y
+  /[\s,]*(?<name>[\w!#$%&'*+.^`|~-]+)(?:\s*=\s*(?:"(?<quoted>(?:[^"\\]|\\.)*)"|(?<plain>[^\s,"]+))|(?: +[\w.~+/-]+=*(?=\s*(?:,|$)))?)/y
 
 const parseChallenges = (value: string): ReadonlyArray<AnyChallenge> => {
   const challenges: Array<AnyChallenge> = []
@@ -51,12 +55,14 @@ const parseChallenges = (value: string): ReadonlyArray<AnyChallenge> => {
   for (let match = element.exec(value); match !== null; match = element.exec(value)) {
     const { name = "", plain, quoted } = match.groups ?? {}
     const text = quoted?.replaceAll(/\\(.)/g, "$1") ?? plain
-    if (text === undefined) challenges.push({ scheme: name.toLowerCase(), parameters: new Map() })
-    // The first of two parameters with one name counts; a second one is an attempt to confuse.
-    else
-      challenges
-        .at(-1)
-        ?.parameters.set(name.toLowerCase(), challenges.at(-1)?.parameters.get(name.toLowerCase()) ?? text)
+    if (text === undefined) {
+      challenges.push({ scheme: name.toLowerCase(), parameters: new Map(), resourceMetadata: [] })
+      continue
+    }
+    const challenge = challenges.at(-1)
+    const key = name.toLowerCase()
+    if (key === "resource_metadata") challenge?.resourceMetadata.push(text)
+    if (challenge?.parameters.has(key) === false) challenge.parameters.set(key, text)
   }
   return challenges
 }

@@ -76,12 +76,14 @@ export class RequestRefused extends Schema.TaggedError<RequestRefused>()("Reques
   /** How the client authenticated, where the request did that. */
   authenticationMethod: Schema.optionalKey(ClientAuthenticationMethod),
   /** Whether the client certificate is what it lacked or did not accept, as far as that can be told (RFC 8705 §2). */
-  clientCertificate: Schema.optionalKey(Schema.Literals(["missing", "refused", "doubtful"]))
+  clientCertificate: Schema.optionalKey(Schema.Literals(["missing", "refused", "doubtful"])),
+  /** What to do, where the request says more than the error code. */
+  advice: Schema.optionalKey(Schema.String)
 }) {
   readonly retryable: boolean = false
   override get message(): string {
     const detail = [this.error, this.description].filter((part) => part !== undefined).join(": ")
-    const advice = adviceOn(this)
+    const advice = this.advice ?? adviceOn(this)
     return (
       `${this.endpoint} refused the request with HTTP ${this.status}${detail === "" ? "" : ` (${detail})`}` +
       (advice === undefined ? "" : `. ${advice}`)

@@ -14,9 +14,19 @@ export interface Client {
   readonly source: "configured" | "metadata_document" | "registered"
 }
 
-/** The client as it is stored with a token, so that the token can be refreshed after a restart. */
-export const grantedClient = (client: Client, issuer: string | undefined): GrantedClient => ({
+/** What a grant was asked for with, and at which issuer. */
+export interface AskedFor {
+  readonly issuer: string | undefined
+  readonly resource: string | undefined
+  /** As it was written in the request. */
+  readonly scope: string | undefined
+}
+
+/** What a token of a grant remembers of the client and the request, so that it can be refreshed after a restart. */
+export const grantedClient = (client: Client, { issuer, resource, scope }: AskedFor): GrantedClient => ({
   ...(issuer === undefined ? {} : { issuer }),
+  ...(resource === undefined ? {} : { resource }),
+  ...(scope === undefined ? {} : { scope }),
   clientId: client.clientId,
   ...(client.source === "registered" ? registration(client) : {})
 })

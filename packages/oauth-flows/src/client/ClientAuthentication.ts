@@ -1,4 +1,5 @@
 import { Misconfigured } from "@secure-mcp/oauth-core"
+import type { OAuthConfig } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
 import * as UrlParams from "effect/http/UrlParams"
@@ -24,15 +25,17 @@ export interface ClientAuthentication {
  * 8705 §2) and a public client (RFC 6749 §3.2.1) only send their `client_id`.
  *
  * @param privateKey is read for `private_key_jwt` only
+ * @param basicEncoding how `client_secret_basic` writes id and secret
  */
 export const authenticateClient = (
   client: Client,
-  privateKey: Effect.Effect<PrivateKey, Misconfigured>
+  privateKey: Effect.Effect<PrivateKey, Misconfigured>,
+  basicEncoding: OAuthConfig["basicEncoding"] = "form"
 ): Effect.Effect<ClientAuthentication, Misconfigured> => {
   const { authenticationMethod, clientId, clientSecret } = client
   switch (authenticationMethod) {
     case "client_secret_basic":
-      return Effect.map(required(clientSecret), (secret) => basic(clientId, secret))
+      return Effect.map(required(clientSecret), (secret) => basic(clientId, secret, basicEncoding))
     case "client_secret_post":
       return Effect.map(required(clientSecret), (secret) => post(clientId, secret))
     case "private_key_jwt":
@@ -52,9 +55,17 @@ const required = (clientSecret: Redacted.Redacted | undefined) =>
     ? Effect.fail(new Misconfigured({ problem: "`client_secret` is not configured" }))
     : Effect.succeed(clientSecret)
 
-/** Both are form-urlencoded first, so that a colon in the id is not taken for the separator (§2.3.1). */
-const basic = (clientId: string, clientSecret: Redacted.Redacted): ClientAuthentication => {
-  const credentials = Base64.encode(`${formEncode(clientId)}:${formEncode(Redacted.value(clientSecret))}`)
+/**
+ * Both are form-urlencoded first, so that a colon in the id is not taken for the separator (§2.3.1), unless the server
+ * does not decode them (`basic_encoding`).
+ */
+const basic = (
+  clientId: string,
+  clientSecret: Redacted.Redacted,
+  basicEncoding: OAuthConfig["basicEncoding"]
+): ClientAuthentication => {
+  const encode = basicEncoding === "raw" ? (text: string) => text : formEncode
+  const credentials = Base64.encode(`${encode(clientId)}:${encode(Redacted.value(clientSecret))}`)
   return { headers: { authorization: Redacted.make(`Basic ${credentials}`) }, parameters: {} }
 }
 

@@ -7,9 +7,20 @@ import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
 import * as Hash from "effect/Hash"
 import * as Layer from "effect/Layer"
-import { type AuthorizationServerMetadata, findAuthorizationServer } from "./AuthorizationServerMetadata.ts"
+import {
+  type AuthorizationServer,
+  type AuthorizationServerMetadata,
+  findAuthorizationServer
+} from "./AuthorizationServerMetadata.ts"
+import { shownUrl, withoutQuery } from "../endpoint/Endpoint.ts"
 import { EndpointClient } from "../endpoint/EndpointClient.ts"
-import { findProtectedResource, type ProtectedResourceMetadata } from "./ProtectedResourceMetadata.ts"
+import { isIssuerOf } from "./Issuer.ts"
+import { findOriginServer } from "./OriginServer.ts"
+import {
+  findProtectedResource,
+  type NoResourceMetadata,
+  type ProtectedResourceMetadata
+} from "./ProtectedResourceMetadata.ts"
 
 /** Short enough to follow a server that moves, and long enough that a login reads each document once. */
 const timeToLive = Duration.minutes(5)
@@ -24,12 +35,21 @@ export class Discovery extends Context.Service<
     readonly protectedResource: (
       resourceUrl: string,
       request: GrantRequest
-    ) => Effect.Effect<ProtectedResourceMetadata, OAuthErrorReason>
+    ) => Effect.Effect<ProtectedResourceMetadata, OAuthErrorReason | NoResourceMetadata>
     /** @param issuer as it was configured or discovered */
     readonly authorizationServer: (
       issuer: string,
       request: GrantRequest
     ) => Effect.Effect<AuthorizationServerMetadata, OAuthErrorReason>
+    /**
+     * The authorization server at the MCP server's own origin, for a server without resource metadata.
+     *
+     * @param resourceUrl the URL of the MCP server, as it is configured
+     */
+    readonly originServer: (
+      resourceUrl: string,
+      request: GrantRequest
+    ) => Effect.Effect<AuthorizationServer, OAuthErrorReason>
   }
 >()("@secure-mcp/oauth-flows/Discovery") {
   static readonly layer: Layer.Layer<Discovery, never, EndpointClient> = Layer.effect(
@@ -41,17 +61,51 @@ export class Discovery extends Context.Service<
 const make = Effect.gen(function* () {
   const protectedResources = yield* cacheOf(findProtectedResource)
   const authorizationServers = yield* cacheOf(findAuthorizationServer)
+  const originServers = yield* cacheOf(findOriginServer)
+  const warnOnce = makeWarnOnce()
+
+  const warnOfOtherIssuer = (asked: string, own: string) =>
+    isIssuerOf(asked, own)
+      ? Effect.void
+      : warnOnce(
+          `The metadata of the authorization server ${shownUrl(asked)} calls it ${shownUrl(own)}; it is used all the ` +
+            "same (`issuer_mismatch`)"
+        )
+
   return Discovery.of({
     protectedResource: (resourceUrl, request) =>
       Cache.get(protectedResources, new DiscoveryKey(resourceUrl, request)),
     authorizationServer: (issuer, request) =>
-      Cache.get(authorizationServers, new DiscoveryKey(issuer, request))
+      Cache.get(authorizationServers, new DiscoveryKey(issuer, request)).pipe(
+        Effect.tap((metadata) => warnOfOtherIssuer(issuer, metadata.issuer))
+      ),
+    originServer: (resourceUrl, request) =>
+      Cache.get(originServers, new DiscoveryKey(resourceUrl, request)).pipe(
+        Effect.tap(({ issuer }) =>
+          warnOnce(
+            `The MCP server ${withoutQuery(resourceUrl)} has no resource metadata (RFC 9728); its own origin is used ` +
+              `as its authorization server ${shownUrl(issuer)}, as in MCP 2025-03-26`
+          )
+        ),
+        Effect.tap(({ issuer, metadata }) => warnOfOtherIssuer(issuer, metadata.issuer))
+      )
   })
 })
 
-const cacheOf = <A>(
-  find: (url: string, request: GrantRequest) => Effect.Effect<A, OAuthErrorReason, EndpointClient>
-) =>
+/** Logs a warning the first time. */
+const makeWarnOnce = () => {
+  const logged = new Set<string>()
+  return (warning: string): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (logged.has(warning)) return Effect.void
+      const [oldest] = logged
+      if (logged.size >= capacity && oldest !== undefined) logged.delete(oldest)
+      logged.add(warning)
+      return Effect.logWarning(warning)
+    })
+}
+
+const cacheOf = <A, E>(find: (url: string, request: GrantRequest) => Effect.Effect<A, E, EndpointClient>) =>
   Cache.makeWith(({ request, url }: DiscoveryKey) => find(url, request), {
     capacity,
     timeToLive: (exit) => (Exit.isSuccess(exit) ? timeToLive : Duration.zero)
@@ -71,7 +125,7 @@ class DiscoveryKey implements Equal.Equal {
       url,
       challenge?.resourceMetadata ?? null,
       [resourceUrl, config.issuer, config.tokenUrl, config.authorizationUrl, config.resource],
-      [config.enforceHttps, config.version, config.useMtls],
+      [config.enforceHttps, config.version, config.useMtls, config.issuerMismatch, config.grantType],
       [config.clientCertPath, config.clientKeyPath, config.clientPkcs12Path, config.caBundlePath]
     ])
   }

@@ -7,20 +7,47 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
+import * as SchemaTransformation from "effect/SchemaTransformation"
 import { metadataDocument, withoutQuery } from "../endpoint/Endpoint.ts"
 import { EndpointClient } from "../endpoint/EndpointClient.ts"
 import { parseFields, readBody, type ResponseFields } from "../endpoint/ResponseBody.ts"
 import { retryTransient } from "../endpoint/Retry.ts"
 
-/** The document is not at this URL. The search goes on with the next one. */
+/** A text. Some servers write a list of one instead. */
+export const MetadataText = Schema.Union([Schema.String, Schema.Tuple([Schema.String])]).pipe(
+  Schema.decodeTo(
+    Schema.String,
+    SchemaTransformation.transform({
+      decode: (value) => (typeof value === "string" ? value : value[0]),
+      encode: (text) => text
+    })
+  )
+)
+
+/** A list of texts. Some servers write a single text instead. */
+export const MetadataTexts = Schema.Union([Schema.Array(Schema.String), Schema.String]).pipe(
+  Schema.decodeTo(
+    Schema.Array(Schema.String),
+    SchemaTransformation.transform({
+      decode: (value) => (typeof value === "string" ? value.split(/\s+/) : value),
+      encode: (texts) => texts
+    })
+  )
+)
+
+/** The document cannot be had at this place; the next place may have it. */
 export class NotHere extends Data.TaggedError("NotHere")<{
   readonly url: string
   readonly problem: string
+  /** Whether the place has no document at all, rather than one that must not be used. */
+  readonly isAbsent: boolean
+  /** Why the place may have it later, if that is so. */
+  readonly unavailable?: OAuthErrorReason
 }> {}
 
 /**
- * Reads a JSON document from a URL, without any credential. A refusal, a redirect or an unreadable answer means that it
- * is not there. A server that cannot be reached or answers 5xx ends the search, because the next URL would be a guess.
+ * Reads a JSON document from a URL, without any credential. Redirects are followed within the origin. Anything but
+ * such a document, a server error included, means that the next place is to be looked at.
  *
  * @param kind as in "the protected resource metadata"
  */
@@ -29,24 +56,39 @@ export const readMetadata = <A>(
   at: { readonly kind: string; readonly url: string; readonly request: GrantRequest }
 ): Effect.Effect<A, NotHere | OAuthErrorReason, EndpointClient> => {
   const { kind, request, url } = at
-  const notHere = (problem: string) => new NotHere({ url, problem })
+  const absent = (problem: string, more: { readonly unavailable?: OAuthErrorReason } = {}) =>
+    new NotHere({ url, problem, isAbsent: true, ...more })
+  const unusable = (problem: string) => new NotHere({ url, problem, isAbsent: false })
   return Effect.flatMap(EndpointClient, (client) =>
     client.send(
-      { request, endpoint: metadataDocument(kind, url), message: HttpClientRequest.get(url), secrets: [] },
+      {
+        request,
+        endpoint: metadataDocument(kind, url),
+        message: HttpClientRequest.get(url),
+        secrets: [],
+        followsRedirects: true
+      },
       (response) =>
         readBody(response).pipe(
-          Effect.map((body) => Result.flatMap(parseDocument(body), decodeFields(schema))),
+          Effect.map((body) => Result.succeed(body)),
           Effect.catchTag("UnusableBody", ({ problem }) => Effect.succeed(Result.fail(problem)))
         )
     )
   ).pipe(
-    retryTransient,
     Effect.catchTags({
-      RequestRefused: ({ status }) => Effect.fail(notHere(`HTTP ${status}`)),
+      RequestRefused: ({ status }) => Effect.fail(absent(`HTTP ${status}`)),
       RedirectRefused: ({ status }) =>
-        Effect.fail(notHere(`a redirect (HTTP ${status}), which is not followed`))
+        Effect.fail(absent(`a redirect (HTTP ${status}), which is not followed to another origin`)),
+      EndpointUnavailable: (unavailable) => Effect.fail(absent(`HTTP ${unavailable.status}`, { unavailable }))
     }),
-    Effect.flatMap((result) => Effect.fromResult(Result.mapError(result, notHere)))
+    Effect.flatMap((body) =>
+      Effect.fromResult(
+        Result.flatMap(body, parseDocument).pipe(
+          Result.mapError((problem) => absent(problem)),
+          Result.flatMap((fields) => Result.mapError(decodeFields(schema)(fields), unusable))
+        )
+      )
+    )
   )
 }
 
@@ -57,40 +99,65 @@ const parseDocument = (body: string) =>
     () => "it is not a JSON object"
   )
 
-/** A key that is null counts as absent. One of the wrong type makes the document unusable. */
+/**
+ * A key that is null counts as left out, and so does one of the wrong type that is not required: what nobody uses
+ * must not make a document unusable.
+ */
 const decodeFields =
   <A>(schema: Schema.Decoder<A>) =>
   (fields: ResponseFields): Result.Result<A, string> => {
-    const said: unknown = Object.fromEntries(
-      Object.entries(fields).filter(([, value]) => !Predicate.isNullish(value))
+    const decode = Schema.decodeUnknownResult(schema, { errors: "all" })
+    const said = without(fields, (_, value) => Predicate.isNullish(value))
+    const first = decode(said)
+    if (Result.isSuccess(first)) return Result.succeed(first.success)
+    const illTyped = keysOf(first.failure.issue)
+    const rest = decode(without(said, (key) => illTyped.includes(key)))
+    return Result.mapError(
+      rest,
+      ({ issue }) => `its \`${keysOf(issue)[0] ?? ""}\` is missing or of the wrong type`
     )
-    return Result.mapError(Schema.decodeUnknownResult(schema)(said), ({ issue }) => {
-      const [first] = formatIssues(issue).issues
-      return `its \`${(first?.path ?? []).map(String).join(".")}\` is missing or of the wrong type`
-    })
   }
+
+const without = (
+  fields: ResponseFields,
+  isDropped: (key: string, value: unknown) => boolean
+): ResponseFields =>
+  Object.fromEntries(Object.entries(fields).filter(([key, value]) => !isDropped(key, value)))
+
+const keysOf = (issue: SchemaIssue.Issue): ReadonlyArray<string> =>
+  formatIssues(issue).issues.flatMap(({ path: [head] = [] }) =>
+    head === undefined ? [] : [String(typeof head === "object" ? head.key : head)]
+  )
 
 const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
 
-/** Reads the document at the first of several URLs that has it. */
-export const firstOf = <A, R>(
+/**
+ * Looks for a document at several places, in order. Without one, gives what was found instead. If a place answered
+ * that it is out of order, nothing is guessed: the search is repeated, and then fails with that.
+ */
+export const searchPlaces = <A, R>(
   urls: ReadonlyArray<string>,
-  start: string,
-  read: (url: string) => Effect.Effect<A, NotHere | OAuthErrorReason, R>,
-  advice: string
-): Effect.Effect<A, OAuthErrorReason, R> => {
+  read: (url: string) => Effect.Effect<A, NotHere | OAuthErrorReason, R>
+): Effect.Effect<Result.Result<A, ReadonlyArray<NotHere>>, OAuthErrorReason, R> => {
   const search = (
     rest: ReadonlyArray<string>,
     misses: ReadonlyArray<NotHere>
-  ): Effect.Effect<A, OAuthErrorReason, R> => {
+  ): Effect.Effect<Result.Result<A, ReadonlyArray<NotHere>>, OAuthErrorReason, R> => {
     const [url, ...others] = rest
-    if (url === undefined) return Effect.fail(nowhere(start, misses, advice))
-    return Effect.catchTag(read(url), "NotHere", (miss) => search(others, [...misses, miss]))
+    if (url === undefined) {
+      const unavailable = misses.find((miss) => miss.unavailable !== undefined)?.unavailable
+      return unavailable === undefined ? Effect.succeed(Result.fail(misses)) : Effect.fail(unavailable)
+    }
+    return read(url).pipe(
+      Effect.map(Result.succeed),
+      Effect.catchTag("NotHere", (miss) => search(others, [...misses, miss]))
+    )
   }
-  return search(urls, [])
+  return retryTransient(search(urls, []))
 }
 
-const nowhere = (start: string, misses: ReadonlyArray<NotHere>, advice: string): DiscoveryFailed =>
+/** @param start what was looked for */
+export const notFound = (start: string, misses: ReadonlyArray<NotHere>, advice: string): DiscoveryFailed =>
   new DiscoveryFailed({
     url: withoutQuery(start),
     problem: `${misses.map(({ problem, url }) => `${withoutQuery(url)}: ${problem}`).join("; ")}. ${advice}`

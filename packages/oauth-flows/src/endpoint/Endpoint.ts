@@ -35,3 +35,9 @@ const nameOf = (what: string, url: string): string => {
   const parsed = URL.parse(url)
   return parsed === null ? what : `${what} ${parsed.origin}${parsed.pathname}`
 }
+
+/** A URL that a server wrote, fit for errors and logs: without its query, on one line and not too long. */
+export const shownUrl = (url: string): string =>
+  withoutQuery(url)
+    .replaceAll(/[^\x21-\x7E]/g, "")
+    .slice(0, 200)

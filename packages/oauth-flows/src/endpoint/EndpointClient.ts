@@ -22,6 +22,7 @@ import * as Predicate from "effect/Predicate"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
 import { AddressGuard } from "./AddressGuard.ts"
 import type { Client } from "../client/Client.ts"
 import {
@@ -51,6 +52,8 @@ export interface EndpointMessage {
   readonly message: HttpClientRequest.HttpClientRequest
   /** Values in it that are cut out of the server's words, should the server echo them. */
   readonly secrets: ReadonlyArray<Redacted.Redacted>
+  /** Whether redirects to the same origin are followed: only for what carries no credential. Default false. */
+  readonly followsRedirects?: boolean | undefined
   /** How the client authenticates with it, if it does. */
   readonly authenticationMethod?: ClientAuthenticationMethod | undefined
 }
@@ -97,8 +100,10 @@ type Send = EndpointClient["Service"]["send"]
 
 const makePost =
   (send: Send, readPrivateKey: ReturnType<typeof makePrivateKeyReader>): EndpointClient["Service"]["post"] =>
-  (form, useAnswer) =>
-    Effect.flatMap(authenticateClient(form.client, readPrivateKey(form.request.config)), (authentication) =>
+  (form, useAnswer) => {
+    const { config } = form.request
+    const authenticate = authenticateClient(form.client, readPrivateKey(config), config.basicEncoding)
+    return Effect.flatMap(authenticate, (authentication) =>
       send(
         {
           request: form.request,
@@ -110,6 +115,7 @@ const makePost =
         useAnswer
       )
     )
+  }
 
 const makeSend =
   (http: OAuthHttp["Service"], guard: AddressGuard["Service"], timeout: Duration.Input): Send =>
@@ -130,23 +136,56 @@ const makeSend =
 
 const exchange = Effect.fnUntraced(function* <A>(
   http: OAuthHttp["Service"],
-  { authenticationMethod, endpoint, message, request, secrets }: EndpointMessage,
+  { authenticationMethod, endpoint, followsRedirects, message, request, secrets }: EndpointMessage,
   useAnswer: UseAnswer<A>
 ) {
   const { certificateThumbprint, client } = yield* http.connection(request.config)
   const { correlationId } = request
-  // Closing the scope aborts the exchange, so that an answer that is not read to its end frees the connection.
-  const response = yield* HttpClient.withScope(client).execute(
-    HttpClientRequest.setHeaders(message, {
-      accept: "application/json",
-      "x-correlation-id": correlationId,
-      "x-request-id": correlationId
-    })
+  const scoped = HttpClient.withScope(client)
+  const headers = {
+    "user-agent": request.userAgent ?? userAgent,
+    ...message.headers,
+    accept: "application/json",
+    "accept-encoding": "identity",
+    "x-correlation-id": correlationId,
+    "x-request-id": correlationId
+  }
+  // The scope aborts what is left of the exchange, so an answer that is not read to its end lets go of the connection.
+  const response = yield* followRedirects(
+    scoped,
+    HttpClientRequest.setHeaders(message, headers),
+    followsRedirects === true ? maxRedirects : 0
   )
   const { useMtls } = request.config
   const refuse = describeRefusal(endpoint.name, makeSecretMask(secrets), { useMtls, authenticationMethod })
   return yield* judge(endpoint, response, refuse, useAnswer(response, refuse, certificateThumbprint))
 })
+
+const maxRedirects = 3
+
+/** Follows redirects that stay within the origin; any other one is the response. */
+const followRedirects = (
+  client: HttpClient.HttpClient.With<HttpClientError, Scope.Scope>,
+  message: HttpClientRequest.HttpClientRequest,
+  redirects: number
+): Effect.Effect<HttpClientResponse, HttpClientError, Scope.Scope> =>
+  Effect.flatMap(client.execute(message), (response) => {
+    const { location } = response.headers
+    const next =
+      redirects > 0 && [301, 302, 303, 307, 308].includes(response.status) && location !== undefined
+        ? URL.parse(location, message.url)
+        : null
+    return next === null || next.origin !== URL.parse(message.url)?.origin
+      ? Effect.succeed(response)
+      : followRedirects(
+          client,
+          HttpClientRequest.get(next.href).pipe(HttpClientRequest.setHeaders(message.headers)),
+          redirects - 1
+        )
+  })
+
+/** For the firewalls that refuse requests without one, where the request does not say who sends it. */
+const userAgent = "secure-mcp-oauth-flows (+https://github.com/secure-mcp/secure-mcp-gateway)"
 
 const formMessage = ({ endpoint, headers, parameters }: EndpointForm, auth: ClientAuthentication) =>
   HttpClientRequest.post(endpoint.url).pipe(

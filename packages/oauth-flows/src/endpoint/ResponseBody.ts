@@ -5,13 +5,17 @@ import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import { decodeContent } from "./ContentCoding.ts"
 
 /** Why a body is of no use. Never quotes it. */
 export class UnusableBody extends Data.TaggedError("UnusableBody")<{ readonly problem: string }> {}
 
 const maxBytes = 1024 * 1024
 
-/** Reads a body as UTF-8, without a byte order mark. Stops reading as soon as it is over 1 MiB. */
+/**
+ * Reads a body as UTF-8, without a byte order mark. Stops reading as soon as it is over 1 MiB. One that is compressed
+ * although it was not asked for is decompressed, within the same bound.
+ */
 export const readBody = (
   response: HttpClientResponse
 ): Effect.Effect<string, UnusableBody | HttpClientError> =>
@@ -24,15 +28,20 @@ export const readBody = (
         return Effect.succeed({ chunks, size: size + chunk.length })
       }
     ),
-    Effect.flatMap(({ chunks }) => decodeUtf8(chunks))
+    Effect.flatMap(({ chunks }) =>
+      Effect.fromResult(
+        Result.mapError(
+          decodeContent(Buffer.concat(chunks), response.headers["content-encoding"], maxBytes),
+          (problem) => new UnusableBody({ problem })
+        )
+      )
+    ),
+    Effect.flatMap(decodeUtf8)
   )
 
-const decodeUtf8 = (chunks: ReadonlyArray<Uint8Array>): Effect.Effect<string, UnusableBody> =>
+const decodeUtf8 = (body: Uint8Array): Effect.Effect<string, UnusableBody> =>
   Effect.try({
-    try: () => {
-      const decoder = new TextDecoder("utf-8", { fatal: true })
-      return chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join("") + decoder.decode()
-    },
+    try: () => new TextDecoder("utf-8", { fatal: true }).decode(body),
     catch: () => new UnusableBody({ problem: "its body is not UTF-8 text" })
   })
 

@@ -19,7 +19,7 @@ import { type PendingAuthorization, PendingAuthorizations } from "./PendingAutho
 import { makePkce } from "./Pkce.ts"
 import { type GrantTarget, GrantTargets } from "../resolution/GrantTarget.ts"
 import { retryUnsent } from "../endpoint/Retry.ts"
-import { scopeNames, unionScope } from "../resolution/Scope.ts"
+import { scopeNames, writtenScope } from "../resolution/Scope.ts"
 import { StepUps } from "./StepUp.ts"
 
 /** What a person's login needs. */
@@ -49,7 +49,7 @@ export const authorize = Effect.fn("AuthorizationCode.authorize")(function* (
     redirectUri,
     pkce,
     state: config.state ?? (yield* newState),
-    scope: scopeToAuthorize(target, config)
+    scope: target.scope
   }
   const authorizationUrl = urlFor(endpoint, authorization)
   yield* pendings.add({ ...authorization, authorizationUrl })
@@ -106,28 +106,20 @@ const newState = Effect.gen(function* () {
   return Redacted.make(Base64Url.encode(yield* random.randomBytes(32)))
 })
 
-/** A server that lists `offline_access` gives refresh tokens to who requests it; elsewhere it has no meaning. */
-const scopeToAuthorize = ({ metadata, scope }: GrantTarget, config: OAuthConfig): string | undefined => {
-  if (scope === undefined || metadata === undefined) return scope
-  if (metadata.scopesSupported?.includes("offline_access") === true) {
-    return unionScope(scope, "offline_access")
-  }
-  return scopeNames(config.scope).includes("offline_access")
-    ? scope
-    : unionScope(scopeNames(scope).filter((name) => name !== "offline_access"))
-}
-
-/** The endpoint with the parameters of RFC 6749 §4.1.1; its own query is retained (§3.1). */
+/**
+ * The endpoint with the parameters of RFC 6749 §4.1.1 and those of the configuration; what its own query has is kept
+ * (§3.1).
+ */
 const urlFor = (
   endpoint: URL,
   { pkce, redirectUri, request, target, scope, state }: Omit<PendingAuthorization, "authorizationUrl">
 ): string => {
-  const { audience, organization } = request.config
-  const parameters = {
+  const { audience, authorizeParams, organization } = request.config
+  const parameters: Record<string, OAuthConfig["authorizeParams"][string] | undefined> = {
     response_type: "code",
     client_id: target.client.clientId,
     redirect_uri: redirectUri,
-    scope,
+    scope: writtenScope(scope, request.config),
     state: Redacted.value(state),
     code_challenge: pkce?.challenge,
     code_challenge_method: pkce?.method,
@@ -135,11 +127,12 @@ const urlFor = (
     audience,
     organization,
     // OpenID Connect Core §11: without it, the request for a refresh token is ignored.
-    prompt: scopeNames(scope).includes("offline_access") ? "consent" : undefined
+    prompt: scopeNames(scope).includes("offline_access") ? "consent" : undefined,
+    ...authorizeParams
   }
   const url = new URL(endpoint)
   for (const [name, value] of Object.entries(parameters)) {
-    if (value !== undefined) url.searchParams.set(name, value)
+    if (value !== undefined && value !== null) url.searchParams.set(name, String(value))
   }
   return url.href
 }

@@ -3,6 +3,7 @@ import type { AuthorizationResponse } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { createHash, timingSafeEqual } from "node:crypto"
+import { responseIssuers } from "../discovery/Issuer.ts"
 import { describeRefusal } from "../endpoint/ErrorResponse.ts"
 import { type PendingAuthorization, PendingAuthorizations } from "./PendingAuthorizations.ts"
 import type { GrantTarget } from "../resolution/GrantTarget.ts"
@@ -69,13 +70,18 @@ const readFields = (response: AuthorizationResponse) => {
     : invalid("it has a parameter twice")
 }
 
-const issuerProblem = (iss: string | undefined, { issuer, metadata }: GrantTarget): string | undefined => {
+const issuerProblem = (
+  iss: string | undefined,
+  { authorizationEndpoint, issuer, metadata }: GrantTarget
+): string | undefined => {
   if (iss === undefined) {
     return metadata?.authorizationResponseIssParameterSupported === true
       ? "it lacks the `iss` that the authorization server promises (RFC 9207)"
       : undefined
   }
-  return issuer === undefined || isSameText(iss, issuer)
+  if (issuer === undefined) return undefined
+  const accepted = responseIssuers(issuer, metadata?.issuer ?? issuer, authorizationEndpoint?.url)
+  return accepted.some((issuer) => isSameText(iss, issuer))
     ? undefined
     : "its `iss` is not the authorization server that was asked (RFC 9207)"
 }

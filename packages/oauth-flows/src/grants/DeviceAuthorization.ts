@@ -13,6 +13,7 @@ import type { FlowServices } from "./Flow.ts"
 import { requestLoginToken } from "./LoginToken.ts"
 import { type GrantTarget, GrantTargets } from "../resolution/GrantTarget.ts"
 import type { ResponseFields } from "../endpoint/ResponseBody.ts"
+import { writtenScope } from "../resolution/Scope.ts"
 import { retryTransient } from "../endpoint/Retry.ts"
 
 /** An authorization that a person gives on another device. */
@@ -71,7 +72,7 @@ const requestCode = Effect.fnUntraced(function* (
   endpoint: Endpoint
 ) {
   const { audience, organization } = request.config
-  const parameters = { scope, resource, audience, organization }
+  const parameters = { scope: writtenScope(scope, request.config), resource, audience, organization }
   const fields = yield* (yield* EndpointClient)
     .post({ request, endpoint, client, parameters }, readSuccessFields(endpoint))
     .pipe(retryTransient)

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import { grantedClient } from "../client/Client.ts"
 import type { FormParameters } from "../client/ClientAuthentication.ts"
 import { type GrantTarget, GrantTargets } from "../resolution/GrantTarget.ts"
-import type { Scope } from "../resolution/Scope.ts"
+import { type Scope, writtenScope } from "../resolution/Scope.ts"
 import { revokeRefused } from "../token/Revocation.ts"
 import { keepRefreshToken, requestToken, type Withhold } from "../token/TokenRequest.ts"
 
@@ -30,7 +30,7 @@ export const requestLoginToken = Effect.fn("LoginToken.request")(function* ({
   scope,
   target
 }: LoginTokenRequest) {
-  const grantedTo = grantedClient(target.client, target.issuer)
+  const grantedTo = grantedClient(target.client, { ...target, scope: writtenScope(scope, request.config) })
   const withhold: Withhold = (token, problem) =>
     problem?._tag === "InsufficientScope"
       ? revokeRefused(request, target, token)

@@ -10,6 +10,7 @@ import { type GrantTarget, GrantTargets } from "../resolution/GrantTarget.ts"
 import { refresh, RefusedRefreshTokens } from "../token/RefreshToken.ts"
 import { keepRefreshToken, requestToken, type Withhold } from "../token/TokenRequest.ts"
 import type { Flow } from "./Flow.ts"
+import { writtenScope } from "../resolution/Scope.ts"
 import { machineScope } from "./StepUp.ts"
 
 /** The parameters of a grant, besides the scope. Computed for each attempt. */
@@ -39,14 +40,15 @@ const requestNew = Effect.fnUntraced(function* (
   const circuit = yield* Circuit
   const target = yield* (yield* GrantTargets).resolve(request)
   const { remember, scope } = machineScope(request, target, previous)
-  const grantedTo = grantedClient(target.client, target.issuer)
+  const written = writtenScope(scope, request.config)
+  const grantedTo = grantedClient(target.client, { ...target, scope: written })
   // A refresh never widens the scope, and a new request may: too little of it is no grant to keep.
   const withhold: Withhold = (token, problem) =>
     problem?._tag === "InsufficientScope"
       ? Effect.void
       : keepRefreshToken(request, remember(token), grantedTo, keep)
   const attempt = Effect.flatMap(parametersOf(request, { ...target, scope }), (parameters) =>
-    requestToken({ request, target, parameters: { ...parameters, scope }, scope, withhold })
+    requestToken({ request, target, parameters: { ...parameters, scope: written }, scope, withhold })
   )
   const token = remember(
     yield* circuit.protect(retryTransient(attempt), target.tokenEndpoint, request.config)

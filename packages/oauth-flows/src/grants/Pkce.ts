@@ -28,7 +28,9 @@ export const makePkce = Effect.fn("Pkce.makePkce")(function* (
   if (metadata !== undefined && metadata.codeChallengeMethodsSupported?.includes("S256") !== true) {
     return yield* new DiscoveryFailed({
       url: metadata.issuer,
-      problem: "the authorization server does not say that it supports PKCE with S256 (RFC 9700 §2.1.1)"
+      problem:
+        "the metadata of the authorization server does not list S256 in `code_challenge_methods_supported` (RFC 9700 " +
+        "§2.1.1). If the server supports it all the same, configure `authorization_url` and `token_url` with `use_pkce`"
     })
   }
   const verifier = config.codeVerifier ?? (yield* newVerifier)

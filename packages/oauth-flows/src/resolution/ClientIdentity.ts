@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import type { Client } from "../client/Client.ts"
 import type { AuthorizationServerMetadata } from "../discovery/AuthorizationServerMetadata.ts"
 import { withoutQuery } from "../endpoint/Endpoint.ts"
+import { assertionAudience } from "../discovery/Issuer.ts"
 import type { EndpointClient } from "../endpoint/EndpointClient.ts"
 import { configuredClient, documentedClient } from "./ConfiguredClient.ts"
 import { makeRegisteredClients } from "./RegisteredClients.ts"
@@ -29,6 +30,8 @@ export interface GrantContext {
 /** Asks for the client to use at an authorization server that was discovered. */
 export interface ClientLookup {
   readonly request: GrantRequest
+  /** What identifies the server, whatever its metadata calls it. */
+  readonly issuer: string
   readonly metadata: AuthorizationServerMetadata
   /** All that may be requested later. */
   readonly scope: string | undefined
@@ -59,23 +62,24 @@ const make = Effect.gen(function* () {
   const issuers = new WeakMap<OAuthConfig, string>()
 
   const identify = Effect.fn("ClientIdentity.identify")(function* (lookup: ClientLookup) {
-    const { context, metadata, request } = lookup
+    const { context, issuer, metadata, request } = lookup
     const { config } = request
+    const audience = assertionAudience(issuer, metadata.issuer)
     if (config.clientId !== undefined) {
       yield* sameIssuer(issuers, lookup)
-      return yield* configuredClient(config, metadata.issuer, metadata)
+      return yield* configuredClient(config, audience, metadata)
     }
     if (config.clientMetadataUrl !== undefined && metadata.clientIdMetadataDocumentSupported === true) {
-      return documentedClient(config, config.clientMetadataUrl, metadata.issuer, metadata)
+      return documentedClient(config, config.clientMetadataUrl, audience, metadata)
     }
-    const registered = yield* registeredClientOf(context.previous, metadata.issuer)
+    const registered = yield* registeredClientOf(context.previous, issuer, audience)
     if (registered !== undefined) return registered
     const { redirectUri } = context
     if (!isPersonalGrant(config.grantType)) {
       return yield* new Misconfigured({ problem: "`client_id` is not configured" })
     }
     if (redirectUri === undefined && context.device !== true) return yield* new AuthorizationRequired({})
-    return yield* registrations.get({ request, metadata, redirectUri, scope: lookup.scope })
+    return yield* registrations.get({ request, issuer, metadata, redirectUri, scope: lookup.scope })
   })
 
   return ClientIdentity.of({ identify, forget: registrations.forget })
@@ -87,7 +91,7 @@ const make = Effect.gen(function* () {
  */
 const sameIssuer = (
   issuers: WeakMap<OAuthConfig, string>,
-  { metadata: { issuer }, context, request: { config } }: ClientLookup
+  { context, issuer, request: { config } }: ClientLookup
 ) =>
   Effect.suspend(() => {
     const known = config.issuer ?? context.previous?.grantedTo?.issuer ?? issuers.get(config) ?? issuer
@@ -96,7 +100,8 @@ const sameIssuer = (
         new DiscoveryFailed({
           url: withoutQuery(issuer),
           problem:
-            "the MCP server names another authorization server than the one our client belongs to. " +
+            `the MCP server names another authorization server than ${withoutQuery(known)}, the one our client ` +
+            "belongs to. " +
             "If that is right, configure `issuer` and the client's credentials there"
         })
       )
@@ -108,7 +113,8 @@ const sameIssuer = (
 /** The registered client that a grant was given to, unless its secret has expired. */
 const registeredClientOf = (
   previous: OAuthToken | undefined,
-  issuer: string
+  issuer: string,
+  audience: string
 ): Effect.Effect<Client | undefined> =>
   Effect.map(Clock.currentTimeMillis, (now) => {
     const granted = previous?.grantedTo
@@ -120,7 +126,7 @@ const registeredClientOf = (
       clientSecret,
       clientSecretExpiresAt,
       authenticationMethod: tokenEndpointAuthMethod,
-      audience: issuer,
+      audience,
       source: "registered"
     }
   })

@@ -1,4 +1,9 @@
-import { clientAuthenticationMethods, InvalidResponse, isLoopbackHost } from "@secure-mcp/oauth-core"
+import {
+  clientAuthenticationMethods,
+  InvalidResponse,
+  isLoopbackHost,
+  RequestRefused
+} from "@secure-mcp/oauth-core"
 import type {
   ClientAuthenticationMethod,
   GrantRequest,
@@ -7,6 +12,7 @@ import type {
 } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { AuthorizationServerMetadata } from "../discovery/AuthorizationServerMetadata.ts"
@@ -31,31 +37,40 @@ export const clientMetadata = Effect.fnUntraced(function* (
 ) {
   const applicationType = redirectUri === undefined || isNative(redirectUri) ? "native" : "web"
   const method = config.tokenEndpointAuthMethod ?? methodToAskFor(metadata, applicationType)
-  return {
+  const members: ClientMetadata = {
     client_name: config.clientName ?? "Secure MCP Gateway",
     application_type: applicationType,
-    ...(redirectUri === undefined ? deviceGrant : codeGrant(redirectUri)),
+    ...(redirectUri === undefined ? deviceGrant(metadata) : codeGrant(redirectUri, metadata)),
     token_endpoint_auth_method: method,
     ...(scope === undefined ? {} : { scope }),
     // RFC 8705 §3.4: a client gets certificate-bound tokens only if it registered for them.
     ...(config.useMtls && metadata.tlsClientCertificateBoundAccessTokens === true
       ? { tls_client_certificate_bound_access_tokens: true }
       : {}),
-    ...(method === "private_key_jwt" ? { jwks: publicKeySet(yield* readPrivateKey(config)) } : {})
+    ...(method === "private_key_jwt" ? { jwks: publicKeySet(yield* readPrivateKey(config)) } : {}),
+    ...config.registration
   }
+  return Record.filter(members, (value) => value !== false)
 })
 
-const codeGrant = (redirectUri: string) => ({
+const codeGrant = (redirectUri: string, metadata: AuthorizationServerMetadata) => ({
   redirect_uris: [redirectUri],
-  grant_types: ["authorization_code", "refresh_token"],
+  grant_types: grantTypes("authorization_code", metadata),
   response_types: ["code"]
 })
 
-const deviceGrant = {
+const deviceGrant = (metadata: AuthorizationServerMetadata) => ({
   redirect_uris: [],
-  grant_types: ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"],
+  grant_types: grantTypes("urn:ietf:params:oauth:grant-type:device_code", metadata),
   response_types: []
-}
+})
+
+/** A server may refuse a registration for a grant that it does not know. */
+const grantTypes = (
+  grantType: string,
+  { grantTypesSupported: supported }: AuthorizationServerMetadata
+): ReadonlyArray<string> =>
+  supported?.includes("refresh_token") === false ? [grantType] : [grantType, "refresh_token"]
 
 /** OpenID Connect Registration §2: a native client is sent back to this machine, or to an app by its own scheme. */
 const isNative = (redirectUri: string): boolean => {
@@ -73,10 +88,16 @@ const methodToAskFor = (
   return order.find((method) => supported.includes(method)) ?? order[0]
 }
 
-/** Registers a client, without retries: a second request after a lost answer would register a second client. */
+/** Where a client is registered, and whom its assertions are for. */
+export interface RegistrationPlace {
+  readonly registrationEndpoint: string
+  readonly audience: string
+}
+
+/** Registers a client, once: a second registration after a lost answer would leave the first one lying around. */
 export const registerClient = Effect.fn("ClientRegistration.registerClient")(function* (
   request: GrantRequest,
-  { issuer, registrationEndpoint }: { readonly issuer: string; readonly registrationEndpoint: string },
+  { audience, registrationEndpoint }: RegistrationPlace,
   asked: ClientMetadata
 ): Effect.fn.Return<Client, OAuthErrorReason, EndpointClient> {
   const client = yield* EndpointClient
@@ -85,30 +106,42 @@ export const registerClient = Effect.fn("ClientRegistration.registerClient")(fun
   const unusable = (problem: string) => new InvalidResponse({ endpoint: endpoint.name, problem })
   const useAnswer: UseAnswer<Client> = (response) =>
     readBody(response).pipe(
-      Effect.map((body) => Result.flatMap(parseFields(body), readRegistration(issuer))),
+      Effect.map((body) => Result.flatMap(parseFields(body), readRegistration(asked, audience))),
       Effect.catchTag("UnusableBody", ({ problem }) => Effect.succeed(Result.fail(problem))),
       Effect.flatMap((result) => Effect.fromResult(Result.mapError(result, unusable)))
     )
-  const registered = yield* client.send({ request, endpoint, message, secrets: [] }, useAnswer)
+  const registered = yield* client
+    .send({ request, endpoint, message, secrets: [] }, useAnswer)
+    .pipe(Effect.catchTag("RequestRefused", (refusal) => Effect.fail(withAdvice(refusal))))
   yield* Effect.logInfo(`Registered as a client at ${endpoint.name}`)
   return registered
 })
 
-/** RFC 7591 §3.2.1: the server may change what was requested, and its answer is authoritative. */
+const withAdvice = (refusal: RequestRefused): RequestRefused =>
+  new RequestRefused({
+    ...refusal,
+    advice:
+      refusal.status === 401 || refusal.status === 403
+        ? "The authorization server registers only clients that it knows, or not with these members: create a client " +
+          "there and configure `client_id` and `client_secret`, or see `registration`"
+        : "See `registration`, which sets and leaves out members, or configure `client_id` and `client_secret`"
+  })
+
+/** RFC 7591 §3.2.1: what the server answers holds, whatever was asked for. */
 const readRegistration =
-  (issuer: string) =>
+  (asked: ClientMetadata, audience: string) =>
   (fields: ResponseFields): Result.Result<Client, string> =>
     Result.gen(function* () {
       const clientId = yield* readText(fields, "client_id")
       if (clientId === undefined) return yield* Result.fail("it has no `client_id`")
       const secret = yield* readText(fields, "client_secret")
-      const authenticationMethod = yield* readMethod(fields, secret)
+      const authenticationMethod = yield* readMethod(fields, secret, asked)
       return {
         clientId,
         clientSecret: secret === undefined ? undefined : Redacted.make(secret),
         clientSecretExpiresAt: readExpiry(fields["client_secret_expires_at"]),
         authenticationMethod,
-        audience: issuer,
+        audience,
         source: "registered"
       }
     })
@@ -121,11 +154,17 @@ const readText = (fields: ResponseFields, key: string): Result.Result<string | u
 
 const readMethod = (
   fields: ResponseFields,
-  secret: string | undefined
+  secret: string | undefined,
+  asked: ClientMetadata
 ): Result.Result<ClientAuthenticationMethod, string> => {
   const answered = fields["token_endpoint_auth_method"] ?? undefined
-  if (answered === undefined) return Result.succeed(secret === undefined ? "none" : "client_secret_basic")
-  const method = clientAuthenticationMethods.find((known) => known === answered)
+  const method = clientAuthenticationMethods.find(
+    (known) => known === (answered ?? asked["token_endpoint_auth_method"])
+  )
+  // Who is not told another method uses the one that was asked for, if there is a secret for it.
+  if (answered === undefined && secret === undefined && method?.startsWith("client_secret") !== false) {
+    return Result.succeed("none")
+  }
   if (method === undefined) return Result.fail("its `token_endpoint_auth_method` is none that is known here")
   return method.startsWith("client_secret") && secret === undefined
     ? Result.fail("it has no `client_secret`, which its `token_endpoint_auth_method` needs")

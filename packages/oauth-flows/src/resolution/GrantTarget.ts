@@ -1,4 +1,3 @@
-import { DiscoveryFailed, endpointProblem, Misconfigured } from "@secure-mcp/oauth-core"
 import type { GrantRequest, OAuthConfig, OAuthErrorReason, OAuthToken } from "@secure-mcp/oauth-core"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -6,17 +5,20 @@ import * as Layer from "effect/Layer"
 import type { Client } from "../client/Client.ts"
 import type { AuthorizationServerMetadata } from "../discovery/AuthorizationServerMetadata.ts"
 import { Discovery } from "../discovery/Discovery.ts"
-import type { ProtectedResourceMetadata } from "../discovery/ProtectedResourceMetadata.ts"
-import { configuredEndpoint, discoveredEndpoint, type Endpoint, withoutQuery } from "../endpoint/Endpoint.ts"
+import { configuredEndpoint, discoveredEndpoint, type Endpoint } from "../endpoint/Endpoint.ts"
 import type { EndpointClient } from "../endpoint/EndpointClient.ts"
+import { chooseAuthorizationServer } from "./AuthorizationServerChoice.ts"
 import { ClientIdentity, type GrantContext } from "./ClientIdentity.ts"
 import { configuredClient, documentedClient } from "./ConfiguredClient.ts"
 import { resourceIndicator } from "./ResourceIndicator.ts"
-import { scopeToRegister, scopeToRequest } from "./Scope.ts"
+import { scopeToRequest } from "./Scope.ts"
 
 /** What a request for a token is aimed at: the authorization server, our client there, the resource and the scope. */
 export interface GrantTarget {
-  /** As it was configured or discovered, for byte-wise comparison; undefined if neither names one. */
+  /**
+   * What identifies the server, as it was configured or discovered, for byte-wise comparison; undefined if neither names
+   * one. The server's metadata may call it otherwise (`issuer_mismatch`).
+   */
   readonly issuer: string | undefined
   readonly tokenEndpoint: Endpoint
   readonly authorizationEndpoint: Endpoint | undefined
@@ -26,7 +28,7 @@ export interface GrantTarget {
   readonly metadata: AuthorizationServerMetadata | undefined
   /** The resource indicator to send (RFC 8707 §2). */
   readonly resource: string | undefined
-  /** The scope to request, without `offline_access`, which each grant decides on. */
+  /** The scope to request, with `offline_access` where the server wants to be asked for it. */
   readonly scope: string | undefined
   readonly client: Client
 }
@@ -66,14 +68,18 @@ const make = Effect.gen(function* () {
   ): Effect.Effect<GrantTarget, OAuthErrorReason> =>
     request.config.tokenUrl === undefined
       ? resolveDiscovered(request, context, discovery, identity)
-      : resolveConfigured(request, request.config.tokenUrl)
+      : resolveConfigured(request, context, request.config.tokenUrl)
   return GrantTargets.of({
     resolve: Effect.fn("GrantTargets.resolve")(resolve),
     forget: identity.forget
   })
 })
 
-const resolveConfigured = Effect.fnUntraced(function* (request: GrantRequest, tokenUrl: string) {
+const resolveConfigured = Effect.fnUntraced(function* (
+  request: GrantRequest,
+  context: GrantContext,
+  tokenUrl: string
+) {
   const { config } = request
   const { issuer } = config
   return {
@@ -81,8 +87,8 @@ const resolveConfigured = Effect.fnUntraced(function* (request: GrantRequest, to
     tokenEndpoint: configuredEndpoint("token", tokenUrl),
     ...configuredEndpoints(config),
     metadata: undefined,
-    resource: resourceIndicator(request, undefined),
-    scope: scopeToRequest(request, undefined),
+    resource: resourceIndicator(request, undefined, context.previous),
+    scope: scopeToRequest(request, undefined, undefined),
     client: yield* clientOf(config, issuer ?? tokenUrl)
   } satisfies GrantTarget
 })
@@ -109,14 +115,15 @@ const resolveDiscovered = Effect.fnUntraced(function* (
   discovery: Discovery["Service"],
   identity: ClientIdentity["Service"]
 ) {
-  const protectedResource =
-    request.config.issuer === undefined ? yield* discoverResource(request, discovery) : undefined
-  const issuer = request.config.issuer ?? (yield* chooseIssuer(request, protectedResource, context))
-  const metadata = yield* discovery.authorizationServer(issuer, request)
+  const { issuer, metadata, protectedResource } = yield* chooseAuthorizationServer(
+    request,
+    context.previous,
+    discovery
+  )
   const at = (kind: string, url: string | undefined) =>
     url === undefined ? undefined : discoveredEndpoint(kind, url)
   const configured = configuredEndpoints(request.config)
-  const scope = scopeToRequest(request, protectedResource)
+  const scope = scopeToRequest(request, protectedResource, metadata)
   return {
     issuer,
     tokenEndpoint: discoveredEndpoint("token", metadata.tokenEndpoint),
@@ -126,49 +133,8 @@ const resolveDiscovered = Effect.fnUntraced(function* (
       configured.deviceAuthorizationEndpoint ??
       at("device authorization", metadata.deviceAuthorizationEndpoint),
     metadata,
-    resource: resourceIndicator(request, protectedResource),
+    resource: resourceIndicator(request, protectedResource, context.previous),
     scope,
-    client: yield* identity.identify({
-      request,
-      metadata,
-      context,
-      scope: scopeToRegister(scope, metadata.scopesSupported)
-    })
+    client: yield* identity.identify({ request, issuer, metadata, context, scope })
   } satisfies GrantTarget
 })
-
-const discoverResource = (
-  { config, ...request }: GrantRequest,
-  discovery: Discovery["Service"]
-): Effect.Effect<ProtectedResourceMetadata, OAuthErrorReason> => {
-  const { resourceUrl } = request
-  if (resourceUrl === undefined) {
-    return Effect.fail(
-      new Misconfigured({
-        problem: "configure `token_url` or `issuer`: there is no server URL where discovery could start"
-      })
-    )
-  }
-  const unusable = endpointProblem(resourceUrl, config)
-  return unusable === undefined
-    ? discovery.protectedResource(resourceUrl, { ...request, config })
-    : Effect.fail(new Misconfigured({ problem: `the URL of the MCP server ${unusable}` }))
-}
-
-/** The client may choose (RFC 9728 §7.6): the issuer that the grant belongs to, else the first. */
-const chooseIssuer = (
-  { resourceUrl = "" }: GrantRequest,
-  protectedResource: ProtectedResourceMetadata | undefined,
-  { previous }: GrantContext
-) => {
-  const offered = protectedResource?.authorizationServers ?? []
-  const issuer = offered.find((issuer) => issuer === previous?.grantedTo?.issuer) ?? offered[0]
-  return issuer === undefined
-    ? Effect.fail(
-        new DiscoveryFailed({
-          url: withoutQuery(resourceUrl),
-          problem: "its metadata names no authorization server. Configure `issuer`"
-        })
-      )
-    : Effect.succeed(issuer)
-}

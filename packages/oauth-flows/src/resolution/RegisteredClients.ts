@@ -9,12 +9,20 @@ import * as Exit from "effect/Exit"
 import * as Hash from "effect/Hash"
 import type { Client } from "../client/Client.ts"
 import type { AuthorizationServerMetadata } from "../discovery/AuthorizationServerMetadata.ts"
+import { assertionAudience } from "../discovery/Issuer.ts"
 import { withoutQuery } from "../endpoint/Endpoint.ts"
-import { type ClientMetadata, clientMetadata, registerClient } from "./ClientRegistration.ts"
+import {
+  type ClientMetadata,
+  clientMetadata,
+  registerClient,
+  type RegistrationPlace
+} from "./ClientRegistration.ts"
 
 /** Asks for a client that is registered for a grant which a person begins. */
 export interface RegistrationRequest {
   readonly request: GrantRequest
+  /** What identifies the server, whatever its metadata calls it. */
+  readonly issuer: string
   readonly metadata: AuthorizationServerMetadata
   /** Undefined for a grant on another device. */
   readonly redirectUri: string | undefined
@@ -36,15 +44,17 @@ export const makeRegisteredClients = Effect.gen(function* () {
     timeToLive: (exit) => (Exit.isSuccess(exit) ? exit.value.lifetime : Duration.zero)
   })
 
-  const get = Effect.fnUntraced(function* ({ metadata, redirectUri, request, scope }: RegistrationRequest) {
-    const { issuer, registrationEndpoint } = metadata
+  const get = Effect.fnUntraced(function* (registration: RegistrationRequest) {
+    const { issuer, metadata, redirectUri, request, scope } = registration
+    const { registrationEndpoint } = metadata
     if (registrationEndpoint === undefined) {
       return yield* new Misconfigured({
-        problem: `the authorization server ${withoutQuery(issuer)} registers no clients: configure \`client_id\``
+        problem: `the authorization server ${withoutQuery(issuer)} registers no clients: configure \`client_id\`, and \`client_secret\` if the client has one`
       })
     }
     const asked = yield* clientMetadata(request.config, metadata, redirectUri, scope)
-    const key = new RegistrationKey(request, { issuer, registrationEndpoint }, asked)
+    const audience = assertionAudience(issuer, metadata.issuer)
+    const key = new RegistrationKey(request, { issuer, audience, registrationEndpoint }, asked)
     const { client } = yield* Cache.get(cache, key)
     keys.set(client, key)
     return client
@@ -75,7 +85,7 @@ const register = Effect.fnUntraced(function* ({ asked, at, request }: Registrati
 /** Equal for the same metadata at the same issuer, over a connection with the same certificate. */
 class RegistrationKey implements Equal.Equal {
   readonly request: GrantRequest
-  readonly at: { readonly issuer: string; readonly registrationEndpoint: string }
+  readonly at: RegistrationPlace & { readonly issuer: string }
   readonly asked: ClientMetadata
   readonly #identity: string
 

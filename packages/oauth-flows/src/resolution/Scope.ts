@@ -1,4 +1,6 @@
-import type { GrantRequest } from "@secure-mcp/oauth-core"
+import { isPersonalGrant } from "@secure-mcp/oauth-core"
+import type { GrantRequest, OAuthConfig } from "@secure-mcp/oauth-core"
+import type { AuthorizationServerMetadata } from "../discovery/AuthorizationServerMetadata.ts"
 import type { ProtectedResourceMetadata } from "../discovery/ProtectedResourceMetadata.ts"
 
 /** Scope names, as a list or as they are written in a request (RFC 6749 §3.3). */
@@ -20,19 +22,52 @@ export const scopeNames = (scope: Scope): ReadonlyArray<string> =>
  */
 export const scopeToRequest = (
   { challenge, config }: GrantRequest,
-  protectedResource: ProtectedResourceMetadata | undefined
+  protectedResource: ProtectedResourceMetadata | undefined,
+  metadata: AuthorizationServerMetadata | undefined
 ): string | undefined => {
   const wanted = [config.scope, challenge?.scope].filter((scope) => scope !== undefined && scope !== "")
-  if (wanted.length === 0) return unionScope(protectedResource?.scopesSupported)
   // A single one is sent as it is written.
-  return wanted.length === 1 ? wanted[0] : unionScope(...wanted)
+  const scope =
+    wanted.length === 0
+      ? unionScope(protectedResource?.scopesSupported)
+      : wanted.length === 1
+        ? wanted[0]
+        : unionScope(...wanted)
+  return scope === undefined || !isPersonalGrant(config.grantType) || metadata === undefined
+    ? scope
+    : withOfflineAccess(scope, config, metadata.scopesSupported)
 }
 
-/** A registration that leaves `offline_access` out could not ask for it later. */
-export const scopeToRegister = (
-  scope: string | undefined,
+const offlineAccess = "offline_access"
+
+/**
+ * A server that lists `offline_access` gives refresh tokens to who requests it, and one whose list lacks it may refuse
+ * the request. What the configuration's own scope says is not changed.
+ */
+const withOfflineAccess = (
+  scope: string,
+  config: OAuthConfig,
   supported: ReadonlyArray<string> | undefined
-): string | undefined =>
-  scope !== undefined && supported?.includes("offline_access") === true
-    ? unionScope(scope, "offline_access")
-    : scope
+): string | undefined => {
+  if (scopeNames(config.scope).includes(offlineAccess)) return scope
+  const isDropped = !config.offlineAccess || supported?.includes(offlineAccess) === false
+  if (isDropped) return unionScope(scopeNames(scope).filter((name) => name !== offlineAccess))
+  return supported === undefined ? scope : unionScope(scope, offlineAccess)
+}
+
+/** A scope as it is written in a request (RFC 6749 §3.3), or as the server wants it (`scope_separator`). */
+export const writtenScope = (
+  scope: Scope,
+  { scopeSeparator }: Pick<OAuthConfig, "scopeSeparator">
+): string | undefined => {
+  if (typeof scope === "string" && scopeSeparator === " ") return scope
+  const names = scopeNames(scope)
+  return names.length === 0 ? undefined : names.join(scopeSeparator)
+}
+
+/** What a person's grant asks for besides the scope of the API. A server need not repeat it in its answer. */
+const requestOnly: ReadonlySet<string> = new Set(["openid", "profile", "email", offlineAccess])
+
+/** The names of a scope that a token must have. */
+export const requiredNames = (scope: Scope): ReadonlyArray<string> =>
+  scopeNames(scope).filter((name) => !requestOnly.has(name))

@@ -9,7 +9,7 @@ const maxLifetime = 10 * 365 * 24 * 60 * 60
 /**
  * When a token expires: by `expires_in`, else `default_expires_in`, else the `exp` of a JWT. Without any of them the
  * client's own token is used once, and the token of a person's grant until the server refuses it. A token with a
- * lifetime of zero or less is not reused.
+ * lifetime of zero or less is not reused; for a person's, `default_expires_in` decides then, too.
  */
 export const expiryOf = (answer: {
   readonly config: Pick<OAuthConfig, "defaultExpiresIn" | "grantType">
@@ -20,9 +20,13 @@ export const expiryOf = (answer: {
   readonly expiresIn: unknown
 }): { readonly reusable: boolean; readonly expiresAt?: number } => {
   const { accessToken, config, issuedAt } = answer
+  const isPersonal = isPersonalGrant(config.grantType)
+  const stated = readSeconds(answer.expiresIn)
   const seconds =
-    readSeconds(answer.expiresIn) ?? config.defaultExpiresIn ?? secondsToExpiryOf(accessToken, issuedAt)
-  if (seconds === undefined) return { reusable: isPersonalGrant(config.grantType) }
+    (isPersonal && stated !== undefined && stated <= 0 ? (config.defaultExpiresIn ?? stated) : stated) ??
+    config.defaultExpiresIn ??
+    secondsToExpiryOf(accessToken, issuedAt)
+  if (seconds === undefined) return { reusable: isPersonal }
   const lifetime = Math.min(Math.max(seconds, 0), maxLifetime)
   return { reusable: lifetime > 0, expiresAt: issuedAt + Math.floor(lifetime * 1000) }
 }

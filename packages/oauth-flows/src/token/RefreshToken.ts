@@ -8,6 +8,7 @@ import { Circuit } from "../endpoint/Circuit.ts"
 import type { EndpointClient } from "../endpoint/EndpointClient.ts"
 import { retryUnsent } from "../endpoint/Retry.ts"
 import { belongsTo, type GrantTarget, GrantTargets } from "../resolution/GrantTarget.ts"
+import { writtenScope } from "../resolution/Scope.ts"
 import { keepRefreshToken, requestToken } from "./TokenRequest.ts"
 
 /** A token that can be renewed by its refresh token. */
@@ -64,7 +65,10 @@ export const refresh = Effect.fn("RefreshToken.refresh")(function* (
     parameters: {
       grant_type: "refresh_token",
       refresh_token: previous.refreshToken,
-      resource: target.resource
+      resource: target.resource,
+      scope: request.config.scopeOnRefresh
+        ? (previous.grantedTo?.scope ?? writtenScope(previous.scope, request.config))
+        : undefined
     },
     scope: previous.scope,
     withhold: (token) => keepRefreshToken(request, withScopeOf(previous, token), previous.grantedTo, keep)

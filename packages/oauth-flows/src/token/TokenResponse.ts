@@ -1,4 +1,4 @@
-import { InsufficientScope, InvalidResponse, OAuthToken } from "@secure-mcp/oauth-core"
+import { InsufficientScope, InvalidResponse, isPersonalGrant, OAuthToken } from "@secure-mcp/oauth-core"
 import type { OAuthConfig, OAuthErrorReason } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import type { HttpClientError } from "effect/http/HttpClientError"
@@ -10,7 +10,7 @@ import type { Endpoint } from "../endpoint/Endpoint.ts"
 import type { Refuse } from "../endpoint/ErrorResponse.ts"
 import type { ResponseFields } from "../endpoint/ResponseBody.ts"
 import { isFilled, readSuccessFields } from "../endpoint/SuccessResponse.ts"
-import { type Scope, scopeNames } from "../resolution/Scope.ts"
+import { requiredNames, type Scope, scopeNames } from "../resolution/Scope.ts"
 import { expiryOf } from "./ExpiresIn.ts"
 
 /** A successful answer of the token endpoint (RFC 6749 §5.1). */
@@ -45,7 +45,7 @@ const readToken = (
 ): TokenResponse => {
   const { access_token: accessToken, expires_in: expiresIn, refresh_token: refreshToken } = fields
   const text = Predicate.isString(accessToken) ? accessToken : ""
-  const answered = readScope(fields["scope"])
+  const answered = readScope(fields["scope"], scopeNames(requested), config)
   const scope =
     Result.getOrUndefined(answered) ?? (requested === undefined ? undefined : scopeNames(requested))
   const token = new OAuthToken({
@@ -59,7 +59,8 @@ const readToken = (
   const problem =
     accessTokenProblem(accessToken) ??
     tokenTypeProblem(fields["token_type"]) ??
-    (Result.isFailure(answered) ? answered.failure : undefined)
+    (Result.isFailure(answered) ? answered.failure : undefined) ??
+    lifetimeProblem(token, config)
   return {
     token,
     problem:
@@ -78,19 +79,39 @@ const accessTokenProblem = (value: unknown): string | undefined => {
     : "its `access_token` has characters that cannot stand in a header"
 }
 
+/** A person would log in again and again for such a token. */
+const lifetimeProblem = (
+  { expiresAt, reusable }: OAuthToken,
+  { grantType }: OAuthConfig
+): string | undefined =>
+  isPersonalGrant(grantType) && expiresAt !== undefined && !reusable
+    ? "its `expires_in` is zero or less: the access token has expired already. If that is wrong, set `default_expires_in`"
+    : undefined
+
 /** RFC 6749 §7.1: a client must not use a token whose type it does not know. */
 const tokenTypeProblem = (value: unknown): string | undefined =>
   value === undefined || value === null || (Predicate.isString(value) && value.toLowerCase() === "bearer")
     ? undefined
     : "its `token_type` is not Bearer"
 
-/** Scope names separated by spaces (§3.3), or as some servers send them, a list. Absent: as requested (§5.1). */
-const readScope = (value: unknown): Result.Result<ReadonlyArray<string> | undefined, string> => {
+/**
+ * Scope names separated by spaces (§3.3), or as some servers send them, a list. Absent: as requested (§5.1). Commas
+ * separate names, too, where the configuration says so or where only then a name is one that was requested.
+ */
+const readScope = (
+  value: unknown,
+  requested: ReadonlyArray<string>,
+  { scopeSeparator }: OAuthConfig
+): Result.Result<ReadonlyArray<string> | undefined, string> => {
   if (value === undefined || value === null) return Result.succeed(undefined)
   const texts = Array.isArray(value) ? value : [value]
-  return texts.every(Predicate.isString)
-    ? Result.succeed([...new Set(texts.flatMap((text) => text.split(/\s+/)).filter(isScopeName))])
-    : Result.fail("its `scope` is neither text nor a list of texts")
+  if (!texts.every(Predicate.isString)) return Result.fail("its `scope` is neither text nor a list of texts")
+  const split = (separator: RegExp) => [
+    ...new Set(texts.flatMap((text) => text.split(separator)).filter(isScopeName))
+  ]
+  const known = (names: ReadonlyArray<string>) => names.filter((name) => requested.includes(name)).length
+  const [spaced, commas] = [split(/\s+/), split(/[\s,]+/)]
+  return Result.succeed(scopeSeparator === "," || known(commas) > known(spaced) ? commas : spaced)
 }
 
 const isScopeName = (name: string): boolean => /^[\x21\x23-\x5B\x5D-\x7E]+$/.test(name)
@@ -99,6 +120,6 @@ const missingScope = (
   token: OAuthToken,
   { scope, validateScopes }: OAuthConfig
 ): InsufficientScope | undefined => {
-  const missing = (scope?.split(" ") ?? []).filter((name) => token.scope?.includes(name) !== true)
+  const missing = requiredNames(scope).filter((name) => token.scope?.includes(name) !== true)
   return validateScopes && missing.length > 0 ? new InsufficientScope({ missing }) : undefined
 }

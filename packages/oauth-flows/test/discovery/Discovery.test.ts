@@ -14,6 +14,8 @@ import {
 } from "../TestResolution.ts"
 
 const client = { client_id: "gateway" }
+/** A client of its own is never sent to default endpoints. */
+const machine = { ...client, client_secret: "s", grant_type: "client_credentials" }
 
 describe("discovery of the protected resource", () => {
   it.effect("the well-known URL with the path is read before the one at the root", () =>
@@ -83,7 +85,7 @@ describe("discovery of the protected resource", () => {
       const mcp = yield* StubAuthorizationServer.make()
       yield* mcp.always("/.well-known/oauth-protected-resource/mcp", Answer.text("<html>home</html>"))
       const targets = yield* makeGrantTargets()
-      const request = discoveredRequest(mcp.endpoint("/mcp?key=abc"), client)
+      const request = discoveredRequest(mcp.endpoint("/mcp?key=abc"), machine)
       const reason = yield* Effect.flip(targets.resolve(request))
       assert.strictEqual(plain(reason)["_tag"], "DiscoveryFailed")
       assert.include(
@@ -112,8 +114,12 @@ describe("discovery of the protected resource", () => {
       const targets = yield* makeGrantTargets()
       const found = yield* settle(targets.resolve(discoveredRequest(resourceUrl, client)))
       assert.strictEqual(found.resource, resourceUrl)
-      assert.lengthOf(yield* mcp.requests, 3)
-      assert.lengthOf(yield* mcp.requestsTo("/.well-known/oauth-protected-resource"), 0)
+      assert.deepStrictEqual(pathsOf(yield* mcp.requests), [
+        "GET /.well-known/oauth-protected-resource/mcp",
+        "GET /.well-known/oauth-protected-resource",
+        "GET /.well-known/oauth-protected-resource/mcp",
+        "GET /.well-known/oauth-protected-resource/mcp"
+      ])
     })
   )
 })
@@ -180,22 +186,45 @@ describe("discovery of the authorization server", () => {
     })
   )
 
-  const wrongTypes = [
-    ["token_endpoint", undefined],
-    ["token_endpoint", 5],
-    ["scopes_supported", "a b"],
-    ["code_challenge_methods_supported", [1]],
-    ["client_id_metadata_document_supported", "true"],
-    ["registration_endpoint", {}]
-  ] as const
-
-  it.effect.each(wrongTypes)("metadata whose %s is %j is refused by name", ([key, value]) =>
+  it.effect.each([undefined, 5, {}, []])("metadata whose token_endpoint is %j is refused by name", (value) =>
     Effect.gen(function* () {
-      const { resourceUrl } = yield* makeServers({ metadata: { [key]: value } })
+      const { resourceUrl } = yield* makeServers({ metadata: { token_endpoint: value } })
       const targets = yield* makeGrantTargets()
       const reason = yield* Effect.flip(targets.resolve(discoveredRequest(resourceUrl, client)))
-      assert.include(reason.message, `its \`${key}`)
-      assert.include(reason.message, "is missing or of the wrong type")
+      assert.include(reason.message, "its `token_endpoint` is missing or of the wrong type")
+    })
+  )
+
+  const wrongTypes = [
+    ["scopes_supported", { a: 1 }],
+    ["code_challenge_methods_supported", [1]],
+    ["client_id_metadata_document_supported", "true"],
+    ["registration_endpoint", {}],
+    ["mtls_endpoint_aliases", "none"]
+  ] as const
+
+  it.effect.each(wrongTypes)("a %s of the wrong type counts as left out", ([key, value]) =>
+    Effect.gen(function* () {
+      const { as, resourceUrl } = yield* makeServers({ metadata: { [key]: value } })
+      const targets = yield* makeGrantTargets()
+      const found = yield* targets.resolve(discoveredRequest(resourceUrl, client))
+      assert.strictEqual(found.tokenEndpoint.url, as.endpoint("/token"))
+      assert.notInclude(JSON.stringify(found.metadata), JSON.stringify(value))
+    })
+  )
+
+  it.effect("a list of one counts as text, and a text as a list of one", () =>
+    Effect.gen(function* () {
+      const { as, mcp, resourceUrl } = yield* makeServers({ metadata: { scopes_supported: "a b" } })
+      yield* mcp.always(
+        "/.well-known/oauth-protected-resource/mcp",
+        Answer.json({ resource: [resourceUrl], authorization_servers: as.url })
+      )
+      const targets = yield* makeGrantTargets()
+      const found = yield* targets.resolve(discoveredRequest(resourceUrl, client))
+      assert.strictEqual(found.resource, resourceUrl)
+      assert.strictEqual(found.issuer, as.url)
+      assert.deepStrictEqual(found.metadata?.scopesSupported, ["a", "b"])
     })
   )
 
@@ -239,8 +268,8 @@ describe("what was discovered", () => {
       const { mcp, resourceUrl } = yield* makeServers()
       yield* mcp.enqueue("/.well-known/oauth-protected-resource/mcp", Answer.status(404))
       const targets = yield* makeGrantTargets()
-      yield* Effect.flip(targets.resolve(discoveredRequest(resourceUrl, client)))
-      yield* targets.resolve(discoveredRequest(resourceUrl, client))
+      yield* Effect.flip(targets.resolve(discoveredRequest(resourceUrl, machine)))
+      yield* targets.resolve(discoveredRequest(resourceUrl, machine))
       assert.lengthOf(yield* mcp.requestsTo("/.well-known/oauth-protected-resource/mcp"), 2)
     })
   )

@@ -76,7 +76,7 @@ describe("with a certified authorization server", () => {
         const { as, resource } = yield* makeServers
         const targets = yield* makeGrantTargets()
         const found = yield* targets.resolve(discoveredRequest(resource, oauth), { redirectUri })
-        assert.deepInclude(found, { issuer: as.issuer, resource, scope: "mcp:read" })
+        assert.deepInclude(found, { issuer: as.issuer, resource, scope: "mcp:read offline_access" })
         assert.strictEqual(found.tokenEndpoint.url, as.tokenEndpoint)
         assert.strictEqual(found.revocationEndpoint?.url, as.revocationEndpoint)
         assert.include(found.metadata?.codeChallengeMethodsSupported ?? [], "S256")

@@ -104,7 +104,21 @@ describe("the authorization request", () => {
       "a offline_access"
     ],
     ["without one where it is not", { scopes_supported: ["a"] }, { scope: "a" }, "offline_access", "a"],
-    ["as the operator insists", {}, { scope: "a offline_access" }, undefined, "a offline_access"]
+    ["as the operator insists", {}, { scope: "a offline_access" }, undefined, "a offline_access"],
+    [
+      "with a refresh token that the challenge wants, where the server lists nothing",
+      {},
+      {},
+      "a offline_access",
+      "a offline_access"
+    ],
+    [
+      "without a refresh token where the operator wants none",
+      { scopes_supported: ["offline_access"] },
+      { scope: "a", offline_access: false },
+      "offline_access",
+      "a"
+    ]
   ] as const
   it.effect.each(scopes)("the requested scope: %s", ([, metadata, oauth, challenged, expected]) =>
     Effect.gen(function* () {
@@ -182,7 +196,7 @@ describe("PKCE (RFC 7636)", () => {
 
 describe("the authorization response", () => {
   it.effect(
-    "a code is exchanged with the verifier of its request, and the token records the client it was granted to",
+    "a code is exchanged with the verifier of its request, and the token records what it was asked for",
     () =>
       Effect.gen(function* () {
         const { begin, grants, request, server } = yield* makeLogin({}, { scope: "a b" })
@@ -193,7 +207,12 @@ describe("the authorization response", () => {
         assert.strictEqual(accessToken(redeemed.token), "stub-access-token")
         assert.strictEqual(refreshToken(redeemed.token), "the-refresh-token")
         assert.deepStrictEqual(redeemed.token.scope, ["a", "b"])
-        assert.deepStrictEqual(redeemed.token.grantedTo, { issuer: server.url, clientId: "gateway" })
+        assert.deepStrictEqual(redeemed.token.grantedTo, {
+          issuer: server.url,
+          resource: "https://mcp.example.com/mcp",
+          scope: "a b",
+          clientId: "gateway"
+        })
         const [{ code_verifier = "", ...form } = {}] = yield* formsAt(server)
         assert.deepStrictEqual(form, {
           grant_type: "authorization_code",

@@ -49,7 +49,12 @@ describe("the device authorization grant (RFC 8628)", () => {
       const granted = yield* settle(token)
       assert.strictEqual(accessToken(granted), "stub-access-token")
       assert.deepStrictEqual(granted.scope, ["a"])
-      assert.deepStrictEqual(granted.grantedTo, { issuer: server.url, clientId: "gateway" })
+      assert.deepStrictEqual(granted.grantedTo, {
+        issuer: server.url,
+        resource: "https://mcp.example.com/mcp",
+        scope: "a",
+        clientId: "gateway"
+      })
       assert.deepStrictEqual(yield* formsAt(server, "/device"), [
         { client_id: "gateway", scope: "a", resource: "https://mcp.example.com/mcp" }
       ])

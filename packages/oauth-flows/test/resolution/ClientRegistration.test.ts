@@ -27,7 +27,7 @@ const tokenOf = (target: Parameters<typeof belongsTo>[1]) =>
     tokenType: "Bearer",
     issuedAt: 0,
     reusable: true,
-    grantedTo: grantedClient(target.client, target.issuer)
+    grantedTo: grantedClient(target.client, target)
   })
 
 const bodiesOf = (as: StubAuthorizationServer) =>
@@ -134,9 +134,77 @@ describe("a registration", () => {
       yield* serveRegistration(as)
       const targets = yield* makeGrantTargets()
       const { scope } = yield* targets.resolve(discoveredRequest(resourceUrl, { scope: "a" }), begin)
-      assert.strictEqual(scope, "a")
+      assert.strictEqual(scope, "a offline_access")
       assert.strictEqual((yield* bodiesOf(as))[0]?.["scope"], "a offline_access")
     })
+  )
+
+  it.effect("a registration asks for no grant that the server does not list", () =>
+    Effect.gen(function* () {
+      const { as, resourceUrl } = yield* makeServers({
+        metadata: { grant_types_supported: ["authorization_code"] }
+      })
+      yield* serveRegistration(as)
+      const targets = yield* makeGrantTargets()
+      yield* targets.resolve(discoveredRequest(resourceUrl), begin)
+      assert.deepStrictEqual((yield* bodiesOf(as))[0]?.["grant_types"], ["authorization_code"])
+    })
+  )
+
+  it.effect(
+    "a registration carries the members that the configuration sets, and leaves out those it refuses",
+    () =>
+      Effect.gen(function* () {
+        const { as, resourceUrl } = yield* makeServers()
+        yield* serveRegistration(as)
+        const targets = yield* makeGrantTargets()
+        const registration = {
+          scope: false,
+          client_name: "Codex",
+          contacts: ["a@b.example"],
+          software_id: "x",
+          response_types: false
+        }
+        yield* targets.resolve(discoveredRequest(resourceUrl, { scope: "a", registration }), begin)
+        const [body = {}] = yield* bodiesOf(as)
+        assert.notProperty(body, "scope")
+        assert.notProperty(body, "response_types")
+        assert.deepInclude(body, { client_name: "Codex", contacts: ["a@b.example"], software_id: "x" })
+        assert.deepStrictEqual(body["redirect_uris"], [redirectUri])
+      })
+  )
+
+  it.effect.each([401, 403])(
+    "a registration that is refused with %d says that a client has to be configured",
+    (status) =>
+      Effect.gen(function* () {
+        const { as, resourceUrl } = yield* makeServers()
+        yield* as.always("/register", Answer.text("Forbidden", { status }))
+        const targets = yield* makeGrantTargets()
+        const reason = yield* Effect.flip(targets.resolve(discoveredRequest(resourceUrl), begin))
+        assert.strictEqual(plain(reason)["_tag"], "RequestRefused")
+        assert.match(reason.message, /only clients that it knows.*`client_id` and `client_secret`/)
+      })
+  )
+
+  const withoutMethod = [
+    ["client_secret_post", { client_secret: "s" }, "client_secret_post"],
+    ["client_secret_basic", { client_secret: "s" }, "client_secret_basic"],
+    ["none", {}, "none"],
+    ["client_secret_post", {}, "none"]
+  ] as const
+  it.effect.each(withoutMethod)(
+    "a registration for %s that is answered without a method, with %j, authenticates with %s",
+    ([listed, answer, method]) =>
+      Effect.gen(function* () {
+        const { as, resourceUrl } = yield* makeServers({
+          metadata: { token_endpoint_auth_methods_supported: [listed] }
+        })
+        yield* serveRegistration(as, () => ({ client_id: "c", ...answer }))
+        const targets = yield* makeGrantTargets()
+        const { client } = yield* targets.resolve(discoveredRequest(resourceUrl), begin)
+        assert.strictEqual(client.authenticationMethod, method)
+      })
   )
 
   const answers = [

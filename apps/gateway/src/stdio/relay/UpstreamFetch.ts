@@ -54,6 +54,7 @@ const withOwn = (
   token: Redacted.Redacted | undefined
 ): Undici.Headers => {
   const all = new Undici.Headers(headers)
+  if (entry.userAgent !== undefined) all.set("user-agent", entry.userAgent)
   for (const [name, value] of Object.entries(entry.headers)) all.set(name, Redacted.value(value))
   if (token !== undefined) all.set("authorization", `Bearer ${Redacted.value(token)}`)
   return all
