@@ -31,7 +31,7 @@ export type AuthorizationResponse = URLSearchParams | Readonly<Record<string, st
 export type KeepGrant = (request: GrantRequest, token: OAuthToken) => Effect.Effect<void>
 
 /** A grant that was given, and the request it answers. */
-export interface Redeemed {
+export interface GrantedToken {
   readonly request: GrantRequest
   readonly token: OAuthToken
 }
@@ -72,7 +72,7 @@ export class Grants extends Context.Service<
       keep?: KeepGrant
     ) => Effect.Effect<OAuthToken, OAuthError>
     /**
-     * Begins an authorization by a person (RFC 6749 §4.1.1). Begun again for the same request, it may be the same one.
+     * Starts an authorization by a person (RFC 6749 §4.1.1). A second call for the same request may give the same one.
      *
      * @param redirectUri where the response is to arrive
      */
@@ -89,7 +89,7 @@ export class Grants extends Context.Service<
     readonly redeem: (
       response: AuthorizationResponse,
       keep?: KeepGrant
-    ) => Effect.Effect<Redeemed, OAuthError>
+    ) => Effect.Effect<GrantedToken, OAuthError>
     /**
      * Begins an authorization on another device.
      *

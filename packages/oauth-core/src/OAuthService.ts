@@ -16,7 +16,7 @@ import {
   type DeviceAuthorization,
   type GrantRequest,
   type KeepGrant,
-  type Redeemed,
+  type GrantedToken,
   type RevocationOutcome
 } from "./Grants.ts"
 import { isPersonalGrant } from "./config/GrantType.ts"
@@ -179,7 +179,7 @@ const make = Effect.gen(function* () {
     )
 
   /** Stores what a person granted. Goes on when the caller is interrupted: the grant can be redeemed only once. */
-  const storeGranted = Effect.fnUntraced(function* (granted: Effect.Effect<Redeemed, OAuthError>) {
+  const storeGranted = Effect.fnUntraced(function* (granted: Effect.Effect<GrantedToken, OAuthError>) {
     const [duration, exit] = yield* Effect.timed(Effect.exit(granted))
     if (Exit.isFailure(exit)) {
       const error = Option.getOrUndefined(Exit.findErrorOption(exit))

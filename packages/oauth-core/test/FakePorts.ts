@@ -15,7 +15,7 @@ import {
   type OAuthConfig,
   type OAuthErrorReason,
   type OAuthEvent,
-  type Redeemed,
+  type GrantedToken,
   type RevocationOutcome,
   type TokenCacheEntry,
   type TokenKey
@@ -40,7 +40,7 @@ export const refusing =
 interface Behaviour {
   readonly acquire?: (request: GrantRequest) => Effect.Effect<never, OAuthError>
   readonly revoke?: (request: GrantRequest) => Effect.Effect<RevocationOutcome, OAuthError>
-  readonly redeem?: Effect.Effect<Redeemed, OAuthError>
+  readonly redeem?: Effect.Effect<GrantedToken, OAuthError>
   /** An answer that brings this token, which must not be served, and is then refused. */
   readonly refusedGrant?: {
     readonly request: GrantRequest
