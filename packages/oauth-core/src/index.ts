@@ -8,9 +8,8 @@ export {
   type ConfigProblem,
   type ConfigResult
 } from "./config/ConfigProblem.ts"
-export { endpointProblem } from "./config/EndpointRule.ts"
+export { endpointProblem, isLoopbackHost } from "./config/EndpointRule.ts"
 export { grantTypes, isPersonalGrant, type GrantType } from "./config/GrantType.ts"
-export * from "./config/Loopback.ts"
 export * from "./config/OAuthConfig.ts"
 export { oauthConfigWarnings } from "./config/OAuthConfigWarnings.ts"
 export * from "./errors/Challenge.ts"

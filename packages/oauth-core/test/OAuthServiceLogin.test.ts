@@ -138,11 +138,11 @@ describe("a login", () => {
       const ports = makePorts({ refusedGrant: { request, token, error } })
       return Effect.gen(function* () {
         const oauth = yield* OAuthService
-        const login =
+        const login: Effect.Effect<unknown, OAuthError> =
           grant_type === "device_code"
             ? Effect.flatMap(oauth.authorizeDevice(request), (device) => device.token)
             : oauth.completeAuthorization({ code: "c", state: "s" })
-        assert.strictEqual(yield* Effect.flip(Effect.asVoid(login)), error)
+        assert.strictEqual(yield* Effect.flip(login), error)
         yield* oauth.refresh(request)
         assert.strictEqual(ports.previous[0], token)
       }).pipe(Effect.provide(ports.layer))
