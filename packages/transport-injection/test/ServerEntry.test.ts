@@ -74,6 +74,17 @@ describe("decodeServerEntry", () => {
     assert.strictEqual(entry.oauth?.tokenEnv, "ENKRYPT_ACCESS_TOKEN")
   })
 
+  it("a server with a command has no URL where the token endpoint of client_credentials could be looked for", () => {
+    const { token_url: _, ...oauth } = wireOAuth
+    const problems = (config: object, more: object = {}) =>
+      problemsOf({ server_name: "a", config, oauth: { ...oauth, ...more } })
+    assert.deepStrictEqual(problems({ command: "node" }), [
+      "oauth.token_url: required for a server with a `command`, unless `issuer` leads to it"
+    ])
+    assert.deepStrictEqual(problems({ command: "node" }, { issuer: "https://auth.example" }), [])
+    assert.deepStrictEqual(problems({ url }), [])
+  })
+
   it("fills in what an entry with a command leaves out", () => {
     const entry = decodeStdio({ server_name: "local", config: { command: "node", transport: "stdio" } })
     assert.deepStrictEqual([entry.args, entry.env, entry.cwd, entry.oauth], [[], {}, undefined, undefined])

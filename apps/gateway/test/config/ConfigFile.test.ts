@@ -1,6 +1,7 @@
 import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import { DefaultUserAgent, userAgentOf } from "../../src/config/UserAgent.ts"
 import { entryWith, load, loadFile, problemsOf, TestLayer, writeFile } from "./configFile.ts"
 
 /** The example of the product's first document, word for word. */
@@ -44,6 +45,36 @@ describe("a configuration file", () => {
           enforceHttps: true
         })
         assert.deepInclude(local, { _tag: "Stdio", serverName: "local", command: "node", oauth: undefined })
+      })
+    )
+
+    it.effect("a server's User-Agent goes before that of the file, and that before the gateway's own", () =>
+      Effect.gen(function* () {
+        const servers = [
+          { ...entryWith(), server_name: "own", user_agent: "own/1" },
+          { ...entryWith(), server_name: "other" }
+        ]
+        const agents = (document: object) =>
+          load(document).pipe(
+            Effect.provideService(DefaultUserAgent, userAgentOf("1.2.3")),
+            Effect.map((config) => config.servers.map(({ userAgent }) => userAgent))
+          )
+        assert.deepStrictEqual(yield* agents({ servers, gateway: { user_agent: "all/1" } }), [
+          "own/1",
+          "all/1"
+        ])
+        assert.deepStrictEqual(yield* agents({ servers }), [
+          "own/1",
+          "secure-mcp-gateway/1.2.3 (+https://github.com/secure-mcp/secure-mcp-gateway)"
+        ])
+        const broken = {
+          servers: [{ ...entryWith(), user_agent: "two\nlines" }],
+          gateway: { user_agent: "" }
+        }
+        assert.deepStrictEqual(
+          (yield* problemsOf(broken)).map((problem) => problem.slice(0, problem.indexOf(":"))),
+          ["gateway.user_agent", "servers[0].user_agent"]
+        )
       })
     )
 

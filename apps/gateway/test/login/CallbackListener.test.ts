@@ -161,4 +161,30 @@ describe("the callback listener", () => {
       assert.strictEqual((yield* visit(`${url}?state=right`)).status, 200)
     })
   )
+
+  it.effect("a redirect to localhost is answered over IPv4 and IPv6", () =>
+    Effect.gen(function* () {
+      const { asked, complete } = completing()
+      const listener = yield* makeCallbackListener({ host: "localhost", port: 0, complete })
+      const url = yield* listener.redirectUri(path)
+      assert.match(url, /^http:\/\/localhost:[1-9]\d*\/oauth\/callback$/)
+      for (const host of ["127.0.0.1", "[::1]"]) {
+        const answer = yield* visit(`${url.replace("localhost", host)}?state=right`)
+        assert.strictEqual(answer.status, 200, host)
+      }
+      assert.lengthOf(asked, 2)
+    })
+  )
+
+  it.effect(
+    "a port of localhost that another program has in one family is refused, since it would get the code",
+    () =>
+      Effect.gen(function* () {
+        const other = yield* makeCallbackListener({ host: "::1", port: 0, complete: completing().complete })
+        const port = Number(new URL(yield* other.redirectUri(path)).port)
+        const { complete } = completing()
+        const error = yield* Effect.flip(makeCallbackListener({ host: "localhost", port, complete }))
+        assert.include(error.message, "EADDRINUSE")
+      })
+  )
 })

@@ -44,6 +44,28 @@ describe("a request through the gateway", () => {
     })
   )
 
+  it.effect("the client's User-Agent passes through; for a client without one the gateway says its own", () =>
+    Effect.gen(function* () {
+      const seen: Array<string | undefined> = []
+      const upstream = yield* serveRaw((request, response) => {
+        seen.push(request.headers["user-agent"])
+        response.end()
+      })
+      const gateway = yield* startGateway({
+        servers: [
+          { server_name: "raw", config: { url: upstream.url }, user_agent: "secure-mcp-gateway/1.2.3" }
+        ]
+      })
+      yield* send(gateway.mcp("raw"), {
+        method: "POST",
+        headers: { "user-agent": "inspector/9" },
+        body: "{}"
+      })
+      yield* send(gateway.mcp("raw"), { method: "POST", body: "{}" })
+      assert.deepStrictEqual(seen, ["inspector/9", "secure-mcp-gateway/1.2.3"])
+    })
+  )
+
   it.effect("goes to the path of the server and carries the server's name as Host", () =>
     Effect.gen(function* () {
       const upstream = yield* serveRaw((request, response) => {

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { GrantRequest, OAuthToken } from "@secure-mcp/oauth-core"
 import { Answer, StubAuthorizationServer } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
 import { makeGrants, requestFor } from "../TestGrants.ts"
-import { assertFailsWith, failureOf, formsAt, makeLogin, responseTo } from "../TestLogin.ts"
+import { assertFailsWith, failureOf, formsAt, makeLogin, refreshToken, responseTo } from "../TestLogin.ts"
 
 const resource = "https://mcp.example.com/mcp"
 const offline = { scopes_supported: ["offline_access"] }
@@ -194,6 +195,24 @@ describe("scope names", () => {
         const refused = grants.redeem(responseTo(yield* begin({ ...request, subject: "other" })))
         const reason = yield* failureOf(refused)
         assert.include(reason.message, "lacks the scope read")
+      })
+  )
+})
+
+describe("a token without a lifetime", () => {
+  it.effect.each([0, -1, "0"])(
+    "a person's fresh token with `expires_in` %j is told, and its refresh token is kept",
+    (expires_in) =>
+      Effect.gen(function* () {
+        const { begin, grants, server } = yield* makeLogin()
+        yield* server.always("/token", Answer.token({ expires_in, refresh_token: "r" }))
+        const kept: Array<OAuthToken> = []
+        const keep = (_: GrantRequest, token: OAuthToken) =>
+          Effect.sync(() => kept.push(token)).pipe(Effect.asVoid)
+        const reason = yield* failureOf(grants.redeem(responseTo(yield* begin()), keep))
+        assert.strictEqual(reason._tag, "InvalidResponse")
+        assert.match(reason.message, /`expires_in` is zero or less.*`default_expires_in`/)
+        assert.deepStrictEqual(kept.map(refreshToken), ["r"])
       })
   )
 })

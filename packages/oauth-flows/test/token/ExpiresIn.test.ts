@@ -15,6 +15,19 @@ describe("the expiry of a token", () => {
     }
   )
 
+  it("a person's token that is said to have no lifetime has the configured one", () => {
+    const config = { grantType: "authorization_code", defaultExpiresIn: 60 } as const
+    for (const expiresIn of [0, -1, "0"]) {
+      assert.deepStrictEqual(expiryOf({ ...answer, config, expiresIn }), {
+        reusable: true,
+        expiresAt: 1_060_000
+      })
+    }
+    assert.isFalse(
+      expiryOf({ ...answer, config: { ...config, grantType: "client_credentials" }, expiresIn: 0 }).reusable
+    )
+  })
+
   it.each(["client_credentials", "jwt_bearer", "token_exchange"] as const)(
     "without a lifetime, the client's own token of %s is used once",
     (grantType) => {
