@@ -6,7 +6,7 @@ import { makeRequest } from "../jsonrpc/JsonRpc.ts"
 
 /**
  * The challenge of an MCP server to a `ping` without a token: it names the server's metadata (RFC 9728 §5.1) and the
- * scope it needs. Sent only if the authorization server has to be discovered. Undefined if there is no challenge within
+ * scope it needs. Not sent if the configuration says both. Undefined if there is no challenge within
  * ten seconds; discovery then tries the well-known paths.
  */
 export const firstChallenge = Effect.fnUntraced(
@@ -14,8 +14,8 @@ export const firstChallenge = Effect.fnUntraced(
     certificates: ClientCertificates["Service"],
     { config, resourceUrl, userAgent }: AccessTokenRequest
   ) {
-    if (resourceUrl === undefined || config.tokenUrl !== undefined || config.issuer !== undefined)
-      return undefined
+    const isServerKnown = config.tokenUrl !== undefined || config.issuer !== undefined
+    if (resourceUrl === undefined || (isServerKnown && config.scope !== undefined)) return undefined
     const { dispatcher } = yield* certificates.connection(config)
     const { body, headers, statusCode } = yield* Effect.tryPromise((signal) =>
       Undici.request(resourceUrl, {
