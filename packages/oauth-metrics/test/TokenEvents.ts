@@ -63,7 +63,7 @@ export const cacheWith = (...servers: ReadonlyArray<string>) =>
     get: () => Effect.die("not used here"),
     put: () => Effect.die("not used here"),
     invalidate: () => Effect.succeed(token),
-    revoke: () => Effect.die("not used here"),
+    revoke: (_, revokeToken) => revokeToken(token),
     list: Effect.succeed(servers.map(entry))
   })
 
