@@ -10,7 +10,14 @@ import * as Match from "effect/Match"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
-import { accepted, refused, refusesToken, TokenInjector, type AttemptOutcome } from "./TokenInjector.ts"
+import {
+  accepted,
+  mayRefuseToken,
+  refused,
+  refusesToken,
+  TokenInjector,
+  type AttemptOutcome
+} from "./TokenInjector.ts"
 
 /**
  * Middleware for `HttpClient`: sends the access token as `Authorization: Bearer` (RFC 6750 §2.1).
@@ -18,7 +25,8 @@ import { accepted, refused, refusesToken, TokenInjector, type AttemptOutcome } f
  * Only requests to the origin of `url` carry the token; requests to other origins are sent unchanged. Redirects are
  * not followed: the caller gets them as the answer. After a refusal the request is repeated as `TokenInjector.use`
  * says. A body that can be read only once (a stream) cannot be repeated: the token is replaced for the next request,
- * and the caller gets the refusal as the answer.
+ * and the caller gets the refusal as the answer. Where a person has to log in first, the request is sent without a
+ * token, and fails with `AuthorizationRequired` if the server refuses that.
  *
  * @param options.url the MCP server the token is for
  * @example
@@ -62,15 +70,15 @@ const attempt = Effect.fnUntraced(function* <E, R>(
   }: {
     readonly injector: (typeof TokenInjector)["Service"]
     readonly request: AccessTokenRequest
-    readonly token: Redacted.Redacted
+    readonly token: Redacted.Redacted | undefined
   }
 ): Effect.fn.Return<AttemptOutcome<Response>, E | OAuthError, R> {
-  const authorized = HttpClientRequest.bearerToken(outgoing, token)
+  const authorized = token === undefined ? outgoing : HttpClientRequest.bearerToken(outgoing, token)
   const response = yield* withoutRedirects(client.postprocess(Effect.succeed(authorized)))
   const { headers, status } = response
-  const challenge = status === 401 || status === 403 ? parseChallenge(headers["www-authenticate"]) : undefined
+  const challenge = mayRefuseToken(status) ? parseChallenge(headers["www-authenticate"]) : undefined
   if (!refusesToken(status, challenge)) return accepted(response)
-  if (isRepeatable(outgoing.body)) {
+  if (token === undefined || isRepeatable(outgoing.body)) {
     yield* discard(response)
     return refused(status, challenge)
   }

@@ -1,5 +1,7 @@
 import {
   asksForMoreScope,
+  AuthorizationRequired,
+  isPersonalGrant,
   OAuthError,
   OAuthService,
   StepUpExhausted,
@@ -7,25 +9,27 @@ import {
   type AccessTokenRequest,
   type CachedToken,
   type Challenge,
-  type OAuthErrorReason
+  type OAuthErrorReason,
+  type OAuthToken
 } from "@secure-mcp/oauth-core"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
+import { type EndedGrants, type EndOfGrant, makeEndedGrants } from "./EndedGrants.ts"
 import type { ServerEntry } from "./ServerEntry.ts"
 
-/** The MCP server accepted the token, whatever else it answered. */
+/** The MCP server accepted the token, or answered without one, whatever it said. */
 export interface Accepted<A> {
   readonly _tag: "Accepted"
   /** What `TokenInjector.use` succeeds with. */
   readonly value: A
 }
 
-/** The MCP server refused the token itself (RFC 6750 §3.1). The attempt left no response open. */
+/** The MCP server refused the token, or wants one (RFC 6750 §3.1). The attempt left no response open. */
 export interface Refused {
   readonly _tag: "Refused"
-  /** The HTTP status of the answer: 401 or 403. */
+  /** The HTTP status of the answer: 400, 401 or 403. */
   readonly status: number
   /** The `WWW-Authenticate: Bearer` of the answer, if it had one. */
   readonly challenge: Challenge | undefined
@@ -53,11 +57,17 @@ export const refused = (
 ): AttemptOutcome<never> => ({ _tag: "Refused", status, challenge, repeatable })
 
 /**
- * Whether an answer refuses the token (RFC 6750 §3.1): 401 does, and 403 with `insufficient_scope`. Any other 403 is
- * the server's own decision, which no other token changes.
+ * Whether an answer refuses the token (RFC 6750 §3.1): 401 does, 403 with `insufficient_scope`, and `invalid_token`,
+ * which some servers send with 400 or 403. Any other 400 or 403 is the server's own decision, which no other token
+ * changes.
  */
 export const refusesToken = (status: number, challenge: Challenge | undefined): boolean =>
-  status === 401 || (status === 403 && asksForMoreScope(challenge))
+  status === 401 ||
+  (status === 403 && asksForMoreScope(challenge)) ||
+  ((status === 403 || status === 400) && challenge?.error === "invalid_token")
+
+/** Whether an answer may refuse the token, so that its challenge is worth reading. */
+export const mayRefuseToken = (status: number): boolean => status === 401 || status === 403 || status === 400
 
 /** Whose tokens are used: everything in a token's key that the entry does not say. */
 export type TokenOwner = Pick<AccessTokenRequest, "projectId" | "configId" | "subject">
@@ -99,8 +109,8 @@ export const accessTokenRequest = (
  *   const injector = yield* TokenInjector
  *   return yield* injector.use(request, (token) =>
  *     Effect.promise(async () => {
- *       const authorization = `Bearer ${Redacted.value(token)}`
- *       const { body, headers, status } = await fetch(url, { headers: { authorization }, redirect: "manual" })
+ *       const sent = token === undefined ? {} : { authorization: `Bearer ${Redacted.value(token)}` }
+ *       const { body, headers, status } = await fetch(url, { headers: sent, redirect: "manual" })
  *       await body?.cancel()
  *       const challenge = parseChallenge(headers.get("www-authenticate") ?? undefined)
  *       return refusesToken(status, challenge) ? refused(status, challenge) : accepted(status)
@@ -114,17 +124,23 @@ export class TokenInjector extends Context.Service<
   {
     /**
      * Makes an attempt with an access token. If the server refuses the token, the attempt is made again: once with a
-     * new token after a 401, because the old one may have been revoked, and up to three times with more scope after a
+     * new token after a 401, because the old one may have been revoked, and up to twice with more scope after a
      * 403 with `insufficient_scope`. After a refusal that is not `repeatable`, the token is replaced for the next
      * request, and the attempt is not made again.
      *
+     * Where a person has to log in first, the attempt is made without a token: not every server asks for one, nor for
+     * every message. Only if the server refuses that is `AuthorizationRequired` the reason.
+     *
+     * A person's grant whose new token is refused as well has ended, and is removed. If the token of the next login is
+     * refused, too, `UpstreamUnauthorized` is the reason, and nobody is asked to log in for ten minutes.
+     *
      * Fails with the attempt's own error, and with an `OAuthError`: there is no token, or, with the reason
      * `UpstreamUnauthorized`, the server refused the new token too, or refused one and the request cannot be repeated;
-     * with `StepUpExhausted`, the server asked for more scope a fourth time.
+     * with `StepUpExhausted`, the server asked for more scope a third time.
      */
     readonly use: <A, E, R>(
       request: AccessTokenRequest,
-      attempt: (token: Redacted.Redacted) => Effect.Effect<AttemptOutcome<A>, E, R>
+      attempt: (token: Redacted.Redacted | undefined) => Effect.Effect<AttemptOutcome<A>, E, R>
     ) => Effect.Effect<A, E | OAuthError, R>
     /**
      * Replaces a token that the server refused, for the next request. For a caller that hands a refusal on; `use`
@@ -153,7 +169,7 @@ type Service = (typeof OAuthService)["Service"]
 
 const make = (service: Service) =>
   TokenInjector.of({
-    use: makeUse(service),
+    use: makeUse(service, makeEndedGrants()),
 
     replace: (request, token, challenge) => service.refresh(request, { refused: token, challenge }),
 
@@ -164,58 +180,122 @@ const make = (service: Service) =>
   })
 
 const makeUse =
-  (service: Service) =>
+  (service: Service, endedGrants: EndedGrants) =>
   <A, E, R>(
     request: AccessTokenRequest,
-    attempt: (token: Redacted.Redacted) => Effect.Effect<AttemptOutcome<A>, E, R>
+    attempt: (token: Redacted.Redacted | undefined) => Effect.Effect<AttemptOutcome<A>, E, R>
   ): Effect.Effect<A, E | OAuthError, R> => {
-    const use = (token: Redacted.Redacted, before: Replacements): Effect.Effect<A, E | OAuthError, R> =>
-      Effect.flatMap(attempt(token), (outcome) =>
-        outcome._tag === "Accepted" ? Effect.succeed(outcome.value) : useAnother(token, outcome, before)
-      )
-    const useAnother = (token: Redacted.Redacted, refusal: Refused, before: Replacements) => {
+    const isPersonal = isPersonalGrant(request.config.grantType)
+
+    const use = (token: OAuthToken, before: Replacements): Effect.Effect<A, E | OAuthError, R> =>
+      Effect.flatMap(attempt(token.accessToken), (outcome) => {
+        if (outcome._tag === "Refused") return useAnother(token, outcome, before)
+        endedGrants.accept(request, token.accessToken)
+        return Effect.succeed(outcome.value)
+      })
+
+    const useAnother = Effect.fnUntraced(function* (
+      token: OAuthToken,
+      refusal: Refused,
+      before: Replacements
+    ): Effect.fn.Return<A, E | OAuthError, R> {
+      const wantsScope = asksForMoreScope(refusal.challenge)
+      if (!wantsScope && isPersonal && (yield* endedGrants.isLoginUseless(request)))
+        return yield* failWith(request, loginUseless(refusal))
+      const first = before.first ?? token
       const replacements = countRefusal(refusal, before)
-      if (replacements === undefined) return failWith(request, limitReached(refusal))
-      return Effect.flatMap(
-        service.refresh(request, { refused: token, challenge: refusal.challenge }),
-        ({ token: renewed }) =>
-          refusal.repeatable
-            ? use(renewed.accessToken, replacements)
-            : failWith(request, new UpstreamUnauthorized({ status: refusal.status, repeatable: false }))
-      )
-    }
-    return Effect.flatMap(service.getAccessToken(request), ({ token }) => use(token.accessToken, none)).pipe(
+      if (replacements === undefined) {
+        return yield* wantsScope || !isPersonal
+          ? failWith(request, limitReached(refusal))
+          : endGrant({ first, last: token }, refusal)
+      }
+      const { token: renewed } = yield* service
+        .refresh(request, { refused: token.accessToken, challenge: refusal.challenge })
+        .pipe(
+          Effect.catchIf(
+            (error) => isLoginNeeded(error) && !wantsScope && token.refreshToken === undefined,
+            () => endGrant({ first, last: token }, refusal)
+          )
+        )
+      return yield* refusal.repeatable
+        ? use(renewed, { ...replacements, first })
+        : failWith(request, new UpstreamUnauthorized({ status: refusal.status, repeatable: false }))
+    })
+
+    const endGrant = Effect.fnUntraced(function* (grant: EndOfGrant, refusal: Refused) {
+      const outcome = yield* endedGrants.end(request, grant)
+      if (outcome === "LoginUseless") return yield* failWith(request, loginUseless(refusal))
+      if (outcome === "First") {
+        yield* Effect.logWarning(
+          `The MCP server "${request.serverName}" refused a fresh token with HTTP ${refusal.status}. The grant has ended`
+        )
+        yield* remove(grant.last)
+      }
+      return yield* failWith(request, loginNeeded(refusal))
+    })
+
+    /** Removes the token, unless a login or another process has replaced it. */
+    const remove = (token: OAuthToken) =>
+      Effect.matchEffect(service.getAccessToken(request), {
+        onSuccess: (current) =>
+          current.token.isAccessToken(token.accessToken) ? service.invalidate(request) : Effect.void,
+        onFailure: () => Effect.void
+      })
+
+    const useNone = Effect.fnUntraced(function* (error: OAuthError): Effect.fn.Return<A, E | OAuthError, R> {
+      const outcome = yield* attempt(undefined)
+      if (outcome._tag === "Accepted") return outcome.value
+      if (yield* endedGrants.isLoginUseless(request)) return yield* failWith(request, loginUseless(outcome))
+      const { correlationId, operation, serverName } = error
+      return yield* OAuthError.fail({ correlationId, operation, serverName, reason: loginNeeded(outcome) })
+    })
+
+    return service.getAccessToken(request).pipe(
+      Effect.matchEffect({
+        onSuccess: ({ token }) => use(token, none),
+        onFailure: (error) => (isPersonal && isLoginNeeded(error) ? useNone(error) : Effect.fail(error))
+      }),
       Effect.withSpan("TokenInjector.use")
     )
   }
 
 /** How often the token was replaced in this operation, and why. */
 interface Replacements {
+  /** The token that the operation began with; undefined while there is no other. */
+  readonly first: OAuthToken | undefined
   readonly refreshes: number
   readonly stepUps: number
 }
 
-const none: Replacements = { refreshes: 0, stepUps: 0 }
+const none: Replacements = { first: undefined, refreshes: 0, stepUps: 0 }
 
-/** How often more scope is asked for in one operation. */
-const maxStepUps = 3
+/** How many tokens one operation is tried with when the server asks for more scope, the first included. */
+const maxAuthorizations = 3
 
 /** The replacements with one more for this refusal; undefined if the limit is reached. */
 const countRefusal = (
-  { status }: Refused,
-  { refreshes, stepUps }: Replacements
+  { challenge }: Refused,
+  { first, refreshes, stepUps }: Replacements
 ): Replacements | undefined => {
-  if (status === 403) return stepUps === maxStepUps ? undefined : { refreshes, stepUps: stepUps + 1 }
-  return refreshes > 0 ? undefined : { refreshes: 1, stepUps }
+  if (asksForMoreScope(challenge))
+    return stepUps + 1 === maxAuthorizations ? undefined : { first, refreshes, stepUps: stepUps + 1 }
+  return refreshes > 0 ? undefined : { first, refreshes: 1, stepUps }
 }
 
 const limitReached = ({ challenge, status }: Refused) =>
-  status === 403
+  asksForMoreScope(challenge)
     ? new StepUpExhausted({
-        attempts: maxStepUps,
+        attempts: maxAuthorizations,
         ...(challenge?.scope === undefined ? {} : { scope: challenge.scope })
       })
     : new UpstreamUnauthorized({ status })
+
+const loginUseless = ({ status }: Refused) => new UpstreamUnauthorized({ status, afterLogin: true })
+
+const loginNeeded = ({ challenge }: Refused) =>
+  new AuthorizationRequired(challenge === undefined ? {} : { challenge })
+
+const isLoginNeeded = ({ reason }: OAuthError): boolean => reason._tag === "AuthorizationRequired"
 
 const failWith = ({ serverName }: AccessTokenRequest, reason: OAuthErrorReason) =>
   OAuthError.fail({ operation: "use the access token", serverName, reason })

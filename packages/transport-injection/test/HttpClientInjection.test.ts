@@ -78,7 +78,7 @@ for (const [name, layer] of Object.entries(clients)) {
       Effect.gen(function* () {
         const server = yield* makeResourceServer(({ authorization }, response) => {
           if (authorization === "Bearer wide") return void response.end("welcome")
-          const error = authorization === "Bearer narrow" ? "insufficient_scope" : "invalid_token"
+          const error = authorization === "Bearer narrow" ? "insufficient_scope" : "access_denied"
           response.writeHead(403, { "www-authenticate": `Bearer error="${error}", scope="mcp:write"` }).end()
         })
         const service = scriptedOAuthService("narrow", "wide", "other")

@@ -37,7 +37,11 @@ export const McpRoute = HttpRouter.use(
       const { accepted, exchange } = withoutLoginAnswer(received)
       const request = upstream.tokenRequest(exchange.caller)
       if (request === undefined) return upstream.handle(exchange)
-      const ask = (error: OAuthError) => askForLogin(exchange, request, error, failedAuthorization(error))
+      // A login on another device begins with the command: no client shows a person its code.
+      const ask = (error: OAuthError) =>
+        request.config.grantType === "authorization_code"
+          ? askForLogin(exchange, request, error, failedAuthorization(error))
+          : Effect.fail(error)
       const afterLogin = awaitLogin(request).pipe(
         Effect.andThen(upstream.handle(exchange)),
         Effect.catchIf(needsLogin, ask)

@@ -25,7 +25,7 @@ export class CallbackListenerError extends Schema.TaggedError<CallbackListenerEr
 ) {
   override get message(): string {
     return (
-      `Cannot listen for the end of a login on ${this.host}:${this.port} (${this.problem}). ` +
+      `Cannot listen for the end of a login on ${hostInUrl(this.host)}:${this.port} (${this.problem}). ` +
       "Free the port, or choose another with `redirect_uri` or `gateway.callback_port`"
     )
   }
@@ -38,10 +38,12 @@ export type Complete = (
 
 /**
  * Listens for redirects after a login, until the scope closes. The port is bound when this completes, so no login can
- * end before. Only GET requests to the paths of `redirectUri` count; others are answered and change nothing. The page
+ * end before. Only GET requests to the paths of `redirectUri` count; others, such as the HEAD of a link preview, are
+ * answered and change nothing. The page
  * says "logged in" only after `complete` has exchanged the code. Closing waits until pages are written, but not for idle
  * connections.
  *
+ * @param options.host `localhost` stands for the loopback addresses of both families, because a browser may choose either
  * @param options.port 0 picks a free one
  */
 export const makeCallbackListener = Effect.fnUntraced(function* (options: {
@@ -100,6 +102,7 @@ const answer = (
 ): Effect.Effect<void> => {
   const url = URL.parse(request.url ?? "", "http://callback.invalid")
   if (url === null || !paths.has(url.pathname)) return write(response, 404, callbackPage("Nothing here"))
+  if (request.method === "HEAD") return write(response, 200, "")
   if (request.method !== "GET") return write(response, 405, callbackPage("This page is for a browser"))
   return complete(url.searchParams).pipe(
     Effect.matchCauseEffect({
@@ -139,15 +142,25 @@ const write = (response: Http.ServerResponse, status: number, page: string): Eff
     response.writeHead(status, pageHeaders).end(page)
   })
 
-const listen = ({ host, port }: { readonly host: string; readonly port: number }) =>
+interface ListenOptions {
+  readonly host: string
+  readonly port: number
+  readonly onRequest: Http.RequestListener
+}
+
+const listen = ({ host, onRequest, port }: ListenOptions) =>
   Effect.callback<Http.Server, CallbackListenerError>((resume) => {
-    const server = Http.createServer()
+    const server = Http.createServer(onRequest)
     server.once("error", (error) => {
       const problem = "code" in error ? String(error.code) : error.name
       resume(Effect.fail(new CallbackListenerError({ host, port, problem })))
     })
     server.listen(port, host, () => resume(Effect.succeed(server)))
   })
+
+/** A machine without IPv6. A port that another program has is another matter: it would get the code. */
+const hasNoSuchAddress = ({ problem }: CallbackListenerError): boolean =>
+  problem === "EADDRNOTAVAIL" || problem === "EAFNOSUPPORT"
 
 /** Waits for pages that are being written, and not for connections that browsers only keep open. */
 const close = Effect.fnUntraced(function* (server: Http.Server, answers: FiberSet.FiberSet<void>) {

@@ -15,6 +15,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -35,7 +36,7 @@ export class Logins extends Context.Service<
       request: AccessTokenRequest,
       challenge?: Challenge
     ) => Effect.Effect<AuthorizationRequest, OAuthError | CallbackListenerError>
-    /** Completes a login with the parameters of the redirect. */
+    /** Completes a login with the parameters of the redirect. The same ones again have the same outcome. */
     readonly complete: (parameters: URLSearchParams) => Effect.Effect<CompletedAuthorization, OAuthError>
     /** The logins that are completed from now on. */
     readonly completed: Stream.Stream<CompletedAuthorization>
@@ -62,13 +63,21 @@ const make = Effect.fnUntraced(function* ({ callbackPort }: Pick<GatewaySettings
   const completions = yield* PubSub.unbounded<CompletedAuthorization>()
   const failures = yield* PubSub.unbounded<OAuthError>()
 
-  const complete = (parameters: URLSearchParams) =>
-    oauth.completeAuthorization(parameters).pipe(
-      Effect.tap((completed) => PubSub.publish(completions, completed)),
-      Effect.tapError((error) =>
-        error.reason._tag === "AuthorizationResponseInvalid" ? Effect.void : PubSub.publish(failures, error)
-      )
-    )
+  // Browsers fetch a redirect ahead of time, link scanners open it, people reload it: every visit gets the first one's
+  // outcome. What belongs to no login is not remembered, so that strangers cannot displace what does.
+  const outcomes = yield* Cache.makeWith(
+    (query: string) =>
+      oauth.completeAuthorization(new URLSearchParams(query)).pipe(
+        Effect.tap((completed) => PubSub.publish(completions, completed)),
+        Effect.tapError((error) => (isOfNoLogin(error) ? Effect.void : PubSub.publish(failures, error)))
+      ),
+    {
+      capacity: rememberedOutcomes,
+      timeToLive: (exit) =>
+        Option.exists(Exit.findErrorOption(exit), isOfNoLogin) ? Duration.zero : Duration.minutes(10)
+    }
+  )
+  const complete = (parameters: URLSearchParams) => Cache.get(outcomes, parameters.toString())
 
   // One for each port. A failure is not cached: a port that is in use may be free the next time.
   const listeners = yield* Cache.makeWith(
@@ -100,6 +109,10 @@ const make = Effect.fnUntraced(function* ({ callbackPort }: Pick<GatewaySettings
     failed: Stream.fromPubSub(failures)
   })
 })
+
+const rememberedOutcomes = 1000
+
+const isOfNoLogin = ({ reason }: OAuthError): boolean => reason._tag === "AuthorizationResponseInvalid"
 
 interface CallbackOrigin {
   readonly host: string

@@ -6,6 +6,7 @@ import {
   accepted,
   type AttemptOutcome,
   type HttpServerEntry,
+  mayRefuseToken,
   refused,
   refusesToken,
   TokenInjector
@@ -45,7 +46,7 @@ export const makeHttpUpstream = Effect.fnUntraced(function* (
               : { ...ownHeaders, authorization: `Bearer ${Redacted.value(token)}` }
           )
         ),
-        withholdsRefusals: token !== undefined
+        withholdsRefusals: entry.oauth !== undefined
       })
     ).pipe(Effect.mapError((error) => upstreamUnreachable(entry, error)))
 
@@ -64,7 +65,7 @@ interface Destination {
   readonly origin: string
   readonly path: string
   readonly headers: IncomingHttpHeaders
-  /** Whether an answer that refuses the token is not forwarded, because another token may be accepted. */
+  /** Whether an answer that refuses the token, or wants one, is not forwarded, because another may be accepted. */
   readonly withholdsRefusals: boolean
 }
 
@@ -84,7 +85,7 @@ const forward = ({ body, request, response }: Exchange, dispatcher: Dispatcher, 
         signal
       },
       ({ headers, statusCode }) => {
-        if (destination.withholdsRefusals && (statusCode === 401 || statusCode === 403)) {
+        if (destination.withholdsRefusals && mayRefuseToken(statusCode)) {
           const challenge = parseChallenge(headers["www-authenticate"])
           if (refusesToken(statusCode, challenge)) {
             // The streamed part of the body cannot be sent again.

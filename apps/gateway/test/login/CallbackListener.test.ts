@@ -7,6 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { once } from "node:events"
 import * as net from "node:net"
+import { networkInterfaces } from "node:os"
 import { makeCallbackListener } from "../../src/login/CallbackListener.ts"
 import { visit } from "./Person.ts"
 
@@ -32,6 +33,18 @@ const listen = Effect.fnUntraced(function* (complete: ReturnType<typeof completi
   return yield* listener.redirectUri(path)
 })
 
+const boundBy = Effect.fnUntraced(function* (
+  host: string,
+  complete: ReturnType<typeof completing>["complete"]
+) {
+  const listener = yield* makeCallbackListener({ host, port: 0, complete })
+  return new URL(yield* listener.redirectUri(path))
+})
+
+const hasIpv6 = Object.values(networkInterfaces()).some((addresses) =>
+  addresses?.some(({ address }) => address === "::1")
+)
+
 /** A connection that is opened and never used, as browsers have them. */
 const idleConnection = (url: string) =>
   Effect.acquireRelease(
@@ -53,7 +66,7 @@ describe("the callback listener", () => {
       assert.strictEqual((yield* visit(`${origin}/?state=right&code=1`)).status, 404)
       assert.strictEqual((yield* visit(`${url}/more?state=right&code=1`)).status, 404)
       assert.strictEqual((yield* visit(`${url}?state=right&code=1`, { method: "POST" })).status, 405)
-      assert.strictEqual((yield* visit(`${url}?state=right&code=1`, { method: "HEAD" })).status, 405)
+      assert.strictEqual((yield* visit(`${url}?state=right&code=1`, { method: "HEAD" })).status, 200)
       assert.isEmpty(asked)
       const wrong = yield* visit(`${url}?state=wrong&code=1`)
       assert.strictEqual(wrong.status, 400)
@@ -62,6 +75,20 @@ describe("the callback listener", () => {
       assert.strictEqual(right.status, 200)
       assert.include(right.text, "Logged in")
       assert.deepStrictEqual(asked, ["state=wrong&code=1", "state=right&code=1"])
+    })
+  )
+
+  it.effect("listens on both loopback families for `localhost`, and on neither where another has one", () =>
+    Effect.gen(function* () {
+      const { complete } = completing()
+      const { port } = yield* boundBy("localhost", complete)
+      assert.strictEqual((yield* visit(`http://127.0.0.1:${port}${path}?state=right`)).status, 200)
+      if (!hasIpv6) return
+      assert.strictEqual((yield* visit(`http://[::1]:${port}${path}?state=right`)).status, 200)
+
+      const taken = Number((yield* boundBy("::1", complete)).port)
+      const error = yield* Effect.flip(makeCallbackListener({ host: "localhost", port: taken, complete }))
+      assert.include(error.message, `[::1]:${taken} (EADDRINUSE)`)
     })
   )
 

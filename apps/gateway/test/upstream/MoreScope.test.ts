@@ -40,7 +40,7 @@ describe("a server that wants more scope (RFC 6750 §3.1)", () => {
     })
   )
 
-  it.effect("three times, and then that is an error of the gateway", () =>
+  it.effect("gets three tokens in all, and then that is an error of the gateway", () =>
     Effect.gen(function* () {
       const { requests, scopes, url } = yield* startBefore((_token, response) =>
         forbid(response, insufficient)
@@ -48,16 +48,39 @@ describe("a server that wants more scope (RFC 6750 §3.1)", () => {
       const answer = yield* send(url, ping)
       assert.strictEqual(answer.status, 502)
       assert.deepInclude(failureIn(answer).error.data, { reason: "StepUpExhausted", server_name: "strict" })
-      assert.lengthOf(requests, 4)
-      assert.lengthOf(yield* scopes, 4)
+      assert.lengthOf(requests, 3)
+      assert.lengthOf(yield* scopes, 3)
+      const next = failureIn(yield* send(url, ping))
+      assert.deepInclude(next.error.data, { reason: "StepUpExhausted" })
+      assert.lengthOf(yield* scopes, 3, "the next request begins no new round")
     })
   )
 
-  it.effect.each(['error="invalid_token"', 'realm="mcp"'])("403 with %s is the server's own answer", (said) =>
+  it.effect.each([400, 403])(
+    "HTTP %d with invalid_token is told by an expired token, which is replaced",
+    (status) =>
+      Effect.gen(function* () {
+        const { scopes, url } = yield* startBefore((token, response) =>
+          token === "Bearer token-1"
+            ? response.writeHead(status, { "www-authenticate": 'Bearer error="invalid_token"' }).end()
+            : response.end("fine")
+        )
+        const answer = yield* send(url, ping)
+        assert.deepStrictEqual([answer.status, answer.body.toString()], [200, "fine"])
+        assert.lengthOf(yield* scopes, 2)
+      })
+  )
+
+  it.effect.each([
+    [403, 'realm="mcp"'],
+    [400, 'error="invalid_request"']
+  ] as const)("HTTP %d with %s is the server's own answer", ([status, said]) =>
     Effect.gen(function* () {
-      const { requests, scopes, url } = yield* startBefore((_token, response) => forbid(response, said))
+      const { requests, scopes, url } = yield* startBefore((_token, response) =>
+        response.writeHead(status, { "www-authenticate": `Bearer ${said}` }).end("no")
+      )
       const answer = yield* send(url, ping)
-      assert.deepStrictEqual([answer.status, answer.body.toString()], [403, "forbidden"])
+      assert.deepStrictEqual([answer.status, answer.body.toString()], [status, "no"])
       assert.lengthOf(requests, 1)
       assert.lengthOf(yield* scopes, 1)
     })

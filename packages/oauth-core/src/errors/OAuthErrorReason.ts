@@ -118,6 +118,7 @@ const adviceFor: Readonly<Record<string, string>> = {
   invalid_scope: "Check `scope`",
   invalid_target: "Check `resource` and `audience`",
   invalid_grant: "Log in again",
+  slow_down: "The server is asked too often. Try again in some minutes",
   unsupported_token_type: "The server cannot revoke a token of this kind, which lives until it expires"
 }
 
@@ -196,16 +197,22 @@ export class CircuitOpen extends Schema.TaggedError<CircuitOpen>()("CircuitOpen"
  * a new one.
  */
 export class UpstreamUnauthorized extends Schema.TaggedError<UpstreamUnauthorized>()("UpstreamUnauthorized", {
-  /** The HTTP status of the refusal: 401 or 403. */
+  /** The HTTP status of the refusal: 400, 401 or 403. */
   status: Schema.Int,
   /** false: only one token was refused. It has been replaced, but the request could not be repeated. */
-  repeatable: Schema.optionalKey(Schema.Boolean)
+  repeatable: Schema.optionalKey(Schema.Boolean),
+  /** true: the token was that of a new login, which had followed an earlier refusal. */
+  afterLogin: Schema.optionalKey(Schema.Boolean)
 }) {
   readonly retryable: boolean = this.repeatable === false
   override get message(): string {
-    return this.repeatable === false
-      ? `the MCP server refused the access token with HTTP ${this.status}, and the request cannot be repeated because its body was not kept. The token has been replaced: send the request again`
-      : `the MCP server refused a fresh token with HTTP ${this.status}. Check \`audience\`, \`resource\` and \`scope\``
+    const said = `with HTTP ${this.status}`
+    if (this.repeatable === false) {
+      return `the MCP server refused the access token ${said}, and the request cannot be repeated because its body was not kept. The token has been replaced: send the request again`
+    }
+    return this.afterLogin === true
+      ? `the MCP server refused the token of a new login, too, ${said}. Another login does not help, and nobody is asked for one within ten minutes. Check \`audience\`, \`resource\` and \`scope\`, and whether the account that logged in may use the server`
+      : `the MCP server refused a fresh token ${said}. Check \`audience\`, \`resource\` and \`scope\``
   }
 }
 
@@ -252,13 +259,24 @@ export class DiscoveryFailed extends Schema.TaggedError<DiscoveryFailed>()("Disc
 export class AuthorizationDenied extends Schema.TaggedError<AuthorizationDenied>()("AuthorizationDenied", {
   error: Schema.String,
   /** The server's own words, as plain text. */
-  description: Schema.optionalKey(Schema.String)
+  description: Schema.optionalKey(Schema.String),
+  /** What the answer lacks, although it is taken for the end of the login. */
+  remark: Schema.optionalKey(Schema.String)
 }) {
   readonly retryable: boolean = false
   override get message(): string {
     const detail = this.description === undefined ? this.error : `${this.error}: ${this.description}`
-    return `the authorization was denied (${detail})`
+    const remark = this.remark === undefined ? "" : `. Remark: ${this.remark}`
+    return `${denialOf[this.error] ?? "the authorization was denied"} (${detail})${remark}`
   }
+}
+
+/** What the codes of RFC 6749 §4.1.2.1 and RFC 8628 §3.5 mean, and the one that Microsoft Entra has instead. */
+const denialOf: Readonly<Record<string, string>> = {
+  access_denied: "the authorization was denied",
+  authorization_declined: "the person declined the authorization",
+  expired_token: "the code expired before anybody agreed: log in again",
+  slow_down: "the server was asked too often: wait some minutes and log in again"
 }
 
 /** The authorization response is not the answer to a request of ours, or not from the server that was asked. */
@@ -281,7 +299,10 @@ export class StepUpExhausted extends Schema.TaggedError<StepUpExhausted>()("Step
   readonly retryable: boolean = false
   override get message(): string {
     const wanted = this.scope === undefined ? "" : ` (${this.scope})`
-    return `the MCP server still asks for more scope${wanted} after ${this.attempts} authorizations`
+    return (
+      `the MCP server still asks for more scope${wanted} after ${this.attempts} authorizations. ` +
+      "Check that the authorization server grants it, and put it into `scope`"
+    )
   }
 }
 

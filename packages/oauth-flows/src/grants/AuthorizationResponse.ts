@@ -20,7 +20,7 @@ export interface GenuineResponse {
 /**
  * Checks an authorization response (RFC 6749 §4.1.2): its `state` is that of a pending request, and its `iss` that of
  * the server the request was sent to (RFC 9207 §2.4). A response that fails changes nothing: the request stays pending
- * for the genuine one.
+ * for the genuine one. An error that lacks the promised `iss` ends the login, and says so.
  */
 export const checkAuthorizationResponse = Effect.fn("AuthorizationResponse.check")(function* (
   response: AuthorizationResponse
@@ -32,14 +32,16 @@ export const checkAuthorizationResponse = Effect.fn("AuthorizationResponse.check
   if (pending === undefined) {
     return yield* invalid("its `state` belongs to no login that waits, or one that has ended")
   }
-  const problem = issuerProblem(fields["iss"], pending.target)
-  if (problem !== undefined) return yield* invalid(problem)
-  const { code, error } = fields
+  const { code, error, iss } = fields
+  const problem = iss === undefined ? missingIssuer(pending.target) : wrongIssuer(iss, pending.target)
+  // An error without the promised `iss` comes from who knows the `state`, and brings nothing that could be misused.
+  const isRemark = iss === undefined && error !== undefined
+  if (problem !== undefined && !isRemark) return yield* invalid(problem)
   if (code === undefined && error === undefined) return yield* invalid("it has neither `code` nor `error`")
   return {
     pending,
     code: code === undefined ? undefined : Redacted.make(code),
-    denial: error === undefined ? undefined : denialOf(fields, pending)
+    denial: error === undefined ? undefined : denialOf(fields, pending, problem)
   } satisfies GenuineResponse
 })
 
@@ -70,15 +72,15 @@ const readFields = (response: AuthorizationResponse) => {
     : invalid("it has a parameter twice")
 }
 
-const issuerProblem = (
-  iss: string | undefined,
+const missingIssuer = ({ metadata }: GrantTarget): string | undefined =>
+  metadata?.authorizationResponseIssParameterSupported === true
+    ? "it lacks the `iss` that the authorization server promises (RFC 9207)"
+    : undefined
+
+const wrongIssuer = (
+  iss: string,
   { authorizationEndpoint, issuer, metadata }: GrantTarget
 ): string | undefined => {
-  if (iss === undefined) {
-    return metadata?.authorizationResponseIssParameterSupported === true
-      ? "it lacks the `iss` that the authorization server promises (RFC 9207)"
-      : undefined
-  }
   if (issuer === undefined) return undefined
   const accepted = responseIssuers(issuer, metadata?.issuer ?? issuer, authorizationEndpoint?.url)
   return accepted.some((issuer) => isSameText(iss, issuer))
@@ -91,11 +93,16 @@ const isSameText = (a: string, b: string): boolean => timingSafeEqual(sha256(a),
 
 const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest()
 
-const denialOf = (fields: Fields, { pkce, target, state }: PendingAuthorization) => {
+const denialOf = (
+  fields: Fields,
+  { pkce, target, state }: PendingAuthorization,
+  remark: string | undefined
+) => {
   const mask = makeSecretMask(pkce === undefined ? [state] : [state, pkce.verifier])
   const { description, error } = describeRefusal(target.tokenEndpoint.name, mask).fromFields(400, fields)
   return new AuthorizationDenied({
     error: error ?? "an error code that is not well-formed",
-    ...(description === undefined ? {} : { description })
+    ...(description === undefined ? {} : { description }),
+    ...(remark === undefined ? {} : { remark })
   })
 }

@@ -178,8 +178,11 @@ const isPending = (reason: OAuthErrorReason): boolean =>
   (reason._tag === "RequestRefused" &&
     (reason.error === "authorization_pending" || reason.error === "slow_down"))
 
+/** The codes of RFC 8628 §3.5 that end the login, and the one that Microsoft Entra sends for `access_denied`. */
+const denials: ReadonlySet<string> = new Set(["access_denied", "authorization_declined", "expired_token"])
+
 const asDenial = (reason: OAuthErrorReason) =>
-  reason._tag === "RequestRefused" && (reason.error === "access_denied" || reason.error === "expired_token")
+  reason._tag === "RequestRefused" && reason.error !== undefined && denials.has(reason.error)
     ? Effect.fail(
         new AuthorizationDenied({
           error: reason.error,

@@ -1,4 +1,4 @@
-import { OAuthToken } from "@secure-mcp/oauth-core"
+import { asksForMoreScope, OAuthToken } from "@secure-mcp/oauth-core"
 import type { GrantRequest, KeepGrant, OAuthErrorReason } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import { grantedClient } from "../client/Client.ts"
@@ -11,7 +11,7 @@ import { refresh, RefusedRefreshTokens } from "../token/RefreshToken.ts"
 import { keepRefreshToken, requestToken, type Withhold } from "../token/TokenRequest.ts"
 import type { Flow } from "./Flow.ts"
 import { writtenScope } from "../resolution/Scope.ts"
-import { machineScope } from "./StepUp.ts"
+import { machineScope, StepUps } from "./StepUp.ts"
 
 /** The parameters of a grant, besides the scope. Computed for each attempt. */
 type GrantParameters = (
@@ -27,7 +27,7 @@ export const machineGrant = (parametersOf: GrantParameters): Flow =>
   Effect.fn("MachineGrant.acquire")(function* (request, previous, keep) {
     const begin = requestNew(parametersOf, request, previous, keep)
     const { isRefreshable } = yield* RefusedRefreshTokens
-    if (!isRefreshable(previous) || request.challenge?.error === "insufficient_scope") return yield* begin
+    if (!isRefreshable(previous) || asksForMoreScope(request.challenge)) return yield* begin
     return yield* Effect.catchTag(refresh(request, previous, keep), "AuthorizationRequired", () => begin)
   })
 
@@ -40,6 +40,7 @@ const requestNew = Effect.fnUntraced(function* (
   const circuit = yield* Circuit
   const target = yield* (yield* GrantTargets).resolve(request)
   const { remember, scope } = machineScope(request, target, previous)
+  if (asksForMoreScope(request.challenge)) yield* (yield* StepUps).requested(request, scope)
   const written = writtenScope(scope, request.config)
   const grantedTo = grantedClient(target.client, { ...target, scope: written })
   // A refresh never widens the scope, and a new request may: too little of it is no grant to keep.

@@ -1,4 +1,5 @@
 import { asksForMoreScope } from "@secure-mcp/oauth-core"
+import type { GrantRequest } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import { loginNeeded, refresh, RefusedRefreshTokens } from "../token/RefreshToken.ts"
 import type { Flow } from "./Flow.ts"
@@ -9,8 +10,20 @@ import { StepUps } from "./StepUp.ts"
  * because that takes a person, and fails with `AuthorizationRequired` instead.
  */
 export const refreshOnly: Flow = Effect.fn("RefreshOnly.acquire")(function* (request, previous, keep) {
-  // A refresh token brings no more scope than was granted (RFC 6749 §6).
-  if (asksForMoreScope(request.challenge)) return yield* (yield* StepUps).require(request, previous)
   const { isRefreshable } = yield* RefusedRefreshTokens
-  return yield* isRefreshable(previous) ? refresh(request, previous, keep) : loginNeeded(request)
+  if (!asksForMoreScope(request.challenge)) {
+    return yield* isRefreshable(previous) ? refresh(request, previous, keep) : loginNeeded(request)
+  }
+  const stepUps = yield* StepUps
+  const stepUp = stepUps.require(request, previous)
+  // A refresh token brings no more scope than was granted (RFC 6749 §6), but it may bring what was granted.
+  return yield* isRefreshable(previous) && (yield* stepUps.refreshesFirst(request, previous))
+    ? Effect.catchTag(
+        refresh(withoutChallenge(request), previous, keep),
+        "AuthorizationRequired",
+        () => stepUp
+      )
+    : stepUp
 })
+
+const withoutChallenge = ({ challenge: _, ...request }: GrantRequest): GrantRequest => request

@@ -35,12 +35,15 @@ export const machineScope = (
   }
 }
 
-/** How often a person is asked to consent to the same scope within {@link remembered}. */
-const maxConsents = 3
-const remembered = Duration.hours(1)
+/** How many authorizations there may be within {@link remembered}, the first included (MCP: Step-Up Authorization Flow). */
+const maxAuthorizations = 3
+const remembered = Duration.minutes(10)
 const capacity = 1000
 
-/** Counts how often a person consented to more scope, to stop at a server that asks for the same again and again. */
+/**
+ * Counts the step-ups of each key, to stop at a server that asks for more scope again and again. A person's are counted
+ * whatever the scope is; those of a client, which disturb nobody, only if the server asks for the same scope again.
+ */
 export class StepUps extends Context.Service<
   StepUps,
   {
@@ -49,49 +52,102 @@ export class StepUps extends Context.Service<
       request: GrantRequest,
       previous: OAuthToken | undefined
     ) => Effect.Effect<never, AuthorizationRequired | StepUpExhausted>
+    /**
+     * Whether to refresh the token before a person is asked: it has the wanted scope already, and was not refreshed for
+     * that since the last consent.
+     */
+    readonly refreshesFirst: (
+      request: GrantRequest,
+      previous: OAuthToken | undefined
+    ) => Effect.Effect<boolean>
     /** Counts that a person consented to the scope of a request. */
     readonly consented: (request: GrantRequest) => Effect.Effect<void>
+    /** Counts that the client requests more scope for itself. Fails if it has done so too often. */
+    readonly requested: (
+      request: GrantRequest,
+      scope: string | undefined
+    ) => Effect.Effect<void, StepUpExhausted>
   }
 >()("@secure-mcp/oauth-flows/StepUps") {
   static readonly layer: Layer.Layer<StepUps> = Layer.sync(StepUps, () => make())
 }
 
-const make = (): StepUps["Service"] => {
-  const consents = new Map<string, { readonly count: number; readonly last: number }>()
+interface Count {
+  readonly stepUps: number
+  readonly hasRefreshed: boolean
+  /** Milliseconds since the epoch. */
+  readonly last: number
+}
 
-  const countOf = (id: string, now: number): number => {
-    const known = consents.get(id)
-    return known === undefined || now - known.last > Duration.toMillis(remembered) ? 0 : known.count
+const make = (): StepUps["Service"] => {
+  const counts = new Map<string, Count>()
+
+  const countOf = (id: string, now: number): Count => {
+    const known = counts.get(id)
+    return known === undefined || now - known.last > Duration.toMillis(remembered)
+      ? { stepUps: 0, hasRefreshed: false, last: now }
+      : known
   }
+
+  const setCount = (id: string, count: Count) => {
+    counts.delete(id)
+    counts.set(id, count)
+    const [oldest] = counts.keys()
+    if (counts.size > capacity && oldest !== undefined) counts.delete(oldest)
+  }
+
+  const isExhausted = ({ stepUps }: Count): boolean => stepUps + 1 >= maxAuthorizations
 
   return {
     require: Effect.fnUntraced(function* (request, previous) {
       const scope = unionScope(previous?.scope, request.challenge?.scope)
-      const attempts = countOf(idOf(request, scope), yield* Clock.currentTimeMillis)
-      if (attempts >= maxConsents) {
-        return yield* new StepUpExhausted({ attempts, ...(scope === undefined ? {} : { scope }) })
-      }
-      return yield* new AuthorizationRequired({ challenge: { ...request.challenge, scope } })
+      const count = countOf(ownerOf(request), yield* Clock.currentTimeMillis)
+      return yield* isExhausted(count)
+        ? exhausted(scope)
+        : new AuthorizationRequired({ challenge: { ...request.challenge, scope } })
+    }),
+
+    refreshesFirst: Effect.fnUntraced(function* (request, previous) {
+      const id = ownerOf(request)
+      const now = yield* Clock.currentTimeMillis
+      const count = countOf(id, now)
+      if (count.hasRefreshed || isExhausted(count) || !hasScope(previous, request.challenge?.scope))
+        return false
+      setCount(id, { ...count, hasRefreshed: true, last: now })
+      return true
     }),
 
     consented: Effect.fnUntraced(function* (request) {
       if (!asksForMoreScope(request.challenge)) return
-      const id = idOf(request, request.challenge?.scope)
+      const id = ownerOf(request)
       const now = yield* Clock.currentTimeMillis
-      const count = countOf(id, now) + 1
-      consents.delete(id)
-      consents.set(id, { count, last: now })
-      const [oldest] = consents.keys()
-      if (consents.size > capacity && oldest !== undefined) consents.delete(oldest)
+      setCount(id, { stepUps: countOf(id, now).stepUps + 1, hasRefreshed: false, last: now })
+    }),
+
+    requested: Effect.fnUntraced(function* (request, scope) {
+      const id = ownerOf(request, scopeNames(scope).toSorted())
+      const now = yield* Clock.currentTimeMillis
+      const count = countOf(id, now)
+      if (isExhausted(count)) return yield* exhausted(scope)
+      setCount(id, { ...count, stepUps: count.stepUps + 1, last: now })
     })
   }
 }
 
-const idOf = (request: GrantRequest, scope: string | undefined): string =>
+const exhausted = (scope: string | undefined) =>
+  new StepUpExhausted({ attempts: maxAuthorizations, ...(scope === undefined ? {} : { scope }) })
+
+/** A challenge that names no scope wants another one than the token has. */
+const hasScope = (token: OAuthToken | undefined, scope: string | undefined): boolean => {
+  const wanted = scopeNames(scope)
+  return wanted.length > 0 && wanted.every((name) => token?.scope?.includes(name) === true)
+}
+
+const ownerOf = (request: GrantRequest, scope?: ReadonlyArray<string>): string =>
   JSON.stringify([
     request.projectId ?? null,
     request.configId ?? null,
     request.serverName,
     request.subject ?? null,
-    scopeNames(scope).toSorted()
+    scope ?? null
   ])

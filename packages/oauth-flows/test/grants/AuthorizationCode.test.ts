@@ -269,6 +269,19 @@ describe("the authorization response", () => {
     })
   )
 
+  it.effect("an error without the promised `iss` is shown with that remark, and ends the login", () =>
+    Effect.gen(function* () {
+      const { begin, grants, server } = yield* makeLogin()
+      const url = yield* begin()
+      const fields = { code: undefined, iss: undefined, error: "server_error", error_description: "Later" }
+      const reason = yield* failureOf(grants.redeem(responseTo(url, fields)))
+      assert.deepInclude(reason, { _tag: "AuthorizationDenied", error: "server_error", description: "Later" })
+      assert.include(reason.message, "(server_error: Later). Remark: it lacks the `iss`")
+      yield* assertFailsWith(grants.redeem(responseTo(url)), "AuthorizationResponseInvalid")
+      assert.lengthOf(yield* formsAt(server), 0)
+    })
+  )
+
   const failures = [
     ["503", Answer.status(503, { retryAfter: 1 }), "EndpointUnavailable"],
     ["a lost answer", Answer.reset, "ConnectionFailed"],

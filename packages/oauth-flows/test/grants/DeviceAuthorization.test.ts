@@ -109,13 +109,28 @@ describe("the device authorization grant (RFC 8628)", () => {
     })
   )
 
-  it.effect.each(["access_denied", "expired_token"])("polling ends at %s", (code) =>
+  it.effect.each([
+    ["access_denied", "the authorization was denied (access_denied)"],
+    ["authorization_declined", "the person declined the authorization (authorization_declined)"],
+    ["expired_token", "the code expired before anybody agreed: log in again (expired_token)"]
+  ] as const)("polling ends at %s", ([code, message]) =>
     Effect.gen(function* () {
       const { asked, answers, authorize } = yield* makeDevice()
       answers.push(error(code))
       const { token } = yield* authorize
-      assert.deepInclude(yield* failureOf(settle(token)), { _tag: "AuthorizationDenied", error: code })
+      const reason = yield* failureOf(settle(token))
+      assert.deepInclude(reason, { _tag: "AuthorizationDenied", error: code })
+      assert.strictEqual(reason.message, message)
       assert.lengthOf(asked, 1)
+    })
+  )
+
+  it.effect("a device authorization endpoint that says slow_down is told as such", () =>
+    Effect.gen(function* () {
+      const { authorize, server } = yield* makeDevice()
+      yield* server.enqueue("/device", error("slow_down"))
+      const reason = yield* failureOf(authorize)
+      assert.include(reason.message, "(slow_down). The server is asked too often")
     })
   )
 

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { OAuthToken } from "@secure-mcp/oauth-core"
 import { Answer, assertNoCanary, canary, StubAuthorizationServer } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
+import * as TestClock from "effect/testing/TestClock"
 import { mkdtempSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -225,6 +226,24 @@ describe("step-up of the client's own token (RFC 6750 §3.1)", () => {
         )
         assert.isUndefined(renewed.stepUpScope)
       })
+  )
+
+  it.effect("a third request for the same scope within ten minutes fails with StepUpExhausted", () =>
+    Effect.gen(function* () {
+      const server = yield* StubAuthorizationServer.make()
+      yield* server.always("/token", Answer.token())
+      const grants = yield* makeGrants()
+      const request = requestFor({ token_url: server.endpoint("/token"), scope: "read" })
+      const first = yield* grants.acquire(request, undefined)
+      const stepUp = grants.acquire({ ...request, challenge }, first)
+      yield* stepUp
+      yield* stepUp
+      assert.deepInclude(yield* failureOf(stepUp), { _tag: "StepUpExhausted", attempts: 3 })
+      assert.lengthOf(yield* server.requests, 3)
+      yield* grants.acquire({ ...request, challenge: { ...challenge, scope: "list" } }, first)
+      yield* TestClock.adjust("11 minutes")
+      yield* stepUp
+    })
   )
 
   it.effect("a refresh token is used first, and a new grant is requested when it has ended", () =>

@@ -3,6 +3,7 @@ import { OAuthToken } from "@secure-mcp/oauth-core"
 import { Answer, refusedPort } from "@secure-mcp/testing"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as TestClock from "effect/testing/TestClock"
 import * as Redacted from "effect/Redacted"
 import { makeGrants, requestFor, settle } from "../TestGrants.ts"
 import {
@@ -171,13 +172,13 @@ describe("step-up of a person's grant (RFC 6750 §3.1)", () => {
     })
   )
 
-  it.effect("a step-up after three consents in vain fails with StepUpExhausted", () =>
+  it.effect("the first login and two step-ups in vain, whatever they ask for, end with StepUpExhausted", () =>
     Effect.gen(function* () {
       const { begin, grants, request, server, token } = yield* makeGranted({ scope: "read" })
-      yield* server.always("/token", Answer.token({ scope: "read write" }))
+      yield* server.always("/token", Answer.token({ scope: "read" }))
       let current = token
-      for (let consent = 1; consent <= 3; consent++) {
-        const wanted = { ...request, challenge }
+      for (const scope of ["write", "admin"]) {
+        const wanted = { ...request, challenge: { ...challenge, scope } }
         const reason = yield* failureOf(grants.acquire(wanted, current))
         // Asking again costs nothing as long as nobody consents.
         yield* assertFailsWith(grants.acquire(wanted, current), "AuthorizationRequired")
@@ -185,11 +186,30 @@ describe("step-up of a person's grant (RFC 6750 §3.1)", () => {
         const url = yield* begin({ ...request, challenge: reason.challenge })
         current = (yield* grants.redeem(responseTo(url))).token
       }
-      assert.deepInclude(yield* failureOf(grants.acquire({ ...request, challenge }, current)), {
+      const before = (yield* server.requests).length
+      const again = grants.acquire({ ...request, challenge }, current)
+      assert.deepInclude(yield* failureOf(again), {
         _tag: "StepUpExhausted",
         attempts: 3,
         scope: "read write"
       })
+      assert.lengthOf(yield* server.requests, before)
+      const other = { ...request, subject: "bob", challenge }
+      yield* assertFailsWith(grants.acquire(other, current), "AuthorizationRequired")
+      yield* TestClock.adjust("11 minutes")
+      yield* assertFailsWith(again, "AuthorizationRequired")
+    })
+  )
+
+  it.effect("a scope that the token has already is refreshed for once before a person is asked", () =>
+    Effect.gen(function* () {
+      const { grants, refreshes, request, server, token } = yield* makeGranted({ scope: "read" })
+      yield* server.always("/token", Answer.token())
+      const wanted = { ...request, challenge: { ...challenge, scope: "read" } }
+      const renewed = yield* grants.acquire(wanted, token)
+      assert.lengthOf(yield* refreshes, 1)
+      yield* assertFailsWith(grants.acquire(wanted, renewed), "AuthorizationRequired")
+      assert.lengthOf(yield* refreshes, 1)
     })
   )
 })

@@ -134,6 +134,36 @@ const compresses = (body: unknown): Answer =>
     headers: { "content-encoding": "gzip", "content-type": "application/json" }
   })
 
+/** What an MCP server asks a token for, and what it says without one that it takes. */
+export interface ResourceOptions {
+  /** Methods of JSON-RPC that it answers without a token. Default: none. */
+  readonly open?: (method: string) => boolean
+  /** Which access tokens it takes. Default: every one. */
+  readonly takes?: (accessToken: string) => boolean
+  /** The status of a refusal. Default 401. */
+  readonly status?: number
+  /** The `WWW-Authenticate` of a refusal. Default: `Bearer error="invalid_token"`. */
+  readonly challenge?: string
+}
+
+/** An MCP server that answers with the access token it was sent, and that may be open for some messages. */
+const protectsResource = ({
+  challenge = 'Bearer error="invalid_token"',
+  open = () => false,
+  status = 401,
+  takes = () => true
+}: ResourceOptions = {}): Answer =>
+  Answer.respondWith(({ body, headers }) =>
+    Effect.sync(() => {
+      const { id = null, method = "" } = JSON.parse(body === "" ? "{}" : body)
+      const accessToken = headers["authorization"]?.replace("Bearer ", "")
+      const isTaken = accessToken === undefined ? open(method) : takes(accessToken)
+      return isTaken
+        ? Answer.json({ jsonrpc: "2.0", id, result: { token: accessToken ?? "none" } })
+        : Answer.json({ error: "invalid_token" }, { status, headers: { "www-authenticate": challenge } })
+    })
+  )
+
 /** How providers behave, beside the letter of the specifications: answers for `enqueue` and `always`. */
 export const ProviderBehaviour = {
   refusesRefresh,
@@ -141,5 +171,6 @@ export const ProviderBehaviour = {
   separatesScopeBy,
   registersClients,
   authorizes,
-  compresses
+  compresses,
+  protectsResource
 }

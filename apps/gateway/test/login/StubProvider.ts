@@ -1,0 +1,63 @@
+import { Answer, ProviderBehaviour, StubAuthorizationServer } from "@secure-mcp/testing"
+import * as Effect from "effect/Effect"
+import { post, ping } from "../cli/mcpMessages.ts"
+import { startGateway } from "../http/RunningGateway.ts"
+import { personalEntry } from "./ProtectedServer.ts"
+import { visit } from "./Person.ts"
+
+/**
+ * A gateway that knows nothing but the URL of an MCP server, which is at the same origin as its authorization server.
+ * What they answer at `/mcp`, `/authorize` and `/token` can be programmed.
+ */
+export const startStubProvider = Effect.fnUntraced(function* (oauth: object = {}, metadata: object = {}) {
+  const stub = yield* StubAuthorizationServer.make()
+  const mcp = stub.endpoint("/mcp")
+  yield* stub.always(
+    "/.well-known/oauth-protected-resource/mcp",
+    Answer.json({ resource: mcp, authorization_servers: [stub.url] })
+  )
+  yield* stub.always(
+    "/.well-known/oauth-authorization-server",
+    Answer.json({
+      issuer: stub.url,
+      authorization_endpoint: stub.endpoint("/authorize"),
+      token_endpoint: stub.endpoint("/token"),
+      registration_endpoint: stub.endpoint("/register"),
+      code_challenge_methods_supported: ["S256"],
+      token_endpoint_auth_methods_supported: ["none"],
+      ...metadata
+    })
+  )
+  yield* stub.always("/register", yield* ProviderBehaviour.registersClients())
+  yield* stub.always("/authorize", ProviderBehaviour.authorizes())
+  yield* stub.always("/token", yield* ProviderBehaviour.rotatesRefreshTokens)
+  yield* stub.always("/mcp", ProviderBehaviour.protectsResource())
+  const gateway = yield* startGateway({
+    store: { type: "memory" },
+    servers: [personalEntry(mcp, oauth)]
+  })
+
+  const call = (method = "ping", headers: Record<string, string> = {}) =>
+    Effect.map(post(gateway.url, "echo", { ...ping, method }, headers), ({ status, text }) => {
+      const { error, result } = JSON.parse(text)
+      return {
+        status,
+        token: result?.token as string | undefined,
+        reason: error?.data.reason as string | undefined,
+        message: error?.message as string | undefined,
+        url: error?.data.authorization_url as string | undefined
+      }
+    })
+  /** Where the authorization server sends the person's browser back to. */
+  const callbackOf = (url: string) =>
+    Effect.promise(async () => (await fetch(url, { redirect: "manual" })).headers.get("location") ?? "")
+  const logIn = Effect.gen(function* () {
+    const { url = "" } = yield* call()
+    return yield* visit(yield* callbackOf(url))
+  })
+  const sent = (grantType: string) =>
+    Effect.map(stub.requestsTo("/token"), (requests) =>
+      requests.filter(({ form }) => form.get("grant_type") === grantType)
+    )
+  return { stub, gateway, call, callbackOf, logIn, sent }
+})
