@@ -28,7 +28,7 @@ const runDemo = Effect.acquireUseRelease(
 )
 
 describe("npm run demo", () => {
-  it.effect("tells the life of a token, every step of it, and ends well", () =>
+  it.effect("npm run demo tells the life of a token, every step of it, and exits with 0", () =>
     Effect.gen(function* () {
       const { exitCode, stderr, stdout } = yield* runDemo
       assert.strictEqual(exitCode, 0, stderr)

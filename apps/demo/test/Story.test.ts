@@ -27,7 +27,7 @@ const tellWith = Effect.fnUntraced(
 )
 
 describe("the story fails", () => {
-  it.live("at the first step when the client is not known", () =>
+  it.live("the story fails at the first step when the client is not registered", () =>
     Effect.gen(function* () {
       const { failure, told } = yield* tellWith((cast) => {
         const servers = cast.config.servers.map((entry) => ({
@@ -41,7 +41,7 @@ describe("the story fails", () => {
     })
   )
 
-  it.live("in the middle when a revoked token is still served", () =>
+  it.live("the story fails in the middle when a revoked token is still served", () =>
     Effect.gen(function* () {
       const { failure, told } = yield* tellWith((cast) =>
         Effect.succeed({

@@ -50,7 +50,7 @@ describe.each(revisions)("EchoServer with a client of %s", (revision: Revision) 
     })
   )
 
-  it.effect("echoes the token of the very request", () =>
+  it.effect("echoes the token of the current request", () =>
     Effect.gen(function* () {
       const server = yield* EchoServer.make()
       const headers = { authorization: "Bearer the-token-of-the-handshake" }

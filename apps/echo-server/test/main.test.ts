@@ -32,7 +32,7 @@ describe("echo-mcp-server", () => {
       })
     )
 
-    it.effect("takes an empty variable for no token", () =>
+    it.effect("an empty token variable counts as no token", () =>
       Effect.gen(function* () {
         const client = yield* connectStdio(revision, { ENKRYPT_ACCESS_TOKEN: "" })
         const { text } = yield* callTool(client, "echo_auth_header")

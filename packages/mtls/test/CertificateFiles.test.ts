@@ -156,7 +156,7 @@ describe("the files of a client certificate", () => {
     }).pipe(Effect.provide(TestLayer))
   )
 
-  it.effect("a file that may not be read", () =>
+  it.effect("a file without read permission is an error", () =>
     Effect.gen(function* () {
       const { directory } = yield* makeDirectory
       const error = yield* Effect.flip(connect(directory, { cert: "cert", key: "key" }))
@@ -169,7 +169,7 @@ describe("the files of a client certificate", () => {
     )
   )
 
-  it.effect.each(["client_cert_path", "client_key_path"])("a configuration without %s", (key) =>
+  it.effect.each(["client_cert_path", "client_key_path"])("a configuration without %s is an error", (key) =>
     Effect.gen(function* () {
       const { directory } = yield* makeDirectory
       const good = configWith({

@@ -37,7 +37,7 @@ describe("ClientCertificates", () => {
     }).pipe(Effect.provide(TestLayer))
   )
 
-  it.effect("shares connections by what the files hold, not by where they are", () =>
+  it.effect("shares connections by the content of the files, not by their paths", () =>
     Effect.gen(function* () {
       const files = yield* FileSystem.FileSystem
       const { alice, bob, caBundlePath, directory } = yield* makeMutualTls
@@ -60,7 +60,7 @@ describe("ClientCertificates", () => {
     }).pipe(Effect.provide(TestLayer))
   )
 
-  it.effect("has one pool of plain connections for all who name no certificates", () =>
+  it.effect("has one pool of plain connections for all configurations without certificates", () =>
     Effect.gen(function* () {
       const { connection } = yield* ClientCertificates
       const plain = yield* connection(undefined)

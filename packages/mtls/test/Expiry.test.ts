@@ -26,7 +26,7 @@ const warningsOf = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A
 const provideFiles = Effect.provide(NodeServices.layer)
 
 describe("the time of a client certificate", () => {
-  it.effect("is published for each server when it is loaded, and when it is replaced", () =>
+  it.effect("the expiry is published for each server when a certificate is loaded or replaced", () =>
     Effect.gen(function* () {
       const { authority, config, connection, isInUse, pollUntil, putPair, subscribe } = yield* makePolledFiles
       yield* putPair(yield* authority.issueClient("client", { notAfter: day(100) }))
@@ -67,7 +67,7 @@ describe("the time of a client certificate", () => {
     }).pipe(provideFiles)
   )
 
-  it.effect("being over, fails the connection until a new certificate is there", () =>
+  it.effect("an expired certificate fails the connection until a new certificate is there", () =>
     Effect.gen(function* () {
       const { alice, authority, config, connection, isInUse, pollUntil, putPair } = yield* makePolledFiles
       const short = yield* authority.issueClient("short", { notAfter: day(1) })
@@ -87,7 +87,7 @@ describe("the time of a client certificate", () => {
     }).pipe(provideFiles)
   )
 
-  it.effect("not having come, fails the connection until it has", () =>
+  it.effect("a certificate that is not valid yet fails the connection until it is", () =>
     Effect.gen(function* () {
       const { alice, authority, config, connection, putPair } = yield* makePolledFiles
       yield* putPair(yield* authority.issueClient("early", { notBefore: day(1) }))
@@ -102,7 +102,7 @@ describe("the time of a client certificate", () => {
     }).pipe(provideFiles)
   )
 
-  it.effect("ends with a warning a day, from 14 days before", () =>
+  it.effect("an expiring certificate logs one warning a day, from 14 days before its end", () =>
     Effect.gen(function* () {
       const { alice, authority, config, connection, logs, pollUntil, pollUntilLogged, putPair } =
         yield* makePolledFiles
@@ -130,7 +130,7 @@ describe("the time of a client certificate", () => {
     }).pipe(provideFiles)
   )
 
-  it.effect("is warned of for each file that holds it", () =>
+  it.effect("each file with an expiring certificate gets its own warning", () =>
     Effect.gen(function* () {
       const { authority, caBundlePath, connection, directory } = yield* makePolledFiles
       const short = yield* authority.issueClient("short", { notAfter: day(3) })
@@ -146,7 +146,7 @@ describe("the time of a client certificate", () => {
     }).pipe(provideFiles)
   )
 
-  it.effect("that is nearly over is warned of at once", () =>
+  it.effect("a certificate that expires soon logs a warning when it is loaded", () =>
     Effect.gen(function* () {
       const { authority, config, connection, putPair } = yield* makePolledFiles
       yield* putPair(yield* authority.issueClient("client", { notAfter: day(3) }))

@@ -68,7 +68,7 @@ describe("MtlsOAuthHttp.layer", () => {
     }).pipe(Effect.provide(TestLayer))
   )
 
-  it.effect("is refused without a certificate by a server that demands one", () =>
+  it.effect("a request without a certificate fails at a server that requires one", () =>
     Effect.gen(function* () {
       const { caBundlePath, server, tokenUrl } = yield* makeMutualTls
       yield* Effect.flip(post(configWith({ ca_bundle_path: caBundlePath }), tokenUrl))
@@ -136,7 +136,7 @@ describe("MtlsOAuthHttp.layer", () => {
     }).pipe(Effect.provide(TestLayer))
   )
 
-  it.effect("gives one client to all who share connections", () =>
+  it.effect("gives one client to all configurations that share connections", () =>
     Effect.gen(function* () {
       const { alice, bob, caBundlePath } = yield* makeMutualTls
       const http = yield* OAuthHttp

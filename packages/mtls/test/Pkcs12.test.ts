@@ -44,7 +44,7 @@ describe("a PKCS#12 file", () => {
     openssl = requireProgram(opensslProgram)
   })
 
-  it.effect("is presented like the pair of PEM files that went into it", (test) =>
+  it.effect("a PKCS#12 file is presented like the pair of PEM files it was made from", (test) =>
     Effect.gen(function* () {
       if (openssl === undefined) return test.skip("there is no openssl")
       const { alice, caBundlePath, directory, server, tokenUrl } = yield* makeFiles
@@ -61,7 +61,7 @@ describe("a PKCS#12 file", () => {
     }).pipe(Effect.provide(TestLayer))
   )
 
-  it.effect("may have an empty passphrase", (test) =>
+  it.effect("a PKCS#12 file can have an empty passphrase", (test) =>
     Effect.gen(function* () {
       if (openssl === undefined) return test.skip("there is no openssl")
       const { alice, directory } = yield* makeFiles
@@ -70,7 +70,7 @@ describe("a PKCS#12 file", () => {
     }).pipe(Effect.provide(TestLayer))
   )
 
-  it.effect("shares its connections with a copy of it", (test) =>
+  it.effect("a PKCS#12 file shares its connections with a copy of it", (test) =>
     Effect.gen(function* () {
       if (openssl === undefined) return test.skip("there is no openssl")
       const { directory } = yield* makeFiles
@@ -79,7 +79,7 @@ describe("a PKCS#12 file", () => {
     }).pipe(Effect.provide(TestLayer))
   )
 
-  it.effect("vouches for servers, too, by the authorities in it: that is how Node reads it", (test) =>
+  it.effect("the authorities in a PKCS#12 file are trusted for servers, too, as Node reads it", (test) =>
     Effect.gen(function* () {
       if (openssl === undefined) return test.skip("there is no openssl")
       const { directory, tokenUrl } = yield* makeFiles
@@ -90,7 +90,7 @@ describe("a PKCS#12 file", () => {
     }).pipe(Effect.provide(TestLayer))
   )
 
-  it.effect("is opened with its passphrase only, whoever opened it before", (test) =>
+  it.effect("a PKCS#12 file opens only with its passphrase, even after it was opened before", (test) =>
     Effect.gen(function* () {
       if (openssl === undefined) return test.skip("there is no openssl")
       const { directory } = yield* makeFiles
@@ -113,7 +113,7 @@ describe("a PKCS#12 file", () => {
     ["cut.p12", "names no PKCS#12 file that can be read"],
     ["alice-cert.pem", "names no PKCS#12 file that can be read"],
     ["legacy.p12", "is encrypted in a way that is no longer safe"]
-  ] as const)("%s %s", ([name, says], test) =>
+  ] as const)("the error for the PKCS#12 file %s says that it %s", ([name, says], test) =>
     Effect.gen(function* () {
       if (openssl === undefined) return test.skip("there is no openssl")
       const { directory } = yield* makeFiles

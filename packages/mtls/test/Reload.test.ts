@@ -12,7 +12,7 @@ import { makePolledFiles } from "./PolledFiles.ts"
 const provideFiles = Effect.provide(NodeServices.layer)
 
 describe("certificate files that change", () => {
-  it.effect("are used without a restart, and shown to the server", () =>
+  it.effect("changed certificate files are used without a restart, and shown to the server", () =>
     Effect.gen(function* () {
       const { alice, bob, config, connection, isInUse, logs, pollUntil, putPair, server, tokenUrl } =
         yield* makePolledFiles
@@ -41,7 +41,7 @@ describe("certificate files that change", () => {
     }).pipe(provideFiles)
   )
 
-  it.effect("stay as they were in use until both belong together, which is said once", () =>
+  it.effect("the loaded pair stays in use until both changed files belong together, with one warning", () =>
     Effect.gen(function* () {
       const {
         alice,
@@ -81,7 +81,7 @@ describe("certificate files that change", () => {
     }).pipe(provideFiles)
   )
 
-  it.effect("may be gone for a while", () =>
+  it.effect("certificate files can be absent for a while", () =>
     Effect.gen(function* () {
       const files = yield* FileSystem.FileSystem
       const { alice, config, connection, logs, pollUntilLogged } = yield* makePolledFiles
@@ -96,7 +96,7 @@ describe("certificate files that change", () => {
     }).pipe(provideFiles)
   )
 
-  it.effect("do not take the place of a certificate that is valid while theirs is not", () =>
+  it.effect("a certificate that is not valid never replaces a valid one", () =>
     Effect.gen(function* () {
       const { alice, authority, config, connection, isInUse, pollUntilLogged, putPair } =
         yield* makePolledFiles
@@ -111,7 +111,7 @@ describe("certificate files that change", () => {
     }).pipe(provideFiles)
   )
 
-  it.effect("are read again when only the authorities are others", () =>
+  it.effect("certificate files are read again when only the authorities changed", () =>
     Effect.gen(function* () {
       const { caBundlePath, config, connection, logs, pollUntilLogged, tokenUrl, write } =
         yield* makePolledFiles
@@ -128,7 +128,7 @@ describe("certificate files that change", () => {
     }).pipe(provideFiles)
   )
 
-  it.effect("let requests on the old connections come to their end, and then close them", () =>
+  it.effect("requests on old connections finish, and then these connections close", () =>
     Effect.gen(function* () {
       const { bob, config, connection, isInUse, pollUntil, putPair, server, tokenUrl } =
         yield* makePolledFiles
@@ -152,7 +152,7 @@ describe("certificate files that change", () => {
     }).pipe(provideFiles)
   )
 
-  it.effect("are connected to as before when they are put back in time", () =>
+  it.effect("restored certificate files use the earlier connections if these are still open", () =>
     Effect.gen(function* () {
       const { alice, bob, config, connection, isInUse, pollUntil, putPair, tokenUrl } = yield* makePolledFiles
       const before = yield* connection(config)

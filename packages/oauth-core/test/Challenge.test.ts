@@ -54,17 +54,17 @@ const defined = (challenge: Challenge | undefined) =>
   Object.fromEntries(Object.entries(challenge ?? {}).filter(([, value]) => value !== undefined))
 
 describe("parseChallenge", () => {
-  it.each(read)("reads %j as %j", (header, challenge) => {
+  it.each(read)("%j is parsed as the challenge %j", (header, challenge) => {
     const parsed = parseChallenge(header)
     assert(parsed !== undefined)
     assert.deepStrictEqual(defined(parsed), challenge)
   })
 
-  it.each(none.map((header) => [header] as const))("finds none in %j", (header) => {
+  it.each(none.map((header) => [header] as const))("%j has no challenge", (header) => {
     assert.isUndefined(parseChallenge(header))
   })
 
-  it("gives back whatever was quoted", () => {
+  it("any quoted value is parsed back unchanged", () => {
     const text = fc.string({ unit: fc.constantFrom("a", " ", ",", '"', "\\", "=", "Bearer "), maxLength: 20 })
     fc.assert(
       fc.property(text, text, (scope, error) => {
@@ -75,7 +75,7 @@ describe("parseChallenge", () => {
     )
   })
 
-  it("takes no longer for a long nonsense than it is long", () => {
+  it("a long meaningless text is parsed in linear time", () => {
     for (const piece of ["a", " ", ",", '"', "a=", "Bearer ", "\\", "a "]) {
       const started = performance.now()
       parseChallenge(piece.repeat(100_000))

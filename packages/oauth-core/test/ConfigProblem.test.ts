@@ -8,13 +8,13 @@ describe("formatPath", () => {
     [["custom_headers", "X-Key"], "custom_headers.X-Key"],
     [["custom_headers", "X Key"], 'custom_headers["X Key"]'],
     [["a.b", ""], '["a.b"][""]']
-  ])("%j is %s", (path, text) => {
+  ])("the path %j is formatted as %s", (path, text) => {
     assert.strictEqual(formatPath(path), text)
   })
 })
 
 describe("ConfigError", () => {
-  it("lists every problem under its place in the document", () => {
+  it("a ConfigError lists every problem under its place in the document", () => {
     const problems = problemsAt(
       ["servers", 2],
       [

@@ -45,26 +45,26 @@ describe("describeConnectionFailure", () => {
     assert.deepStrictEqual(described(failure(code), useMtls), { code, problem, advice })
   })
 
-  it("says nothing of certificates where there is no TLS", () => {
+  it("the message does not mention certificates where there is no TLS", () => {
     assert.deepStrictEqual(described(failure("ECONNRESET"), false, false), {
       code: "ECONNRESET",
       problem: "the connection was reset"
     })
   })
 
-  it("gives a code it does not know as it is, and takes the innermost one", () => {
+  it("an unknown code is shown unchanged, and the innermost code is used", () => {
     const error = new Error("fetch failed", { cause: failure("UND_ERR_OTHER", "at https://host/?secret=1") })
     assert.deepStrictEqual(described(error), { code: "UND_ERR_OTHER", problem: "UND_ERR_OTHER" })
   })
 
   it.each([new Error("secret"), failure("not a code: secret"), "secret", undefined])(
-    "quotes nothing of an error without a code",
+    "an error without a code is not quoted",
     (error) => {
       assert.deepStrictEqual(described(error), { problem: "the connection broke" })
     }
   )
 
-  it("knows undici's parser by its name", () => {
+  it("a parse error of undici is recognised by its name", () => {
     const error = Object.assign(new Error("Expected HTTP/"), { name: "HTTPParserError" })
     assert.strictEqual(described(error).problem, "what came back is not HTTP")
   })

@@ -43,7 +43,7 @@ describe("OAuthConfig", () => {
     })
   })
 
-  it("knows every key, those of a person's grant included", () => {
+  it("has every key, those of a person's grant included", () => {
     assert.sameMembers(
       [...oauthConfigKeys],
       (
@@ -138,7 +138,7 @@ describe("decodeOAuthConfig", () => {
     )
   })
 
-  it("says one thing about one field", () => {
+  it("reports one problem for each field", () => {
     assert.deepStrictEqual(problemsOf(decodeOAuthConfig({ ...clientCredentials, token_url: 5 })), [
       "token_url: Expected string"
     ])
@@ -151,13 +151,13 @@ describe("decodeOAuthConfig", () => {
     ["enforce_http", "enforce_https"],
     ["use_mtsl", "use_mtls"],
     ["scopes", "scope"]
-  ])("takes %s for a slip of %s", (written, meant) => {
+  ])("the unknown key %s gets the suggestion %s", (written, meant) => {
     assert.deepStrictEqual(problemsOf(decodeOAuthConfig({ ...clientCredentials, [written]: "x" })), [
       `${written}: unknown key: did you mean \`${meant}\`?`
     ])
   })
 
-  it("suggests nothing for a key that is like none", () => {
+  it("suggests nothing for a key that resembles none", () => {
     assert.deepStrictEqual(problemsOf(decodeOAuthConfig({ ...clientCredentials, colour: "red" })), [
       "colour: unknown key"
     ])

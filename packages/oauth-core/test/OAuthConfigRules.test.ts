@@ -446,7 +446,7 @@ const accepted: ReadonlyArray<Keys> = [
 ]
 
 describe("the rules of a configuration", () => {
-  it.each(refused)("%j: %s %s", (keys, path, message) => {
+  it.each(refused)("the rule for %j: %s %s", (keys, path, message) => {
     const problems = problemsWith(keys)
     assert.lengthOf(problems, 1)
     const [problem = ""] = problems
@@ -454,7 +454,7 @@ describe("the rules of a configuration", () => {
     assert.include(problem, message)
   })
 
-  it.each(refusedProviders)("identity_provider %j: %s %s", (keys, path, message) => {
+  it.each(refusedProviders)("the rule for identity_provider %j: %s %s", (keys, path, message) => {
     const provider = Object.entries({ ...identityProvider, ...keys }).filter(
       ([, value]) => value !== undefined
     )
@@ -464,23 +464,23 @@ describe("the rules of a configuration", () => {
     assert.include(problem, message)
   })
 
-  it.each(protocolParameters)("additional_params may not hold %s", (name) => {
+  it.each(protocolParameters)("additional_params may not contain %s", (name) => {
     assert.deepStrictEqual(problemsWith({ additional_params: { [name]: "x", other: "y" } }), [
       `additional_params.${name}: is set by the protocol and cannot be added`
     ])
   })
 
-  it.each(protocolHeaders)("custom_headers may not hold %s", (name) => {
+  it.each(protocolHeaders)("custom_headers may not contain %s", (name) => {
     assert.deepStrictEqual(problemsWith({ custom_headers: { [name]: "x", "X-Other": "y" } }), [
       `custom_headers.${name}: is set by the protocol and cannot be configured`
     ])
   })
 
-  it.each(accepted)("%j is good", (keys) => {
+  it.each(accepted)("%j is valid", (keys) => {
     assert.deepStrictEqual(problemsWith(keys), [])
   })
 
-  it("holds for other URLs of an entry, too", () => {
+  it("the same rules apply to the other URLs of an entry", () => {
     const strict = { enforceHttps: true, version: "2.0" } as const
     assert.strictEqual(endpointProblem("https://mcp.example/mcp", strict), undefined)
     assert.include(endpointProblem("http://mcp.example/mcp", strict) ?? "", "must be https")

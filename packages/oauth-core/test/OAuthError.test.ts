@@ -128,17 +128,20 @@ const errorFor = (reason: Core.OAuthErrorReason) =>
   })
 
 describe("OAuthError", () => {
-  it.each(reasons)("%s", (reason, says, advises, retryable) => {
-    const error = errorFor(reason)
-    assert.isTrue(
-      error.message.startsWith('Could not get an access token for server "remote_mcp_server": '),
-      error.message
-    )
-    assert.include(error.message, says)
-    assert.include(error.message, advises)
-    assert.isTrue(error.message.endsWith(" [correlation id a-correlation-id]"), error.message)
-    assert.strictEqual(error.retryable, retryable)
-  })
+  it.each(reasons)(
+    "an error with the reason %s says what failed and what to do",
+    (reason, says, advises, retryable) => {
+      const error = errorFor(reason)
+      assert.isTrue(
+        error.message.startsWith('Could not get an access token for server "remote_mcp_server": '),
+        error.message
+      )
+      assert.include(error.message, says)
+      assert.include(error.message, advises)
+      assert.isTrue(error.message.endsWith(" [correlation id a-correlation-id]"), error.message)
+      assert.strictEqual(error.retryable, retryable)
+    }
+  )
 
   it.each([
     "invalid_client",
@@ -146,7 +149,7 @@ describe("OAuthError", () => {
     "unsupported_grant_type",
     "invalid_target",
     "invalid_grant"
-  ])("says what to do about %s", (code) => {
+  ])("the message for %s says what to do", (code) => {
     const refused = new Core.RequestRefused({ endpoint, status: 400, error: code })
     assert.match(refused.message, new RegExp(`\\(${code}\\)\\. [A-Z]`))
   })
@@ -158,7 +161,7 @@ describe("OAuthError", () => {
     ["tls_client_auth", "the client certificate"],
     ["self_signed_tls_client_auth", "the client certificate"],
     ["none", "without authentication"]
-  ] as const)("says what to do about invalid_client for %s", (authenticationMethod, advice) => {
+  ] as const)("the message for invalid_client says what to do for %s", (authenticationMethod, advice) => {
     const refused = new Core.RequestRefused({
       endpoint,
       status: 401,
@@ -169,7 +172,7 @@ describe("OAuthError", () => {
     assert.include(refused.message, advice)
   })
 
-  it("names server, reason and correlation id, whatever they are", () => {
+  it("the message names server, reason and correlation id, whatever they are", () => {
     const text = fc.string({ unit: "grapheme" })
     fc.assert(
       fc.property(text, text, text, text, (operation, serverName, correlationId, problem) => {
@@ -182,7 +185,7 @@ describe("OAuthError", () => {
     )
   })
 
-  it.effect("is caught by its reason", () =>
+  it.effect("an OAuthError can be caught by its reason", () =>
     Effect.gen(function* () {
       const fail: Effect.Effect<string, Core.OAuthError> = Effect.fail(
         errorFor(new Core.CircuitOpen({ endpoint, retryAfterSeconds: 5 }))

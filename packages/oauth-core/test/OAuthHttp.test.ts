@@ -30,7 +30,7 @@ describe("OAuthHttp.layer", () => {
       keys: { use_mtls: true, client_cert_path: "client.pem", client_key_path: "client.key" }
     },
     { key: "ca_bundle_path", keys: { ca_bundle_path: "ca.pem" } }
-  ])("fails for $key, which it cannot honour, before any request", ({ key, keys }) =>
+  ])("the layer fails for the unsupported key $key before any request", ({ key, keys }) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip((yield* OAuthHttp).connection(configWith(keys)))
       assert.strictEqual(error._tag, "CertificateUnusable")

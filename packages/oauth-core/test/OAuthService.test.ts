@@ -21,7 +21,7 @@ describe("OAuthService.getAccessToken", () => {
     }).pipe(Effect.provide(ports.layer))
   })
 
-  it.effect("asks for what the request names, with the defaults of the keys", () => {
+  it.effect("requests what the configuration names, with the defaults of the keys", () => {
     const ports = makePorts()
     return Effect.gen(function* () {
       const oauth = yield* OAuthService
@@ -63,7 +63,7 @@ describe("OAuthService.getAccessToken", () => {
     }).pipe(Effect.provide(ports.layer))
   })
 
-  it.effect("asks for connections in the name of the server", () => {
+  it.effect("requests connections under the name of the server", () => {
     const ports = makePorts()
     return Effect.gen(function* () {
       const oauth = yield* OAuthService
@@ -72,7 +72,7 @@ describe("OAuthService.getAccessToken", () => {
     }).pipe(Effect.provide(ports.layer))
   })
 
-  it.effect("keeps the token when the secret is rotated", () => {
+  it.effect("serves the same token when the secret is rotated", () => {
     const ports = makePorts()
     return Effect.gen(function* () {
       const oauth = yield* OAuthService
@@ -97,7 +97,7 @@ describe("OAuthService.getAccessToken", () => {
     }).pipe(Effect.provide(ports.layer))
   })
 
-  it.effect("says whose certificate is unusable, and asks nobody for a token", () => {
+  it.effect("names the server whose certificate is unusable, and requests no token", () => {
     const ports = makePorts()
     ports.certificate.usable = false
     return Effect.gen(function* () {
@@ -130,7 +130,7 @@ describe("OAuthService.getAccessToken", () => {
 })
 
 describe("an error of OAuthService", () => {
-  it.effect("says which operation failed", () => {
+  it.effect("an error of OAuthService says which operation failed", () => {
     const ports = makePorts()
     ports.certificate.usable = false
     return Effect.gen(function* () {
@@ -162,7 +162,7 @@ describe("OAuthService.refresh", () => {
     }).pipe(Effect.provide(ports.layer))
   })
 
-  it.effect("replaces a token that was refused", () => {
+  it.effect("refresh replaces a refused token", () => {
     const ports = makePorts()
     return Effect.gen(function* () {
       const oauth = yield* OAuthService
@@ -172,7 +172,7 @@ describe("OAuthService.refresh", () => {
     }).pipe(Effect.provide(ports.layer))
   })
 
-  it.effect("serves the token that has taken the place of the refused one", () => {
+  it.effect("refresh serves the token that already replaced the refused one", () => {
     const ports = makePorts()
     return Effect.gen(function* () {
       const oauth = yield* OAuthService

@@ -28,7 +28,7 @@ const challenge = { error: "insufficient_scope", scope: "write" }
 const failing = (reason: OAuthErrorReason) =>
   Effect.fail(new OAuthError({ operation: "log in", serverName: "remote", correlationId: "1", reason }))
 
-describe("whose token it is", () => {
+describe("the owner of a token", () => {
   it.effect.each(["authorization_code", "device_code"])(
     "a grant by %s belongs to the person",
     (grant_type) => {
@@ -50,7 +50,7 @@ describe("whose token it is", () => {
     }
   )
 
-  it.effect("the client's own is shared by all", () => {
+  it.effect("a token of the client itself is shared by all", () => {
     const ports = makePorts()
     return Effect.gen(function* () {
       const oauth = yield* OAuthService
@@ -60,7 +60,7 @@ describe("whose token it is", () => {
     }).pipe(Effect.provide(ports.layer))
   })
 
-  it.effect("what is discovered through one server is not for another", () => {
+  it.effect("a token of a discovered server is not used for another server", () => {
     const ports = makePorts()
     return Effect.gen(function* () {
       const oauth = yield* OAuthService
@@ -72,7 +72,7 @@ describe("whose token it is", () => {
 })
 
 describe("OAuthService.refresh with a challenge", () => {
-  it.effect("keeps a token that is only too narrow good for others, and hands the challenge on", () => {
+  it.effect("a token with too little scope stays valid for others, and the challenge is passed on", () => {
     const ports = makePorts()
     return Effect.gen(function* () {
       const oauth = yield* OAuthService
@@ -83,7 +83,7 @@ describe("OAuthService.refresh with a challenge", () => {
     }).pipe(Effect.provide(ports.layer))
   })
 
-  it.effect("does not serve one again that was refused", () => {
+  it.effect("a refused token is not served again", () => {
     const ports = makePorts()
     return Effect.gen(function* () {
       const oauth = yield* OAuthService
@@ -95,7 +95,7 @@ describe("OAuthService.refresh with a challenge", () => {
 })
 
 describe("a login", () => {
-  it.effect("is begun with the redirect URI and the challenge", () => {
+  it.effect("a login begins with the redirect URI and the challenge", () => {
     const ports = makePorts()
     return Effect.gen(function* () {
       const oauth = yield* OAuthService
@@ -108,7 +108,7 @@ describe("a login", () => {
     }).pipe(Effect.provide(ports.layer))
   })
 
-  it.effect("that is completed puts the token where that person's next request finds it", () => {
+  it.effect("a completed login stores the token where that person's next request finds it", () => {
     const request = { ...person(), correlationId: "1" }
     const ports = makePorts({ redeem: Effect.succeed({ request, token: tokenNumber(7) }) })
     return Effect.gen(function* () {
@@ -148,7 +148,7 @@ describe("a login", () => {
       }).pipe(Effect.provide(ports.layer))
     })
 
-  it.effect("that fails keeps nothing and is counted; what answers no login is not", () => {
+  it.effect("a failed login stores nothing and is counted; an unrelated response is not", () => {
     const denied = makePorts({ redeem: failing(new AuthorizationDenied({ error: "access_denied" })) })
     const forged = makePorts({ redeem: failing(new AuthorizationResponseInvalid({ problem: "p" })) })
     const complete = Effect.gen(function* () {
@@ -164,7 +164,7 @@ describe("a login", () => {
     })
   })
 
-  it.effect("on another device keeps the token once the person has agreed", () => {
+  it.effect("a login on another device stores the token once the person has agreed", () => {
     const ports = makePorts()
     return Effect.gen(function* () {
       const oauth = yield* OAuthService

@@ -20,30 +20,30 @@ const wire = {
 const token = Schema.decodeSync(OAuthToken)(wire)
 
 describe("OAuthToken", () => {
-  it("lives from its arrival to its end", () => {
+  it("a token is valid from its arrival to its end", () => {
     assert.strictEqual(Duration.toSeconds(token.lifetime), 60)
     const { expiresAt: _, ...endless } = wire
     assert.isFalse(Duration.isFinite(Schema.decodeSync(OAuthToken)(endless).lifetime))
     assert.isTrue(Duration.isZero(Schema.decodeSync(OAuthToken)({ ...wire, expiresAt: 500 }).lifetime))
   })
 
-  it("knows its own access token", () => {
+  it("a token recognises its own access token", () => {
     assert.isTrue(token.isAccessToken(Redacted.make(secret)))
     assert.isFalse(token.isAccessToken(Redacted.make(`${secret} `)))
   })
 
-  it("survives encoding and decoding", () => {
+  it("a token survives encoding and decoding", () => {
     const encoded = Schema.encodeSync(OAuthToken)(token)
     assert.deepStrictEqual(encoded, wire)
     assert.isTrue(Equal.equals(Schema.decodeSync(OAuthToken)(encoded), token))
   })
 
-  it("shows no secret", () => {
+  it("a token shows no secret", () => {
     assertNoCanary(token, secret)
     assert.include(JSON.stringify(token), "<redacted")
   })
 
-  it("is nothing but a bearer token", () => {
+  it("a token of another type than bearer is refused", () => {
     assert.isTrue(Schema.is(OAuthToken)(token))
     assert.throws(() => Schema.decodeUnknownSync(OAuthToken)({ ...wire, tokenType: "DPoP" }))
   })

@@ -27,7 +27,7 @@ const keys: fc.Arbitrary<TokenKey> = fc.record(
 )
 
 describe("tokenKeyString", () => {
-  it("is the same for equal keys only", () => {
+  it("only equal keys have the same key string", () => {
     fc.assert(
       fc.property(keys, keys, (a, b) => {
         assert.strictEqual(tokenKeyString({ ...a }), tokenKeyString(a))
@@ -37,7 +37,7 @@ describe("tokenKeyString", () => {
     )
   })
 
-  it("does not depend on where one name ends and the next begins", () => {
+  it("the key string separates each name from the next", () => {
     const cut = fc.nat({ max: 8 })
     fc.assert(
       fc.property(name, cut, cut, (text, first, second) => {
@@ -67,12 +67,12 @@ describe("tokenKeyString", () => {
     [{ subject: "null" }, {}],
     [{ subject: "" }, {}],
     [{ subject: "alice" }, { subject: "Alice" }]
-  ])("%j is not %j", (a, b) => {
+  ])("the key %j differs from %j", (a, b) => {
     const rest = { projectId: "p", configId: "c", serverName: "s", personal: true, fingerprint: "f" }
     assert.notStrictEqual(tokenKeyString({ ...rest, ...a }), tokenKeyString({ ...rest, ...b }))
   })
 
-  it("is the same as in earlier versions, which did not say whether a person granted the token", () => {
+  it("the key string is the same as in earlier versions, which did not record who granted the token", () => {
     const key = { projectId: "p", configId: "c", serverName: "s", subject: "alice", fingerprint: "f" }
     for (const personal of [true, false])
       assert.strictEqual(tokenKeyString({ ...key, personal }), '["p","c","s","alice","f"]')
@@ -97,7 +97,7 @@ const identityProvider = (keys: object) => ({
 const reversed = (record: object): object => Object.fromEntries(Object.entries(record).toReversed())
 
 describe("tokenFingerprint", () => {
-  it("is SHA-256 in hex", async () => {
+  it("the fingerprint is SHA-256 in hex", async () => {
     assert.match(await fingerprint(clientCredentials), /^[0-9a-f]{64}$/)
   })
 
@@ -108,7 +108,7 @@ describe("tokenFingerprint", () => {
     )
   })
 
-  it("is the same for the same, in whatever order it is written", async () => {
+  it("the fingerprint does not depend on the order of the values", async () => {
     await fc.assert(
       fc.asyncProperty(wireConfigs, fc.option(name, { nil: undefined }), async (wire, thumbprint) => {
         const { additional_params = {}, custom_headers = {} } = wire
@@ -130,7 +130,7 @@ describe("tokenFingerprint", () => {
     "audience",
     "organization",
     "resource"
-  ] as const)("differs by %s", async (key) => {
+  ] as const)("the fingerprint differs by %s", async (key) => {
     await fc.assert(
       fc.asyncProperty(wireConfigs, wireConfigs, async (wire, { [key]: value }) => {
         const changed = value === undefined ? wire : { ...wire, [key]: value }
@@ -182,14 +182,14 @@ describe("tokenFingerprint", () => {
       { scope: "b", audience: "a" }
     ],
     [{ audience: "a" }, { organization: "a" }]
-  ])("differs for %j and %j", async (a, b) => {
+  ])("the fingerprint differs for %j and %j", async (a, b) => {
     assert.notStrictEqual(
       await fingerprint({ ...clientCredentials, ...a }),
       await fingerprint({ ...clientCredentials, ...b })
     )
   })
 
-  it("differs by the client certificate", async () => {
+  it("the fingerprint differs by the client certificate", async () => {
     const prints = await Promise.all(
       [undefined, "", "thumbprint", "Thumbprint"].map((thumbprint) =>
         fingerprint(clientCredentials, thumbprint)
@@ -218,7 +218,7 @@ describe("tokenFingerprint", () => {
     },
     { private_key: '{"kty":"EC","d":"x"}' },
     { token_endpoint_auth_method: "client_secret_post" }
-  ])("stays with %j", async (keys) => {
+  ])("the fingerprint does not depend on %j", async (keys) => {
     assert.strictEqual(
       await fingerprint({ ...clientCredentials, ...keys }),
       await fingerprint(clientCredentials)

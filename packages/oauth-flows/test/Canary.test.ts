@@ -95,7 +95,7 @@ describe("no secret", () => {
   ])
 
   it.effect.each(cases)(
-    "stands in a log line or an error: $name ($method)",
+    "no secret is in a log line or an error: $name ($method)",
     ({ answer, name, useBasicAuth }) =>
       Effect.gen(function* () {
         const { acquired, lines, received } = yield* seen(answer, useBasicAuth)

@@ -166,7 +166,7 @@ describe("with a certificate, at a certified authorization server", () => {
 })
 
 describe("behind a TLS proxy that shows the authorization server a certificate of its own", () => {
-  it.effect.each([jwt, opaque])("the token for %s is bound to that one, and refused", (resource) =>
+  it.effect.each([jwt, opaque])("a token for %s bound to the proxy's certificate is refused", (resource) =>
     Effect.gen(function* () {
       const { authority, ours, requestOf, server } = yield* makeServer
       const { certificatePem: cert, privateKeyPem: key } = yield* authority.issueServer()
@@ -240,7 +240,7 @@ describe("a person's grant to a public client (RFC 8705 §4)", () => {
   )
 
   it.effect.each(clients)(
-    "is not renewed with another one, to which its refresh token is not bound: %s",
+    "a person's token is not renewed with another certificate than its refresh token's: %s",
     ([, client]) =>
       Effect.gen(function* () {
         const { authority, request, server, token } = yield* login(client)

@@ -186,7 +186,7 @@ describe("attacks of RFC 9700 that concern a client", () => {
     ["names no method", undefined],
     ["has only plain", ["plain"]],
     ["has none", []]
-  ] as const)("§4.8 PKCE downgrade: nobody is sent to a server that %s", ([, methods]) =>
+  ] as const)("§4.8 PKCE downgrade: no person is sent to a server that %s", ([, methods]) =>
     Effect.gen(function* () {
       const { begin, request } = yield* makeLogin({ code_challenge_methods_supported: methods })
       const plain = { ...request.config, usePkce: true, codeChallengeMethod: "plain" as const }
@@ -195,7 +195,7 @@ describe("attacks of RFC 9700 that concern a client", () => {
     })
   )
 
-  it.effect("§4.8 PKCE downgrade: `plain` is not used where S256 is to be had", () =>
+  it.effect("§4.8 PKCE downgrade: `plain` is not used where S256 is supported", () =>
     Effect.gen(function* () {
       const { begin } = yield* makeLogin({}, { use_pkce: true, code_challenge_method: "plain" })
       assert.strictEqual((yield* begin()).searchParams.get("code_challenge_method"), "S256")
@@ -203,7 +203,7 @@ describe("attacks of RFC 9700 that concern a client", () => {
   )
 
   it.effect(
-    "§4.9 counterfeit resource server: its metadata must be its own, or nobody is asked to log in",
+    "§4.9 counterfeit resource server: its metadata must be its own, or no person is asked to log in",
     () =>
       Effect.gen(function* () {
         const { begin, request, server } = yield* makeLogin({}, { issuer: undefined, resource: undefined })
@@ -216,7 +216,7 @@ describe("attacks of RFC 9700 that concern a client", () => {
       })
   )
 
-  it.effect("§4.10 stolen tokens: one is asked for this resource, in every request", () =>
+  it.effect("§4.10 stolen tokens: every request asks for a token for this resource", () =>
     Effect.gen(function* () {
       const { begin, grants, request, server } = yield* makeLogin()
       yield* server.always("/token", Answer.token({ refresh_token: "r" }))
@@ -254,7 +254,7 @@ describe("attacks of RFC 9700 that concern a client", () => {
     })
   )
 
-  it.effect("§4.14 refresh token rotation: the replaced one is not used again", () =>
+  it.effect("§4.14 refresh token rotation: the replaced refresh token is not used again", () =>
     Effect.gen(function* () {
       const { begin, grants, request, server } = yield* makeLogin()
       yield* server.enqueue(

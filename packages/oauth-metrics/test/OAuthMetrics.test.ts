@@ -40,20 +40,20 @@ const nothing: MetricsSnapshot = {
 }
 
 describe("snapshot", () => {
-  it.effect("is all zero at a fresh start", () =>
+  it.effect("a fresh snapshot is all zero", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* readSnapshot, nothing)
     }).pipe(fresh(cacheWith()))
   )
 
-  it.effect("stays free of NaN while only some things happened", () =>
+  it.effect("a snapshot has no NaN while only some things happened", () =>
     Effect.gen(function* () {
       yield* publish({ _tag: "TokenInvalidated", serverName: "a" }, { _tag: "TokenRevoked", serverName: "a" })
       assert.deepStrictEqual(yield* readSnapshot, { ...nothing, token_invalidations: 1 })
     }).pipe(fresh(cacheWith()))
   )
 
-  it.effect("counts every event, all servers together", () =>
+  it.effect("a snapshot counts every event of all servers together", () =>
     Effect.gen(function* () {
       yield* publish(
         miss("a"),
@@ -88,7 +88,7 @@ describe("snapshot", () => {
     }).pipe(fresh(cacheWith("a", "a", "b")))
   )
 
-  it.effect("measures an instant acquisition as zero, not as unknown", () =>
+  it.effect("a snapshot measures an instant acquisition as zero, not as unknown", () =>
     Effect.gen(function* () {
       yield* publish(acquired("a", 0), acquired("a", 10))
       const { avg_latency_ms, max_latency_ms, min_latency_ms } = yield* readSnapshot
@@ -96,7 +96,7 @@ describe("snapshot", () => {
     }).pipe(fresh(cacheWith()))
   )
 
-  it.effect("fails when the cache cannot list its tokens", () =>
+  it.effect("a snapshot fails when the cache cannot list its tokens", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* Effect.flip(readSnapshot)).reason.message.includes("ECONNREFUSED"), true)
     }).pipe(fresh(storeDown))
@@ -104,7 +104,7 @@ describe("snapshot", () => {
 })
 
 describe("layer", () => {
-  it.effect("is heard by everything that is built on it", () =>
+  it.effect("the metrics layer receives the events of all layers built on it", () =>
     Effect.gen(function* () {
       const service = yield* OAuthService
       yield* service.revoke({ serverName: "a", config })
@@ -124,7 +124,7 @@ describe("layer", () => {
     )
   )
 
-  it.effect("is one instance for all who provide it in one build", () =>
+  it.effect("the metrics layer is one instance for all who provide it in one build", () =>
     Effect.gen(function* () {
       yield* (yield* First).publish(hit("a"))
       yield* (yield* Second).publish(hit("a"))
@@ -132,7 +132,7 @@ describe("layer", () => {
     }).pipe(Effect.provide([First.layer, Second.layer, OAuthMetrics.layer, cacheWith()]))
   )
 
-  it.effect("does not mix two gateways in one process", () =>
+  it.effect("the metrics of two gateways in one process are separate", () =>
     Effect.gen(function* () {
       const gateway = Layer.build(Layer.fresh(Layer.merge(OAuthMetrics.layer, cacheWith())))
       const one = yield* gateway
@@ -143,7 +143,7 @@ describe("layer", () => {
     })
   )
 
-  it.effect("keeps its metrics apart from those of the process", () =>
+  it.effect("the metrics are separate from those of the process", () =>
     Effect.gen(function* () {
       yield* Metric.update(Metric.counter("somebody_elses_total"), 1)
       yield* publish(hit("a"))

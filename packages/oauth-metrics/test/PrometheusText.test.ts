@@ -18,7 +18,7 @@ import {
 } from "./TokenEvents.ts"
 
 describe("prometheus", () => {
-  it.effect("reads as the text format says, name by name", () =>
+  it.effect("the text has the format of Prometheus, name by name", () =>
     Effect.gen(function* () {
       yield* publish(
         miss("a"),
@@ -77,7 +77,7 @@ describe("prometheus", () => {
     }).pipe(fresh(cacheWith("a", "a")))
   )
 
-  it.effect("declares every family at a fresh start, without a sample", () =>
+  it.effect("the text declares every family at a fresh start, without a sample", () =>
     Effect.gen(function* () {
       const families = parsePrometheus(yield* readPrometheus)
       assert.strictEqual(families.size, 12)
@@ -88,7 +88,7 @@ describe("prometheus", () => {
     }).pipe(fresh(cacheWith()))
   )
 
-  it.effect("forgets the gauge of a server nothing else is known of, between two scrapes", () =>
+  it.effect("the text drops the gauge of a server without any other data between two scrapes", () =>
     Effect.gen(function* () {
       const { prometheus } = yield* OAuthMetrics
       yield* publish(hit("a"))
@@ -106,7 +106,7 @@ describe("prometheus", () => {
     }).pipe(Effect.provide(Layer.fresh(OAuthMetrics.layer)))
   )
 
-  it.effect("says when the certificate in use expires, and when the one that took its place does", () =>
+  it.effect("the text has the expiry of the current certificate, and then of the one that replaced it", () =>
     Effect.gen(function* () {
       const expiry = Effect.map(
         readPrometheus,
@@ -131,7 +131,7 @@ describe("prometheus", () => {
     }).pipe(fresh(cacheWith()))
   )
 
-  it.effect("escapes label values", () =>
+  it.effect("label values are escaped", () =>
     Effect.gen(function* () {
       const name = 'quote " backslash \\ newline \n } end'
       yield* publish(hit(name))
@@ -143,7 +143,7 @@ describe("prometheus", () => {
     }).pipe(fresh(cacheWith()))
   )
 
-  it.effect("has no label but server, reason and le, and nothing of a token or its owner", () =>
+  it.effect("there is no label but server, reason and le, and none has a token or its owner", () =>
     Effect.gen(function* () {
       yield* publish(miss("a"), acquired("a", 1), failed("a", 1), hit("a"))
       const text = yield* readPrometheus
@@ -159,7 +159,7 @@ describe("prometheus", () => {
     )
   )
 
-  it.effect("still tells the counters when the cache cannot list its tokens", () =>
+  it.effect("the text has the counters even when the cache cannot list its tokens", () =>
     Effect.gen(function* () {
       yield* publish(hit("a"))
       const families = parsePrometheus(yield* readPrometheus)

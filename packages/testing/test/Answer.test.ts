@@ -103,7 +103,7 @@ describe("Answer", () => {
       header: ["retry-after", "Thu, 01 Jan 1970 00:00:00 GMT"],
       body: `{"error":"temporarily_unavailable"}`
     }
-  ] as const)("$name", ({ answer, body, header: [name, value], status }) =>
+  ] as const)("the answer $name is as documented", ({ answer, body, header: [name, value], status }) =>
     Effect.gen(function* () {
       const received = yield* answered(answer)
       assert.deepStrictEqual(

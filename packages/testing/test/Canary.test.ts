@@ -16,7 +16,7 @@ const wrapped = (text: string, width: number, by: string) =>
 const found = (haystack: unknown, secret: string) => findCanaries(haystack, secret).length > 0
 
 describe("canary", () => {
-  it("is recognisable and different each time", () => {
+  it("a canary is recognisable and different each time", () => {
     assert.match(canary("client-secret"), /^canary-client-secret-[0-9a-f]{24}$/)
     assert.notStrictEqual(canary("a"), canary("a"))
   })
@@ -51,11 +51,11 @@ describe.each([
       "as util.inspect wraps it",
       inspect({ a: [`${wrapped(base64(secret), 16, "\n")}\n${"x\n".repeat(40)}`] })
     ]
-  ])("%s", (_, text) => {
+  ])("a canary is found %s", (_, text) => {
     assert.isTrue(found(`before ${text} after`, secret))
   })
 
-  it.each(["", "a", "ab", "abc"])("in base64url behind '%s:' with a tail of any length", (prefix) => {
+  it.each(["", "a", "ab", "abc"])("a canary is found in base64url behind '%s:' with any tail", (prefix) => {
     for (const suffix of ["", ":", ":t", ":ta", ":tai"]) {
       assert.isTrue(found(base64Url(`${prefix}:${secret}${suffix}`), secret), suffix)
       assert.isTrue(found(base64(`${prefix}:${secret}${suffix}`), secret), suffix)
@@ -80,7 +80,7 @@ describe.each([
     ["Headers", () => ({ headers: new Headers({ authorization: `Basic ${base64(`id:${secret}`)}` }) })],
     ["an Exit of Effect", () => Exit.failCause(Cause.die(new Error("a", { cause: secret })))],
     ["a cyclic value", () => cyclic(secret)]
-  ])("inside %s", (_, make) => {
+  ])("a canary is found inside %s", (_, make) => {
     assert.isTrue(found(make(), secret))
   })
 })
@@ -103,25 +103,25 @@ const cyclic = (secret: string) => {
 }
 
 describe("findCanaries", () => {
-  it("is not misled by a backslash in front of the secret", () => {
+  it("a canary is found after a backslash", () => {
     assert.isTrue(found("DOMAIN\\token-of-somebody", "token-of-somebody"))
   })
 
-  it("finds nothing where there is nothing", () => {
+  it("a text without a canary has no findings", () => {
     const secret = canary("client-secret")
     const others = `${canary("client-secret")} ${base64(`id:${canary("client-secret")}`)}`
     assert.deepStrictEqual(findCanaries(others, secret), [])
     assert.deepStrictEqual(findCanaries(new Error(others, { cause: cyclic(others) }), [secret, awkward]), [])
   })
 
-  it("refuses to search for nothing", () => {
+  it("searching for no canary is an error", () => {
     assert.throws(() => findCanaries("text", []), RangeError)
     assert.throws(() => findCanaries("text", [""]), RangeError)
   })
 })
 
 describe("assertNoCanary", () => {
-  it("says which canary stands where in which encoding", () => {
+  it("the failure says which canary is where in which encoding", () => {
     const [secret, other] = [canary("client-secret"), canary("other")]
     const error = new Error("a", { cause: { header: `Basic ${base64(`id:${secret}`)}` } })
     assert.throws(
@@ -131,7 +131,7 @@ describe("assertNoCanary", () => {
     )
   })
 
-  it("passes otherwise", () => {
+  it("a text without a canary passes", () => {
     assert.doesNotThrow(() => assertNoCanary("nothing of interest", canary("client-secret")))
   })
 })

@@ -80,7 +80,7 @@ describe("Certificates", () => {
   )
 
   it.effect(
-    "a server lets in who is not on its revocation list, or whose self-signed certificate it trusts",
+    "a server accepts a client that is not on its revocation list, or whose own certificate it trusts",
     () =>
       Effect.gen(function* () {
         const authority = yield* Certificates.makeAuthority("CA")
@@ -128,7 +128,7 @@ describe("Certificates", () => {
     })
   )
 
-  it.effect("writes PEM files that only the owner may read", () =>
+  it.effect("PEM files can be read by their owner only", () =>
     Effect.gen(function* () {
       const fileSystem = yield* FileSystem.FileSystem
       const directory = yield* fileSystem.makeTempDirectoryScoped()

@@ -18,7 +18,7 @@ describe("nginx", () => {
     executable = requireProgram(nginxProgram)
   })
 
-  it.effect("serves what the server block says until the scope closes", (test) =>
+  it.effect("nginx serves the server block until the scope closes", (test) =>
     Effect.gen(function* () {
       if (executable === undefined) return test.skip("there is no nginx")
       const authority = yield* Certificates.makeAuthority("CA")

@@ -96,7 +96,7 @@ describe("a stub that behaves like a provider", () => {
     })
   )
 
-  it.effect("shows an error to the person whose client it does not know, and sends nobody back", () =>
+  it.effect("shows an error to the person whose client it does not know, and sends no one back", () =>
     Effect.gen(function* () {
       const server = yield* serve(ProviderBehaviour.authorizes({ unknownClients: ["gone"] }))
       const { location, status } = yield* server.get("?client_id=gone&redirect_uri=http://127.0.0.1/callback")
@@ -104,7 +104,7 @@ describe("a stub that behaves like a provider", () => {
     })
   )
 
-  it.effect("compresses an answer that nobody asked to be compressed", () =>
+  it.effect("compresses an answer that was not requested compressed", () =>
     Effect.gen(function* () {
       const server = yield* serve(ProviderBehaviour.compresses({ access_token: "a" }))
       assert.deepStrictEqual((yield* server.get()).body, { access_token: "a" })

@@ -11,7 +11,7 @@ const firstError = (emitter: net.Socket | net.Server) =>
   })
 
 describe("refusedPort", () => {
-  it.effect("refuses every connection", () =>
+  it.effect("a refused port refuses every connection", () =>
     Effect.gen(function* () {
       const port = yield* refusedPort
       for (let i = 0; i < 3; i++) {
@@ -20,7 +20,7 @@ describe("refusedPort", () => {
     })
   )
 
-  it.effect("cannot be taken by another server meanwhile", () =>
+  it.effect("a refused port cannot be taken by another server meanwhile", () =>
     Effect.gen(function* () {
       const port = yield* refusedPort
       assert.strictEqual(yield* firstError(net.createServer().listen(port, "127.0.0.1")), "EADDRINUSE")

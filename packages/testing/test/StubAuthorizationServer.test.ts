@@ -63,7 +63,7 @@ describe("StubAuthorizationServer", () => {
     })
   )
 
-  it.effect("received waits for as many requests to the path as are asked for", () =>
+  it.effect("received waits for as many requests to the path as its argument says", () =>
     Effect.gen(function* () {
       const server = yield* StubAuthorizationServer.make()
       const waiting = yield* Effect.forkChild(server.received(2, "/token"), { startImmediately: true })

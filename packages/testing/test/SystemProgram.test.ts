@@ -56,7 +56,7 @@ const install = Effect.tryPromise({
 })
 
 describe("a program of the system", () => {
-  it.effect("is found on the PATH under any of its names", () =>
+  it.effect("a program is found on the PATH under any of its names", () =>
     Effect.gen(function* () {
       const { directory } = yield* onPath({ "secure-mcp-program": "exit 0" })
       assert.strictEqual(findProgram(program), `${directory}/secure-mcp-program`)
@@ -64,7 +64,7 @@ describe("a program of the system", () => {
     }).pipe(Effect.provide(NodeServices.layer))
   )
 
-  it.effect("is not installed when a test requires it", () =>
+  it.effect("a program is not installed when a test requires it", () =>
     Effect.gen(function* () {
       const { calls } = yield* onPath({ "apt-get": `${recordCall}\n${pretendToInstall}` })
       yield* setVariable("CI", "false")
@@ -73,7 +73,7 @@ describe("a program of the system", () => {
     }).pipe(Effect.provide(NodeServices.layer))
   )
 
-  it.effect("is an error in CI when a test requires it and it is missing", () =>
+  it.effect("a missing program that a test requires is an error in CI", () =>
     Effect.gen(function* () {
       yield* setVariable("CI", "true")
       assert.throws(
@@ -85,7 +85,7 @@ describe("a program of the system", () => {
 })
 
 describe("npm run setup:system", () => {
-  it.effect("calls no apt-get when every program is there", () =>
+  it.effect("setup:system calls no apt-get when every program is there", () =>
     Effect.gen(function* () {
       const { calls } = yield* onPath({ "secure-mcp-program": "exit 0", "apt-get": recordCall })
       assert.deepStrictEqual(yield* install, [])
@@ -93,7 +93,7 @@ describe("npm run setup:system", () => {
     }).pipe(Effect.provide(NodeServices.layer))
   )
 
-  it.effect("installs a missing program for root", (test) =>
+  it.effect("setup:system installs a missing program for root", (test) =>
     Effect.gen(function* () {
       if (process.getuid?.() !== 0) return test.skip("needs root")
       const { calls } = yield* onPath({ "apt-get": `${recordCall}\n${pretendToInstall}` })
@@ -105,7 +105,7 @@ describe("npm run setup:system", () => {
     }).pipe(Effect.provide(NodeServices.layer))
   )
 
-  it.effect("fails and names the program that a package did not bring", (test) =>
+  it.effect("setup:system fails and names the program that a package did not install", (test) =>
     Effect.gen(function* () {
       if (process.getuid?.() !== 0) return test.skip("needs root")
       yield* onPath({ "apt-get": "exit 0" })

@@ -29,8 +29,8 @@ const permissions =
 const untilItWorks = <A, E>(effect: Effect.Effect<A, E>) =>
   Effect.retry(effect, { times: 100, schedule: Schedule.spaced("100 millis") }).pipe(Effect.orDie)
 
-describe("a Redis that is away", () => {
-  it.live("is an error at once, and the connection comes back with it", (context) => {
+describe("an unavailable Redis", () => {
+  it.live("an unreachable Redis is an error at once, and the client connects again later", (context) => {
     const log = recordLog()
     return Effect.gen(function* () {
       const server = yield* redis.start(context)
@@ -63,7 +63,7 @@ describe("a Redis that is away", () => {
     }).pipe(Effect.provide(log.layer))
   })
 
-  it.live("although it keeps its connections open is an error in time", (context) =>
+  it.live("an unresponsive Redis is an error within the time limit", (context) =>
     Effect.gen(function* () {
       const server = yield* redis.start(context)
       const { store } = yield* openStore({ url: server.url })
@@ -75,7 +75,7 @@ describe("a Redis that is away", () => {
     })
   )
 
-  it.live("although it keeps its connections open does not keep the process from ending", (context) =>
+  it.live("an unresponsive Redis does not keep the process from ending", (context) =>
     Effect.gen(function* () {
       const server = yield* redis.start(context)
       yield* Effect.scoped(
@@ -88,7 +88,7 @@ describe("a Redis that is away", () => {
     })
   )
 
-  it.live("from the beginning is an error that says where", () =>
+  it.live("a Redis that is unreachable from the start is an error that says the address", () =>
     Effect.gen(function* () {
       const port = yield* refusedPort
       const error = yield* Effect.flip(openStore({ url: `redis://127.0.0.1:${port}` }))
@@ -102,7 +102,7 @@ describe("a Redis that is away", () => {
 })
 
 describe("a Redis that is a node of a cluster", () => {
-  it.live("has all keys in one slot, so that each step can be one script", (context) =>
+  it.live("a Redis cluster node has all keys in one slot, so that each step can be one script", (context) =>
     Effect.gen(function* () {
       const server = yield* redis.start(context, { configuration: ["cluster-enabled yes"] })
       const { redis: client, store } = yield* openStore({ url: server.url })
@@ -122,8 +122,8 @@ describe("a Redis that is a node of a cluster", () => {
   )
 })
 
-describe("a Redis that does not take a write", () => {
-  it.live("says so before a refresh token is used", (context) =>
+describe("a Redis that refuses writes", () => {
+  it.live("a Redis that refuses writes is an error before a refresh token is used", (context) =>
     Effect.gen(function* () {
       const server = yield* redis.start(context, {
         configuration: ["maxmemory 100kb", "maxmemory-policy noeviction"]
@@ -137,8 +137,8 @@ describe("a Redis that does not take a write", () => {
   )
 })
 
-describe("who we are", () => {
-  it.live("is said by the URL, or next to it", (context) =>
+describe("the Redis user", () => {
+  it.live("the Redis user is set in the URL or in its own setting", (context) =>
     Effect.gen(function* () {
       const password = canary("p@ss:word/")
       const { port } = yield* redis.start(context, {
@@ -159,7 +159,7 @@ describe("who we are", () => {
     })
   )
 
-  it.live("is refused with an error that does not tell the password", (context) =>
+  it.live("a refused Redis login is an error that does not show the password", (context) =>
     Effect.gen(function* () {
       const [right, wrong] = [canary("right-password"), canary("wrong-password")]
       const { port } = yield* redis.start(context, { configuration: [`requirepass ${right}`] })
@@ -174,7 +174,7 @@ describe("who we are", () => {
     })
   )
 
-  it.live("may be somebody who is not allowed everything that is needed", (context) =>
+  it.live("a Redis user without the required permissions is an error", (context) =>
     Effect.gen(function* () {
       const { port } = yield* redis.start(context, {
         configuration: ["user default on nopass ~* +@read +@connection +client"]
@@ -188,7 +188,7 @@ describe("who we are", () => {
   )
 })
 
-describe("a URL that is none", () => {
+describe("an invalid URL", () => {
   for (const url of [
     "http://h:6379",
     "redis://h/name",
@@ -196,7 +196,7 @@ describe("a URL that is none", () => {
     "redis://user:secret-password@h:port",
     "redis://user:100%secret@h"
   ])
-    it.live(`is refused without being quoted: ${url}`, () =>
+    it.live(`an invalid URL is refused without being quoted: ${url}`, () =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(openWith({ url }))
         assert.strictEqual(
@@ -207,7 +207,7 @@ describe("a URL that is none", () => {
     )
 })
 
-describe("TLS", () => {
+describe("TLS to Redis", () => {
   const makeTls = Effect.gen(function* () {
     const directory = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
     const authority = yield* Certificates.makeAuthority("Redis CA")
@@ -216,7 +216,7 @@ describe("TLS", () => {
     return { authorities: authority.certificatePem, files: { ...files, caBundlePath } }
   }).pipe(Effect.provide(NodeServices.layer))
 
-  it.live("goes by the authorities that are given", (context) =>
+  it.live("TLS to Redis trusts the configured authorities", (context) =>
     Effect.gen(function* () {
       const { authorities, files } = yield* makeTls
       const { url } = yield* redis.start(context, { tls: files })
@@ -226,7 +226,7 @@ describe("TLS", () => {
     })
   )
 
-  it.live("goes by an address as well as by a name", (context) =>
+  it.live("TLS to Redis verifies an address as well as a name", (context) =>
     Effect.gen(function* () {
       const { authorities, files } = yield* makeTls
       const { port } = yield* redis.start(context, { tls: files })
@@ -234,7 +234,7 @@ describe("TLS", () => {
     })
   )
 
-  it.live("is not done with a stranger, whatever the environment says", (context) =>
+  it.live("TLS to Redis refuses an untrusted server, whatever the environment says", (context) =>
     Effect.gen(function* () {
       const { files } = yield* makeTls
       const { url } = yield* redis.start(context, { tls: files })

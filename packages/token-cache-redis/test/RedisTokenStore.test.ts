@@ -28,7 +28,7 @@ describe.concurrent("RedisTokenStore as a TokenStore", () => {
 })
 
 describe("RedisTokenStore", () => {
-  it.live("keeps tokens for others, and as long as they live", (context) =>
+  it.live("RedisTokenStore shares tokens with other processes, for as long as they live", (context) =>
     Effect.gen(function* () {
       const [url, keyPrefix] = [redis.urlOr(context), ownPrefix()]
       const one = yield* openStore({ url, keyPrefix })
@@ -45,7 +45,7 @@ describe("RedisTokenStore", () => {
     })
   )
 
-  it.live("tells nothing by its keys, and keeps everything encrypted", (context) =>
+  it.live("RedisTokenStore reveals nothing by its keys, and encrypts every value", (context) =>
     Effect.gen(function* () {
       const [url, keyPrefix] = [redis.urlOr(context), ownPrefix()]
       const { redis: client, store } = yield* openStore({ url, keyPrefix })
@@ -62,7 +62,7 @@ describe("RedisTokenStore", () => {
     })
   )
 
-  it.live("does not list what has ended, and lets go of it", (context) =>
+  it.live("RedisTokenStore does not list expired tokens, and deletes them", (context) =>
     Effect.gen(function* () {
       const [url, keyPrefix] = [redis.urlOr(context), ownPrefix()]
       const { redis: client, store } = yield* openStore({ url, keyPrefix })
@@ -74,7 +74,7 @@ describe("RedisTokenStore", () => {
     })
   )
 
-  it.live("numbers its leases upwards even after it has forgotten the last one", (context) =>
+  it.live("lease numbers increase even after the last one has expired", (context) =>
     Effect.gen(function* () {
       const [url, keyPrefix] = [redis.urlOr(context), ownPrefix()]
       const { redis: client, store } = yield* openStore({ url, keyPrefix })
@@ -89,7 +89,7 @@ describe("RedisTokenStore", () => {
 
 describe("a token that cannot be read", () => {
   it.live(
-    "because another key is needed is a clear error for every operation, and nothing changes",
+    "a token sealed with a missing key is a clear error for every operation, and nothing changes",
     (context) =>
       Effect.gen(function* () {
         const [url, keyPrefix] = [redis.urlOr(context), ownPrefix()]
@@ -118,7 +118,7 @@ describe("a token that cannot be read", () => {
       })
   )
 
-  it.live("is read with a key of the past, and moves to the new one when it is written", (context) =>
+  it.live("a token sealed with an earlier key is read, and the next write uses the new key", (context) =>
     Effect.gen(function* () {
       const [url, keyPrefix] = [redis.urlOr(context), ownPrefix()]
       yield* (yield* openStore({ url, keyPrefix, secret: "one" })).store.set(
@@ -139,7 +139,7 @@ describe("a token that cannot be read", () => {
     ["is foreign", () => "what is this?"],
     ["was changed", (sealed: string) => `${sealed.slice(0, -8)}AAAAAAA=`]
   ] as const)
-    it.live(`because it ${how} is set aside, with a warning`, (context) => {
+    it.live(`a token that ${how} is set aside, with a warning`, (context) => {
       const log = recordLog()
       return Effect.gen(function* () {
         const [url, keyPrefix] = [redis.urlOr(context), ownPrefix()]
@@ -159,7 +159,7 @@ describe("a token that cannot be read", () => {
       }).pipe(Effect.provide(log.layer))
     })
 
-  it.live("because it was moved from another key is not given for this one", (context) =>
+  it.live("a token moved from another key is not returned for this one", (context) =>
     Effect.gen(function* () {
       const [url, keyPrefix] = [redis.urlOr(context), ownPrefix()]
       const { redis: client, store } = yield* openStore({ url, keyPrefix })
@@ -173,7 +173,7 @@ describe("a token that cannot be read", () => {
     })
   )
 
-  it("needs an encryption key that nobody guesses", async () => {
+  it("an empty encryption key is an error", async () => {
     const layer = layerStore({ url: "redis://127.0.0.1:1", secret: "" })
     const weak = Layer.build(layer).pipe(Effect.scoped, Effect.flip)
     assert.include(["Misconfigured", "StoreUnavailable"], (await Effect.runPromise(weak))._tag)

@@ -41,7 +41,7 @@ const got = Effect.fnUntraced(function* (...args: Parameters<typeof requestOf>) 
 const listed = Effect.flatMap(TokenCache, (cache) => Effect.map(cache.list, (entries) => entries.length))
 
 describe("a wall clock that jumps", () => {
-  it.effect("back does not resurrect a dead token", () =>
+  it.effect("a wall clock that jumps back does not make an expired token valid again", () =>
     withClock(
       Effect.fnUntraced(function* (hands) {
         const server = makeServer({ expiresIn: 100 })
@@ -54,7 +54,7 @@ describe("a wall clock that jumps", () => {
     )
   )
 
-  it.effect("forward does not kill a living token", () =>
+  it.effect("a wall clock that jumps forward does not expire a valid token", () =>
     withClock(
       Effect.fnUntraced(function* (hands) {
         const server = makeServer({ expiresIn: 100 })
@@ -68,7 +68,7 @@ describe("a wall clock that jumps", () => {
     )
   )
 
-  it.effect("back while a token is on its way does not prolong its life", () =>
+  it.effect("a wall clock that jumps back during a token request does not extend the token's life", () =>
     withClock(
       Effect.fnUntraced(function* (hands) {
         const server = makeServer({ expiresIn: 100 })

@@ -47,7 +47,7 @@ const acquisitionOf = (decision: Decision | undefined) =>
   decision?._tag === "Lead" || decision?._tag === "Join" ? decision.acquisition : undefined
 
 describe("decide", () => {
-  it("lets the first one lead and the others join", () => {
+  it("the first caller leads and the others join", () => {
     const { decisions, tags } = run(nothing, 0, {}, {}, { forceRefresh: true })
     assert.deepStrictEqual(tags, ["Lead", "Join", "Join"])
     const [led, joined, last] = decisions.map(acquisitionOf)
@@ -55,19 +55,19 @@ describe("decide", () => {
     assert.strictEqual(last?.waiters, 3)
   })
 
-  it("leaves what it was given as it was", () => {
+  it("the given state is not mutated", () => {
     const before = holding()
     run(before, 95_000, {}, { forceRefresh: true }, { refused: Redacted.make("1") })
     const [again] = run(before, 0, {}).decisions
     assert.deepStrictEqual(again?._tag === "Hit" && again.renewal, undefined)
   })
 
-  it("changes nothing for a hit on the token that was used last", () => {
+  it("a hit on the most recently used token changes nothing", () => {
     const before = holding()
     assert.strictEqual(run(before, 50_000, {}).state, before)
   })
 
-  it("starts one renewal in the margin, and none before", () => {
+  it("one renewal starts in the margin, and none before", () => {
     const renewals = (now: number) =>
       run(holding(), now, {}, {}).decisions.map(
         (decision) => decision._tag === "Hit" && decision.renewal !== undefined
@@ -76,7 +76,7 @@ describe("decide", () => {
     assert.deepStrictEqual(renewals(90_000), [true, false])
   })
 
-  it("lets callers past expiry lead or join, and tells once that the token ran out", () => {
+  it("callers past expiry lead or join, and the expiry is reported once", () => {
     const { decisions, tags } = run(holding(), 100_000, {}, {})
     assert.deepStrictEqual(tags, ["Lead", "Join"])
     assert.deepStrictEqual(
@@ -85,13 +85,13 @@ describe("decide", () => {
     )
   })
 
-  it("takes a refused token out of service, and only that one", () => {
+  it("a refused token is taken out of service, and no other one", () => {
     const refused = Redacted.make("1")
     assert.deepStrictEqual(run(holding(), 0, { refused }, {}).tags, ["Lead", "Join"])
     assert.deepStrictEqual(run(holding(), 0, { refused: Redacted.make("0") }).tags, ["Hit"])
   })
 
-  it("holds everyone back while a token is being forgotten, until the acquisition has ended, too", () => {
+  it("all callers wait while a token is being invalidated, until the acquisition has ended, too", () => {
     const { state } = run(nothing, 0, {})
     const [, removing] = beginRemoval(state, id, key, Deferred.makeUnsafe())
     const [first, halfway] = endRemoval(removing, id)
@@ -103,7 +103,7 @@ describe("decide", () => {
     assert.deepStrictEqual(run(done, 0, {}).tags, ["Lead"])
   })
 
-  it("holds everyone back while an abandoned acquisition is ending", () => {
+  it("all callers wait while an abandoned acquisition is ending", () => {
     const { decisions, state } = run(nothing, 0, {}, {})
     const acquisitionId = acquisitionOf(decisions[0])?.id ?? -1
     const [one, fewer] = leaveAcquisition(state, id, acquisitionId)

@@ -28,7 +28,7 @@ const recorded = () => {
 
 describe("events", () => {
   it.effect(
-    "a leader and who joins it miss, later ones hit; the acquisition counts once, with its duration",
+    "the leader and joining callers are misses, later callers are hits; the acquisition counts once",
     () => {
       const { events, provided } = recorded()
       return Effect.gen(function* () {
@@ -61,7 +61,7 @@ describe("events", () => {
     }).pipe(provided)
   })
 
-  it.effect("a failure tells its reason, its duration and what it was for", () => {
+  it.effect("a failure reports its reason, its duration and its purpose", () => {
     const { events, provided } = recorded()
     return Effect.gen(function* () {
       const server = makeServer()
@@ -122,7 +122,7 @@ describe("events", () => {
       }
     )
 
-  it.effect("a token that nobody asks for any more is noticed within a minute after its end", () => {
+  it.effect("an idle token that expires is reported within a minute after its end", () => {
     const { provided, tags } = recorded()
     return Effect.gen(function* () {
       yield* get(makeServer({ expiresIn: 100 }))

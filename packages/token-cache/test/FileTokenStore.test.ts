@@ -35,7 +35,7 @@ describe("FileTokenStore.layer with a configured key", () => {
 })
 
 describe("the files of the file store", () => {
-  it.effect("outlive it", () =>
+  it.effect("the files outlive the store", () =>
     Effect.gen(function* () {
       const directory = yield* makeDirectory
       yield* (yield* openStore({ directory })).set(keyOf("a"), tokenOf("a"), forever)
@@ -48,7 +48,7 @@ describe("the files of the file store", () => {
     }).pipe(Effect.provide(files))
   )
 
-  it.effect("are open to their owner only", () =>
+  it.effect("the files are readable by their owner only", () =>
     Effect.gen(function* () {
       const directory = yield* makeDirectory
       const store = yield* openStore({ directory })
@@ -64,7 +64,7 @@ describe("the files of the file store", () => {
     }).pipe(Effect.provide(files))
   )
 
-  it.effect("are named after the hash of the key", () =>
+  it.effect("the files are named after the hash of the key", () =>
     Effect.gen(function* () {
       const directory = yield* makeDirectory
       yield* (yield* openStore({ directory })).set(keyOf("a"), tokenOf("a"), forever)
@@ -75,7 +75,7 @@ describe("the files of the file store", () => {
     }).pipe(Effect.provide(files))
   )
 
-  it.effect("hold no secret and no name in plain text", () =>
+  it.effect("the files contain no secret and no name in plain text", () =>
     Effect.gen(function* () {
       const directory = yield* makeDirectory
       const secrets = ["access", "refresh", "client-secret", "subject", "server"].map(canary)
@@ -91,7 +91,7 @@ describe("the files of the file store", () => {
     }).pipe(Effect.provide(files))
   )
 
-  it.effect("are in the user's state directory unless another one is named", () =>
+  it.effect("the files are in the user's state directory unless another one is configured", () =>
     Effect.gen(function* () {
       const home = yield* makeDirectory
       const environment = ConfigProvider.fromEnv({ env: { XDG_STATE_HOME: home } })
@@ -101,7 +101,7 @@ describe("the files of the file store", () => {
     }).pipe(Effect.provide(files))
   )
 
-  it.effect("leave when the time to live is over, also those that nobody asks for", () =>
+  it.effect("the files are deleted when their time to live is over, also those of unused keys", () =>
     Effect.gen(function* () {
       const directory = yield* makeDirectory
       const store = yield* openStore({ directory })
@@ -116,7 +116,7 @@ describe("the files of the file store", () => {
     }).pipe(Effect.provide(files))
   )
 
-  it.effect("of a process that ended while it wrote are cleared away by one that starts an hour later", () =>
+  it.effect("temporary files of a crashed process are deleted by one that starts an hour later", () =>
     Effect.gen(function* () {
       const directory = yield* makeDirectory
       const fs = yield* FileSystem.FileSystem
@@ -132,7 +132,7 @@ describe("the files of the file store", () => {
 })
 
 describe("the folder of the file store", () => {
-  it.effect("is closed to other users, and its owner is told", () => {
+  it.effect("the folder is closed to other users, and its owner is warned", () => {
     const log = recordLog()
     return Effect.gen(function* () {
       const directory = yield* makeDirectory
@@ -147,7 +147,7 @@ describe("the folder of the file store", () => {
     }).pipe(Effect.provide([files, log.layer]))
   })
 
-  it.effect("that cannot be made is an error when the layer is built", () =>
+  it.effect("a folder that cannot be created is an error when the layer is built", () =>
     Effect.gen(function* () {
       const directory = yield* makeDirectory
       const fs = yield* FileSystem.FileSystem
@@ -161,7 +161,7 @@ describe("the folder of the file store", () => {
     }).pipe(Effect.provide(files))
   )
 
-  it.effect("that is gone is found out by the check, which leaves nothing behind otherwise", () =>
+  it.effect("the check finds a missing folder, and leaves nothing behind otherwise", () =>
     Effect.gen(function* () {
       const directory = yield* makeDirectory
       const fs = yield* FileSystem.FileSystem
@@ -177,7 +177,7 @@ describe("the folder of the file store", () => {
 })
 
 describe("the key file", () => {
-  it.effect("is made once and holds 32 random bytes", () =>
+  it.effect("the key file is created once and has 32 random bytes", () =>
     Effect.gen(function* () {
       const directory = yield* makeDirectory
       const { readFileString } = yield* FileSystem.FileSystem
@@ -189,7 +189,7 @@ describe("the key file", () => {
     }).pipe(Effect.provide(files))
   )
 
-  it.effect("is the same for all who start at once", () =>
+  it.effect("the key file is the same for processes that start at once", () =>
     Effect.gen(function* () {
       const directory = yield* makeDirectory
       const stores = yield* Effect.forEach(Array.from({ length: 20 }), () => openStore({ directory }), {
@@ -202,7 +202,7 @@ describe("the key file", () => {
     }).pipe(Effect.provide(files))
   )
 
-  it.effect("is not made when a key is configured", () =>
+  it.effect("the key file is not created when a key is configured", () =>
     Effect.gen(function* () {
       const directory = yield* makeDirectory
       yield* openStore({ directory, encryptionKey: secretOf("one") })
@@ -210,7 +210,7 @@ describe("the key file", () => {
     }).pipe(Effect.provide(files))
   )
 
-  it.effect("that is empty is never replaced", () =>
+  it.effect("an empty key file is never replaced", () =>
     Effect.gen(function* () {
       const directory = yield* makeDirectory
       const fs = yield* FileSystem.FileSystem

@@ -19,7 +19,7 @@ import { keyOf, text, tokenOf } from "./fixtures.ts"
 const forever = Duration.infinity
 
 describe("another key", () => {
-  it.effect("opens what an earlier one has sealed, and takes its place with the next write", () =>
+  it.effect("a new key reads what an earlier one has sealed, and replaces it with the next write", () =>
     Effect.gen(function* () {
       const directory = yield* makeDirectory
       const [one, two] = [secretOf("one"), secretOf("two")]
@@ -33,7 +33,7 @@ describe("another key", () => {
     }).pipe(Effect.provide(files))
   )
 
-  it.effect("is a clear error for every operation, and changes nothing", () => {
+  it.effect("a missing key is a clear error for every operation, and changes nothing", () => {
     const log = recordLog()
     return Effect.gen(function* () {
       const directory = yield* makeDirectory
@@ -58,7 +58,7 @@ describe("another key", () => {
     }).pipe(Effect.provide([files, log.layer]))
   })
 
-  it.effect("does not stand in the way of other tokens", () =>
+  it.effect("a token with a missing key does not affect other tokens", () =>
     Effect.gen(function* () {
       const directory = yield* makeDirectory
       const other = yield* openStore({ directory, encryptionKey: secretOf("one") })
@@ -79,7 +79,7 @@ describe("a damaged file", () => {
   ]
   for (const [how, damage] of damages)
     for (const operation of ["get", "set", "remove", "list"] as const)
-      it.effect(`(${how}) is set aside by ${operation}, with a warning`, () => {
+      it.effect(`a damaged file (${how}) is set aside by ${operation}, with a warning`, () => {
         const log = recordLog()
         return Effect.gen(function* () {
           const directory = yield* makeDirectory
@@ -102,7 +102,7 @@ describe("a damaged file", () => {
         }).pipe(Effect.provide([files, log.layer]))
       })
 
-  it.effect("is also one that has taken the place of another", () => {
+  it.effect("a file that replaced another key's file counts as damaged", () => {
     const log = recordLog()
     return Effect.gen(function* () {
       const directory = yield* makeDirectory
@@ -123,7 +123,7 @@ describe("a damaged file", () => {
   })
 
   for (const links of [true, false])
-    it.effect(`that is replaced by a whole one before it is set aside leaves that (links: ${links})`, () =>
+    it.effect(`setting a damaged file aside does not move its replacement (links: ${links})`, () =>
       Effect.gen(function* () {
         const directory = yield* makeDirectory
         const fs = yield* FileSystem.FileSystem
@@ -158,7 +158,7 @@ describe("a damaged file", () => {
 })
 
 describe("a write", () => {
-  it.effect("is on the disk before it has its name, and its name before it ends", () =>
+  it.effect("a write is on the disk before it has its name, and its name before it ends", () =>
     Effect.gen(function* () {
       const directory = yield* makeDirectory
       const fs = yield* FileSystem.FileSystem
@@ -189,7 +189,7 @@ describe("a write", () => {
   )
 
   for (const step of ["open", "rename"] as const)
-    it.effect(`that fails (${step}) leaves the token before it and nothing else`, () =>
+    it.effect(`a failed write (${step}) leaves the token before it and nothing else`, () =>
       Effect.gen(function* () {
         const directory = yield* makeDirectory
         const fs = yield* FileSystem.FileSystem

@@ -9,8 +9,8 @@ import { tokenOfEntry } from "@secure-mcp/token-cache"
 import { files, makeDirectory, namesIn, openStore } from "./fileStores.ts"
 import { keyOf, text, tokenOf } from "./fixtures.ts"
 
-describe("several who share a file store", () => {
-  it.effect("never read anything but whole tokens", () =>
+describe("several users of one file store", () => {
+  it.effect("concurrent readers of a file store never read anything but whole tokens", () =>
     Effect.gen(function* () {
       const directory = yield* makeDirectory
       const key = keyOf("shared")
@@ -39,7 +39,7 @@ describe("several who share a file store", () => {
     }).pipe(Effect.provide(files))
   )
 
-  it.effect("get a removed token once", () =>
+  it.effect("a removed token is returned once to concurrent callers", () =>
     Effect.gen(function* () {
       const directory = yield* makeDirectory
       const stores = yield* Effect.forEach(Array.from({ length: 8 }), () => openStore({ directory }))
@@ -57,7 +57,7 @@ describe("several who share a file store", () => {
     }).pipe(Effect.provide(files))
   )
 
-  it.effect("may be processes, which agree on one key file and lose nothing", () =>
+  it.effect("concurrent processes agree on one key file and lose nothing", () =>
     Effect.gen(function* () {
       const directory = yield* makeDirectory
       const said = yield* Effect.forEach(["a", "b"], (name) => run("fileStoreWriter.ts", directory, name), {
@@ -74,7 +74,7 @@ describe("several who share a file store", () => {
     }).pipe(Effect.provide(files))
   )
 
-  it.effect("may be processes, of which one at a time has a lease", () =>
+  it.effect("one process at a time has a lease", () =>
     Effect.gen(function* () {
       const directory = yield* makeDirectory
       const said = yield* Effect.forEach([1, 2, 3], () => run("fileStoreCounter.ts", directory), {

@@ -138,7 +138,7 @@ const cacheOf = (capacity: number) =>
 
 describe("any order of events", () => {
   for (const capacity of [1, 100])
-    it(`serves no dead token and acquires once at a time, with room for ${capacity}`, async () => {
+    it(`any order of events serves no dead token and acquires once, with room for ${capacity}`, async () => {
       let served = 0
       const property = fc.asyncProperty(steps, grants, async (script, plan) => {
         served += await Effect.runPromise(play(script, plan).pipe(Effect.provide(cacheOf(capacity))))

@@ -47,7 +47,7 @@ const get = (cache: TokenCache["Service"], ...args: Parameters<typeof requestOf>
 const renewable = { expiresIn: 100, refreshToken: true }
 
 describe("a token that the store did not take", () => {
-  it.effect("is served from memory, and written when the store is back", () =>
+  it.effect("a token that the store did not take is served from memory, and written later", () =>
     Effect.gen(function* () {
       const { kept, state, store } = yield* makeStore
       const cache = yield* makeCache(store)
@@ -64,7 +64,7 @@ describe("a token that the store did not take", () => {
     })
   )
 
-  it.effect("is tried again ever more rarely, and not at all once it is written", () =>
+  it.effect("a failed write is retried ever more rarely, and not after it succeeded", () =>
     Effect.gen(function* () {
       const { state, store } = yield* makeStore
       const cache = yield* makeCache(store)
@@ -85,7 +85,7 @@ describe("a token that the store did not take", () => {
     })
   )
 
-  it.effect("gives way to its successor", () =>
+  it.effect("a pending write is replaced by that of the next token", () =>
     Effect.gen(function* () {
       const { kept, state, store } = yield* makeStore
       const cache = yield* makeCache(store)
@@ -100,7 +100,7 @@ describe("a token that the store did not take", () => {
     })
   )
 
-  it.effect("gives way to what another process has written since", () =>
+  it.effect("a pending write is dropped when another process has written a newer token", () =>
     Effect.gen(function* () {
       const { kept, memory, state, store } = yield* makeStore
       yield* store.set(keyOf("server"), tokenOf("0", { refreshToken: Redacted.make("r") }), Duration.infinity)
@@ -116,7 +116,7 @@ describe("a token that the store did not take", () => {
     })
   )
 
-  it.effect("is not written once it was forgotten", () =>
+  it.effect("a pending write of an invalidated token is dropped", () =>
     Effect.gen(function* () {
       const { kept, state, store } = yield* makeStore
       const cache = yield* makeCache(store)
@@ -129,7 +129,7 @@ describe("a token that the store did not take", () => {
     })
   )
 
-  it.effect("is written at the latest when the process ends", () =>
+  it.effect("a pending write is made at the latest when the process ends", () =>
     Effect.gen(function* () {
       const { kept, state, store } = yield* makeStore
       const scope = yield* Scope.make()
@@ -142,7 +142,7 @@ describe("a token that the store did not take", () => {
     })
   )
 
-  it.effect("stays in memory beyond the capacity if it can be renewed, because nobody else has it", () =>
+  it.effect("a renewable token with a pending write is not evicted, because it is nowhere else", () =>
     Effect.gen(function* () {
       const { state, store } = yield* makeStore
       const cache = yield* makeCache(store, 1)

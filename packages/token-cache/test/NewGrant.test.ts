@@ -42,8 +42,8 @@ const stage = Effect.gen(function* () {
 const fail = (cache: TokenCache["Service"], ...args: Parameters<typeof requestOf>) =>
   Effect.map(Effect.flip(cache.get(requestOf(...args))), ({ correlationId }) => correlationId)
 
-describe("a new refresh token whose access token must not be served", () => {
-  it.effect("is stored before the acquisition fails, and is what the next attempt sends", () =>
+describe("a new refresh token beside an unusable access token", () => {
+  it.effect("a new refresh token is stored before its acquisition fails, and the next attempt sends it", () =>
     Effect.gen(function* () {
       const { cache, server, stored } = yield* stage
       yield* TestClock.adjust("100 seconds")
@@ -63,7 +63,7 @@ describe("a new refresh token whose access token must not be served", () => {
   )
 
   it.effect(
-    "makes callers wait 1 s, 2 s, 4 s ... at most 30 s for another attempt; all get the same error",
+    "callers wait 1 s, 2 s, 4 s ... at most 30 s for another attempt, and all get the same error",
     () =>
       Effect.gen(function* () {
         const { cache, server } = yield* stage
@@ -85,7 +85,7 @@ describe("a new refresh token whose access token must not be served", () => {
       })
   )
 
-  it.effect("goes with the access token before it, as long as that may be served", () =>
+  it.effect("a new refresh token is stored with the earlier access token, as long as that is valid", () =>
     Effect.gen(function* () {
       const { cache, server, stored } = yield* stage
       assert.strictEqual(yield* fail(cache, server, { forceRefresh: true }), "attempt-1")
@@ -99,7 +99,7 @@ describe("a new refresh token whose access token must not be served", () => {
     })
   )
 
-  it.effect("is not served with an access token that was refused", () =>
+  it.effect("a refused access token is not served beside a new refresh token", () =>
     Effect.gen(function* () {
       const { cache, server } = yield* stage
       yield* fail(cache, server, { refused: Redacted.make("first") })
@@ -107,7 +107,7 @@ describe("a new refresh token whose access token must not be served", () => {
     })
   )
 
-  it.effect("of a login is stored as such, and renewed by the next request", () =>
+  it.effect("a new refresh token of a login is stored as such, and renewed by the next request", () =>
     Effect.gen(function* () {
       const { cache, stored } = yield* stage
       yield* cache.put(key, tokenOf("", { reusable: false, refreshToken: Redacted.make("login") }))
@@ -119,7 +119,7 @@ describe("a new refresh token whose access token must not be served", () => {
     })
   )
 
-  it.effect("is in memory, and stored later, if the store does not take it", () =>
+  it.effect("a new refresh token stays in memory, and is stored later, if the store does not take it", () =>
     Effect.gen(function* () {
       const shared = Context.get(yield* Layer.build(MemoryTokenStore.layer), TokenStore)
       const state = { away: false }
@@ -158,7 +158,7 @@ describe("a new refresh token whose access token must not be served", () => {
     })
   )
 
-  it.effect("does not bring back a token that was removed meanwhile", () =>
+  it.effect("a new refresh token does not restore a token that was removed meanwhile", () =>
     Effect.gen(function* () {
       const { cache, store } = yield* stage
       const acquire: TokenCacheRequest["acquire"] = (_, keep) =>
@@ -175,7 +175,7 @@ describe("a new refresh token whose access token must not be served", () => {
     })
   )
 
-  it.effect("of the client's own is kept although nobody waits for it any more", () =>
+  it.effect("a new refresh token of the client itself is stored although no caller waits any more", () =>
     Effect.gen(function* () {
       const { cache, stored } = yield* stage
       yield* cache.invalidate(key)

@@ -20,7 +20,7 @@ describe("PersonGrantTokenStore.layer", () => {
   for (const { effect, name } of tokenStoreContract)
     it.effect(name, () => Effect.provide(effect, PersonGrantTokenStore.layer(layerStore())))
 
-  it.effect("stores what a person granted in the durable store, and nothing else anywhere", () =>
+  it.effect("a person's grant is stored in the durable store, and nothing else is stored", () =>
     Effect.gen(function* () {
       const { both, durable } = yield* stores
       yield* both.set(keyOf("personal"), token, forever)
@@ -31,7 +31,7 @@ describe("PersonGrantTokenStore.layer", () => {
     })
   )
 
-  it.effect("removes everything that it lists, also what an earlier version stored for the client", () =>
+  it.effect("all listed tokens can be removed, also those that an earlier version stored", () =>
     Effect.gen(function* () {
       const { both, durable } = yield* stores
       yield* durable.set(own, token, forever)
@@ -72,7 +72,7 @@ describe("PersonGrantTokenStore.layer", () => {
       }
     )
 
-  it.effect("says that no grant can be stored while the durable store is away", () =>
+  it.effect("no grant can be stored during an outage of the durable store, which is an error", () =>
     Effect.gen(function* () {
       const gone = Effect.fail(new StoreUnavailable({ problem: "away" }))
       const away = {

@@ -16,7 +16,7 @@ const start = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.forkChild(effect, { startImmediately: true })
 
 describe("put", () => {
-  it.effect("serves the token from then on, and stores it", () => {
+  it.effect("a token that was put is served from then on, and stored", () => {
     const { layer, tags } = recordEvents()
     return Effect.gen(function* () {
       const cache = yield* TokenCache
@@ -36,7 +36,7 @@ describe("put", () => {
     )
   })
 
-  it.effect("comes after an acquisition that is under way, whose token does not replace it", () =>
+  it.effect("a put waits for a running acquisition, whose token does not replace it", () =>
     Effect.gen(function* () {
       const cache = yield* TokenCache
       const server = makeServer()
@@ -51,7 +51,7 @@ describe("put", () => {
     }).pipe(Effect.provide(SingleFlightTokenCache.layerMemory))
   )
 
-  it.effect("says so when the store does not take the token, and serves it all the same", () => {
+  it.effect("a put reports that the store did not take the token, and serves it all the same", () => {
     const unwritable = Layer.effect(
       TokenStore,
       Effect.map(TokenStore, (store) => ({
@@ -71,7 +71,7 @@ describe("put", () => {
     }).pipe(Effect.provide(SingleFlightTokenCache.layer.pipe(Layer.provide(unwritable))))
   })
 
-  it.effect("does not mind that the acquisition before it fails", () =>
+  it.effect("a put succeeds although the acquisition before it fails", () =>
     Effect.gen(function* () {
       const cache = yield* TokenCache
       const server = makeServer()
@@ -89,7 +89,7 @@ describe("put", () => {
 })
 
 describe("a token that is insufficient for one caller", () => {
-  it.effect("is replaced for that one and served to others meanwhile", () =>
+  it.effect("a token insufficient for one caller is replaced for it and served to others meanwhile", () =>
     Effect.gen(function* () {
       const cache = yield* TokenCache
       const server = makeServer()
@@ -106,7 +106,7 @@ describe("a token that is insufficient for one caller", () => {
     }).pipe(Effect.provide(SingleFlightTokenCache.layerMemory))
   )
 
-  it.effect("stays when no other one is to be had", () =>
+  it.effect("an insufficient token stays when no other one can be obtained", () =>
     Effect.gen(function* () {
       const cache = yield* TokenCache
       const server = makeServer()
@@ -117,7 +117,7 @@ describe("a token that is insufficient for one caller", () => {
     }).pipe(Effect.provide(SingleFlightTokenCache.layerMemory))
   )
 
-  it.effect("is not taken from the store either", () =>
+  it.effect("an insufficient token is not taken from the store either", () =>
     Effect.gen(function* () {
       const cache = yield* TokenCache
       const store = yield* TokenStore
@@ -132,7 +132,7 @@ describe("a token that is insufficient for one caller", () => {
 })
 
 describe("an acquisition that may use up a refresh token", () => {
-  it.effect("goes on when nobody waits, and its token is kept", () =>
+  it.effect("an acquisition with a refresh token continues without callers, and is stored", () =>
     Effect.gen(function* () {
       const cache = yield* TokenCache
       const server = makeServer({ refreshToken: true })
@@ -150,7 +150,7 @@ describe("an acquisition that may use up a refresh token", () => {
     }).pipe(Effect.provide(SingleFlightTokenCache.layerMemory))
   )
 
-  it.effect("is waited for when the cache closes", () =>
+  it.effect("a closing cache waits for an acquisition that may use up a refresh token", () =>
     Effect.gen(function* () {
       const server = makeServer({ refreshToken: true })
       const gate = makeGate()

@@ -62,7 +62,7 @@ const loginNeeded = new OAuthError({
 })
 
 describe("two processes with one store", () => {
-  it.effect("renew a token once, and both have the new one", () =>
+  it.effect("two processes renew a token once, and both have the new one", () =>
     Effect.gen(function* () {
       const store = yield* makeStore
       yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)
@@ -81,7 +81,7 @@ describe("two processes with one store", () => {
     })
   )
 
-  it.effect("join each other's forced refresh, and never use a refresh token twice", () =>
+  it.effect("two processes join each other's forced refresh, and never use a refresh token twice", () =>
     Effect.gen(function* () {
       const store = yield* makeStore
       yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)
@@ -102,7 +102,7 @@ describe("two processes with one store", () => {
     })
   )
 
-  it.effect("go on where the other one has stopped, however its clock was set", () =>
+  it.effect("a process continues after another one stopped, whatever the other clock says", () =>
     Effect.gen(function* () {
       const store = yield* makeStore
       yield* TestClock.setTime(50_000)
@@ -118,7 +118,7 @@ describe("two processes with one store", () => {
     })
   )
 
-  it.effect("do not wait for one that died longer than its lease", () =>
+  it.effect("a process does not wait for one that died longer than its lease", () =>
     Effect.gen(function* () {
       const store = yield* makeStore
       yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)
@@ -133,7 +133,7 @@ describe("two processes with one store", () => {
     })
   )
 
-  it.effect("wait for one that takes longer than a lease, as long as it lives", () =>
+  it.effect("a process waits for one that takes longer than a lease, as long as it lives", () =>
     Effect.gen(function* () {
       const store = yield* makeStore
       yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)
@@ -151,7 +151,7 @@ describe("two processes with one store", () => {
     })
   )
 
-  it.effect("take what another one got as soon as it is there, although that one has the lease again", () =>
+  it.effect("a process takes the token of another one at once, although the lease is taken again", () =>
     Effect.gen(function* () {
       const store = yield* makeStore
       yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)
@@ -168,7 +168,7 @@ describe("two processes with one store", () => {
     })
   )
 
-  it.effect("do not take an old token for a new one because they could not look at first", () =>
+  it.effect("an old token is not taken for a new one when the first look-up failed", () =>
     Effect.gen(function* () {
       const store = yield* makeStore
       yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)
@@ -177,7 +177,7 @@ describe("two processes with one store", () => {
     })
   )
 
-  it.effect("say so when one of them never comes to an end", () =>
+  it.effect("an acquisition that never ends in another process is an error", () =>
     Effect.gen(function* () {
       const store = yield* makeStore
       yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)
@@ -194,7 +194,7 @@ describe("two processes with one store", () => {
     })
   )
 
-  it.effect("let go of a caller who does not want to wait any longer", () =>
+  it.effect("a caller that stops waiting is released", () =>
     Effect.gen(function* () {
       const store = yield* makeStore
       yield* store.lease(keyOf("server"), Duration.hours(1))
@@ -209,7 +209,7 @@ describe("two processes with one store", () => {
 })
 
 describe("a process that was stopped while it renewed a token", () => {
-  it.effect("does not replace what others have written since, and goes on with that", () =>
+  it.effect("a process that was stopped does not replace a newer token, and uses it", () =>
     Effect.gen(function* () {
       const store = yield* makeStore
       yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)
@@ -225,7 +225,7 @@ describe("a process that was stopped while it renewed a token", () => {
     })
   )
 
-  it.effect("does not bring back what was removed", () =>
+  it.effect("a process that was stopped does not restore a removed token", () =>
     Effect.gen(function* () {
       const store = yield* makeStore
       yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)
@@ -237,7 +237,7 @@ describe("a process that was stopped while it renewed a token", () => {
     })
   )
 
-  it.effect("takes the token of another one when its own grant seems to have ended", () =>
+  it.effect("a process takes the token of another one when its own grant seems to have ended", () =>
     Effect.gen(function* () {
       const store = yield* makeStore
       yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)
@@ -252,7 +252,7 @@ describe("a process that was stopped while it renewed a token", () => {
     })
   )
 
-  it.effect("removes a token that may not be kept any more only if it is still the same", () =>
+  it.effect("a token that must not be stored is removed only if it is unchanged", () =>
     Effect.gen(function* () {
       const store = yield* makeStore
       yield* store.set(keyOf("server"), tokenOf("0"), Duration.infinity)
@@ -268,8 +268,8 @@ describe("a process that was stopped while it renewed a token", () => {
   )
 })
 
-describe("a lock that cannot be asked for", () => {
-  it.effect("is not one that somebody has: the refresh token is spared, and the error says why", () => {
+describe("an unavailable lock", () => {
+  it.effect("an unavailable lock is an error that says why, and the refresh token is not sent", () => {
     const recorded = recordEvents()
     return Effect.gen(function* () {
       const store = yield* makeStore
@@ -288,7 +288,7 @@ describe("a lock that cannot be asked for", () => {
     }).pipe(Effect.provide(recorded.layer))
   })
 
-  it.effect("does not keep the client from getting its own token", () => {
+  it.effect("an unavailable lock does not keep the client from getting its own token", () => {
     const log = recordLog()
     return Effect.gen(function* () {
       const store = yield* makeStore
@@ -302,7 +302,7 @@ describe("a lock that cannot be asked for", () => {
 })
 
 describe("a grant that has ended", () => {
-  it.effect("is refreshed as the same token each time, so that whoever does it knows", () =>
+  it.effect("an ended grant is refreshed as the same token each time", () =>
     Effect.gen(function* () {
       const store = yield* makeStore
       yield* store.set(keyOf("server"), refreshable("0"), Duration.infinity)

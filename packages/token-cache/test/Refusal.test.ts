@@ -24,7 +24,7 @@ const start = <A, E, R>(caller: Effect.Effect<A, E, R>) =>
 describe("a refused token", () => {
   const refused = Redacted.make("1")
 
-  it.effect("is replaced, and is what the new one replaces", () =>
+  it.effect("a refused token is replaced, and the flow gets it as the one to replace", () =>
     Effect.gen(function* () {
       const server = makeServer({ refreshToken: true })
       yield* get(server)
@@ -33,7 +33,7 @@ describe("a refused token", () => {
     }).pipe(provided)
   )
 
-  it.effect("is not served again even if no other can be had", () =>
+  it.effect("a refused token is not served again even if no other can be obtained", () =>
     Effect.gen(function* () {
       const server = makeServer()
       yield* get(server)
@@ -46,7 +46,7 @@ describe("a refused token", () => {
     }).pipe(provided)
   )
 
-  it.effect("does not cost the token that came after it", () =>
+  it.effect("a late refusal does not remove the token that came after it", () =>
     Effect.gen(function* () {
       const server = makeServer()
       yield* get(server)
@@ -56,7 +56,7 @@ describe("a refused token", () => {
     }).pipe(provided)
   )
 
-  it.effect("is replaced once, however many were refused with it", () =>
+  it.effect("a refused token is replaced once, however many requests were refused with it", () =>
     Effect.gen(function* () {
       const server = makeServer()
       yield* get(server)
@@ -75,7 +75,7 @@ describe("a refused token", () => {
     ["no longer in the store", undefined],
     ["in the store for its refresh token only", Redacted.make("refresh")]
   ] as const)
-    it.effect(`is ${kept}, so that no other process serves it`, () =>
+    it.effect(`a refused token is ${kept}, so that no other process serves it`, () =>
       Effect.gen(function* () {
         const store = yield* TokenStore
         const token = tokenOf("1", refreshToken === undefined ? {} : { refreshToken })
@@ -89,7 +89,7 @@ describe("a refused token", () => {
       }).pipe(provided)
     )
 
-  it.effect("that the store still offers does not satisfy who joined somebody content with it", () =>
+  it.effect("a refused token in the store does not satisfy a caller that joined another one", () =>
     Effect.gen(function* () {
       const gate = makeGate()
       const memory = yield* TokenStore
@@ -114,7 +114,7 @@ describe("a refused token", () => {
 })
 
 describe("an invalidated token", () => {
-  it.effect("is given back and forgotten everywhere", () =>
+  it.effect("an invalidated token is returned and removed everywhere", () =>
     Effect.gen(function* () {
       const server = makeServer()
       yield* get(server)
@@ -127,14 +127,14 @@ describe("an invalidated token", () => {
     }).pipe(provided)
   )
 
-  it.effect("is given back from the store, too", () =>
+  it.effect("an invalidated token is returned from the store, too", () =>
     Effect.gen(function* () {
       yield* (yield* TokenStore).set(keyOf("server"), tokenOf("1"), Duration.infinity)
       assert.strictEqual(text(yield* invalidate), "1")
     }).pipe(provided)
   )
 
-  it.effect("under way reaches those who wait for it and is not kept; who comes later gets another", () =>
+  it.effect("an invalidated acquisition serves its callers and is not cached; later ones start anew", () =>
     Effect.gen(function* () {
       const server = makeServer()
       const gate = makeGate()
@@ -152,7 +152,7 @@ describe("an invalidated token", () => {
     }).pipe(provided)
   )
 
-  it.effect("under way is not kept when nobody comes later, in memory or in the store", () =>
+  it.effect("an invalidated acquisition is neither cached nor stored without later callers", () =>
     Effect.gen(function* () {
       const server = makeServer()
       const gate = makeGate()
@@ -166,7 +166,7 @@ describe("an invalidated token", () => {
     }).pipe(provided)
   )
 
-  it.effect("is not read from a store that is slow to forget it", () =>
+  it.effect("an invalidated token is not read from a store that removes it slowly", () =>
     Effect.gen(function* () {
       const gate = makeGate()
       const memory = yield* TokenStore

@@ -64,7 +64,7 @@ const stage = Effect.gen(function* () {
 })
 
 describe("a token that another process removed from the store", () => {
-  it.effect("is not served longer than the check interval, and its refresh token is not used", () =>
+  it.effect("a removed token is served no longer than the check interval, and not renewed", () =>
     Effect.gen(function* () {
       const { cache, server, shared } = yield* stage
       assert.strictEqual(text(yield* shared.remove(key)), "1")
@@ -74,7 +74,7 @@ describe("a token that another process removed from the store", () => {
     })
   )
 
-  it.effect("is noticed in the background while the token is in use, without a caller that waits", () =>
+  it.effect("a removal is noticed in the background, without a caller that waits", () =>
     Effect.gen(function* () {
       const { cache, server, shared } = yield* stage
       yield* shared.remove(key)
@@ -85,7 +85,7 @@ describe("a token that another process removed from the store", () => {
     })
   )
 
-  it.effect("is not renewed, even at once", () =>
+  it.effect("a removed token is not renewed, even at once", () =>
     Effect.gen(function* () {
       const { cache, server, shared } = yield* stage
       yield* shared.remove(key)
@@ -94,7 +94,7 @@ describe("a token that another process removed from the store", () => {
     })
   )
 
-  it.effect("is not served after the acquisition that noticed the removal has failed", () =>
+  it.effect("a removed token is not served after the acquisition that noticed the removal has failed", () =>
     Effect.gen(function* () {
       const { cache, server, shared } = yield* stage
       yield* shared.remove(key)
@@ -107,7 +107,7 @@ describe("a token that another process removed from the store", () => {
     })
   )
 
-  it.effect("is not brought back by a renewal that was under way", () =>
+  it.effect("a removed token is not restored by a running renewal", () =>
     Effect.gen(function* () {
       const { cache, server, shared } = yield* stage
       const gate = makeGate()
@@ -125,7 +125,7 @@ describe("a token that another process removed from the store", () => {
   )
 
   for (const how of ["renewed", "put by a login"])
-    it.effect(`is not brought back by a late write of a token that was ${how} before`, () =>
+    it.effect(`a removed token is not restored by a late write of a token that was ${how} before`, () =>
       Effect.gen(function* () {
         const { cache, server, shared, state } = yield* stage
         yield* TestClock.adjust("1 second")
@@ -149,7 +149,7 @@ describe("a token that another process removed from the store", () => {
       })
     )
 
-  it.effect("does not end a login that came after it, although the store was away for that", () =>
+  it.effect("a removal does not end a login after it, although the store could not write that", () =>
     Effect.gen(function* () {
       const { cache, server, shared, state } = yield* stage
       yield* shared.remove(key)
@@ -164,7 +164,7 @@ describe("a token that another process removed from the store", () => {
     })
   )
 
-  it.effect("can be replaced by a later login, in this process and in others", () =>
+  it.effect("a removed token can be replaced by a later login, in this process and in others", () =>
     Effect.gen(function* () {
       const { cache, server, shared } = yield* stage
       yield* shared.remove(key)
@@ -183,7 +183,7 @@ describe("a token that another process removed from the store", () => {
 })
 
 describe("a store that lost its data", () => {
-  it.effect("gets the token back with the next renewal if it was emptied", () =>
+  it.effect("an emptied store gets the token back with the next renewal", () =>
     Effect.gen(function* () {
       const { cache, server, shared, state } = yield* stage
       state.answer = () => absent
@@ -195,7 +195,7 @@ describe("a store that lost its data", () => {
     })
   )
 
-  it.effect("gets the token back if it was restored from yesterday, whose refresh token is used up", () =>
+  it.effect("a store restored from yesterday, whose refresh token is used up, gets the token back", () =>
     Effect.gen(function* () {
       const { cache, server, shared, state } = yield* stage
       const yesterday = yield* shared.get(key)
@@ -208,7 +208,7 @@ describe("a store that lost its data", () => {
     })
   )
 
-  it.effect("may have forgotten a removal after 30 days in which the process did not ask", () =>
+  it.effect("a store may forget a removal after 30 days in which the process did not look it up", () =>
     Effect.gen(function* () {
       const { cache, server, state } = yield* stage
       state.answer = () => absent
@@ -223,7 +223,7 @@ describe("a store that lost its data", () => {
 })
 
 describe("the look into the store for a token in use", () => {
-  it.effect("is not made by a hit within half of the interval", () =>
+  it.effect("a hit within half of the interval does not look into the store", () =>
     Effect.gen(function* () {
       const { cache, server, state } = yield* stage
       for (let hit = 0; hit < 10; hit++) {
@@ -234,7 +234,7 @@ describe("the look into the store for a token in use", () => {
     })
   )
 
-  it.effect("is made once for all callers, who wait for it only after a whole interval", () =>
+  it.effect("one look-up serves all callers, who wait for it only after a whole interval", () =>
     Effect.gen(function* () {
       const made = yield* makeStore
       const gate = makeGate()
@@ -260,7 +260,7 @@ describe("the look into the store for a token in use", () => {
     })
   )
 
-  it.effect("that fails leaves the token in use, and is made again after the interval", () =>
+  it.effect("a failed look-up leaves the token in use, and is repeated after the interval", () =>
     Effect.gen(function* () {
       const { cache, server, state } = yield* stage
       state.away = true
@@ -273,7 +273,7 @@ describe("the look into the store for a token in use", () => {
     })
   )
 
-  it.effect("is never made without a store", () =>
+  it.effect("without a store no look-up is made", () =>
     Effect.gen(function* () {
       const cache = Context.get(yield* Layer.build(SingleFlightTokenCache.layerMemory), TokenCache)
       const server = makeServer({ refreshToken: true })

@@ -26,7 +26,7 @@ describe("freshness", () => {
     }).pipe(provided)
   )
 
-  it.effect("in the margin the token is served at once while one renewal runs", () =>
+  it.effect("a token in the margin is served at once while one renewal runs", () =>
     Effect.gen(function* () {
       const server = makeServer({ expiresIn: 100 })
       yield* got(server)
@@ -57,7 +57,7 @@ describe("freshness", () => {
     }).pipe(provided)
   )
 
-  it.effect("past expiry callers wait for the renewal that is under way", () =>
+  it.effect("callers past expiry wait for the running renewal", () =>
     Effect.gen(function* () {
       const server = makeServer({ expiresIn: 100 })
       yield* got(server)
@@ -74,7 +74,7 @@ describe("freshness", () => {
     }).pipe(provided)
   )
 
-  it.effect("a token without an end is kept", () =>
+  it.effect("a token without an end is cached", () =>
     Effect.gen(function* () {
       const server = makeServer()
       yield* got(server)
@@ -88,7 +88,7 @@ describe("freshness", () => {
     ["without a lifetime", { expiresAt: 0 }],
     ["that was over before it came", { expiresAt: -5 }]
   ] as const)
-    it.effect(`a token ${kind} is given to all who wait and not kept`, () =>
+    it.effect(`a token ${kind} is given to all waiting callers and not cached`, () =>
       Effect.gen(function* () {
         const cache = yield* TokenCache
         let count = 0
@@ -117,7 +117,7 @@ describe("freshness", () => {
 })
 
 describe("failed renewals", () => {
-  it.effect("the token is served until it expires, and never after", () =>
+  it.effect("a token whose renewal fails is served until it expires, and never after", () =>
     Effect.gen(function* () {
       const server = makeServer({ expiresIn: 100 })
       yield* got(server)
@@ -132,7 +132,7 @@ describe("failed renewals", () => {
     }).pipe(provided)
   )
 
-  it.effect("background tries pause for 1, 2, 4 ... at most 60 seconds", () =>
+  it.effect("background attempts pause for 1, 2, 4 ... at most 60 seconds", () =>
     Effect.gen(function* () {
       const server = makeServer({ expiresIn: 1000 })
       const options = { expiryBuffer: Duration.seconds(300) }
@@ -182,7 +182,7 @@ describe("failed renewals", () => {
     }).pipe(provided)
   )
 
-  it.effect("a failure is not remembered by callers who wait", () =>
+  it.effect("a failure is not remembered by waiting callers", () =>
     Effect.gen(function* () {
       const server = makeServer()
       server.failure = refusedBy("one")

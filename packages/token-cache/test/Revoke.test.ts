@@ -40,7 +40,7 @@ const makeRevocation = () => {
 }
 
 describe("TokenCache.revoke", () => {
-  it.effect("revokes what another process has renewed, not what is in memory here", () =>
+  it.effect("revoke takes the token that another process has renewed, not the older one in memory", () =>
     Effect.gen(function* () {
       const { one, other, server, store } = yield* stage
       yield* other.get(requestOf(server, { forceRefresh: true }))
@@ -54,7 +54,7 @@ describe("TokenCache.revoke", () => {
   )
 
   for (const where of ["here", "in another process"])
-    it.effect(`waits for a renewal that is under way ${where}, and revokes what it brings`, () =>
+    it.effect(`revoke waits for a running renewal ${where}, and revokes its token`, () =>
       Effect.gen(function* () {
         const { one, other, server, store } = yield* stage
         const gate = makeGate()
@@ -76,7 +76,7 @@ describe("TokenCache.revoke", () => {
       })
     )
 
-  it.effect("revokes a token that only memory has", () =>
+  it.effect("revoke takes a token that only memory has", () =>
     Effect.gen(function* () {
       const store = yield* makeStore
       const away = Effect.fail(new StoreUnavailable({ problem: "away" }))
@@ -88,7 +88,7 @@ describe("TokenCache.revoke", () => {
     })
   )
 
-  it.effect("has not removed the token when it is interrupted while it waits for its turn", () =>
+  it.effect("an interrupted revoke that waits for its turn has not removed the token", () =>
     Effect.gen(function* () {
       const { one, server, store } = yield* stage
       yield* store.lease(key, Duration.hours(1))
@@ -102,7 +102,7 @@ describe("TokenCache.revoke", () => {
     })
   )
 
-  it.effect("goes on when it is interrupted after the token was removed", () =>
+  it.effect("a revoke continues when it is interrupted after the token was removed", () =>
     Effect.gen(function* () {
       const { one, store } = yield* stage
       const gate = makeGate()
@@ -119,7 +119,7 @@ describe("TokenCache.revoke", () => {
     })
   )
 
-  it.effect("leaves the token where it is when the store cannot remove it, and says so", () =>
+  it.effect("revoke leaves the token when the store cannot remove it, and reports that", () =>
     Effect.gen(function* () {
       const store = yield* makeStore
       const away = Effect.fail(new StoreUnavailable({ problem: "away" }))
@@ -137,7 +137,7 @@ describe("TokenCache.revoke", () => {
     })
   )
 
-  it.effect("gives the token to one of two callers, and nothing where there is none", () =>
+  it.effect("revoke gives the token to one of two callers, and nothing where there is none", () =>
     Effect.gen(function* () {
       const { one } = yield* stage
       const { revoke, revoked } = makeRevocation()

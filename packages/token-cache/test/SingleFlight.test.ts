@@ -33,7 +33,7 @@ describe("single flight", () => {
     }).pipe(provided)
   )
 
-  it.effect("all who wait get the same error, and nobody after them", () =>
+  it.effect("all waiting callers get the same error, and no later caller does", () =>
     Effect.gen(function* () {
       const server = makeServer()
       const gate = makeGate()
@@ -48,7 +48,7 @@ describe("single flight", () => {
     }).pipe(provided)
   )
 
-  it.effect("a defect reaches all who wait and does not stick", () =>
+  it.effect("a defect reaches all waiting callers and is not remembered", () =>
     Effect.gen(function* () {
       const gate = makeGate()
       const broken = { acquire: () => Effect.andThen(gate.passed, Effect.die("broken")) }
@@ -72,7 +72,7 @@ describe("single flight", () => {
     }).pipe(provided)
   )
 
-  it.effect("forced refreshes join one that is under way", () =>
+  it.effect("forced refreshes join a running one", () =>
     Effect.gen(function* () {
       const server = makeServer()
       yield* get(server)
@@ -89,7 +89,7 @@ describe("single flight", () => {
 })
 
 describe("interruption", () => {
-  it.effect("a caller who leaves, even the first one, takes nothing from the others", () =>
+  it.effect("a caller that leaves, even the first one, takes nothing from the others", () =>
     Effect.gen(function* () {
       const server = makeServer()
       const gate = makeGate()
@@ -103,7 +103,7 @@ describe("interruption", () => {
     }).pipe(provided)
   )
 
-  it.effect("the last one to leave ends the acquisition", () =>
+  it.effect("the last caller to leave ends the acquisition", () =>
     Effect.gen(function* () {
       const server = makeServer()
       server.gate = Effect.never
@@ -116,7 +116,7 @@ describe("interruption", () => {
     }).pipe(provided)
   )
 
-  it.effect("who comes while an abandoned acquisition is ending waits for its end and starts anew", () =>
+  it.effect("a new caller waits for the end of an abandoned acquisition and starts anew", () =>
     Effect.gen(function* () {
       const server = makeServer()
       const ending = makeGate()
@@ -133,7 +133,7 @@ describe("interruption", () => {
     }).pipe(provided)
   )
 
-  it.effect("a renewal in the background goes on when those who joined it leave", () =>
+  it.effect("a renewal in the background continues when the callers that joined it leave", () =>
     Effect.gen(function* () {
       const server = makeServer({ expiresIn: 100 })
       yield* get(server)
@@ -150,7 +150,7 @@ describe("interruption", () => {
     }).pipe(provided)
   )
 
-  it.effect("closing the layer ends what is running, and nobody is left waiting", () =>
+  it.effect("closing the layer ends running acquisitions, and no caller is left waiting", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const services = yield* Layer.buildWithScope(SingleFlightTokenCache.layerMemory, scope)

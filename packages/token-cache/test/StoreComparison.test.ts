@@ -54,19 +54,19 @@ describe("a token in the store", () => {
   const newer = tokenOf("stored", { issuedAt: 60_000, expiresAt: 110_000 })
   const older = tokenOf("stored", { issuedAt: 40_000, expiresAt: 300_000 })
 
-  it("is taken if memory has none, or another one, whatever the clock of who put it there said", () => {
+  it("a stored token is used if memory has none, or another one, whatever the writer's clock said", () => {
     assert.strictEqual(weigh(newer, undefined), "serve stored")
     assert.strictEqual(weigh(newer, cached), "serve stored")
     assert.strictEqual(weigh(older, cached), "serve stored")
   })
 
-  it("is ignored if it is older than the one in memory, which the store did not take", () => {
+  it("a stored token is ignored if it is older than the pending one in memory", () => {
     const pendingWrite = Effect.succeed(2)
     assert.strictEqual(weigh(older, cached, { pendingWrite }), "renew cached")
     assert.strictEqual(weigh(newer, cached, { pendingWrite }), "serve stored")
   })
 
-  it("is new enough for who demands a new one if it came while they waited", () => {
+  it("a stored token satisfies a forced refresh if it came while the caller waited", () => {
     assert.strictEqual(weigh(newer, cached, { forceRefresh: true, isNew: true }), "serve stored")
     assert.strictEqual(
       weigh(newer, cached, { forceRefresh: true, isNew: true, refused: Redacted.make("stored") }),
@@ -74,12 +74,12 @@ describe("a token in the store", () => {
     )
   })
 
-  it("is renewed if it was refused, or a new one is demanded", () => {
+  it("a stored token is renewed if it was refused, or a new one is demanded", () => {
     assert.strictEqual(weigh(newer, cached, { refused: Redacted.make("stored") }), "renew stored")
     assert.strictEqual(weigh(newer, cached, { forceRefresh: true }), "renew stored")
   })
 
-  it("is renewed if it has ended or is for one use only", () => {
+  it("a stored token is renewed if it has ended or is for one use only", () => {
     assert.strictEqual(
       weigh(tokenOf("stored", { issuedAt: 60_000, expiresAt: 95_000 }), cached),
       "renew stored"
@@ -90,7 +90,7 @@ describe("a token in the store", () => {
     )
   })
 
-  it("spares a renewal in the background only if it is not due for one itself", () => {
+  it("a stored token replaces a renewal in the background only if it is not due for one itself", () => {
     const due = tokenOf("stored", { issuedAt: 60_000, expiresAt: 105_000 })
     assert.strictEqual(weigh(newer, cached, { background: true }), "serve stored")
     assert.strictEqual(weigh(due, cached, { background: true }), "renew stored")

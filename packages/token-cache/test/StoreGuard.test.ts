@@ -41,7 +41,7 @@ describe("a refresh token", () => {
     ["says so", full],
     ["breaks", Effect.die("secret-in-a-defect")]
   ] as const)
-    it.effect(`is not spent while the store cannot keep the next one (it ${how})`, () => {
+    it.effect(`a refresh token is not used while the store cannot write the next one (it ${how})`, () => {
       const { layer, state } = makeFailing({ checkWritable, set: () => full })
       const { layer: recorded, tags } = recordEvents()
       return Effect.gen(function* () {
@@ -61,7 +61,7 @@ describe("a refresh token", () => {
       }).pipe(Effect.provide(Layer.provideMerge(layer, recorded)))
     })
 
-  it.effect("that waits for the store does not keep a valid token from being served", () => {
+  it.effect("a refresh token that waits for the store does not keep a valid token from being served", () => {
     const { layer, state } = makeFailing({ checkWritable: full })
     const log = recordLog()
     return Effect.gen(function* () {
@@ -78,7 +78,7 @@ describe("a refresh token", () => {
     }).pipe(Effect.provide([layer, log.layer]))
   })
 
-  it.effect("is the only thing the store is asked for: without one a token is had regardless", () => {
+  it.effect("the store is checked for a refresh token only, not for other acquisitions", () => {
     const { layer, state } = makeFailing({ checkWritable: full, set: () => full })
     return Effect.gen(function* () {
       state.failing = true
@@ -89,7 +89,7 @@ describe("a refresh token", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("is kept when the folder of the file store is gone, and spent when it is back", () =>
+  it.effect("a refresh token is not used while the folder of the file store is missing", () =>
     Effect.gen(function* () {
       const directory = yield* makeDirectory
       const fs = yield* FileSystem.FileSystem
@@ -119,7 +119,7 @@ describe("a grant that could not be read", () => {
     })
   )
 
-  it.effect("is the error, not that a person has to log in", () => {
+  it.effect("a grant that could not be read is a store error, not a demand for a login", () => {
     const unreadable = new StoreUnavailable({ problem: "it was encrypted with another key" })
     const { layer, state } = makeFailing({ get: () => Effect.fail(unreadable) })
     return Effect.gen(function* () {

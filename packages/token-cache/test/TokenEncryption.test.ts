@@ -16,7 +16,7 @@ const encryptionWith = (encryptionKey: string, ...previousKeys: ReadonlyArray<st
   makeTokenEncryption({ encryptionKey: secretOf(encryptionKey), previousKeys: previousKeys.map(secretOf) })
 
 describe("a sealed record", () => {
-  it.effect("opens at its address and shows nothing of its content", () =>
+  it.effect("a sealed record opens at its address and shows nothing of its content", () =>
     Effect.gen(function* () {
       const encryption = yield* encryptionWith("one")
       const secret = canary("refresh-token")
@@ -32,7 +32,7 @@ describe("a sealed record", () => {
     })
   )
 
-  it.effect("is another one each time", () =>
+  it.effect("each sealed record is different", () =>
     Effect.gen(function* () {
       const encryption = yield* encryptionWith("one")
       const [a, b] = [yield* encryption.seal("address", record), yield* encryption.seal("address", record)]
@@ -40,7 +40,7 @@ describe("a sealed record", () => {
     })
   )
 
-  it.effect("does not open anywhere else", () =>
+  it.effect("a sealed record does not open at another address", () =>
     Effect.gen(function* () {
       const encryption = yield* encryptionWith("one")
       const sealed = yield* encryption.seal("address", record)
@@ -49,7 +49,7 @@ describe("a sealed record", () => {
     })
   )
 
-  it.effect("does not open after any one of its bytes was changed", () =>
+  it.effect("a sealed record with any byte changed does not open", () =>
     Effect.gen(function* () {
       const encryption = yield* encryptionWith("one")
       const sealed = yield* encryption.seal("address", record)
@@ -63,7 +63,7 @@ describe("a sealed record", () => {
     })
   )
 
-  it.effect("is damaged wherever it is cut off", () =>
+  it.effect("a sealed record cut off at any place is damaged", () =>
     Effect.gen(function* () {
       const encryption = yield* encryptionWith("one")
       const sealed = yield* encryption.seal("address", record)
@@ -74,7 +74,7 @@ describe("a sealed record", () => {
     })
   )
 
-  it.effect("of a later version is not damaged", () =>
+  it.effect("a sealed record of a later version is not damaged", () =>
     Effect.gen(function* () {
       const encryption = yield* encryptionWith("one")
       const sealed = yield* encryption.seal("address", record)
@@ -85,7 +85,7 @@ describe("a sealed record", () => {
 })
 
 describe("encryption keys", () => {
-  it.effect("of before open, the first one seals", () =>
+  it.effect("earlier encryption keys open, the first one seals", () =>
     Effect.gen(function* () {
       const before = yield* encryptionWith("one")
       const after = yield* encryptionWith("two", "zero", "one")
@@ -98,7 +98,7 @@ describe("encryption keys", () => {
     })
   )
 
-  it.effect("that are missing are named, not shown", () =>
+  it.effect("missing encryption keys are named, not shown", () =>
     Effect.gen(function* () {
       const sealed = yield* (yield* encryptionWith("one")).seal("address", record)
       const error = yield* Effect.flip((yield* encryptionWith("two")).open("address", sealed))
@@ -110,7 +110,7 @@ describe("encryption keys", () => {
     })
   )
 
-  it.effect("may have space around them", () =>
+  it.effect("encryption keys can have space around them", () =>
     Effect.gen(function* () {
       const secret = "mDK4lmsQ0sT9nXEOxZ2nYhc5wPC7vB1aUe3fG6iJkLo="
       const [plain, spaced] = yield* Effect.forEach([secret, ` ${secret}\n`], (value) =>
@@ -127,7 +127,7 @@ describe("encryption keys", () => {
     ["a".repeat(64), "too easy to guess"],
     ["changeme".repeat(8), "too easy to guess"]
   ] as const)
-    it.effect(`that are ${problem} are refused without a word of them ("${secret.slice(0, 8)}")`, () =>
+    it.effect(`encryption keys that are ${problem} are refused unquoted ("${secret.slice(0, 8)}")`, () =>
       Effect.gen(function* () {
         const weak = Redacted.make(secret.slice(0, secret.startsWith("31") ? 31 : undefined))
         const current = yield* Effect.flip(makeTokenEncryption({ encryptionKey: weak }))

@@ -11,7 +11,7 @@ describe("MemoryTokenStore.layer", () => {
   for (const { effect, name } of tokenStoreContract)
     it.effect(name, () => Effect.provide(effect, MemoryTokenStore.layer))
 
-  it.effect("keeps as many tokens as its capacity allows, the most recently used ones", () =>
+  it.effect("MemoryTokenStore has at most its capacity of tokens, the most recently used ones", () =>
     Effect.gen(function* () {
       const store = yield* TokenStore
       yield* store.set(keyOf("a"), tokenOf("a"), Duration.infinity)
@@ -23,7 +23,7 @@ describe("MemoryTokenStore.layer", () => {
     }).pipe(Effect.provide(capacityOf(2)))
   )
 
-  it.effect("lets go of an ended token before one that lives", () =>
+  it.effect("MemoryTokenStore evicts an expired token before a valid one", () =>
     Effect.gen(function* () {
       const store = yield* TokenStore
       yield* store.set(keyOf("old"), tokenOf("old"), Duration.infinity)

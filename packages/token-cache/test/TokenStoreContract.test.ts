@@ -134,7 +134,7 @@ const brokenStores: ReadonlyArray<readonly [string, string, (store: Store) => St
 
 describe("tokenStoreContract", () => {
   for (const [fault, name, breaking] of brokenStores)
-    it.effect(`finds out a store that ${fault}`, () =>
+    it.effect(`the store contract finds a store that ${fault}`, () =>
       Effect.gen(function* () {
         const point = tokenStoreContract.find((candidate) => candidate.name === name)
         assert.isDefined(point)

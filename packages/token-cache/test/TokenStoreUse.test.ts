@@ -45,7 +45,7 @@ const gone = Effect.fail(new StoreUnavailable({ problem: "the disk is full" }))
 const put = (...args: Parameters<Store["set"]>) => Effect.flatMap(TokenStore, (store) => store.set(...args))
 
 describe("the store", () => {
-  it.effect("is read and written for an acquisition, and left alone by hits", () => {
+  it.effect("the store is read and written for an acquisition, and not used by hits", () => {
     const { calls, layer } = over(() => ({}))
     return Effect.gen(function* () {
       const server = makeServer()
@@ -55,7 +55,7 @@ describe("the store", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("has the token before anyone is given it", () => {
+  it.effect("the store has the token before any caller gets it", () => {
     const gate = makeGate()
     const { layer } = over((memory) => ({
       set: (...args) => Effect.andThen(gate.passed, memory.set(...args))
@@ -69,7 +69,7 @@ describe("the store", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("keeps a granted token although everyone has left while it was written", () => {
+  it.effect("the store gets a granted token although every caller has left while it was written", () => {
     const gate = makeGate()
     const { layer } = over((memory) => ({
       set: (...args) => Effect.andThen(gate.passed, memory.set(...args))
@@ -84,7 +84,7 @@ describe("the store", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("spares an acquisition if it has a valid token", () =>
+  it.effect("a valid token in the store makes an acquisition unnecessary", () =>
     Effect.gen(function* () {
       yield* put(keyOf("server"), tokenOf("kept", { expiresAt: 100_000 }), Duration.infinity)
       const server = makeServer()
@@ -95,7 +95,7 @@ describe("the store", () => {
     }).pipe(Effect.provide(over(() => ({})).layer))
   )
 
-  it.effect("brings what another process has renewed meanwhile", () => {
+  it.effect("the store returns a token that another process has renewed meanwhile", () => {
     const { layer } = over(() => ({}))
     return Effect.gen(function* () {
       const server = makeServer({ expiresIn: 100 })
@@ -117,7 +117,7 @@ describe("the store", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("forgets a token that was replaced by one that is not kept", () =>
+  it.effect("the store removes a token that was replaced by one that is not stored", () =>
     Effect.gen(function* () {
       yield* get(makeServer())
       const acquire = () => Effect.succeed(tokenOf("once", { reusable: false }))
@@ -127,7 +127,7 @@ describe("the store", () => {
     }).pipe(Effect.provide(over(() => ({})).layer))
   )
 
-  it.effect("keeps a token with a refresh token beyond its expiry, and others no longer", () =>
+  it.effect("the store has a token with a refresh token beyond its expiry, and others no longer", () =>
     Effect.gen(function* () {
       yield* get(makeServer({ expiresIn: 100 }), { key: keyOf("plain") })
       yield* get(makeServer({ expiresIn: 100, refreshToken: true }), { key: keyOf("renewable") })
@@ -138,7 +138,7 @@ describe("the store", () => {
     }).pipe(Effect.provide(over(() => ({})).layer))
   )
 
-  it.effect("is listed together with memory, each token once, only those that may be served", () =>
+  it.effect("the store is listed together with memory, each token once, only valid ones", () =>
     Effect.gen(function* () {
       yield* get(makeServer(), { key: keyOf("both") })
       yield* put(keyOf("stored"), tokenOf("stored"), Duration.infinity)
@@ -155,7 +155,7 @@ describe("a store that fails", () => {
     ["with its error", gone],
     ["unexpectedly", Effect.die("access-token-in-a-defect")]
   ] as const)
-    it.effect(`${how} costs a warning without secrets, never a token`, () => {
+    it.effect(`a store that fails costs a warning without secrets, never a token: ${how}`, () => {
       const messages: Array<string> = []
       const logger = Logger.make(({ cause, message }) => {
         messages.push(`${String(message)} ${String(cause)}`)
@@ -170,7 +170,7 @@ describe("a store that fails", () => {
       }).pipe(Effect.provide([layer, Logger.layer([logger])]))
     })
 
-  it.effect("to forget or to list is an error for who asked", () => {
+  it.effect("a store that fails to remove or to list is an error for that caller", () => {
     const { layer } = over(() => ({ remove: () => gone, list: gone }))
     return Effect.gen(function* () {
       const cache = yield* TokenCache
@@ -187,7 +187,7 @@ describe("a store that fails", () => {
 })
 
 describe("capacity", () => {
-  it.effect("keeps the most recently used tokens in memory; the store may know the others", () => {
+  it.effect("the most recently used tokens stay in memory; the store may have the others", () => {
     const store = Layer.effect(
       TokenStore,
       Effect.map(TokenStore, (memory) => memory)
@@ -215,7 +215,7 @@ describe("capacity", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("does not count those who are being obtained", () =>
+  it.effect("the capacity does not count tokens that are being acquired", () =>
     Effect.gen(function* () {
       const gate = makeGate()
       const server = makeServer()

@@ -40,7 +40,7 @@ describe("injectToken", () => {
     })
   })
 
-  it("knows an entry reached over HTTP by its url alone, or by its transport alone", () => {
+  it("recognises an entry reached over HTTP by its url alone, or by its transport alone", () => {
     for (const config of [{ url: "https://api.example.com/mcp" }, { transport: "http" }]) {
       assert.deepStrictEqual(
         injectToken(deepFreeze({ server_name: "a", config, oauth: wireOAuth }), token).config,
@@ -101,7 +101,7 @@ describe("injectToken", () => {
     })
   })
 
-  it("gives back the very entry when no token is wanted", () => {
+  it("returns the same entry when no token is wanted", () => {
     const { enabled: _, ...withoutEnabled } = wireOAuth
     const off: ReadonlyArray<WireServerEntry> = [
       { server_name: "a", config: { command: "node" } },
@@ -146,7 +146,7 @@ describe("injectAccessToken", () => {
     })
   )
 
-  it.effect("asks for nothing when the entry is not valid", () =>
+  it.effect("requests no token when the entry is not valid", () =>
     Effect.gen(function* () {
       const service = scriptedOAuthService("the-token")
       const error = yield* injectAccessToken({
@@ -159,7 +159,7 @@ describe("injectAccessToken", () => {
     })
   )
 
-  it.effect("asks for nothing without oauth.enabled", () =>
+  it.effect("requests no token without oauth.enabled", () =>
     Effect.gen(function* () {
       const service = scriptedOAuthService()
       const entry = { ...httpEntry, oauth: { ...wireOAuth, enabled: false } }

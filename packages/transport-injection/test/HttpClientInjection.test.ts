@@ -22,7 +22,7 @@ const clientFor = (url: URL) => Effect.map(HttpClient.HttpClient, injectBearer(a
 
 for (const [name, layer] of Object.entries(clients)) {
   describe(`injectBearer on ${name}`, () => {
-    it.effect("sends the token and hands back the answer", () =>
+    it.effect("sends the token and returns the answer", () =>
       Effect.gen(function* () {
         const server = yield* makeResourceServer(takesOnly("first"))
         const service = scriptedOAuthService("first")
@@ -74,7 +74,7 @@ for (const [name, layer] of Object.entries(clients)) {
       }).pipe(Effect.provide(layer))
     )
 
-    it.effect("asks for more scope after a 403 that says so, and hands on any other", () =>
+    it.effect("requests more scope after a 403 that says so, and returns any other 403", () =>
       Effect.gen(function* () {
         const server = yield* makeResourceServer(({ authorization }, response) => {
           if (authorization === "Bearer wide") return void response.end("welcome")
@@ -95,7 +95,7 @@ for (const [name, layer] of Object.entries(clients)) {
       }).pipe(Effect.provide(layer))
     )
 
-    it.effect("contacts nobody without a token", () =>
+    it.effect("sends nothing without a token", () =>
       Effect.gen(function* () {
         const server = yield* makeResourceServer(takesOnly("none"))
         const client = yield* clientFor(server.url)
@@ -107,7 +107,7 @@ for (const [name, layer] of Object.entries(clients)) {
       }).pipe(Effect.provide(layer))
     )
 
-    it.effect("hands back the 401 to a body that can be read only once, and has the token replaced", () =>
+    it.effect("returns the 401 to a body that can be read only once, and has the token replaced", () =>
       Effect.gen(function* () {
         const server = yield* makeResourceServer(takesOnly("fresh"))
         const service = scriptedOAuthService("stale", "fresh")
@@ -126,7 +126,7 @@ for (const [name, layer] of Object.entries(clients)) {
       }).pipe(Effect.provide(layer))
     )
 
-    it.effect("lets go of a refusal whose body never ends", () =>
+    it.effect("releases a refusal whose body never ends", () =>
       Effect.gen(function* () {
         const server = yield* makeResourceServer((request, response) => {
           if (request.authorization === "Bearer fresh") response.end("welcome")
@@ -184,7 +184,7 @@ for (const [name, layer] of Object.entries(clients)) {
       }).pipe(Effect.provide(layer))
     )
 
-    it.effect("looks at the origin a request ends up with, not at the one it was written with", () =>
+    it.effect("checks the origin that a request ends up with, not the one it was written with", () =>
       Effect.gen(function* () {
         const own = yield* makeResourceServer(takesOnly("first"))
         const other = yield* makeResourceServer(takesOnly("first"))
@@ -200,7 +200,7 @@ for (const [name, layer] of Object.entries(clients)) {
       }).pipe(Effect.provide(layer))
     )
 
-    it.effect("answers with a redirect instead of following it", () =>
+    it.effect("returns a redirect instead of following it", () =>
       Effect.gen(function* () {
         const other = yield* makeResourceServer(takesOnly("first"))
         const own = yield* makeResourceServer((_, response) => {

@@ -36,7 +36,7 @@ const reveal = (record: Readonly<Record<string, Redacted.Redacted>>) =>
   Object.fromEntries(Object.entries(record).map(([name, value]) => [name, Redacted.value(value)]))
 
 describe("decodeServerEntry", () => {
-  it("takes the documented entry as it stands", () => {
+  it("accepts the documented entry unchanged", () => {
     const entry = decodeHttp({
       server_name: "remote_mcp_server",
       config: { url, transport: "http" },
@@ -58,14 +58,14 @@ describe("decodeServerEntry", () => {
     assert.strictEqual(entry.oauth?.audience, "https://api.example.com")
   })
 
-  it("knows the transport by the url", () => {
+  it("recognises the transport by the url", () => {
     const entry = decodeHttp({ server_name: "a", config: { url, headers: { "X-Key": "canary" } } })
     assert.deepStrictEqual(reveal(entry.headers), { "X-Key": "canary" })
     assert.notInclude(JSON.stringify(entry), "canary")
     assert.isUndefined(entry.oauth)
   })
 
-  it("takes an entry with a command", () => {
+  it("accepts an entry with a command", () => {
     const config = { command: "node", args: ["server.js"], env: { API_KEY: "canary" }, cwd: "/srv" }
     const entry = decodeStdio({ server_name: "local", config, oauth: wireOAuth })
     assert.deepStrictEqual([entry.command, entry.args, entry.cwd], ["node", ["server.js"], "/srv"])
@@ -138,7 +138,7 @@ describe("decodeServerEntry", () => {
 })
 
 describe("server_name", () => {
-  it("is letters, digits, dots, underscores and dashes", () => {
+  it("server_name is letters, digits, dots, underscores and dashes", () => {
     for (const server_name of ["a", "A.b_c-9", "...", "0"]) {
       assert.deepStrictEqual(problemsOf({ server_name, config: { url } }), [])
     }
@@ -151,7 +151,7 @@ describe("server_name", () => {
 describe("config", () => {
   const rule = (config: unknown) => problemsOf({ server_name: "a", config })
 
-  it("is one way to reach a server", () => {
+  it("an entry has exactly one way to reach a server", () => {
     assert.deepStrictEqual(rule({}), ["config: needs a `url` or a `command`"])
     assert.deepStrictEqual(rule({ url, command: "node" }), [
       "config.command: cannot stand next to `url`: a server is reached over HTTP or started"
@@ -169,14 +169,14 @@ describe("config", () => {
     ])
   })
 
-  it("has no key that would do nothing", () => {
+  it("a key without an effect is refused", () => {
     assert.deepStrictEqual(rule({ url, env: {} }), ["config.env: has no effect next to `url`"])
     assert.deepStrictEqual(rule({ command: "node", headers: {} }), [
       "config.headers: has no effect next to `command`"
     ])
   })
 
-  it("can be handed to a process", () => {
+  it("a command and its environment must be valid for a process", () => {
     assert.deepStrictEqual(rule({ command: "", cwd: "", env: { "A=B": "1", C: "\0" } }), [
       "config.command: must not be empty",
       "config.cwd: must not be empty; leave the key out instead",
@@ -189,7 +189,7 @@ describe("config", () => {
     ])
   })
 
-  it("may name an http server when no token goes there", () => {
+  it("an http server is accepted when no token goes there", () => {
     assert.deepStrictEqual(rule({ url: "http://api.example.com/mcp" }), [])
     assert.deepStrictEqual(rule({ url: "ftp://api.example.com/mcp" }), [
       "config.url: must be an absolute http(s) URL"
@@ -200,7 +200,7 @@ describe("config", () => {
     ])
   })
 
-  it("must name an https server when a token goes there, as the endpoints must", () => {
+  it("a server that receives a token must use https, as the endpoints must", () => {
     const withToken = (serverUrl: string, oauth: object) =>
       problemsOf({ server_name: "a", config: { url: serverUrl }, oauth: { ...wireOAuth, ...oauth } })
     assert.deepStrictEqual(withToken("http://api.example.com/mcp", {}), [
@@ -229,12 +229,12 @@ describe("oauth", () => {
     oauth
   })
 
-  it("is not looked at when it is off", () => {
+  it("a disabled oauth is not checked", () => {
     const off = { enabled: false, token_url: 7, nonsense: true }
     assert.isUndefined(decodeHttp(entry(off, { Authorization: "Basic own" })).oauth)
   })
 
-  it("is off without `enabled`, but a misspelt `enabled` is found", () => {
+  it("oauth without `enabled` is disabled, but a misspelt `enabled` is found", () => {
     assert.isUndefined(
       decodeHttp(entry({ token_url: "http://not-checked" }, { Authorization: "Basic own" })).oauth
     )
@@ -243,13 +243,13 @@ describe("oauth", () => {
     ])
   })
 
-  it("is neither on nor off with an `enabled` of another type", () => {
+  it("an `enabled` of another type is an error", () => {
     assert.deepStrictEqual(problemsOf(entry({ ...wireOAuth, enabled: "false" })), [
       "oauth.enabled: Expected boolean"
     ])
   })
 
-  it("owns the Authorization header, however it is spelt", () => {
+  it("oauth sets the Authorization header, and an entry that has it in any spelling is refused", () => {
     for (const name of ["Authorization", "authorization", "AUTHORIZATION"]) {
       assert.deepStrictEqual(problemsOf(entry(wireOAuth, { [name]: "Basic own" })), [
         `config.headers.${name}: is set by \`oauth\`: take it out, or set \`oauth.enabled\` to false`

@@ -88,7 +88,7 @@ describe("TokenInjector.use", () => {
 
   const forbidden = { error: "insufficient_scope", scope: "mcp:admin" }
 
-  it.effect("asks for the scope that is missing, with what the server said", () =>
+  it.effect("requests the missing scope, with the server's challenge", () =>
     Effect.gen(function* () {
       const service = scriptedOAuthService("narrow", "wide")
       const answer = yield* use((token) =>
@@ -173,7 +173,7 @@ describe("TokenInjector.use", () => {
     })
   )
 
-  it.effect("stands in a trace around the attempt", () =>
+  it.effect("the attempt is inside the trace span of the injector", () =>
     Effect.gen(function* () {
       const name = yield* use(() => Effect.map(Effect.currentSpan, ({ name }) => accepted(name))).pipe(
         Effect.provide(scriptedOAuthService("first").layer)

@@ -93,7 +93,7 @@ const send = (serverName: string, config: OAuthConfig, resourceUrl: string | und
 }
 
 describe("the token key", () => {
-  it.effect.each(entries)("of %s is the same for every way to use it", ([, wire]) =>
+  it.effect.each(entries)("the token key of %s is the same for every way to use it", ([, wire]) =>
     Effect.gen(function* () {
       const { keys, layer } = recordKeys()
       yield* Effect.gen(function* () {
@@ -112,7 +112,7 @@ describe("the token key", () => {
     })
   )
 
-  it.effect("of two discovered servers is another one for each URL", () =>
+  it.effect("the token key of a discovered server differs by URL", () =>
     Effect.gen(function* () {
       const { keys, layer } = recordKeys()
       for (const url of ["https://api.example.com/one", "https://api.example.com/two"])
@@ -121,7 +121,7 @@ describe("the token key", () => {
     })
   )
 
-  it.effect("has the owner's project, configuration and subject", () =>
+  it.effect("the token key has the owner's project, configuration and subject", () =>
     Effect.gen(function* () {
       const { keys, layer } = recordKeys()
       const [, wire] = entries[0]!

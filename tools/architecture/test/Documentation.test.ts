@@ -38,7 +38,7 @@ describe("the documentation", () => {
     return checked.documentation
   }
 
-  it("has a docstring for every public export of a published package", () => {
+  it("every public export of a published package has a docstring", () => {
     const { exports } = documentation()
     assert.isAbove(exports.length, 50)
     assert.deepStrictEqual(
@@ -47,12 +47,12 @@ describe("the documentation", () => {
     )
   })
 
-  it.each(mainExports)("has an example for %s", (name) => {
+  it.each(mainExports)("%s has an example", (name) => {
     const found = documentation().exports.find((exported) => exported.name === name)
     assert.isTrue(found?.hasExample, `${name} ${found === undefined ? "is not exported" : "has no @example"}`)
   })
 
-  it("has only examples that the compiler accepts", () => {
+  it("every example compiles", () => {
     assert.isAbove(examples.length, 5)
     assert.deepStrictEqual(documentation().exampleErrors, [
       "Wrong.md:1: Type 'number' is not assignable to type 'string'."
@@ -61,12 +61,12 @@ describe("the documentation", () => {
 })
 
 describe("the examples of a file", () => {
-  it("are the TypeScript blocks of Markdown, with the line that each begins in", () => {
+  it("the examples of Markdown are its TypeScript blocks, with the line that each begins in", () => {
     const text = ["# Title", "```ts", "const a = 1", "```", "```sh", "ls", "```"].join("\n")
     assert.deepStrictEqual(examplesIn("A.md", text), [{ place: "A.md:2", code: "const a = 1\n" }])
   })
 
-  it("are the blocks of a docstring below @example", () => {
+  it("the examples of a docstring are the blocks below @example", () => {
     const text = [
       "",
       "/**",

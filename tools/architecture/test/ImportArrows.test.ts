@@ -30,7 +30,7 @@ const importsThat = (
     )
 
 describe("the arrows of import", () => {
-  it("know every project there is", () => {
+  it("the arrows include every project", () => {
     assert.deepStrictEqual(projectFolders, projects.map(([folder]) => folder).sort())
   })
 
@@ -72,7 +72,7 @@ const isUndeclared = (specifier: string, declared: ReadonlyArray<string>): boole
 }
 
 describe("a package.json", () => {
-  it.each(projects)("of %s depends only on the siblings it may", (folder, { imports }) => {
+  it.each(projects)("the package.json of %s depends only on the siblings it may", (folder, { imports }) => {
     const { dependencies, peerDependencies } = manifestOf(folder)
     const wrong = Object.keys({ ...dependencies, ...peerDependencies })
       .map(siblingOf)
@@ -80,28 +80,31 @@ describe("a package.json", () => {
     assert.deepStrictEqual(wrong, [])
   })
 
-  it.each(projects)("of %s takes for its tests only the siblings it may", (folder, { testImports = [] }) => {
-    const wrong = Object.keys(manifestOf(folder).devDependencies ?? {})
-      .map(siblingOf)
-      .filter((sibling) => sibling !== undefined && !testImports.includes(sibling))
-    assert.deepStrictEqual(wrong, [])
-  })
+  it.each(projects)(
+    "the package.json of %s adds for tests only the siblings it may",
+    (folder, { testImports = [] }) => {
+      const wrong = Object.keys(manifestOf(folder).devDependencies ?? {})
+        .map(siblingOf)
+        .filter((sibling) => sibling !== undefined && !testImports.includes(sibling))
+      assert.deepStrictEqual(wrong, [])
+    }
+  )
 
-  it.each(projects)("of %s names every package that its source imports", (folder) => {
+  it.each(projects)("the package.json of %s names every package that its source imports", (folder) => {
     const { dependencies, peerDependencies } = manifestOf(folder)
     const declared = Object.keys({ ...dependencies, ...peerDependencies })
     const isWrong = (specifier: string) => isUndeclared(specifier, declared)
     assert.deepStrictEqual(importsThat(`${folder}/src/`, isWrong), [])
   })
 
-  it.each(projects)("of %s names every package that its tests and its configuration import", (folder) => {
+  it.each(projects)("the package.json of %s names every package that its tests import", (folder) => {
     const { dependencies, devDependencies, name, peerDependencies } = manifestOf(folder)
     const declared = [name, ...Object.keys({ ...dependencies, ...devDependencies, ...peerDependencies })]
     const isWrong = (specifier: string) => isUndeclared(specifier, declared)
     assert.deepStrictEqual(importsThat(`${folder}/`, isWrong), [])
   })
 
-  it.each(projects)("of %s takes siblings in the version they have", (folder) => {
+  it.each(projects)("the package.json of %s has the current versions of siblings", (folder) => {
     const { dependencies, devDependencies, peerDependencies } = manifestOf(folder)
     const wrong = Object.entries({ ...dependencies, ...devDependencies, ...peerDependencies }).filter(
       ([name, range]) => siblingOf(name) !== undefined && range !== `^${versions.get(name)}`
@@ -110,7 +113,7 @@ describe("a package.json", () => {
   })
 
   it.each(projects.filter(([folder]) => manifestOf(folder).private !== true))(
-    "of %s, which is published, depends on nothing that is not",
+    "the package.json of %s, which is published, depends on no unpublished package",
     (folder) => {
       const { dependencies, peerDependencies } = manifestOf(folder)
       const wrong = Object.keys({ ...dependencies, ...peerDependencies }).filter((name) =>

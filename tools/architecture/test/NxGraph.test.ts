@@ -29,7 +29,7 @@ describe("Nx", () => {
   }, 120_000)
 
   it.each(Object.entries(plan))(
-    "draws the arrows of %s that the plan has, and no other",
+    "Nx draws the arrows of %s that the plan has, and no other",
     (folder, project) => {
       const manifest = manifestOf(folder)
       const declared = { ...manifest.dependencies, ...manifest.peerDependencies, ...manifest.devDependencies }
@@ -50,7 +50,7 @@ describe("Nx", () => {
   )
 
   it.each(projectFolders)(
-    "runs the tests of %s again when a project that they import has changed",
+    "Nx runs the tests of %s again when a project that they import has changed",
     (folder) => {
       const inputs = inputsOf("test", folder)
       if (inputs.includes("{workspaceRoot}/**/*")) return
@@ -58,15 +58,15 @@ describe("Nx", () => {
     }
   )
 
-  it("runs the tests of oauth-flows again when the stub authorization server has changed", () => {
+  it("Nx runs the tests of oauth-flows again when the stub authorization server has changed", () => {
     assert.include(inputsOf("test", "packages/oauth-flows"), "packages/testing/src/**/*")
   })
 
-  it("checks the types of oauth-flows again when the stub authorization server has changed", () => {
+  it("Nx checks the types of oauth-flows again when the stub authorization server has changed", () => {
     assert.include(inputsOf("typecheck", "packages/oauth-flows"), "packages/testing/src/**/*")
   })
 
-  it.each(projectFolders)("reads for the targets of %s the configuration they share", (folder) => {
+  it.each(projectFolders)("the targets of %s have the shared configuration among their inputs", (folder) => {
     const shared = ["tsconfig.base.json", "package-lock.json"]
     for (const file of [...shared, ".oxlintrc.json"]) assert.include(inputsOf("lint", folder), file)
     for (const file of shared) assert.include(inputsOf("typecheck", folder), file)

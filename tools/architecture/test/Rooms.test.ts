@@ -39,7 +39,7 @@ describe("the rooms of a project", () => {
 })
 
 describe("docs/architecture.md", () => {
-  it("shows the same rooms and arrows as the plan", () => {
+  it("docs/architecture.md shows the same rooms and arrows as the plan", () => {
     const planned = Object.entries(plan)
       .filter(([, project]) => Object.keys(project.rooms).length > 0)
       .map(([folder, project]) => [folder, sorted(project.rooms)])
@@ -51,7 +51,7 @@ describe("docs/architecture.md", () => {
 })
 
 describe("the check of rooms", () => {
-  it("accepts imports along an arrow, inside a room and from the files on top", () => {
+  it("an import along an arrow, inside a room or from the files on top is accepted", () => {
     const files = [
       ...inBothRooms,
       file("http/Server.ts", "./Route.ts", "../login/Login.ts", "effect/Effect"),
@@ -60,17 +60,17 @@ describe("the check of rooms", () => {
     assert.deepStrictEqual(roomProblems(files, rooms), [])
   })
 
-  it("finds an import against an arrow", () => {
+  it("an import against an arrow is found", () => {
     const files = [...inBothRooms, file("login/Prompt.ts", "../http/Route.ts")]
     assert.deepStrictEqual(roomProblems(files, rooms), ["login/Prompt.ts -> ../http/Route.ts"])
   })
 
-  it("finds an import of a file on top", () => {
+  it("an import of a file on top is found", () => {
     const files = [...inBothRooms, file("Gateway.ts"), file("http/Server.ts", "../Gateway.ts")]
     assert.deepStrictEqual(roomProblems(files, rooms), ["http/Server.ts -> ../Gateway.ts"])
   })
 
-  it("accepts an import of a file on top by a room that may, and holds these files to their own arrows", () => {
+  it("an import of a file on top needs an arrow, and these files have arrows of their own", () => {
     const planned = { ...rooms, ".": ["login"], cli: ["."] }
     const files = [
       ...inBothRooms,
@@ -81,24 +81,24 @@ describe("the check of rooms", () => {
     assert.deepStrictEqual(roomProblems(files, planned), ["Gateway.ts -> ./http/Route.ts"])
   })
 
-  it("finds an import of an entry point", () => {
+  it("an import of an entry point is found", () => {
     const files = [...inBothRooms, file("index.ts"), file("Gateway.ts", "./index.ts")]
     assert.deepStrictEqual(roomProblems(files, rooms), ["Gateway.ts -> ./index.ts"])
   })
 
-  it("finds a room that the plan does not know, and one that only the plan knows", () => {
+  it("a room that is only in the source or only in the plan is found", () => {
     assert.deepStrictEqual(roomProblems([file("http/Route.ts"), file("new/New.ts")], rooms), [
       "new/ is not in the plan",
       "login/ is in the plan only"
     ])
   })
 
-  it("finds a room with too many files", () => {
+  it("a room with too many files is found", () => {
     const files = Array.from({ length: 16 }, (_, index) => file(`http/File${index}.ts`))
     assert.deepStrictEqual(roomProblems([...files, file("login/Login.ts")], rooms), ["http/ has 16 files"])
   })
 
-  it("finds a circle in the plan itself", () => {
+  it("a circle in the plan itself is found", () => {
     assert.deepStrictEqual(roomProblems(inBothRooms, { http: ["login"], login: ["http"] }), [
       "circle in the plan: http",
       "circle in the plan: login"
@@ -107,7 +107,7 @@ describe("the check of rooms", () => {
 })
 
 describe("the imports of a file", () => {
-  it("are found in every form they can have, and not in texts or comments", () => {
+  it("imports are found in every form, and not in texts or comments", () => {
     const text = [
       'import { a } from "./A.ts"',
       'import type { B } from "./B.ts"',

@@ -6,19 +6,19 @@ import { read, typeScriptFiles } from "../src/Workspace.ts"
 const sources = typeScriptFiles("{packages,apps,tools}/*/src/**/*.ts")
 
 describe("a source file", () => {
-  it("has no more lines than the plan allows", () => {
+  it("a source file has no more lines than the plan allows", () => {
     const long = sources.filter((file) => read(file).split("\n").length - 1 > linesInFile)
     assert.deepStrictEqual(long, [])
   })
 
-  it("keeps no state at the top level of its module", () => {
+  it("a source file has no state at the top level of its module", () => {
     const found = sources.flatMap((file) => moduleState(file).map((name) => `${file}: ${name}`))
     assert.deepStrictEqual(found, [])
   })
 })
 
 describe("the state of a module", () => {
-  it("is what it can change: let, and collections without the type of a constant", () => {
+  it("module state is let, and collections without a readonly type", () => {
     const text = [
       "let count = 0",
       "const cache = new Map<string, number>()",

@@ -59,7 +59,7 @@ const signIn = (url: string, form: Record<string, string>) =>
   })
 
 describe("authorization code", () => {
-  it.effect("signs a person in, asks for consent, and issues tokens that refresh", () =>
+  it.effect("the code grant signs a person in, asks for consent, and issues tokens that refresh", () =>
     Effect.gen(function* () {
       const server = yield* AuthorizationServer.make(options)
       const { callback, pages } = yield* signIn(authorizationUrl(server), { login: "alice" })
@@ -101,7 +101,7 @@ describe("authorization code", () => {
     })
   )
 
-  it.effect("tells the client when the person refuses", () =>
+  it.effect("the client is told that the person refused", () =>
     Effect.gen(function* () {
       const server = yield* AuthorizationServer.make(options)
       const { callback } = yield* signIn(authorizationUrl(server), { deny: "" })
@@ -109,7 +109,7 @@ describe("authorization code", () => {
     })
   )
 
-  it.effect("shows a form on the page", () =>
+  it.effect("the page shows a form", () =>
     Effect.gen(function* () {
       const server = yield* AuthorizationServer.make(options)
       const html = yield* Effect.promise(async () => {

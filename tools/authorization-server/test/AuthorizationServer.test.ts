@@ -22,7 +22,7 @@ const requestToken = (server: AuthorizationServer["Service"], resource: string) 
   postForm(server.tokenEndpoint, { grant_type: "client_credentials", resource }, authorization)
 
 describe("AuthorizationServer", () => {
-  it.effect("forgets every token issued so far, and issues good ones again", () =>
+  it.effect("revokes every token issued so far, and issues valid ones again", () =>
     Effect.gen(function* () {
       const server = yield* AuthorizationServer.make(options)
       const old = [yield* requestToken(server, opaque), yield* requestToken(server, jwt)]
@@ -45,7 +45,7 @@ describe("AuthorizationServer", () => {
     })
   )
 
-  it.effect("answers 503 during an outage, records what came, and recovers", () =>
+  it.effect("answers 503 during an outage, records the requests, and recovers", () =>
     Effect.gen(function* () {
       const server = yield* AuthorizationServer.make(options)
       yield* server.setOutage(true)

@@ -24,7 +24,7 @@ const requestToken = (server: AuthorizationServer["Service"], parameters: Record
   postForm(server.tokenEndpoint, { grant_type: "client_credentials", ...parameters }, authorization)
 
 describe("client credentials", () => {
-  it.effect("publishes the metadata of its endpoints", () =>
+  it.effect("the metadata lists the endpoints", () =>
     Effect.gen(function* () {
       const server = yield* AuthorizationServer.make(options)
       const metadata = yield* Effect.promise(async () => {
@@ -43,7 +43,7 @@ describe("client credentials", () => {
     })
   )
 
-  it.effect("issues an opaque token for an opaque resource, known to introspection and to verify", () =>
+  it.effect("an opaque resource gets an opaque token, which introspection and verify accept", () =>
     Effect.gen(function* () {
       const server = yield* AuthorizationServer.make(options)
       const token = yield* requestToken(server, { resource: opaque, scope: "mcp:read mcp:write" })
@@ -62,7 +62,7 @@ describe("client credentials", () => {
     })
   )
 
-  it.effect("issues a JWT for a JWT resource, signed with a published key", () =>
+  it.effect("a JWT is issued for a JWT resource, signed with a published key", () =>
     Effect.gen(function* () {
       const server = yield* AuthorizationServer.make(options)
       const token = yield* requestToken(server, { resource: jwt, scope: "mcp:read mcp:write" })
@@ -85,7 +85,7 @@ describe("client credentials", () => {
     })
   )
 
-  it.effect("takes a known audience for the resource, and needs neither", () =>
+  it.effect("a known audience is accepted for the resource, and neither is required", () =>
     Effect.gen(function* () {
       const server = yield* AuthorizationServer.make(options)
       const forAudience = yield* requestToken(server, { audience: opaque, scope: "mcp:read" })
@@ -97,7 +97,7 @@ describe("client credentials", () => {
     })
   )
 
-  it.effect("refuses an unknown resource and a wrong secret", () =>
+  it.effect("an unknown resource and a wrong secret are refused", () =>
     Effect.gen(function* () {
       const server = yield* AuthorizationServer.make(options)
       const unknown = yield* requestToken(server, { resource: "https://elsewhere.example.com" })
@@ -112,7 +112,7 @@ describe("client credentials", () => {
     })
   )
 
-  it.effect("authenticates by client_secret_post and by private_key_jwt", () =>
+  it.effect("a client can authenticate by client_secret_post and by private_key_jwt", () =>
     Effect.gen(function* () {
       const pair = yield* Effect.promise(() => generateKeyPair("ES256", { extractable: true }))
       const publicKey = yield* Effect.promise(() => exportJWK(pair.publicKey))
@@ -159,7 +159,7 @@ describe("client credentials", () => {
     })
   )
 
-  it.effect("revokes one token at the revocation endpoint", () =>
+  it.effect("one token can be revoked at the revocation endpoint", () =>
     Effect.gen(function* () {
       const server = yield* AuthorizationServer.make(options)
       const first = yield* requestToken(server, { resource: opaque })

@@ -46,7 +46,7 @@ const pair = (certificate: IssuedCertificate | undefined) =>
 const form = (clientId: string) => ({ grant_type: "client_credentials", client_id: clientId, resource })
 
 describe("mutual TLS (RFC 8705)", () => {
-  it.effect("is announced in the metadata, with a port of its own", () =>
+  it.effect("mutual TLS is announced in the metadata, with its own port", () =>
     Effect.gen(function* () {
       const { ask, server } = yield* start
       const { body } = yield* ask(`${server.issuer}/.well-known/openid-configuration`, undefined)
@@ -86,7 +86,7 @@ describe("mutual TLS (RFC 8705)", () => {
     })
   )
 
-  it.effect("refuses the wrong certificate, none, and any at the port that does not ask for one", () =>
+  it.effect("a wrong or missing certificate is refused, and the other port accepts none", () =>
     Effect.gen(function* () {
       const { ask, authority, known, pinned, server } = yield* start
       const alias = server.mtlsEndpointAliases?.token_endpoint ?? ""

@@ -9,7 +9,7 @@ import { basic, postForm } from "./postForm.ts"
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))
 
 describe("the command", () => {
-  it.effect("prints its issuer as its only line, serves, and ends on SIGTERM", () =>
+  it.effect("the command prints its issuer as its only line, serves, and ends on SIGTERM", () =>
     Effect.gen(function* () {
       const child = yield* Effect.acquireRelease(
         Effect.sync(() =>

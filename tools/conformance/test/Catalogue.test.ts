@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { authScenarios, requiredServerScenarios } from "../src/suite/Catalogue.ts"
 
 describe("the list of scenarios", () => {
-  it("gives each auth scenario once for every revision it applies to", () => {
+  it("each auth scenario is listed once for every revision it applies to", () => {
     const listing = `Server scenarios (test against a server):
   - ping [2025-06-18,2025-11-25]
 
@@ -18,14 +18,14 @@ Client scenarios (test against a client):
     ])
   })
 
-  it("gives an extension at the last revision with sessions and at the stateless one", () => {
+  it("an extension is listed at the last revision with sessions and at the stateless one", () => {
     assert.deepStrictEqual(authScenarios("  - auth/dpop [extension]\n"), [
       { name: "auth/dpop", revision: "2025-11-25", isExtension: true },
       { name: "auth/dpop", revision: "2026-07-28", isExtension: true }
     ])
   })
 
-  it("takes from a revision's requirements what is required of servers, and not what is run unscored", () => {
+  it("required scenarios of servers are listed, and unscored ones are not", () => {
     const listing = `Required for 2026-07-28 (3 scenarios, frozen; run at the 2026-07-28 wire):
 
 Server scenarios (test against a server):

@@ -6,31 +6,31 @@ const run = (scenario: string, passed: boolean) => ({ side: "client" as const, s
 const expected = { client: ["auth/dpop"] }
 
 describe("expected failures", () => {
-  it("are no problem when they happen", () => {
+  it("expected failures that happen are no problem", () => {
     const comparison = compare([run("auth/dpop", false), run("auth/basic-cimd", true)], expected)
     assert.deepStrictEqual(comparison, { unexpectedFailures: [], unexpectedPasses: [] })
   })
 
-  it("are a problem when they pass in every run", () => {
+  it("expected failures that pass in every run are a problem", () => {
     const comparison = compare([run("auth/dpop", true), run("auth/dpop", true)], expected)
     assert.deepStrictEqual(comparison, { unexpectedFailures: [], unexpectedPasses: ["auth/dpop"] })
   })
 
-  it("are no problem when they fail at one revision only", () => {
+  it("expected failures that fail at one revision only are no problem", () => {
     const comparison = compare([run("auth/dpop", true), run("auth/dpop", false)], expected)
     assert.deepStrictEqual(comparison, { unexpectedFailures: [], unexpectedPasses: [] })
   })
 
-  it("of the client side excuse no scenario of the server side", () => {
+  it("an expected failure of the client side excuses no scenario of the server side", () => {
     const comparison = compare([{ side: "server", scenario: "auth/dpop", passed: false }], expected)
     assert.deepStrictEqual(comparison, { unexpectedFailures: ["auth/dpop"], unexpectedPasses: [] })
   })
 
-  it("that did not run are no problem", () => {
+  it("an expected failure that did not run is no problem", () => {
     assert.deepStrictEqual(compare([], expected), { unexpectedFailures: [], unexpectedPasses: [] })
   })
 
-  it.effect("are read from the file in the suite's own form", () =>
+  it.effect("the expected failures are read from a file in the suite's own form", () =>
     Effect.gen(function* () {
       const { client = [] } = yield* readExpectedFailures(
         new URL("../expected-failures.yaml", import.meta.url)

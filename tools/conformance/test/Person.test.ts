@@ -17,7 +17,7 @@ const site = (answer: RequestListener) =>
   )
 
 describe("a person who opens the URL of a login", () => {
-  it.effect("follows redirects with the cookies that were set on the way", () =>
+  it.effect("the person follows redirects with the cookies that were set on the way", () =>
     Effect.gen(function* () {
       const { url } = yield* site((request, response) => {
         if (request.url === "/authorize")
@@ -28,7 +28,7 @@ describe("a person who opens the URL of a login", () => {
     })
   )
 
-  it.effect("gives up when redirects do not end", () =>
+  it.effect("the person gives up when redirects do not end", () =>
     Effect.gen(function* () {
       const { url } = yield* site((_, response) => response.writeHead(302, { location: "/again" }).end())
       const page = yield* openInBrowser(url)
@@ -37,7 +37,7 @@ describe("a person who opens the URL of a login", () => {
     })
   )
 
-  it("reads the text of a page and not its markup", () => {
+  it("the person reads the text of a page and not its markup", () => {
     assert.strictEqual(
       readable("<style>p{}</style><p>It lacks the &quot;iss&quot;</p>"),
       'It lacks the "iss"'

@@ -91,7 +91,7 @@ const seenBy = ({ headers, text }: Received) => `${JSON.stringify([...headers])}
 
 describe("no secret is seen", () => {
   layer(TestLayer)((it) => {
-    it.effect.each(["json", "pretty"])("of a gateway that logs everything as %s", (format) =>
+    it.effect.each(["json", "pretty"])("a gateway that logs everything as %s shows no secret", (format) =>
       Effect.gen(function* () {
         const { document, stub } = yield* stage
         const flags = ["--log-level", "trace", "--log-format", format]
@@ -146,7 +146,7 @@ describe("no secret is seen", () => {
       })
     )
 
-    it.effect.each(["good", "wrong-secret"])("of `token %s`", (name) =>
+    it.effect.each(["good", "wrong-secret"])("`token %s` shows no secret", (name) =>
       Effect.gen(function* () {
         const { document } = yield* stage
         const config = yield* writeConfig(document)
@@ -160,7 +160,7 @@ describe("no secret is seen", () => {
       })
     )
 
-    it.effect.each(["refusing", "wrong-secret"] as const)("of `stdio %s`", (name) =>
+    it.effect.each(["refusing", "wrong-secret"] as const)("`stdio %s` shows no secret", (name) =>
       Effect.gen(function* () {
         const { document } = yield* stage
         const config = yield* writeConfig(document)
@@ -177,7 +177,7 @@ describe("no secret is seen", () => {
       })
     )
 
-    it.effect("of a file with secrets in the wrong places", () =>
+    it.effect("the problems of a file with secrets in the wrong places show no secret", () =>
       Effect.gen(function* () {
         const secret = "${env:CLIENT_SECRET}"
         const { oauth } = entry("remote", "", secret, {

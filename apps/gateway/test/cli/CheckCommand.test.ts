@@ -58,7 +58,7 @@ describe("check", () => {
       })
     )
 
-    it.effect("takes a relative path from where it is called, also under npm run", () =>
+    it.effect("takes a relative path from the folder of the caller, also under npm run", () =>
       Effect.gen(function* () {
         const folder = dirname(yield* writeConfig({ servers: [entryWith()] }))
         const { status, stderr, stdout } = spawnSync(
@@ -70,7 +70,7 @@ describe("check", () => {
       })
     )
 
-    it.effect("says where it looked for a file that is not there", () =>
+    it.effect("says the full path of a file that does not exist", () =>
       Effect.gen(function* () {
         const env = { npm_package_name: "@secure-mcp/gateway", INIT_CWD: "/nonexistent" }
         const { exitCode, stderr } = yield* runGateway(["check", "--config", "gateway.json"], env)

@@ -30,7 +30,7 @@ describe("the command line", () => {
       { args: ["srve"], problem: "srve" },
       { args: ["check", "--confg", "x"], problem: "--confg" },
       { args: ["stdio", "--config", "x"], problem: "SERVER" }
-    ])("keeps standard output for results when it is not understood: $args", ({ args, problem }) =>
+    ])("writes nothing to standard output for a command line with an error: $args", ({ args, problem }) =>
       Effect.gen(function* () {
         const { exitCode, stderr, stdout } = yield* runGateway(args)
         assert.strictEqual(exitCode, 1)

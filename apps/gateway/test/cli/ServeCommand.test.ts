@@ -56,7 +56,7 @@ describe("serve", () => {
       })
     )
 
-    it.effect("lets a running request finish when told to stop, takes no other, and leaves no child", () =>
+    it.effect("lets a running request finish after SIGTERM, accepts no other, and leaves no child", () =>
       Effect.gen(function* () {
         const upstream = yield* StubAuthorizationServer.make()
         const release = yield* Deferred.make<void>()
@@ -97,7 +97,7 @@ describe("serve", () => {
       })
     )
 
-    it.effect("says so when its port is taken", () =>
+    it.effect("says that its port is taken", () =>
       Effect.gen(function* () {
         const taken = yield* StubAuthorizationServer.make()
         const { port } = new URL(taken.url)
@@ -110,7 +110,7 @@ describe("serve", () => {
       })
     )
 
-    it.effect("listens for other machines only with keys or when told to", () =>
+    it.effect("listens for other machines only with keys or when the configuration says so", () =>
       Effect.gen(function* () {
         const config = yield* writeConfig({ servers: [entryWith()] })
         const { exitCode, stderr, stdout } = yield* runGateway([
@@ -140,7 +140,7 @@ describe("serve", () => {
       })
     )
 
-    it.effect("asks other machines for a key", () =>
+    it.effect("requires a key from other machines", () =>
       Effect.gen(function* () {
         const key = "0123456789abcdef"
         const port = yield* refusedPort

@@ -121,7 +121,7 @@ describe("stdio", () => {
       })
     )
 
-    it.effect("starts no child when there is no token for it", () =>
+    it.effect("starts no child when it cannot get a token", () =>
       Effect.gen(function* () {
         const authorizationServer = yield* StubAuthorizationServer.make()
         yield* authorizationServer.always("/token", Answer.json({ error: "invalid_client" }, { status: 401 }))
@@ -141,7 +141,7 @@ describe("stdio", () => {
     it.effect.each([
       { script: "process.exit(7)", expected: 7 },
       { script: "process.stdout.write('out'); process.stderr.write('err')", expected: 0 }
-    ])("ends as its child ends: $script", ({ expected, script }) =>
+    ])("exits as its child exits: $script", ({ expected, script }) =>
       Effect.gen(function* () {
         const child = { command: process.execPath, args: ["-e", script] }
         const config = yield* writeConfig({ servers: [{ server_name: "child", config: child }] })
@@ -152,7 +152,7 @@ describe("stdio", () => {
       })
     )
 
-    it.effect("says so when the command of its child cannot be run", () =>
+    it.effect("reports that the command of its child cannot be run", () =>
       Effect.gen(function* () {
         const config = yield* writeConfig({
           servers: [{ server_name: "child", config: { command: "/nonexistent/mcp-server" } }]

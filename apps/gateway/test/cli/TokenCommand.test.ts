@@ -55,28 +55,30 @@ describe("token", () => {
       })
     )
 
-    it.effect("describes it as JSON, a new one if told to, and shows it only with --show", () =>
-      Effect.gen(function* () {
-        const { config, server } = yield* withAuthorizationServer
-        const run = (...flags: ReadonlyArray<string>) =>
-          runGateway(["token", "remote", "--config", config, "--json", ...flags], secretEnvironment)
-        const hidden = yield* run("--force-refresh")
-        const shown = yield* run("--show")
-        assert.strictEqual(hidden.exitCode, 0)
-        assert.deepInclude(JSON.parse(hidden.stdout), {
-          server_name: "remote",
-          token_type: "Bearer",
-          scope: "mcp:read mcp:write",
-          source: "acquired"
+    it.effect(
+      "describes the token as JSON, requests one with --force-refresh, and shows it with --show",
+      () =>
+        Effect.gen(function* () {
+          const { config, server } = yield* withAuthorizationServer
+          const run = (...flags: ReadonlyArray<string>) =>
+            runGateway(["token", "remote", "--config", config, "--json", ...flags], secretEnvironment)
+          const hidden = yield* run("--force-refresh")
+          const shown = yield* run("--show")
+          assert.strictEqual(hidden.exitCode, 0)
+          assert.deepInclude(JSON.parse(hidden.stdout), {
+            server_name: "remote",
+            token_type: "Bearer",
+            scope: "mcp:read mcp:write",
+            source: "acquired"
+          })
+          assert.notProperty(JSON.parse(hidden.stdout), "access_token")
+          const { active } = yield* server.verify(JSON.parse(shown.stdout).access_token)
+          assert.isTrue(active)
+          assert.lengthOf(yield* server.tokenRequests, 2)
         })
-        assert.notProperty(JSON.parse(hidden.stdout), "access_token")
-        const { active } = yield* server.verify(JSON.parse(shown.stdout).access_token)
-        assert.isTrue(active)
-        assert.lengthOf(yield* server.tokenRequests, 2)
-      })
     )
 
-    it.effect("needs the name of a server that is configured", () =>
+    it.effect("requires the name of a configured server", () =>
       Effect.gen(function* () {
         const config = yield* writeConfig({
           servers: [entryWith(), { ...entryWith(), server_name: "other" }]
@@ -89,7 +91,7 @@ describe("token", () => {
       })
     )
 
-    it.effect("needs a server that wants a token", () =>
+    it.effect("requires a server that has an OAuth configuration", () =>
       Effect.gen(function* () {
         const config = yield* writeConfig({ servers: [entryWith({ enabled: false })] })
         assert.deepStrictEqual(yield* runGateway(["token", "remote", "--config", config]), {
@@ -100,7 +102,7 @@ describe("token", () => {
       })
     )
 
-    it.effect("has not done its work when it is told to stop", () =>
+    it.effect("exits with an error when SIGTERM interrupts it", () =>
       Effect.gen(function* () {
         const server = yield* StubAuthorizationServer.make()
         yield* server.always("/token", Answer.hang)

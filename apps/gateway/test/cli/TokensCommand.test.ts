@@ -34,7 +34,7 @@ const stage = Effect.gen(function* () {
 
 describe("tokens", () => {
   layer(TestLayer)((it) => {
-    it.effect("lists what is kept, also for a server that is not configured any more, and forgets it", () =>
+    it.effect("lists stored tokens, also of a server that is not configured any more, and forgets them", () =>
       Effect.gen(function* () {
         const { documentOf, run, server } = yield* stage
         const document = documentOf("b", "a", "gone")
@@ -63,7 +63,7 @@ describe("tokens", () => {
       })
     )
 
-    it.effect("forgets what one person granted, and leaves what another one did", () =>
+    it.effect("forgets the grants of one person and leaves those of another", () =>
       Effect.gen(function* () {
         const { documentOf, run } = yield* stage
         const document = documentOf("a")
@@ -97,7 +97,7 @@ describe("tokens", () => {
       })
     )
 
-    it.effect("does not take a name that nothing is known of for one that was forgotten", () =>
+    it.effect("does not report a name without stored tokens as forgotten", () =>
       Effect.gen(function* () {
         const { documentOf, run } = yield* stage
         const { exitCode, stderr, stdout } = yield* run(documentOf("a"), "tokens", "forget", "aa")

@@ -27,7 +27,7 @@ const seed = `{
 
 describe("a configuration file", () => {
   layer(TestLayer)((it) => {
-    it.effect("may be the documented example", () =>
+    it.effect("the documented example is a valid configuration file", () =>
       Effect.gen(function* () {
         const config = yield* load(seed, { CLIENT_SECRET: "s3cret" })
         assert.deepInclude(config, { projectId: "default", configId: "default" })
@@ -78,7 +78,7 @@ describe("a configuration file", () => {
       })
     )
 
-    it.effect("may leave out everything but the servers", () =>
+    it.effect("everything but the servers is optional", () =>
       Effect.gen(function* () {
         const config = yield* load({ servers: [entryWith()] })
         assert.strictEqual(config.projectId, "default")
@@ -93,7 +93,7 @@ describe("a configuration file", () => {
       })
     )
 
-    it.effect("may leave out single keys of `gateway`", () =>
+    it.effect("each key of `gateway` is optional", () =>
       Effect.gen(function* () {
         const config = yield* load({
           gateway: { port: 0, api_keys: ["0123456789abcdef"], allowed_hosts: ["gateway.example.com"] },
@@ -106,14 +106,14 @@ describe("a configuration file", () => {
       })
     )
 
-    it.effect("may begin with a byte order mark, as Windows editors write it", () =>
+    it.effect("a configuration file can begin with a byte order mark, as Windows editors write it", () =>
       Effect.gen(function* () {
         const config = yield* load(`\uFEFF${JSON.stringify({ servers: [entryWith()] })}`)
         assert.lengthOf(config.servers, 1)
       })
     )
 
-    it.effect("must exist", () =>
+    it.effect("a configuration file that does not exist is an error", () =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(loadFile("/nonexistent/gateway.json"))
         assert.include(error.message, "/nonexistent/gateway.json")
@@ -121,7 +121,7 @@ describe("a configuration file", () => {
       })
     )
 
-    it.effect("must not be a directory", () =>
+    it.effect("a directory is not a configuration file", () =>
       Effect.gen(function* () {
         const path = yield* writeFile("gateway.json", "")
         const error = yield* Effect.flip(loadFile(path.slice(0, path.lastIndexOf("/"))))
@@ -184,7 +184,7 @@ describe("a configuration file", () => {
         { servers: [entryWith({ grant_type: "refresh_token" })] },
         ["servers[0].oauth.grant_type: Unsupported grant type: refresh_token"]
       ]
-    ] as const)("is refused: %s", ([, document, problems]) =>
+    ] as const)("a configuration file is refused: %s", ([, document, problems]) =>
       Effect.gen(function* () {
         assert.deepStrictEqual(yield* problemsOf(document), [...problems])
       })

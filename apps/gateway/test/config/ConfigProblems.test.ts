@@ -8,7 +8,7 @@ const secret = canary("secret")
 
 describe("the problems of a file", () => {
   layer(TestLayer)((it) => {
-    it.effect("are unknown keys, with what was meant, at every level", () =>
+    it.effect("unknown keys are problems at every level, with a suggestion", () =>
       Effect.gen(function* () {
         const problems = yield* problemsOf({
           projectId: "p",
@@ -36,7 +36,7 @@ describe("the problems of a file", () => {
       })
     )
 
-    it.effect("are told all at once, wherever they are", () =>
+    it.effect("all problems of a file are reported at once", () =>
       Effect.gen(function* () {
         const problems = yield* problemsOf({
           project_id: 1,
@@ -66,7 +66,7 @@ describe("the problems of a file", () => {
       })
     )
 
-    it.effect("are certificates that cannot be used, next to all others", () =>
+    it.effect("unusable certificates are reported together with all other problems", () =>
       Effect.gen(function* () {
         const files = yield* FileSystem.FileSystem
         const directory = yield* files.makeTempDirectoryScoped()
@@ -99,7 +99,7 @@ describe("the problems of a file", () => {
       })
     )
 
-    it.effect("are certificates out of their time, and files that do not open", () =>
+    it.effect("expired certificates and files that cannot be decrypted are problems", () =>
       Effect.gen(function* () {
         const files = yield* FileSystem.FileSystem
         const directory = yield* files.makeTempDirectoryScoped()
@@ -144,7 +144,7 @@ describe("the problems of a file", () => {
       })
     )
 
-    it.effect("are the authorities and the certificate of one entry, both", () =>
+    it.effect("bad authorities and a bad certificate of one entry are both reported", () =>
       Effect.gen(function* () {
         const problems = yield* problemsOf({
           servers: [
@@ -171,7 +171,7 @@ describe("the problems of a file", () => {
       ["something after the end", `{}\n${secret}`, "line 2, column 1"],
       ["an early end", `{"a": "${secret}",\n`, "line 2, column 1"],
       ["nothing at all", "", "line 1, column 1"]
-    ] as const)("are places in a file that is not JSON, never its text: %s", ([, text, place]) =>
+    ] as const)("the place of a JSON syntax error is reported, never the text: %s", ([, text, place]) =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(load(text))
         assert.include(error.message, "is not JSON")
@@ -265,7 +265,7 @@ describe("the problems of a file", () => {
         "in a reference that is misspelt",
         { servers: [entryWith({ client_secret: "${evn:" + secret + "}" })] }
       ]
-    ] as const)("never quote a value: a secret %s", ([, document]) =>
+    ] as const)("no problem quotes a value: a secret %s", ([, document]) =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(load(document))
         assert.isNotEmpty(error.problems)
@@ -274,7 +274,7 @@ describe("the problems of a file", () => {
       })
     )
 
-    it.effect("never quote what stands in a certificate's file", () =>
+    it.effect("no problem quotes the content of a certificate's file", () =>
       Effect.gen(function* () {
         const path = yield* writeFile("key.pem", `-----BEGIN PRIVATE KEY-----\n${secret}\n`)
         const error = yield* Effect.flip(

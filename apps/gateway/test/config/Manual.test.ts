@@ -5,12 +5,12 @@ import { readFileSync } from "node:fs"
 const manual = readFileSync(new URL("../../../../docs/gateway.md", import.meta.url), "utf8")
 
 describe("the operator's manual", () => {
-  it.each(oauthConfigKeys)("explains the key %s", (key) => {
+  it.each(oauthConfigKeys)("the operator's manual explains the key %s", (key) => {
     assert.include(manual, `\`${key}\``)
   })
 
   it.each(OAuthErrorReason.members.map(({ identifier }) => identifier))(
-    "explains the reason %s",
+    "the operator's manual explains the reason %s",
     (reason) => {
       assert.include(manual, `\`${reason}\``)
     }

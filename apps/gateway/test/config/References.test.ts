@@ -23,13 +23,13 @@ const problemsWith = (text: string, env: Environment = {}) =>
 
 describe("references", () => {
   layer(TestLayer)((it) => {
-    it.effect("are replaced by the environment, byte for byte", () =>
+    it.effect("references are replaced by environment variables, byte for byte", () =>
       Effect.gen(function* () {
         assert.strictEqual(yield* secretFrom("${env:A_SECRET}", { A: "no", A_SECRET: " s p\n" }), " s p\n")
       })
     )
 
-    it.effect("stay where a file is read anew for each request, which must be there from the start", () =>
+    it.effect("references to files that are read for each request stay, and the files must exist", () =>
       Effect.gen(function* () {
         const workload = (path: string) => ({
           servers: [
@@ -46,7 +46,7 @@ describe("references", () => {
       })
     )
 
-    it.effect("in a variable or header named `assertion` or `subject_token` are replaced", () =>
+    it.effect("references in a variable or header named `assertion` or `subject_token` are replaced", () =>
       Effect.gen(function* () {
         const path = yield* writeFile("secret", "text-of-the-file")
         const reference = `\${file:${path}}`
@@ -69,38 +69,36 @@ describe("references", () => {
       })
     )
 
-    it.effect(
-      "in the subject token of an identity provider stay, because its file is read for each request",
-      () =>
-        Effect.gen(function* () {
-          const reference = `\${file:${yield* writeFile("subject.jwt", "a-token")}}`
-          const { servers } = yield* load({
-            servers: [
-              entryWith({
-                grant_type: "jwt_bearer",
-                issuer: "https://auth.example.com",
-                client_secret: undefined,
-                identity_provider: {
-                  token_url: "https://idp.example.com/token",
-                  client_id: "client",
-                  subject_token: reference,
-                  subject_token_type: "urn:ietf:params:oauth:token-type:id_token"
-                }
-              })
-            ]
-          })
-          const token = servers[0]?.oauth?.identityProvider?.subjectToken
-          assert.strictEqual(token && Redacted.value(token), reference)
+    it.effect("a reference in the subject token stays, because its file is read for each request", () =>
+      Effect.gen(function* () {
+        const reference = `\${file:${yield* writeFile("subject.jwt", "a-token")}}`
+        const { servers } = yield* load({
+          servers: [
+            entryWith({
+              grant_type: "jwt_bearer",
+              issuer: "https://auth.example.com",
+              client_secret: undefined,
+              identity_provider: {
+                token_url: "https://idp.example.com/token",
+                client_id: "client",
+                subject_token: reference,
+                subject_token_type: "urn:ietf:params:oauth:token-type:id_token"
+              }
+            })
+          ]
         })
+        const token = servers[0]?.oauth?.identityProvider?.subjectToken
+        assert.strictEqual(token && Redacted.value(token), reference)
+      })
     )
 
-    it.effect("are not looked for in what replaces them", () =>
+    it.effect("references in a replacement are not replaced", () =>
       Effect.gen(function* () {
         assert.strictEqual(yield* secretFrom("${env:A}", { A: "${env:B}$&", B: "no" }), "${env:B}$&")
       })
     )
 
-    it.effect("may stand several in one string, anywhere in the file", () =>
+    it.effect("one string can contain several references, anywhere in the file", () =>
       Effect.gen(function* () {
         const config = yield* load(
           {
@@ -125,7 +123,7 @@ describe("references", () => {
       ["secret\r\n", "secret"],
       ["secret\n\n", "secret\n"],
       [" two\nlines \n", " two\nlines "]
-    ] as const)("are replaced by a file without its one trailing newline: %j", ([content, expected]) =>
+    ] as const)("a file reference loses one trailing newline of the file: %j", ([content, expected]) =>
       Effect.gen(function* () {
         const path = yield* writeFile("secret", content)
         assert.strictEqual(yield* secretFrom(`\${file:${path}}`), expected)
@@ -133,7 +131,7 @@ describe("references", () => {
     )
 
     it.effect.each([{}, { CLIENT_SECRET: "" }])(
-      "must not name a variable that is missing or empty: %j",
+      "a reference to a missing or empty variable is a problem: %j",
       (env) =>
         Effect.gen(function* () {
           assert.deepStrictEqual(yield* problemsWith("${env:CLIENT_SECRET}", env), [
@@ -142,7 +140,7 @@ describe("references", () => {
         })
     )
 
-    it.effect("must not name a file that is missing or empty", () =>
+    it.effect("a reference to a missing or empty file is a problem", () =>
       Effect.gen(function* () {
         const empty = yield* writeFile("empty", "\n")
         const [missing] = yield* problemsWith("${file:/nonexistent/secret}")
@@ -156,7 +154,7 @@ describe("references", () => {
       })
     )
 
-    it.effect("are one problem where they fail, not two", () =>
+    it.effect("a reference that fails is one problem, not two", () =>
       Effect.gen(function* () {
         const document = {
           gateway: { api_keys: ["${env:KEY}"] },
@@ -199,7 +197,7 @@ describe("references", () => {
       ["${CLIENT_SECRET:-s3cret}", "no default"],
       ["${vault:s3cret/path}", "write ${env:NAME} or ${file:/path}"],
       ["${input:s3cret}", "write ${env:NAME} or ${file:/path}"]
-    ] as const)("of another program's form are a problem in a secret: %s", ([text, suggestion]) =>
+    ] as const)("a reference in another program's form is a problem in a secret: %s", ([text, suggestion]) =>
       Effect.gen(function* () {
         const problems = yield* problemsWith(text, { CLIENT_SECRET: "s3cret" })
         assert.lengthOf(problems, 1)
@@ -209,7 +207,7 @@ describe("references", () => {
       })
     )
 
-    it.effect("of another program's form do not show what may be a password", () =>
+    it.effect("a problem about another program's reference does not show a possible password", () =>
       Effect.gen(function* () {
         assert.notInclude((yield* problemsWith("$ecretPassword")).join(), "ecretPassword")
       })
@@ -226,13 +224,13 @@ describe("references", () => {
       "$",
       "$2b$10$abc",
       "a$b}"
-    ])("are not what a password may look like: %s", (text) =>
+    ])("a possible password does not count as another program's reference: %s", (text) =>
       Effect.gen(function* () {
         assert.strictEqual(yield* secretFrom(text), text)
       })
     )
 
-    it.effect("of another program's form are a problem in headers, URLs, variables and arguments", () =>
+    it.effect("a foreign reference is a problem in headers, URLs, variables and arguments", () =>
       Effect.gen(function* () {
         const problems = yield* problemsOf({
           gateway: { api_keys: ["{{GATEWAY_KEY_OF_MINE}}"] },
@@ -262,7 +260,7 @@ describe("references", () => {
       })
     )
 
-    it.effect("of a child's own are passed on next to other text", () =>
+    it.effect("a reference of the child's own shell is passed on inside other text", () =>
       Effect.gen(function* () {
         const config = {
           command: "sh",
@@ -274,7 +272,7 @@ describe("references", () => {
       })
     )
 
-    it.effect("to files start at the folder of the configuration file", () =>
+    it.effect("a relative path in a file reference starts at the folder of the configuration file", () =>
       Effect.gen(function* () {
         const path = yield* writeFile("secret", "from-the-file")
         const config = path.replace(/secret$/, "gateway.json")
@@ -292,7 +290,7 @@ describe("references", () => {
       })
     )
 
-    it.effect.each([{ enabled: false }, {}])("are left alone in an `oauth` that is off: %j", (oauth) =>
+    it.effect.each([{ enabled: false }, {}])("a disabled `oauth` keeps its references: %j", (oauth) =>
       Effect.gen(function* () {
         const { servers } = yield* load({
           servers: [

@@ -9,7 +9,7 @@ const withStore = (store: object) => ({ store, servers: [entryWith()] })
 
 describe("the store of a configuration", () => {
   layer(TestLayer)((it) => {
-    it.effect("may be Redis, wherever REDIS_URL says", () =>
+    it.effect("the store can be Redis at the address in REDIS_URL", () =>
       Effect.gen(function* () {
         const document = withStore({ type: "redis", encryption_key: good })
         const { store } = yield* load(document, { REDIS_URL: "rediss://gateway:pw@redis.example:6380/2" })
@@ -20,7 +20,7 @@ describe("the store of a configuration", () => {
       })
     )
 
-    it.effect("may be Redis, wherever the file says", () =>
+    it.effect("the store can be Redis at the address in the file", () =>
       Effect.gen(function* () {
         const store = {
           type: "redis",
@@ -89,13 +89,13 @@ describe("the store of a configuration", () => {
           "store.ca_bundle_path: names a file that does not exist: /nonexistent/ca.pem. Check the path"
         ]
       ]
-    ] as const)("is refused: %s", ([, store, problems]) =>
+    ] as const)("a store setting is refused: %s", ([, store, problems]) =>
       Effect.gen(function* () {
         assert.deepStrictEqual(yield* problemsOf(withStore(store)), [...problems])
       })
     )
 
-    it.effect("tells no secret in its problems", () =>
+    it.effect("the problems of a store setting show no secret", () =>
       Effect.gen(function* () {
         const secrets = [canary("password"), canary("key")]
         const [password, key] = secrets
@@ -112,7 +112,7 @@ describe("the store of a configuration", () => {
       })
     )
 
-    it.effect("is Redis over TLS with authorities of its own, if the file is there", () =>
+    it.effect("the store can be Redis over TLS with its own authorities, if their file exists", () =>
       Effect.gen(function* () {
         const ca_bundle_path = yield* writeFile("ca.pem", "no certificate")
         const problems = yield* problemsOf(

@@ -40,7 +40,7 @@ describe("gateways on one Redis", () => {
     program = requireProgram(redisProgram)
   })
 
-  it.live("share their tokens", ({ skip }) =>
+  it.live("gateways on one Redis share their tokens", ({ skip }) =>
     Effect.gen(function* () {
       const redis = yield* RedisServer.make(program ?? skip("no redis-server"))
       const { authorizations, document, tokenEndpoint } = yield* stage(redis.url)
@@ -51,7 +51,7 @@ describe("gateways on one Redis", () => {
     })
   )
 
-  it.live("get a token once, however many of them want it at once", ({ skip }) =>
+  it.live("gateways on one Redis request a token once for many simultaneous callers", ({ skip }) =>
     Effect.gen(function* () {
       const redis = yield* RedisServer.make(program ?? skip("no redis-server"))
       const { document, tokenEndpoint } = yield* stage(redis.url)
@@ -70,7 +70,7 @@ describe("gateways on one Redis", () => {
     })
   )
 
-  it.live("serve from memory while it is away, say that they are not ready, and lose nothing", ({ skip }) =>
+  it.live("gateways serve from memory during a Redis outage, are not ready, and lose nothing", ({ skip }) =>
     Effect.gen(function* () {
       const redis = yield* RedisServer.make(program ?? skip("no redis-server"))
       const { authorizations, document, tokenEndpoint } = yield* stage(redis.url)
@@ -108,7 +108,7 @@ describe("gateways on one Redis", () => {
     })
   )
 
-  it.live("reach it over TLS, as a user of its own", ({ skip }) =>
+  it.live("gateways reach Redis over TLS with a Redis user name", ({ skip }) =>
     Effect.gen(function* () {
       const directory = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
       const authority = yield* Certificates.makeAuthority("Redis CA")
@@ -129,7 +129,7 @@ describe("gateways on one Redis", () => {
     }).pipe(Effect.provide(NodeServices.layer))
   )
 
-  it.live("do not start without it, and say where it should be", ({ skip }) =>
+  it.live("a gateway does not start without its Redis, and says the address", ({ skip }) =>
     Effect.gen(function* () {
       const redis = yield* RedisServer.make(program ?? skip("no redis-server"))
       yield* redis.kill
@@ -143,7 +143,7 @@ describe("gateways on one Redis", () => {
     })
   )
 
-  it.live("tell a client whose grant cannot be looked up that the store is away, not to log in", ({ skip }) =>
+  it.live("a client whose grant cannot be read is told about the Redis outage, not to log in", ({ skip }) =>
     Effect.gen(function* () {
       const redis = yield* RedisServer.make(program ?? skip("no redis-server"))
       const { document, tokenEndpoint } = yield* stage(redis.url)

@@ -9,7 +9,7 @@ import { type RefreshWatch, startRotatingServer } from "./RotatingServer.ts"
 
 describe("a process that is killed while it renews a grant in the file store", () => {
   it.live(
-    "leaves behind what the next one can go on with, at whichever step it was killed",
+    "a gateway killed at any step of a renewal in the file store leaves a state that the next one can use",
     () =>
       Effect.gen(function* () {
         const server = yield* startRotatingServer

@@ -15,7 +15,7 @@ describe("a gateway that is killed while it renews a grant in Redis", () => {
   })
 
   it.live(
-    "leaves behind what the next one can go on with, at whichever message it was killed",
+    "a gateway killed at any message of a renewal in Redis leaves a state that the next one can use",
     ({ skip }) =>
       Effect.gen(function* () {
         const redis = yield* RedisServer.make(program ?? skip("no redis-server"))

@@ -68,7 +68,7 @@ describe("two gateways on one Redis", () => {
   })
 
   it.live(
-    "renew a grant a thousand times without using a refresh token twice",
+    "two gateways on one Redis renew a grant a thousand times without using a refresh token twice",
     ({ skip }) =>
       Effect.gen(function* () {
         const redis = yield* RedisServer.make(program ?? skip("no redis-server"))

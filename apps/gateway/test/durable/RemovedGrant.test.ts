@@ -103,7 +103,7 @@ describe("a grant that another process removes while a gateway uses it", () => {
 
   for (const [command, ...args] of commands) {
     it.live(
-      `is used no more after ${command === "tokens" ? "tokens forget" : command}, with files, until the person logs in again`,
+      `${command === "tokens" ? "tokens forget" : command} ends a grant, with files, until the next login`,
       () =>
         Effect.gen(function* () {
           const directory = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
@@ -114,7 +114,7 @@ describe("a grant that another process removes while a gateway uses it", () => {
     )
 
     it.live(
-      `is used no more after ${command === "tokens" ? "tokens forget" : command}, with Redis, until the person logs in again`,
+      `${command === "tokens" ? "tokens forget" : command} ends a grant, with Redis, until the next login`,
       ({ skip }) =>
         Effect.gen(function* () {
           const redis = yield* RedisServer.make(program ?? skip("no redis-server"))

@@ -23,7 +23,7 @@ const startGuarded = Effect.fnUntraced(function* (settings: object = {}) {
 })
 
 describe("the gateway", () => {
-  it.effect("refuses the names of other machines as Host", () =>
+  it.effect("the gateway refuses the names of other machines as Host", () =>
     Effect.gen(function* () {
       const { received, statuses } = yield* startGuarded()
       const foreign = [
@@ -39,7 +39,7 @@ describe("the gateway", () => {
     })
   )
 
-  it.effect("refuses pages of other machines as Origin", () =>
+  it.effect("the gateway refuses pages of other machines as Origin", () =>
     Effect.gen(function* () {
       const { received, statuses } = yield* startGuarded()
       const foreign = ["https://evil.example", "null", "http://localhost.evil.example", "file://"]
@@ -50,7 +50,7 @@ describe("the gateway", () => {
     })
   )
 
-  it.effect("takes the hosts that are allowed by the configuration", () =>
+  it.effect("the gateway accepts the hosts that the configuration allows", () =>
     Effect.gen(function* () {
       const { statuses } = yield* startGuarded({ allowed_hosts: ["gateway.example"] })
       const headers = [
@@ -63,7 +63,7 @@ describe("the gateway", () => {
     })
   )
 
-  it.effect("asks for one of its API keys, if it has any, and keeps them to itself", () =>
+  it.effect("the gateway requires one of its API keys, if it has any, and does not forward them", () =>
     Effect.gen(function* () {
       const keys = ["first-key-of-the-gateway", "second-key-of-the-gateway"]
       const { gateway, received, statuses } = yield* startGuarded({ api_keys: keys })
@@ -87,7 +87,7 @@ describe("the gateway", () => {
     })
   )
 
-  it.effect("guards every path the same way", () =>
+  it.effect("the gateway guards every path in the same way", () =>
     Effect.gen(function* () {
       const { gateway } = yield* startGuarded({ api_keys: ["a-key-of-the-gateway"] })
       const authorization = "Bearer a-key-of-the-gateway"

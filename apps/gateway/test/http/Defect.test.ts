@@ -66,7 +66,7 @@ const startBroken = Effect.gen(function* () {
 })
 
 describe("a bug below the gateway", () => {
-  it.effect("is logged, and the client gets an error of its own without the details", () =>
+  it.effect("a bug is logged, and the client gets a general error without the details", () =>
     Effect.gen(function* () {
       const { logs, url } = yield* startBroken
       const answer = yield* send(`${url}/servers/raw/mcp`, ping)

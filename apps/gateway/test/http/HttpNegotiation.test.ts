@@ -15,8 +15,8 @@ const startEcho = Effect.gen(function* () {
   return gateway.mcp("raw")
 })
 
-describe("a client that", () => {
-  it.effect("waits for 100 Continue before it sends the body, as curl does, is told to go on", () =>
+describe("HTTP negotiation", () => {
+  it.effect("a client that waits for 100 Continue, as curl does, is told to send the body", () =>
     Effect.gen(function* () {
       const url = yield* startEcho
       const answer = yield* Effect.promise(async () => {
@@ -35,7 +35,7 @@ describe("a client that", () => {
     })
   )
 
-  it.effect("offers HTTP/2 with its request, as Java's does, is served with HTTP/1.1", () =>
+  it.effect("a client that offers HTTP/2 with its request, as Java's does, is served with HTTP/1.1", () =>
     Effect.gen(function* () {
       const url = yield* startEcho
       const answer = yield* send(url, {

@@ -32,8 +32,8 @@ const invalidClient = Answer.json(
   { status: 401, headers: { "www-authenticate": "Basic" } }
 )
 
-describe("when no token is to be had", () => {
-  it.effect("the client gets a JSON-RPC error and the server is not contacted", () =>
+describe("without a token", () => {
+  it.effect("without a token the client gets a JSON-RPC error and the server is not contacted", () =>
     Effect.gen(function* () {
       const { contacts, gateway, secret, tokenEndpoint, url } = yield* startWithout(invalidClient)
       const answer = yield* send(url, ping)
@@ -71,7 +71,7 @@ describe("when no token is to be had", () => {
     ["a GET", { headers: { accept: "text/event-stream" } }, null],
     ["a DELETE", { method: "DELETE" }, null]
   ]
-  it.effect("the error names the request it belongs to, or null", () =>
+  it.effect("the error without a token names the id of its request, or null", () =>
     Effect.gen(function* () {
       const { contacts, url } = yield* startWithout(invalidClient)
       for (const [what, request, id] of ids) {
@@ -84,7 +84,7 @@ describe("when no token is to be had", () => {
     })
   )
 
-  it.effect("clients that wait together are given the correlation id the token endpoint was sent", () =>
+  it.effect("clients that wait for one token request get the correlation id of that request", () =>
     Effect.gen(function* () {
       const { tokenEndpoint, url } = yield* startWithout(invalidClient)
       const answers = yield* Effect.all(
@@ -97,7 +97,7 @@ describe("when no token is to be had", () => {
     })
   )
 
-  it.effect("the client is told when to come back", () =>
+  it.effect("the client is told after which time to retry", () =>
     Effect.gen(function* () {
       const { url } = yield* startWithout(Answer.status(503, { retryAfter: 90 }))
       const answer = yield* send(url, ping)
@@ -107,7 +107,7 @@ describe("when no token is to be had", () => {
     })
   )
 
-  it.effect("because the circuit is open, it is 503 and the token endpoint is left alone", () =>
+  it.effect("an open circuit is answered with 503 and sends nothing to the token endpoint", () =>
     Effect.gen(function* () {
       // More than 30 s: the first answer is final, and no time has to pass.
       const { contacts, tokenEndpoint, url } = yield* startWithout(Answer.status(503, { retryAfter: 90 }))

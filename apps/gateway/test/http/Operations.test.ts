@@ -28,7 +28,7 @@ const startCounting = Effect.gen(function* () {
 })
 
 describe("the gateway", () => {
-  it.effect("says that it lives and is ready", () =>
+  it.effect("the health endpoints report a running and ready gateway", () =>
     Effect.gen(function* () {
       const { gateway } = yield* startCounting
       assert.deepInclude(yield* send(`${gateway.url}/healthz`), { status: 200, body: Buffer.from("ok\n") })
@@ -36,7 +36,7 @@ describe("the gateway", () => {
     })
   )
 
-  it.effect("starts with every number at zero", () =>
+  it.effect("every metric starts at zero", () =>
     Effect.gen(function* () {
       const { gateway, prometheus, snapshot } = yield* startCounting
       assert.deepStrictEqual(yield* snapshot, {
@@ -61,7 +61,7 @@ describe("the gateway", () => {
     })
   )
 
-  it.effect("counts hits, misses, refreshes and failures, and tells no secret", () =>
+  it.effect("the metrics count hits, misses, refreshes and failures, and show no secret", () =>
     Effect.gen(function* () {
       const { gateway, prometheus, refuseFirstToken, snapshot, tokenEndpoint } = yield* startCounting
       yield* send(gateway.mcp("raw"), ping)

@@ -21,7 +21,7 @@ describe("the gateway", () => {
     })
   )
 
-  it.effect("answers 405 for a method that MCP does not use, and says which it does", () =>
+  it.effect("answers 405 with the allowed methods for a method that MCP does not use", () =>
     Effect.gen(function* () {
       const gateway = yield* startGateway({
         servers: [{ server_name: "raw", config: { url: "http://127.0.0.1:9/mcp" } }]
@@ -74,7 +74,7 @@ describe("the gateway", () => {
     })
   )
 
-  it.effect("answers 502 when what comes back is not HTTP", () =>
+  it.effect("answers 502 when the server's answer is not HTTP", () =>
     Effect.gen(function* () {
       const upstream = yield* serveRaw((request) => request.socket.end("SSH-2.0-OpenSSH\r\n"))
       const gateway = yield* startGateway({
@@ -86,7 +86,7 @@ describe("the gateway", () => {
     })
   )
 
-  it.effect("answers a request too long to keep also when it does not read it", () =>
+  it.effect("answers a request too large to buffer also when it does not read it", () =>
     Effect.gen(function* () {
       const gateway = yield* startGateway({
         servers: [{ server_name: "raw", config: { url: "http://127.0.0.1:9/mcp" } }]
@@ -96,7 +96,7 @@ describe("the gateway", () => {
     })
   )
 
-  it.effect("passes a redirect on without following it, so the token stays where it belongs", () =>
+  it.effect("returns a redirect without following it, so the token goes to no other place", () =>
     Effect.gen(function* () {
       const { oauth } = yield* startTokenEndpoint
       const tokens: Array<unknown> = []

@@ -37,7 +37,7 @@ const isAccepting = (url: string) =>
   })
 
 describe("a gateway that is told to stop", () => {
-  it.effect("accepts nobody, lets a running request finish, and hangs up", () =>
+  it.effect("a stopping gateway accepts no connection, lets a running request finish, and hangs up", () =>
     Effect.gen(function* () {
       const arrived = Deferred.makeUnsafe<ServerResponse>()
       let requests = 0
@@ -72,7 +72,7 @@ describe("a gateway that is told to stop", () => {
     })
   )
 
-  it.effect("cuts off what still runs after ten seconds", () =>
+  it.effect("a stopping gateway cuts off running requests after ten seconds", () =>
     Effect.gen(function* () {
       const { stop, url } = yield* startStoppable((_request, response) =>
         response.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders()
@@ -88,7 +88,7 @@ describe("a gateway that is told to stop", () => {
     })
   )
 
-  it.effect("does not wait for clients that ask nothing", () =>
+  it.effect("a stopping gateway does not wait for idle clients", () =>
     Effect.gen(function* () {
       const { stop, url } = yield* startStoppable((_request, response) => response.end("fine"))
       const agent = new Agent({ keepAlive: true })
@@ -97,7 +97,7 @@ describe("a gateway that is told to stop", () => {
     })
   )
 
-  it.effect("waits ten seconds at most for a client that has connected and never asked", () =>
+  it.effect("a stopping gateway waits at most ten seconds for a client that sends no request", () =>
     Effect.gen(function* () {
       const { stop, url } = yield* startStoppable((_request, response) => response.end("fine"))
       const { hostname, port } = new URL(url)

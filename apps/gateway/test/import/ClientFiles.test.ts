@@ -24,7 +24,7 @@ describe("servers of another program's file", () => {
         "mcp_configs",
         { mcp_configs: { c: { mcp_config: [{ server_name: "one", config: { command: "a" } }] } } }
       ]
-    ] as const)("are found in %s", ([, document]) =>
+    ] as const)("servers are found in %s", ([, document]) =>
       Effect.gen(function* () {
         const imported = yield* importing({ "file.json": document })
         assert.deepStrictEqual(imported.document.servers, [{ server_name: "one", config: { command: "a" } }])
@@ -32,7 +32,7 @@ describe("servers of another program's file", () => {
       })
     )
 
-    it.effect("are read with comments, commas at the end, a byte order mark and CRLF", () =>
+    it.effect("a client's file can have comments, trailing commas, a byte order mark and CRLF", () =>
       Effect.gen(function* () {
         const text =
           '\uFEFF// mine\r\n{ "mcpServers": { /* one */ "one": { "command": "a", "args": ["//b",], }, }, }\r\n'
@@ -43,7 +43,7 @@ describe("servers of another program's file", () => {
       })
     )
 
-    it.effect("are read from the TOML of Codex", () =>
+    it.effect("servers are read from the TOML of Codex", () =>
       Effect.gen(function* () {
         const text = `[mcp_servers.one]
 url = "https://one.example.com/mcp"
@@ -75,7 +75,7 @@ TWO_KEY = "canary-two"`
       ["a file without servers", { name: "a", token: "canary-other" }],
       ["an API description", { servers: [{ url: "https://api.example.com" }] }],
       ["the settings of Gemini without servers", { mcp: { allowed: ["a"] } }]
-    ] as const)("%s has none, which is said without quoting it", ([, content]) =>
+    ] as const)("%s has no servers, and the message does not quote it", ([, content]) =>
       Effect.gen(function* () {
         const problems = yield* Effect.flip(importing({ "file.json": content }))
         assert.lengthOf(problems, 1)
@@ -87,7 +87,7 @@ TWO_KEY = "canary-two"`
       })
     )
 
-    it.effect("get names that the gateway can have, and none is lost to a duplicate", () =>
+    it.effect("imported servers get names that the gateway accepts, and no duplicate is lost", () =>
       Effect.gen(function* () {
         const server = { command: "a" }
         const imported = yield* importing({
@@ -110,7 +110,7 @@ TWO_KEY = "canary-two"`
       })
     )
 
-    it.effect("that cannot be carried over are left out and named", () =>
+    it.effect("servers that cannot be imported are left out and named", () =>
       Effect.gen(function* () {
         const imported = yield* importing({
           "a.json": {
@@ -136,7 +136,7 @@ TWO_KEY = "canary-two"`
       })
     )
 
-    it.effect("have each key that is left out named, and none that says nothing", () =>
+    it.effect("each key that is left out is named, except those without an effect", () =>
       Effect.gen(function* () {
         const { remarks, server } = yield* importingOne({
           command: "a",
@@ -160,7 +160,7 @@ TWO_KEY = "canary-two"`
       })
     )
 
-    it.effect("whose URL is plain http are logged in to without https", () =>
+    it.effect("a server with a plain http URL is imported without enforced https", () =>
       Effect.gen(function* () {
         const { server } = yield* importingOne({ serverUrl: "http://10.0.0.7/mcp" })
         assert.deepStrictEqual(server, loggingIn("http://10.0.0.7/mcp", { enforce_https: false }))
@@ -170,7 +170,7 @@ TWO_KEY = "canary-two"`
     it.effect.each([
       [{ type: "sse", url: "https://a.example.com/x" }, "type sse"],
       [{ url: "https://a.example.com/sse" }, "ends with /sse"]
-    ] as const)("that speak HTTP+SSE are kept, and it is said: %j", ([entry, words]) =>
+    ] as const)("a server that speaks HTTP+SSE is imported with a warning: %j", ([entry, words]) =>
       Effect.gen(function* () {
         const { remarks, server } = yield* importingOne(entry)
         assert.deepStrictEqual(server, loggingIn(entry.url))
@@ -178,7 +178,7 @@ TWO_KEY = "canary-two"`
       })
     )
 
-    it.effect("bring the client that is known there", () =>
+    it.effect("a server is imported with its registered client", () =>
       Effect.gen(function* () {
         const url = "https://a.example.com/mcp"
         const secret = "${env:NOTES_CLIENT_SECRET}"
@@ -225,7 +225,7 @@ TWO_KEY = "canary-two"`
       })
     )
 
-    it.effect("that are not logged in to there get no oauth here", () =>
+    it.effect("a server without a login there gets no oauth here", () =>
       Effect.gen(function* () {
         for (const oauth of [false, { enabled: false, clientId: "c" }]) {
           const { server } = yield* importingOne({ url: "https://a.example.com/mcp", oauth })
@@ -234,7 +234,7 @@ TWO_KEY = "canary-two"`
       })
     )
 
-    it.effect("lose what breaks a rule of the gateway, by name", () =>
+    it.effect("values that break a rule of the gateway are left out and named", () =>
       Effect.gen(function* () {
         const url = "https://a.example.com/mcp"
         const { remarks, server } = yield* importingOne({

@@ -37,7 +37,7 @@ const remote = {
 
 describe("a file of enkryptai/secure-mcp-gateway", () => {
   layer(TestLayer)((it) => {
-    it.effect("brings remote servers with their oauth_config, without its nulls", () =>
+    it.effect("remote servers are imported with their oauth_config, without its nulls", () =>
       Effect.gen(function* () {
         const { document, everything, remarks } = yield* importing(
           file({
@@ -84,7 +84,7 @@ describe("a file of enkryptai/secure-mcp-gateway", () => {
       })
     )
 
-    it.effect("brings the child variables of its stdio servers", () =>
+    it.effect("stdio servers are imported with their environment variables", () =>
       Effect.gen(function* () {
         const { document } = yield* importing(
           file({
@@ -111,7 +111,7 @@ describe("a file of enkryptai/secure-mcp-gateway", () => {
       })
     )
 
-    it.effect("brings no oauth that is switched off, and leaves out what the gateway cannot do", () =>
+    it.effect("a disabled oauth is not imported, and unsupported settings are left out", () =>
       Effect.gen(function* () {
         const { document, everything, remarks } = yield* importing(
           file(
@@ -149,7 +149,7 @@ describe("a file of enkryptai/secure-mcp-gateway", () => {
       })
     )
 
-    it.effect("keeps paths of certificates, with ~ expanded, and says which are not here", () =>
+    it.effect("paths of certificates are imported with ~ expanded, and missing files are named", () =>
       Effect.gen(function* () {
         const { document, remarks } = yield* importing(
           file({

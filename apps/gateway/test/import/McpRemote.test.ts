@@ -21,7 +21,7 @@ describe("mcp-remote", () => {
       { command: "node", args: ["/usr/lib/node_modules/mcp-remote/dist/proxy.js", url] },
       { command: "mcp-remote", args: [url] },
       { command: `npx -y mcp-remote ${url}` }
-    ])("is recognised as %j", (entry) =>
+    ])("mcp-remote is recognised as %j", (entry) =>
       Effect.gen(function* () {
         const { remarks, server } = yield* importingOne(entry)
         assert.deepStrictEqual(server, loggingIn(url))
@@ -32,14 +32,14 @@ describe("mcp-remote", () => {
     it.effect.each([
       { command: "npx", args: ["-y", "@acme/mcp-remote-tools", url] },
       { command: "npx", args: ["-y", "mcp-remote-other", url] }
-    ])("is not what only looks like it: %j", (entry) =>
+    ])("a command that only resembles mcp-remote is not recognised: %j", (entry) =>
       Effect.gen(function* () {
         const { server } = yield* importingOne(entry)
         assert.deepStrictEqual(server, without(entry))
       })
     )
 
-    it.effect("takes the values of its headers from its own environment", () =>
+    it.effect("header values are taken from mcp-remote's own environment", () =>
       Effect.gen(function* () {
         const { everything, remarks, server } = yield* importingOne({
           command: "npx",
@@ -74,7 +74,7 @@ describe("mcp-remote", () => {
       })
     )
 
-    it.effect("brings its client, callback and resource", () =>
+    it.effect("client, callback and resource of mcp-remote are imported", () =>
       Effect.gen(function* () {
         const { everything, server } = yield* importingOne({
           command: "npx",
@@ -106,7 +106,7 @@ describe("mcp-remote", () => {
       })
     )
 
-    it.effect("finds its client in a file next to the one that names it, or says so", () =>
+    it.effect("a client file next to the importing file is found, or its absence is reported", () =>
       Effect.gen(function* () {
         const args = ["mcp-remote", url, "--static-oauth-client-info", "@client.json"]
         const found = yield* importingOne({ command: "npx", args }, { "client.json": '{"client_id":"c"}' })
@@ -117,7 +117,7 @@ describe("mcp-remote", () => {
       })
     )
 
-    it.effect("has every other flag named", () =>
+    it.effect("every other flag of mcp-remote is named", () =>
       Effect.gen(function* () {
         const { remarks, server } = yield* importingOne({
           command: "npx",

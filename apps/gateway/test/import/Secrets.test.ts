@@ -35,7 +35,7 @@ describe("secrets and references of another program's file", () => {
       [{ MODE: "${MODE:-read}" }, { MODE: "read" }],
       [{ A_KEY: "${A_KEY:-canary}" }, { A_KEY: "${env:A_KEY}" }],
       [{ DB_PASSWORD: "can$ARY" }, { DB_PASSWORD: "${env:DB_PASSWORD}" }]
-    ] as const)("env %j", ([env, expected]) =>
+    ] as const)("a secret in env is replaced by a reference: %j", ([env, expected]) =>
       Effect.gen(function* () {
         const { everything, server } = yield* importingOne({ command: "a", env })
         assert.deepStrictEqual(server, without({ command: "a", env: expected }))
@@ -43,7 +43,7 @@ describe("secrets and references of another program's file", () => {
       })
     )
 
-    it.effect("leave alone what is none", () =>
+    it.effect("values that are no secret stay unchanged", () =>
       Effect.gen(function* () {
         const env = {
           LOG_LEVEL: "info",
@@ -89,7 +89,7 @@ describe("secrets and references of another program's file", () => {
         ["-c", "A_TOKEN=${env:A_TOKEN} run --api-key ${env:NOTES_API_KEY} -v"]
       ],
       [["Server=x;Password=canary;Port=1"], ["Server=x;Password=${env:NOTES_PASSWORD};Port=1"]]
-    ] as const)("arguments %j", ([args, expected]) =>
+    ] as const)("a secret in arguments is replaced by a reference: %j", ([args, expected]) =>
       Effect.gen(function* () {
         const { everything, server } = yield* importingOne({ command: "a", args })
         assert.deepStrictEqual(server, without({ command: "a", args: expected }))
@@ -97,7 +97,7 @@ describe("secrets and references of another program's file", () => {
       })
     )
 
-    it.effect("in a URL become variables, and user name and password a header", () =>
+    it.effect("secrets in a URL become variables, and user name and password become a header", () =>
       Effect.gen(function* () {
         const query = yield* importingOne({ url: "https://h.example/mcp?apiKey=canary&read_only=true" })
         assert.deepStrictEqual(
@@ -116,7 +116,7 @@ describe("secrets and references of another program's file", () => {
       })
     )
 
-    it.effect("get one variable for each value, and none has a name that a file refers to", () =>
+    it.effect("each secret value gets one variable, whose name no reference in the file uses", () =>
       Effect.gen(function* () {
         const env = (API_TOKEN: string) => ({ command: "a", env: { API_TOKEN } })
         const { document, variables } = yield* importing({
@@ -142,7 +142,7 @@ describe("secrets and references of another program's file", () => {
       })
     )
 
-    it.effect("that are files are found from where they stand, or become variables", () =>
+    it.effect("secret files are found relative to the imported file, or become variables", () =>
       Effect.gen(function* () {
         const entry = {
           command: "a",

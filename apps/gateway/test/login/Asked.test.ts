@@ -56,7 +56,7 @@ const answered = (action: string) => ({ inputResponses: { secure_mcp_gateway_log
 
 describe("a request that needs a login", () => {
   it.effect.each<Pointer>(["challenge", "well-known"])(
-    "asks a 2025-11-25 client to open a URL, the server being found by its %s",
+    "a 2025-11-25 client is asked to open a URL, the server being found by its %s",
     (pointer) =>
       Effect.gen(function* () {
         const { gateway, server } = yield* stage({ pointer })
@@ -77,7 +77,7 @@ describe("a request that needs a login", () => {
       })
   )
 
-  it.effect("hands a 2026-07-28 client the URL, waits for the login, and answers the repeated call", () =>
+  it.effect("a 2026-07-28 client gets the URL, and its repeated call waits for the login", () =>
     Effect.gen(function* () {
       const { gateway, logInAs, server } = yield* stage({ pointer: "well-known" })
       yield* logInAs("alice")
@@ -100,7 +100,7 @@ describe("a request that needs a login", () => {
     })
   )
 
-  it.effect("answers a 2026-07-28 call with a question, with HTTP 200", () =>
+  it.effect("a 2026-07-28 call is answered with an input request and HTTP 200", () =>
     Effect.gen(function* () {
       const { authorizationUrl, call } = yield* stage()
       const url = yield* authorizationUrl
@@ -126,7 +126,7 @@ describe("a request that needs a login", () => {
     })
   )
 
-  it.effect("asks again when the person declines, and when they take longer than a minute", () =>
+  it.effect("a login is asked for again when the person declines or takes longer than a minute", () =>
     Effect.gen(function* () {
       const { call } = yield* stage()
       for (const action of ["decline", "cancel"]) {
@@ -163,7 +163,7 @@ describe("a request that needs a login", () => {
       message: { ...statelessCall(), method: "tools/list" },
       headers: { ...statelessHeaders, "mcp-method": "tools/list" }
     }
-  ])("tells $who the URL in an error", ({ headers, message }) =>
+  ])("$who gets the URL in an error", ({ headers, message }) =>
     Effect.gen(function* () {
       const { call, server } = yield* stage()
       const answer = yield* call(message, headers)
@@ -177,14 +177,14 @@ describe("a request that needs a login", () => {
     })
   )
 
-  it.effect("begins one login, however often it is asked for", () =>
+  it.effect("many requests for the same login start it once", () =>
     Effect.gen(function* () {
       const { authorizationUrl } = yield* stage()
       assert.strictEqual(yield* authorizationUrl, yield* authorizationUrl)
     })
   )
 
-  it.effect("does not log anybody in who denies it, and asks again", () =>
+  it.effect("a person who denies the login is not logged in, and is asked again", () =>
     Effect.gen(function* () {
       const { authorizationUrl, call } = yield* stage()
       const url = new URL(yield* authorizationUrl)
@@ -210,7 +210,7 @@ describe("a request that needs a login", () => {
 
 describe("a grant that was given", () => {
   it.effect.each(revisions)(
-    "is renewed on 401, before its end and after it, without the person (%s)",
+    "a grant is renewed on 401, before its end and after it, without the person (%s)",
     (revision) =>
       Effect.gen(function* () {
         const { gateway, logInAs, server } = yield* stage({

@@ -57,7 +57,7 @@ const idleConnection = (url: string) =>
   )
 
 describe("the callback listener", () => {
-  it.effect("answers the right path, method and state only, and goes on after anything else", () =>
+  it.effect("accepts only the right path, method and state, and continues after anything else", () =>
     Effect.gen(function* () {
       const { asked, complete } = completing()
       const url = yield* listen(complete)
@@ -92,7 +92,7 @@ describe("the callback listener", () => {
     })
   )
 
-  it.effect("says that somebody is logged in only once the code is exchanged", () =>
+  it.effect("reports a successful login only after the code is exchanged", () =>
     Effect.gen(function* () {
       const exchanged = yield* Deferred.make<void>()
       const reached = yield* Deferred.make<void>()
@@ -108,7 +108,7 @@ describe("the callback listener", () => {
     })
   )
 
-  it.effect("shows what a server said as text, on a page that tells nobody its address", () =>
+  it.effect("shows the server's error as text, on a page that sends no Referer", () =>
     Effect.gen(function* () {
       const description = `<script>alert("1")</script>&'`
       const url = yield* listen(() =>
@@ -125,7 +125,7 @@ describe("the callback listener", () => {
     })
   )
 
-  it.effect("answers a bug with a page that does not describe it, and goes on", () =>
+  it.effect("answers a bug with a page that does not describe it, and continues", () =>
     Effect.gen(function* () {
       const url = yield* listen((parameters) =>
         parameters.has("bug") ? Effect.die(new Error("inside")) : Effect.succeed({ serverName: "echo" })
@@ -137,7 +137,7 @@ describe("the callback listener", () => {
     })
   )
 
-  it.effect("is held up by no idle connection, neither working nor closing", () =>
+  it.effect("an idle connection delays neither a login nor the closing", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const url = yield* listen(completing().complete).pipe(Scope.provide(scope))
@@ -167,7 +167,7 @@ describe("the callback listener", () => {
     })
   )
 
-  it.effect("says where it cannot listen, and why", () =>
+  it.effect("says the address where it cannot listen, and why", () =>
     Effect.gen(function* () {
       const { complete } = completing()
       const port = Number(new URL(yield* listen(complete)).port)
@@ -179,7 +179,7 @@ describe("the callback listener", () => {
     })
   )
 
-  it.effect("is reached by the address it was bound to", () =>
+  it.effect("gives the redirect URI of the address that it was bound to", () =>
     Effect.gen(function* () {
       const { complete } = completing()
       const listener = yield* makeCallbackListener({ host: "::1", port: 0, complete })

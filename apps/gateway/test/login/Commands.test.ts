@@ -63,7 +63,7 @@ const instant = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/
 
 describe("login", () => {
   layer(TestLayer)((it) => {
-    it.effect("keeps a grant that other processes use and renew, until logout gives it back", () =>
+    it.effect("login stores a grant that other processes use and renew, until logout revokes it", () =>
       Effect.gen(function* () {
         const staged = yield* stage
         const { document, env, run, server, status } = staged
@@ -132,7 +132,7 @@ describe("login", () => {
       })
     )
 
-    it.effect("takes the pasted redirect URL, also after one that is of no use", () =>
+    it.effect("login accepts a pasted redirect URL, also after one that is not valid", () =>
       Effect.gen(function* () {
         const { config, env, run } = yield* stage
         const login = yield* startDialogue(["login", "echo", "--config", config, "--no-browser"], env)
@@ -149,7 +149,7 @@ describe("login", () => {
       })
     )
 
-    it.effect("waits for the browser when nothing can be pasted", () =>
+    it.effect("login waits for the browser when there is no terminal to paste into", () =>
       Effect.gen(function* () {
         const { config, env } = yield* stage
         const login = yield* startDialogue(["login", "echo", "--config", config, "--no-browser"], env)
@@ -164,7 +164,7 @@ describe("login", () => {
       })
     )
 
-    it.effect("ends when the person says no", () =>
+    it.effect("login ends when the person denies it", () =>
       Effect.gen(function* () {
         const { config, env } = yield* stage
         const login = yield* startDialogue(["login", "echo", "--config", config, "--no-browser"], env)
@@ -180,7 +180,7 @@ describe("login", () => {
       })
     )
 
-    it.effect("works on another device", () =>
+    it.effect("login works on another device", () =>
       Effect.gen(function* () {
         const { document, env } = yield* stage
         const config = yield* writeConfig(document({ grant_type: "device_code" }))
@@ -196,7 +196,7 @@ describe("login", () => {
       })
     )
 
-    it.effect("keeps the grants of two people apart", () =>
+    it.effect("login stores the grants of two people apart", () =>
       Effect.gen(function* () {
         const staged = yield* stage
         for (const name of ["alice", "bob"]) {
@@ -221,7 +221,7 @@ describe("login", () => {
       })
     )
 
-    it.effect("says so when its port is taken, and when nobody logs in to a server", () =>
+    it.effect("login says that its port is taken, and that a server has no person's login", () =>
       Effect.gen(function* () {
         const { document, env, server } = yield* stage
         const { port } = new URL(server.echo.url)

@@ -14,7 +14,7 @@ describe("a person with a real browser", () => {
   })
 
   layer(TestLayer)((it) => {
-    it.effect("logs in to a server of which only the URL is known", (test) =>
+    it.effect("a person with a real browser logs in where only the server's URL is configured", (test) =>
       Effect.gen(function* () {
         if (executable === undefined) return test.skip("there is no Chromium")
         const server = yield* startProtectedServer({ pointer: "well-known" })

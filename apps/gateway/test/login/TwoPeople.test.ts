@@ -60,7 +60,7 @@ describe("two people of one gateway", () => {
       ["named", named],
       ["unnamed", unnamed]
     ] as const) {
-      it.effect(`use their own tokens at once, with ${kind} keys (${revision})`, () =>
+      it.effect(`two people use their own tokens at once, with ${kind} keys (${revision})`, () =>
         Effect.gen(function* () {
           const { gateway, logInWith, server } = yield* stage(keys)
           yield* Effect.forEach(people, (person) => logInWith(person, "echo"), { concurrency: "unbounded" })
@@ -87,7 +87,7 @@ describe("two people of one gateway", () => {
       )
     }
 
-    it.effect(`have a child of their own (${revision})`, () =>
+    it.effect(`two people have a child process each (${revision})`, () =>
       Effect.gen(function* () {
         const { gateway, logInWith } = yield* stage(named)
         yield* Effect.forEach(people, (person) => logInWith(person, "child"), { concurrency: "unbounded" })
@@ -108,7 +108,7 @@ describe("two people of one gateway", () => {
     )
   }
 
-  it.effect("are asked to log in each for themselves", () =>
+  it.effect("two people are asked to log in separately", () =>
     Effect.gen(function* () {
       const { authorizationUrl, gateway, logInWith } = yield* stage(named)
       const [alice, bob] = people
@@ -120,7 +120,7 @@ describe("two people of one gateway", () => {
     })
   )
 
-  it.effect("cannot use each other's sessions with a child", () =>
+  it.effect("two people cannot use each other's sessions with a child process", () =>
     Effect.gen(function* () {
       const { gateway, logInWith } = yield* stage(named)
       const [alice, bob] = people

@@ -22,7 +22,7 @@ const readGauge = (gateway: { readonly url: string }) =>
   )
 
 describe("the expiry of a client certificate", () => {
-  it.effect("can be scraped before the first request, and soon after the certificate was replaced", () =>
+  it.effect("the expiry can be scraped before the first request, and again after a replacement", () =>
     Effect.gen(function* () {
       const files = yield* FileSystem.FileSystem
       const { authority, caBundlePath, issue } = yield* makeCertificates
@@ -45,7 +45,7 @@ describe("the expiry of a client certificate", () => {
     }).pipe(Effect.provide(NodeServices.layer))
   )
 
-  it.effect("is not there for a server without a certificate", () =>
+  it.effect("a server without a certificate has no expiry metric", () =>
     Effect.gen(function* () {
       const { authority, caBundlePath } = yield* makeCertificates
       const servers = yield* startNodeServers(authority, { open: true })

@@ -3,7 +3,7 @@ import * as Redacted from "effect/Redacted"
 import { makeRedactor } from "../../src/stdio/ChildCommand.ts"
 
 describe("the logs of a child", () => {
-  it("hide the token itself where its variable holds more than the token", () => {
+  it("the logs of a child hide the token when its variable contains more than the token", () => {
     const redact = makeRedactor({
       command: "node",
       args: [],

@@ -15,7 +15,7 @@ const bytes = new TextEncoder().encode(text)
 const lines = ["one", "", "twö", "\u2028thrée"]
 
 describe("boundedLines", () => {
-  it.effect("finds the same lines however the bytes are cut", () =>
+  it.effect("boundedLines finds the same lines however the bytes are split", () =>
     Effect.gen(function* () {
       for (let size = 1; size <= bytes.length; size += 1) {
         const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) =>
@@ -26,7 +26,7 @@ describe("boundedLines", () => {
     })
   )
 
-  it.effect("gives up a line that is too long and goes on with the next", () =>
+  it.effect("boundedLines drops a line that is too long and continues with the next", () =>
     Effect.gen(function* () {
       const chunks = ["a", "bcdef", "ghijk\nl", "mnop\nlonger\n"].map((chunk) =>
         new TextEncoder().encode(chunk)

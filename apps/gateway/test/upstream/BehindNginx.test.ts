@@ -14,7 +14,7 @@ describe("servers behind nginx with ssl_verify_client", () => {
     nginx = requireProgram(nginxProgram)
   })
 
-  it.effect("see the certificate, and the MCP server the token", (test) =>
+  it.effect("a server behind nginx sees the certificate, and the MCP server the token", (test) =>
     Effect.gen(function* () {
       if (nginx === undefined) return test.skip("there is no nginx")
       const { authority, caBundlePath, issue } = yield* makeCertificates
@@ -31,7 +31,7 @@ describe("servers behind nginx with ssl_verify_client", () => {
   )
 
   it.effect(
-    "are shown another certificate, and given a token that was obtained with it, when files change",
+    "a server behind nginx gets a new certificate, and a token obtained with it, when files change",
     (test) =>
       Effect.gen(function* () {
         if (nginx === undefined) return test.skip("there is no nginx")
@@ -70,7 +70,7 @@ describe("servers behind nginx with ssl_verify_client", () => {
       which: "no certificate",
       advice: "It asks for a client certificate. See `use_mtls`"
     }
-  ])("refuse $which", ({ advice, which }, test) =>
+  ])("nginx refuses $which", ({ advice, which }, test) =>
     Effect.gen(function* () {
       if (nginx === undefined) return test.skip("there is no nginx")
       const { authority, caBundlePath, issue, issueForeign } = yield* makeCertificates

@@ -70,7 +70,7 @@ const isBoundToItsConnection =
     })
 
 describe("a token that is bound to the certificate of an entry", () => {
-  it.effect("is had with that alone, and taken by the MCP server over it", () =>
+  it.effect("a bound token is obtained with the entry's certificate only, and accepted with it", () =>
     Effect.gen(function* () {
       const { authorizationServer, echoServer, entry } = yield* startServers
       const gateway = yield* startGateway({
@@ -87,7 +87,7 @@ describe("a token that is bound to the certificate of an entry", () => {
     })
   )
 
-  it.effect("is neither kept nor served when it is bound to another certificate", () =>
+  it.effect("a token that is bound to another certificate is neither stored nor served", () =>
     Effect.gen(function* () {
       const { authority, entry, mcp, tls } = yield* startServers
       const other = yield* authority.issueClient("proxy")

@@ -16,7 +16,7 @@ const checkCertificate =
   "Check that the client certificate is the one registered there, of an authority the server trusts, and neither expired nor revoked"
 
 describe("a client certificate that cannot be used", () => {
-  it.effect("because it has expired: nothing is sent", () =>
+  it.effect("nothing is sent with an expired certificate", () =>
     Effect.gen(function* () {
       const { authority, caBundlePath, issue } = yield* makeCertificates
       const servers = yield* startNodeServers(authority)
@@ -30,7 +30,7 @@ describe("a client certificate that cannot be used", () => {
     }).pipe(provideFiles)
   )
 
-  it.effect("because it is not valid yet: nothing is sent", () =>
+  it.effect("nothing is sent with a certificate that is not valid yet", () =>
     Effect.gen(function* () {
       const { authority, caBundlePath, issue } = yield* makeCertificates
       const servers = yield* startNodeServers(authority)
@@ -44,7 +44,7 @@ describe("a client certificate that cannot be used", () => {
     }).pipe(provideFiles)
   )
 
-  it.effect("because its key is another's: nothing is sent", () =>
+  it.effect("nothing is sent with the key of another certificate", () =>
     Effect.gen(function* () {
       const { authority, caBundlePath, issue } = yield* makeCertificates
       const servers = yield* startNodeServers(authority)
@@ -63,7 +63,7 @@ describe("a client certificate that cannot be used", () => {
     }).pipe(provideFiles)
   )
 
-  it.effect("because its key does not open: nothing is sent", () =>
+  it.effect("nothing is sent with a key that cannot be decrypted", () =>
     Effect.gen(function* () {
       const { authority, caBundlePath, issue } = yield* makeCertificates
       const servers = yield* startNodeServers(authority)
@@ -80,28 +80,30 @@ describe("a client certificate that cannot be used", () => {
 })
 
 describe("a server with Node's TLS", () => {
-  it.effect.each(["an authority it does not trust", "a revoked certificate"])("hangs up on %s", (which) =>
-    Effect.gen(function* () {
-      const { authority, caBundlePath, issue, issueForeign } = yield* makeCertificates
-      const client = yield* which === "a revoked certificate" ? issue("revoked") : issueForeign("foreign")
-      const crl = yield* authority.revoke([client])
-      const strict = yield* startNodeServers(authority, { crl })
-      const open = yield* startNodeServers(authority, { open: true })
-      const keys = { ...client.keys, ca_bundle_path: caBundlePath }
-      const said = `It may have refused the client certificate. ${checkCertificate}`
+  it.effect.each(["an authority it does not trust", "a revoked certificate"])(
+    "a Node server hangs up on %s",
+    (which) =>
+      Effect.gen(function* () {
+        const { authority, caBundlePath, issue, issueForeign } = yield* makeCertificates
+        const client = yield* which === "a revoked certificate" ? issue("revoked") : issueForeign("foreign")
+        const crl = yield* authority.revoke([client])
+        const strict = yield* startNodeServers(authority, { crl })
+        const open = yield* startNodeServers(authority, { open: true })
+        const keys = { ...client.keys, ca_bundle_path: caBundlePath }
+        const said = `It may have refused the client certificate. ${checkCertificate}`
 
-      const atTokenEndpoint = yield* startGatewayFor({ ...open, tokenUrl: strict.tokenUrl }, keys)
-      assert.deepStrictEqual(yield* atTokenEndpoint.failure, {
-        reason: "ConnectionFailed",
-        message: `${unreachable(strict.tokenUrl)}(the connection was closed before an answer came). ${said}`
-      })
-      const atMcpServer = yield* startGatewayFor({ ...open, mcpUrl: strict.mcpUrl }, keys)
-      assert.deepStrictEqual(yield* atMcpServer.failure, {
-        reason: "UpstreamUnreachable",
-        message: `${noAnswer}the connection was closed before an answer came. ${said}`
-      })
-      assert.deepStrictEqual(yield* strict.letIn, [])
-    }).pipe(provideFiles)
+        const atTokenEndpoint = yield* startGatewayFor({ ...open, tokenUrl: strict.tokenUrl }, keys)
+        assert.deepStrictEqual(yield* atTokenEndpoint.failure, {
+          reason: "ConnectionFailed",
+          message: `${unreachable(strict.tokenUrl)}(the connection was closed before an answer came). ${said}`
+        })
+        const atMcpServer = yield* startGatewayFor({ ...open, mcpUrl: strict.mcpUrl }, keys)
+        assert.deepStrictEqual(yield* atMcpServer.failure, {
+          reason: "UpstreamUnreachable",
+          message: `${noAnswer}the connection was closed before an answer came. ${said}`
+        })
+        assert.deepStrictEqual(yield* strict.letIn, [])
+      }).pipe(provideFiles)
   )
 
   it.effect.each([
@@ -117,7 +119,7 @@ describe("a server with Node's TLS", () => {
       problem: "its certificate is not valid yet",
       advice: "Check the clock of this machine"
     }
-  ])("is not talked to when its own certificate $which", ({ advice, certificate, problem }) =>
+  ])("nothing is sent to a server whose own certificate $which", ({ advice, certificate, problem }) =>
     Effect.gen(function* () {
       const { authority, caBundlePath, issue } = yield* makeCertificates
       const { keys } = yield* issue("client")
@@ -139,7 +141,7 @@ describe("a server with Node's TLS", () => {
     }).pipe(provideFiles)
   )
 
-  it.effect("is not talked to any more when its authority was taken out of the bundle", () =>
+  it.effect("nothing is sent to a server whose authority was removed from the bundle", () =>
     Effect.gen(function* () {
       const files = yield* FileSystem.FileSystem
       const { authority, caBundlePath, issue, stranger } = yield* makeCertificates
@@ -186,7 +188,7 @@ describe("OpenSSL's own server, which says why", () => {
       problem: "it refused the TLS handshake (HANDSHAKE_FAILURE)",
       advice: "If it asks for a client certificate, see `use_mtls`"
     }
-  ])("refuses $which", ({ advice, problem, which }, test) =>
+  ])("OpenSSL's own server refuses $which", ({ advice, problem, which }, test) =>
     Effect.gen(function* () {
       if (openssl === undefined) return test.skip("there is no openssl")
       const { authority, caBundlePath, issue, issueForeign } = yield* makeCertificates

@@ -41,7 +41,7 @@ const startMutualTls = Effect.gen(function* () {
 }).pipe(Effect.provide(NodeServices.layer))
 
 describe("an entry with use_mtls", () => {
-  it.effect("shows its certificate to the authorization server and to the MCP server", () =>
+  it.effect("an entry with use_mtls shows its certificate to both servers", () =>
     Effect.gen(function* () {
       const { authorizationServer, caBundlePath, certificate, echoServer } = yield* startMutualTls
       const gateway = yield* startGateway({
@@ -67,7 +67,7 @@ describe("an entry with use_mtls", () => {
     })
   )
 
-  it.effect("does not lend its connections to an entry without", () =>
+  it.effect("an entry with use_mtls does not share its connections with an entry without it", () =>
     Effect.gen(function* () {
       const { authorizationServer, caBundlePath, certificate, echoServer } = yield* startMutualTls
       const tokenEndpoint = yield* startTokenEndpoint

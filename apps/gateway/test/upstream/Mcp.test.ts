@@ -29,7 +29,7 @@ const startAll = Effect.gen(function* () {
 })
 
 describe.each(revisions)("the gateway and a client of %s", (revision) => {
-  it.effect("lists and calls tools with a token the client knows nothing of", () =>
+  it.effect("a client lists and calls tools with a token that it never sees", () =>
     Effect.gen(function* () {
       const { authorizationServer, echoServer, tokensReceived, url } = yield* startAll
       const { client } = yield* connect(url, revision)
@@ -50,7 +50,7 @@ describe.each(revisions)("the gateway and a client of %s", (revision) => {
     })
   )
 
-  it.effect("streams progress before the result", () =>
+  it.effect("a client receives progress before the result", () =>
     Effect.gen(function* () {
       const { url } = yield* startAll
       const { client } = yield* connect(url, revision)
@@ -76,7 +76,7 @@ describe.each(revisions)("the gateway and a client of %s", (revision) => {
     })
   )
 
-  it.effect("asks for one token when 20 clients come at once", () =>
+  it.effect("twenty simultaneous clients cause one token request", () =>
     Effect.gen(function* () {
       const { authorizationServer, tokensReceived, url } = yield* startAll
       const texts = yield* Effect.all(
@@ -104,7 +104,7 @@ describe("a session through the gateway", () => {
     }
   })
 
-  it.effect("opens its event stream at once, before there is an event, and ends with DELETE", () =>
+  it.effect("a session opens its event stream at once, before there is an event, and ends with DELETE", () =>
     Effect.gen(function* () {
       const { url } = yield* startAll
       const opened = yield* send(url, initialize)

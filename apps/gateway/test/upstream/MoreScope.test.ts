@@ -28,7 +28,7 @@ const forbid = (response: ServerResponse, parameters: string) =>
 const insufficient = 'error="insufficient_scope", scope="mcp:write"'
 
 describe("a server that wants more scope (RFC 6750 §3.1)", () => {
-  it.effect("gets it, and the client notices nothing", () =>
+  it.effect("a server that wants more scope gets it without the client noticing", () =>
     Effect.gen(function* () {
       const { requests, scopes, url } = yield* startBefore((token, response) =>
         token === "Bearer token-1" ? forbid(response, insufficient) : response.end("fine")
@@ -40,7 +40,7 @@ describe("a server that wants more scope (RFC 6750 §3.1)", () => {
     })
   )
 
-  it.effect("gets three tokens in all, and then that is an error of the gateway", () =>
+  it.effect("a server that still wants more scope after three tokens is an error of the gateway", () =>
     Effect.gen(function* () {
       const { requests, scopes, url } = yield* startBefore((_token, response) =>
         forbid(response, insufficient)
@@ -57,7 +57,7 @@ describe("a server that wants more scope (RFC 6750 §3.1)", () => {
   )
 
   it.effect.each([400, 403])(
-    "HTTP %d with invalid_token is told by an expired token, which is replaced",
+    "an expired token that is refused with HTTP %d and invalid_token is replaced",
     (status) =>
       Effect.gen(function* () {
         const { scopes, url } = yield* startBefore((token, response) =>
@@ -74,7 +74,7 @@ describe("a server that wants more scope (RFC 6750 §3.1)", () => {
   it.effect.each([
     [403, 'realm="mcp"'],
     [400, 'error="invalid_request"']
-  ] as const)("HTTP %d with %s is the server's own answer", ([status, said]) =>
+  ] as const)("HTTP %d with %s is passed on unchanged", ([status, said]) =>
     Effect.gen(function* () {
       const { requests, scopes, url } = yield* startBefore((_token, response) =>
         response.writeHead(status, { "www-authenticate": `Bearer ${said}` }).end("no")

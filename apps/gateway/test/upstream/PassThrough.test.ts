@@ -29,7 +29,7 @@ describe("a request through the gateway", () => {
     return seen
   })
 
-  it.effect("keeps its method, its body and the headers of the protocol", () =>
+  it.effect("a request keeps its method, its body and the headers of the protocol", () =>
     Effect.gen(function* () {
       const own = {
         accept: "application/json, text/event-stream",
@@ -66,7 +66,7 @@ describe("a request through the gateway", () => {
     })
   )
 
-  it.effect("goes to the path of the server and carries the server's name as Host", () =>
+  it.effect("a request goes to the path of the server and carries the server's name as Host", () =>
     Effect.gen(function* () {
       const upstream = yield* serveRaw((request, response) => {
         response.end(`${request.method} ${request.headers.host} ${request.url}`)
@@ -81,7 +81,7 @@ describe("a request through the gateway", () => {
     })
   )
 
-  it.effect("loses what concerns its connection only, also what Connection lists", () =>
+  it.effect("a request loses the hop-by-hop headers, also those that Connection lists", () =>
     Effect.gen(function* () {
       const seen = yield* received({
         connection: "close, X-Hop",
@@ -108,7 +108,7 @@ describe("a request through the gateway", () => {
     })
   )
 
-  it.effect("loses the client's Authorization and Origin", () =>
+  it.effect("a request loses the client's Authorization and Origin", () =>
     Effect.gen(function* () {
       const seen = yield* received({ authorization: "Bearer of-the-client", origin: "http://localhost:3000" })
       assert.notProperty(seen, "authorization")
@@ -116,7 +116,7 @@ describe("a request through the gateway", () => {
     })
   )
 
-  it.effect("gets the configured headers, in place of the client's", () =>
+  it.effect("a request gets the configured headers in place of the client's", () =>
     Effect.gen(function* () {
       const seen = yield* received(
         { "x-api-key": "of-the-client" },
@@ -127,7 +127,7 @@ describe("a request through the gateway", () => {
   )
 
   for (const mebibytes of [3, 9]) {
-    it.effect(`carries ${mebibytes} MiB byte for byte, there and back`, () =>
+    it.effect(`${mebibytes} MiB pass through byte for byte, in both directions`, () =>
       Effect.gen(function* () {
         const url = yield* startBefore(async (request, response) => {
           response.end(await buffer(request))
@@ -141,7 +141,7 @@ describe("a request through the gateway", () => {
 })
 
 describe("an answer through the gateway", () => {
-  it.effect("keeps its status, its headers and each Set-Cookie", () =>
+  it.effect("an answer keeps its status, its headers and each Set-Cookie", () =>
     Effect.gen(function* () {
       const headers = {
         "content-type": "application/problem+json",
@@ -157,7 +157,7 @@ describe("an answer through the gateway", () => {
     })
   )
 
-  it.effect("loses what concerns its connection only, also what Connection lists", () =>
+  it.effect("an answer loses the hop-by-hop headers, also those that Connection lists", () =>
     Effect.gen(function* () {
       const url = yield* startBefore((_request, response) => {
         response
@@ -180,7 +180,7 @@ describe("an answer through the gateway", () => {
     })
   )
 
-  it.effect("keeps its content encoding", () =>
+  it.effect("an answer keeps its content encoding", () =>
     Effect.gen(function* () {
       const compressed = gzipSync("text ".repeat(1000))
       const url = yield* startBefore((_request, response) => {
@@ -192,7 +192,7 @@ describe("an answer through the gateway", () => {
     })
   )
 
-  it.effect("of 204 has no body, and the client's connection lives on", () =>
+  it.effect("an answer with 204 has no body, and the client's connection stays open", () =>
     Effect.gen(function* () {
       const url = yield* startBefore((_request, response) => response.writeHead(204).end())
       const statuses = yield* Effect.promise(() => statusesOnOneConnection(url, 3))

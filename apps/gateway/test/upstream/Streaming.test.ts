@@ -28,7 +28,7 @@ const nextChunk = (stream: NodeJS.EventEmitter) =>
 const closed = (stream: NodeJS.EventEmitter) => Effect.promise(() => once(stream, "close"))
 
 describe("an exchange through the gateway", () => {
-  it.effect("gives the client each part of an answer when it comes", () =>
+  it.effect("the client gets each part of an answer when it comes", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* startHeld
       const opening = yield* Effect.forkChild(Effect.promise(() => open(url)))
@@ -43,7 +43,7 @@ describe("an exchange through the gateway", () => {
     })
   )
 
-  it.effect("opens an event stream before there is an event", () =>
+  it.effect("an event stream opens before there is an event", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* startHeld
       const opening = yield* Effect.forkChild(Effect.promise(() => open(url)))
@@ -56,7 +56,7 @@ describe("an exchange through the gateway", () => {
     })
   )
 
-  it.effect("streams a request too long to keep while it is still being sent", () =>
+  it.effect("a request too large to buffer is streamed while it is still being sent", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* startHeld
       const outgoing = httpRequest(url, { method: "POST", agent: false })
@@ -73,7 +73,7 @@ describe("an exchange through the gateway", () => {
     })
   )
 
-  it.effect("is called off at the server when the client leaves before an answer", () =>
+  it.effect("the server's request is aborted when the client leaves before an answer", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* startHeld
       const outgoing = httpRequest(url, { method: "POST", agent: false }).on("error", () => undefined)
@@ -85,7 +85,7 @@ describe("an exchange through the gateway", () => {
     })
   )
 
-  it.effect("is called off at the server when the client leaves in the middle of an answer", () =>
+  it.effect("the server's request is aborted when the client leaves in the middle of an answer", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* startHeld
       const opening = yield* Effect.forkChild(Effect.promise(() => open(url)))
@@ -99,7 +99,7 @@ describe("an exchange through the gateway", () => {
     })
   )
 
-  it.effect("stops asking for a token when the client leaves", () =>
+  it.effect("the token request is aborted when the client leaves", () =>
     Effect.gen(function* () {
       const tokenEndpoint = yield* startTokenEndpoint
       yield* tokenEndpoint.always("/token", Answer.hang)
@@ -117,7 +117,7 @@ describe("an exchange through the gateway", () => {
     })
   )
 
-  it.effect("breaks off at the client when the server dies in the middle, and the next one is served", () =>
+  it.effect("the answer breaks off when the server dies in the middle, and the next one is served", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* startHeld
       const opening = yield* Effect.forkChild(Effect.promise(() => open(url)))

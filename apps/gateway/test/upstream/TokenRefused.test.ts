@@ -38,7 +38,7 @@ const refuse: RequestListener = (request, response) => {
 }
 
 describe("a token that the server refuses", () => {
-  it.effect("is replaced once for all who noticed, and no client notices", () =>
+  it.effect("a refused token is replaced once for all requests, without any client noticing", () =>
     Effect.gen(function* () {
       const authorizationServer = yield* startAuthorizationServer
       const echoServer = yield* EchoServer.make({
@@ -73,7 +73,7 @@ describe("a token that the server refuses", () => {
     })
   )
 
-  it.effect("is replaced with the whole request repeated", () =>
+  it.effect("a refused token is replaced and the whole request repeated", () =>
     Effect.gen(function* () {
       const bodies: Array<Buffer> = []
       const { requests, url } = yield* startBefore(async (request, response) => {
@@ -94,7 +94,7 @@ describe("a token that the server refuses", () => {
     })
   )
 
-  it.effect("is one refresh for 20 requests that were all refused with the same token", () =>
+  it.effect("a token refused for 20 requests is refreshed once", () =>
     Effect.gen(function* () {
       const held: Array<() => void> = []
       const { requests, tokenEndpoint, url } = yield* startBefore((request, response) => {
@@ -128,7 +128,7 @@ describe("a token that the server refuses", () => {
     })
   )
 
-  it.effect("with a long answer is replaced all the same", () =>
+  it.effect("a token refused with a long answer is replaced, too", () =>
     Effect.gen(function* () {
       const { url } = yield* startBefore((request, response) => {
         if (request.headers.authorization === "Bearer token-1")
@@ -139,7 +139,7 @@ describe("a token that the server refuses", () => {
     })
   )
 
-  it.effect("during a GET is replaced before the event stream opens", () =>
+  it.effect("a token refused during a GET is replaced before the event stream opens", () =>
     Effect.gen(function* () {
       const { url } = yield* startBefore((request, response) => {
         const refused = request.headers.authorization === "Bearer token-1"
@@ -149,7 +149,7 @@ describe("a token that the server refuses", () => {
     })
   )
 
-  it.effect("passes as it is from a server without oauth", () =>
+  it.effect("a refusal by a server without oauth is passed on unchanged", () =>
     Effect.gen(function* () {
       const { gateway, requests, tokenEndpoint } = yield* startBefore(refuse)
       const answer = yield* send(gateway.mcp("without-token"), ping)
@@ -165,7 +165,7 @@ describe("a token that the server refuses", () => {
 describe("a refused request that is too long to keep", () => {
   const long = { method: "POST", body: Buffer.alloc(5 * 1024 * 1024, "m") }
 
-  it.effect("is not repeated, but its token is replaced for the next", () =>
+  it.effect("a request too large to buffer is not repeated, but its refused token is replaced", () =>
     Effect.gen(function* () {
       const { requests, tokenEndpoint, url } = yield* startBefore((request, response) => {
         request.resume().on("end", () => {
@@ -182,7 +182,7 @@ describe("a refused request that is too long to keep", () => {
     })
   )
 
-  it.effect("is told the server's own 403 after one more token request, and not of a fresh token", () =>
+  it.effect("a request too large to buffer gets the server's 403 after one more token request", () =>
     Effect.gen(function* () {
       const { requests, tokenEndpoint, url } = yield* startBefore((request, response) => {
         request.resume().on("end", () => {
@@ -202,7 +202,7 @@ describe("a refused request that is too long to keep", () => {
     })
   )
 
-  it.effect("gets its answer also when the server hangs up before it has read all of it", () =>
+  it.effect("a request too large to buffer is answered though the server hangs up before its end", () =>
     Effect.gen(function* () {
       const { requests, url } = yield* startBefore((request, response) => {
         response.writeHead(401, { connection: "close" }).end(() => request.socket.end())

@@ -65,7 +65,7 @@ describe("client authentication", () => {
     ["a public client", { client_secret: undefined, grant_type: "authorization_code" }]
   ] as const
 
-  it.effect.each(withoutSecret)("%s is known by its client_id in the body", ([, oauth]) =>
+  it.effect.each(withoutSecret)("%s sends its client_id in the body", ([, oauth]) =>
     Effect.gen(function* () {
       const authentication = yield* authenticate(decodeConfig(oauth))
       assert.deepStrictEqual(authentication, { headers: {}, parameters: { client_id: "gateway" } })

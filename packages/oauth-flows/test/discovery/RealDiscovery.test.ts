@@ -70,7 +70,7 @@ describe("with a certified authorization server", () => {
   ] as const
 
   it.effect.each(identities)(
-    "from the MCP server's URL alone to the login page, as %s",
+    "discovery leads from the MCP server's URL alone to the login page, as %s",
     ([, oauth, source]) =>
       Effect.gen(function* () {
         const { as, resource } = yield* makeServers

@@ -48,7 +48,7 @@ const unavailable = { _tag: "EndpointUnavailable", endpoint, status: 503 }
 
 describe("the circuit", () => {
   it.effect(
-    "opens after five failed acquisitions in a row: the next fails at once and says when to come back",
+    "a circuit opens after five failed acquisitions in a row: the next fails at once and says the wait",
     () =>
       Effect.gen(function* () {
         const server = yield* makeServer

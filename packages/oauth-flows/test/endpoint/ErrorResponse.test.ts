@@ -151,14 +151,16 @@ const byProxy: ReadonlyArray<
 ]
 
 describe("a refusal that may be about the client certificate", () => {
-  it.effect.each(byProxy)("by %s (%d)", ([, status, body, useMtls, clientCertificate]) =>
-    Effect.gen(function* () {
-      const refuse = describeRefusal("the token endpoint", makeSecretMask([]), { useMtls })
-      const answer = new Response(body, { status })
-      const request = HttpClientRequest.post("https://as.example/token")
-      const refused = yield* refuse.fromBody(HttpClientResponse.fromWeb(request, answer))
-      assert.strictEqual(refused.clientCertificate, clientCertificate)
-      assertNoCanary([refused, refused.message], secretInThePage)
-    })
+  it.effect.each(byProxy)(
+    "a refusal by %s (%d) says whether the client certificate caused it",
+    ([, status, body, useMtls, clientCertificate]) =>
+      Effect.gen(function* () {
+        const refuse = describeRefusal("the token endpoint", makeSecretMask([]), { useMtls })
+        const answer = new Response(body, { status })
+        const request = HttpClientRequest.post("https://as.example/token")
+        const refused = yield* refuse.fromBody(HttpClientResponse.fromWeb(request, answer))
+        assert.strictEqual(refused.clientCertificate, clientCertificate)
+        assertNoCanary([refused, refused.message], secretInThePage)
+      })
   )
 })

@@ -90,21 +90,21 @@ const unassigned = [
 ]
 
 describe("networkZone", () => {
-  it.each(specialPurpose)("%s is not public, and what follows is", (_block, first, last, after) => {
+  it.each(specialPurpose)("%s is not public, and the address after it is", (_block, first, last, after) => {
     assert.notStrictEqual(networkZone(first), "public")
     assert.notStrictEqual(networkZone(last), "public")
     if (after !== undefined) assert.strictEqual(networkZone(after), "public")
   })
 
-  it.each(unassigned)("%s is reserved", (address) => {
+  it.each(unassigned)("the network %s is reserved", (address) => {
     assert.strictEqual(networkZone(address), "reserved")
   })
 
-  it.each(zones)("%s is %s", (address, zone) => {
+  it.each(zones)("the address %s is %s", (address, zone) => {
     assert.strictEqual(networkZone(address), zone)
   })
 
-  it.each(["example.com", "", "127.1", "1.2.3.4.5", "[::1", "::1]x"])("%j is no address", (text) => {
+  it.each(["example.com", "", "127.1", "1.2.3.4.5", "[::1", "::1]x"])("%j is no IP address", (text) => {
     assert.isUndefined(networkZone(text))
   })
 

@@ -16,7 +16,7 @@ const statuses = [301, 302, 303, 307, 308] as const
 const cases = clients.flatMap(([name, client]) => statuses.map((status) => ({ name, client, status })))
 
 describe("a redirect", () => {
-  it.effect.each(cases)("$status is not followed by $name", ({ client, status }) =>
+  it.effect.each(cases)("a redirect with $status is not followed by $name", ({ client, status }) =>
     Effect.gen(function* () {
       const [first, second] = yield* Effect.all([
         StubAuthorizationServer.make(),

@@ -151,7 +151,7 @@ describe("retries", () => {
 })
 
 describe("connection failures", () => {
-  it.effect("nobody listens", () =>
+  it.effect("a refused connection is a retryable error that does not show the query", () =>
     Effect.gen(function* () {
       const port = yield* refusedPort
       const grants = yield* makeGrants({ authTimeout: "1 hour" })
@@ -171,7 +171,7 @@ describe("connection failures", () => {
   it.effect.each([
     ["before the answer", Answer.reset],
     ["in the middle of the body", Answer.resetMidBody]
-  ] as const)("the connection breaks %s", ([, answer]) =>
+  ] as const)("a connection that breaks %s is retried", ([, answer]) =>
     Effect.gen(function* () {
       const server = yield* StubAuthorizationServer.make()
       yield* server.always("/token", answer)
@@ -188,7 +188,7 @@ describe("connection failures", () => {
     })
   )
 
-  it.effect("the server's certificate is not trusted", () =>
+  it.effect("an untrusted server certificate is an error that names `ca_bundle_path`", () =>
     Effect.gen(function* () {
       const authority = yield* Certificates.makeAuthority("Nobody's")
       const { certificatePem, privateKeyPem } = yield* authority.issueServer()
@@ -224,7 +224,7 @@ describe("the timeout of an attempt", () => {
     })
   )
 
-  it.effect("aborts the request", () =>
+  it.effect("the timeout aborts the request", () =>
     Effect.gen(function* () {
       const server = yield* StubAuthorizationServer.make()
       yield* server.always("/token", Answer.hang)
@@ -238,7 +238,7 @@ describe("the timeout of an attempt", () => {
 })
 
 describe("interruption", () => {
-  it.effect("aborts the request", () =>
+  it.effect("interruption aborts the request", () =>
     Effect.gen(function* () {
       const server = yield* StubAuthorizationServer.make()
       yield* server.always("/token", Answer.hang)

@@ -18,7 +18,7 @@ const bodiesOf = (as: StubAuthorizationServer) =>
     requests.map(({ body }): Record<string, unknown> => JSON.parse(body))
   )
 
-describe("who we are", () => {
+describe("the identity of the client", () => {
   it.effect("the configured client comes first", () =>
     Effect.gen(function* () {
       const { as, resourceUrl } = yield* makeServers({
@@ -107,7 +107,7 @@ describe("the scope to ask for", () => {
   ] as const
 
   it.effect.each(scopes)(
-    "configured %j, challenged %j, listed %j: %j",
+    "the scope to request with %j configured, %j challenged and %j listed is %j",
     ([oauth, challenged, listed, expected]) =>
       Effect.gen(function* () {
         const { resourceUrl } = yield* makeServers({ resource: { scopes_supported: listed } })

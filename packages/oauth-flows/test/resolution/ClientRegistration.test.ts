@@ -47,7 +47,7 @@ describe("a registration", () => {
   ] as const
 
   it.effect.each(kinds)(
-    "for %s is %s and, where the server takes %j, asks for %s",
+    "a registration for %s is %s and, where the server supports %j, requests %s",
     ([uri, type, supported, method]) =>
       Effect.gen(function* () {
         const { as, resourceUrl } = yield* makeServers({
@@ -90,7 +90,7 @@ describe("a registration", () => {
   ] as const
 
   it.effect.each(bindings)(
-    "with a certificate (%s), where the server offers it (%s), asks for bound tokens: %s (RFC 8705 §3.4)",
+    "a registration with a certificate (%s) at a server that offers it (%s) requests bound tokens: %s (RFC 8705)",
     ([use_mtls, offered, asked]) =>
       Effect.gen(function* () {
         const config = decodeConfig({

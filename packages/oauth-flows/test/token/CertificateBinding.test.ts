@@ -216,7 +216,7 @@ describe("an introspection that brings no answer", () => {
   ]
 
   it.effect.each(answers)(
-    "because of %s leaves the token in force, with its new refresh token",
+    "introspection that fails with %s leaves the token in force, with its new refresh token",
     ([, answer, why]) =>
       Effect.gen(function* () {
         const setup = yield* makeServer()

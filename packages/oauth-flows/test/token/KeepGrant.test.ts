@@ -248,7 +248,7 @@ describe("a login on another device", () => {
   )
 })
 
-describe("a first token of the client itself", () => {
+describe("the first token of a client", () => {
   it.effect(
     "a client's own grant keeps the refresh token beside an unusable access token, but not beside one with less scope",
     () =>

@@ -87,7 +87,7 @@ describe("revocation (RFC 7009)", () => {
     Answer.text("gone"),
     Answer.giantBody(2 ** 26),
     Answer.json({ error: "whatever" })
-  ])("any 2xx counts %#", (answer) =>
+  ])("any 2xx counts as revoked (case %#)", (answer) =>
     Effect.gen(function* () {
       const { grants, request, server } = yield* makeServer
       yield* server.always("/revoke", answer)

@@ -124,7 +124,7 @@ const understood: ReadonlyArray<
 ]
 
 describe("answers that are understood", () => {
-  it.effect.each(understood)("%s", ([, answer, expected, oauth]) =>
+  it.effect.each(understood)("a token answer is understood: %s", ([, answer, expected, oauth]) =>
     Effect.gen(function* () {
       const { outcome } = yield* acquireFrom(answer, oauth)
       const token = yield* outcome

@@ -119,7 +119,7 @@ const refused: ReadonlyArray<
 ]
 
 describe("answers that are refused, with a reason that never quotes them", () => {
-  it.effect.each(refused)("%s", ([, answer, tag, message, oauth]) =>
+  it.effect.each(refused)("a token answer is refused: %s", ([, answer, tag, message, oauth]) =>
     Effect.gen(function* () {
       const { outcome, server } = yield* acquireFrom(answer, oauth)
       const error = yield* Effect.flip(outcome)
@@ -131,7 +131,7 @@ describe("answers that are refused, with a reason that never quotes them", () =>
     })
   )
 
-  it.effect("invalid UTF-8", () =>
+  it.effect("an answer with invalid UTF-8 is refused", () =>
     Effect.gen(function* () {
       const { grants } = yield* makeGrantsAnsweredBy(() =>
         Effect.succeed(new Response(new Uint8Array([0x7b, 0x22, 0xc3, 0x28, 0x22, 0x7d])))
@@ -156,7 +156,7 @@ describe("answers that are refused, with a reason that never quotes them", () =>
     ["a redirect", { status: 302 }, "RedirectRefused"]
   ] as const
 
-  it.effect.each(unread)("%s has no body worth reading: the connection is let go", ([, head, tag]) =>
+  it.effect.each(unread)("the connection is released when the body of %s is not read", ([, head, tag]) =>
     Effect.gen(function* () {
       const endless = Stream.concat(Stream.make("a"), Stream.never)
       const { outcome, server } = yield* acquireFrom(Answer.streamed(endless, head))

@@ -19,7 +19,7 @@ const openLineServer = Effect.gen(function* () {
 })
 
 describe("the child process of a stdio server", () => {
-  it.effect("gets its own variables and a few harmless ones, and none of the gateway's secrets", () =>
+  it.effect("a child process gets its own variables and few others, and no secret of the gateway", () =>
     Effect.gen(function* () {
       yield* Effect.acquireRelease(
         Effect.sync(() => (process.env["GATEWAY_CLIENT_SECRET"] = "gateway-secret")),
@@ -38,7 +38,7 @@ describe("the child process of a stdio server", () => {
     })
   )
 
-  it.effect("has its error output logged without its secrets", () =>
+  it.effect("the error output of a child process is logged without its secrets", () =>
     Effect.gen(function* () {
       const { ask, server } = yield* openLineServer
       const shapes = [
@@ -63,7 +63,7 @@ describe("the child process of a stdio server", () => {
     })
   )
 
-  it.effect("may write to its output what is no message", () =>
+  it.effect("output of a child process that is no message is ignored", () =>
     Effect.gen(function* () {
       const { ask, server } = yield* openLineServer
       assert.deepStrictEqual(yield* ask("emit", { lines: [`Welcome! ${token}`, "[]", ""] }), {})

@@ -38,7 +38,7 @@ const emit = (id: unknown, lines: ReadonlyArray<unknown>, meta: object = {}) =>
 const pidOf = (answer: Message | undefined) => Number(answer?.result?.["pid"])
 
 describe("the sessions of a stdio server", () => {
-  it.effect("has a child for each session, with state and token of its own", () =>
+  it.effect("each session has a child with its own state and token", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(sdkServer)
       const one = yield* connect(server.url)
@@ -55,7 +55,7 @@ describe("the sessions of a stdio server", () => {
     })
   )
 
-  it.effect("ends the child when the client ends the session", () =>
+  it.effect("the child ends when the client ends the session", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(sdkServer)
       const { client, transport } = yield* connect(server.url)
@@ -71,7 +71,7 @@ describe("the sessions of a stdio server", () => {
     })
   )
 
-  it.effect("ends its children with the scope", () =>
+  it.effect("all children end with the scope", () =>
     Effect.gen(function* () {
       const pids = yield* Effect.gen(function* () {
         const server = yield* serveBridge(sdkServer)
@@ -86,7 +86,7 @@ describe("the sessions of a stdio server", () => {
     })
   )
 
-  it.live("kills a child that ignores that its input has ended", () =>
+  it.live("a child that ignores the end of its input is killed", () =>
     Effect.gen(function* () {
       const pid = yield* Effect.gen(function* () {
         const server = yield* serveBridge(Effect.succeed(fixture("lineServer", { STUBBORN: "yes" })))
@@ -99,7 +99,7 @@ describe("the sessions of a stdio server", () => {
     })
   )
 
-  it.effect("answers requests under way when the child ends, and then knows the session no more", () =>
+  it.effect("open requests are answered when the child ends, and the session ends", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(lineServer)
       const { headers } = yield* openSession(server.url)
@@ -120,7 +120,7 @@ describe("the sessions of a stdio server", () => {
     })
   )
 
-  it.effect("ends a session that nobody uses for 30 minutes, unless a stream is open", () =>
+  it.effect("a session that is not used for 30 minutes ends, unless a stream is open", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(lineServer)
       const { headers } = yield* openSession(server.url)
@@ -146,7 +146,7 @@ describe("the sessions of a stdio server", () => {
     })
   )
 
-  it.effect("sends progress to the request that asked for it", () =>
+  it.effect("progress goes to the request that asked for it", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(sdkServer)
       const { client } = yield* connect(server.url)
@@ -161,7 +161,7 @@ describe("the sessions of a stdio server", () => {
     })
   )
 
-  it.effect("does not mix up the progress of two requests", () =>
+  it.effect("the progress of two requests is not mixed up", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(lineServer)
       const { headers } = yield* openSession(server.url)
@@ -189,7 +189,7 @@ describe("the sessions of a stdio server", () => {
     })
   )
 
-  it.effect("sends what belongs to no request to the client's stream, and keeps it until there is one", () =>
+  it.effect("messages that belong to no request wait for the client's stream", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(lineServer)
       const { headers } = yield* openSession(server.url)
@@ -213,7 +213,7 @@ describe("the sessions of a stdio server", () => {
     })
   )
 
-  it.effect("says so when too many messages wait for a stream", () =>
+  it.effect("too many messages that wait for a stream are an error", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(lineServer)
       const { headers } = yield* openSession(server.url)
@@ -224,7 +224,7 @@ describe("the sessions of a stdio server", () => {
     })
   )
 
-  it.effect("keeps a silent connection open with an event stream", () =>
+  it.effect("an event stream keeps a silent connection open", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(lineServer)
       const { headers } = yield* openSession(server.url)
@@ -240,7 +240,7 @@ describe("the sessions of a stdio server", () => {
     })
   )
 
-  it.effect("passes the server's questions to the client and the answers back", () =>
+  it.effect("the server's questions go to the client and the answers back", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(sdkServer)
       const asked = new Client({ name: "test", version: "1" }, { capabilities: { elicitation: {} } })
@@ -250,7 +250,7 @@ describe("the sessions of a stdio server", () => {
     })
   )
 
-  it.effect("passes messages on as they are written, one a line", () =>
+  it.effect("messages are passed on as they are written, one a line", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(lineServer)
       const { headers } = yield* openSession(server.url)
@@ -274,7 +274,7 @@ describe("the sessions of a stdio server", () => {
     })
   )
 
-  it.effect("takes notifications with 202 and refuses what is no message", () =>
+  it.effect("notifications are answered with 202, and anything that is no message is refused", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(lineServer)
       const { headers } = yield* openSession(server.url)
@@ -290,7 +290,7 @@ describe("the sessions of a stdio server", () => {
     })
   )
 
-  it.effect("refuses an id that is in use", () =>
+  it.effect("an id that is in use is refused", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(lineServer)
       const { headers } = yield* openSession(server.url)
@@ -320,7 +320,7 @@ describe("the sessions of a stdio server", () => {
     })
   )
 
-  it.effect("hides a session from everybody else", () =>
+  it.effect("a session is hidden from all other clients", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(lineServer)
       const { headers } = yield* openSession(server.url, { "x-owner": "ada" })
@@ -343,7 +343,7 @@ describe("the sessions of a stdio server", () => {
     })
   )
 
-  it.effect("starts nothing without a token", () =>
+  it.effect("no child is started without a token", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(Effect.fail("no token"))
       const refused = yield* openSession(server.url).pipe(Effect.exit)
@@ -354,7 +354,7 @@ describe("the sessions of a stdio server", () => {
     })
   )
 
-  it.effect("tells the client when the command cannot be run", () =>
+  it.effect("the client is told that the command cannot be run", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(Effect.succeed({ command: "/no/such/command", args: [], env: {} }))
       const refused = yield* openSession(server.url)
@@ -364,7 +364,7 @@ describe("the sessions of a stdio server", () => {
     })
   )
 
-  it.effect("forgets a session that the server did not accept", () =>
+  it.effect("a session that the server did not accept is deleted", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(Effect.succeed(fixture("lineServer", { REFUSE: "yes" })))
       const { answer, headers } = yield* openSession(server.url)

@@ -20,7 +20,7 @@ const fakes = Effect.gen(function* () {
 })
 
 describe("Children", () => {
-  it.effect("are never more than allowed, and one that could not be started does not count", () =>
+  it.effect("there are never more children than allowed, and one that did not start is not counted", () =>
     Effect.gen(function* () {
       const { children, living } = yield* fakes
       assert.strictEqual(yield* Effect.flip(children.get("bad")), "no token")
@@ -34,7 +34,7 @@ describe("Children", () => {
     })
   )
 
-  it.effect("are the same for all who ask for one at once", () =>
+  it.effect("simultaneous callers get the same child", () =>
     Effect.gen(function* () {
       const { children, living } = yield* fakes
       const all = yield* Effect.forEach(Array.from({ length: 100 }), () => children.get("one"), {

@@ -46,7 +46,7 @@ const untilAnswer = <A, E, R>(ask: Effect.Effect<A, E, R>, isRight: (answer: A) 
   Effect.repeat(ask, { until: isRight })
 
 describe("the stateless revision of a stdio server", () => {
-  it.effect("shares one child between clients, however alike their ids are", () =>
+  it.effect("clients share one child, even with equal request ids", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(sdkServer)
       const answers = yield* Effect.forEach(
@@ -71,7 +71,7 @@ describe("the stateless revision of a stdio server", () => {
     })
   )
 
-  it.effect("gives ids and progress tokens back as the client knows them", () =>
+  it.effect("each client gets back its own ids and progress tokens", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(lineServer)
       const lines = [
@@ -88,7 +88,7 @@ describe("the stateless revision of a stdio server", () => {
     })
   )
 
-  it.effect("cancels a request when its client closes the connection", () =>
+  it.effect("a request is cancelled when its client closes the connection", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(sdkServer)
       const client = yield* connect(server.url)
@@ -105,7 +105,7 @@ describe("the stateless revision of a stdio server", () => {
     })
   )
 
-  it.effect("cancels under the id that the child knows", () =>
+  it.effect("a cancellation has the id that the child was sent", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(lineServer)
       const received = statelessCall(server.url, "mine", "received").pipe(
@@ -128,7 +128,7 @@ describe("the stateless revision of a stdio server", () => {
     })
   )
 
-  it.effect("keeps a subscription open and says which one it is", () =>
+  it.effect("a subscription stays open, and its messages carry its id", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(sdkServer)
       const listening = yield* statelessCall(server.url, "sub", "subscriptions/listen", {
@@ -145,7 +145,7 @@ describe("the stateless revision of a stdio server", () => {
     })
   )
 
-  it.effect("gives a log message to its only reader, and to nobody if there is a doubt", () =>
+  it.effect("a log message goes to its only reader, or to no client in case of doubt", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(lineServer)
       const lines = [line({ method: "notifications/message", params: { level: "info", data: "hello" } })]
@@ -159,7 +159,7 @@ describe("the stateless revision of a stdio server", () => {
     })
   )
 
-  it.effect("cuts off a client that does not read, and lets nobody wait for it", () =>
+  it.effect("a client that does not read is cut off, and no other client waits for it", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(lineServer)
       const data = "x".repeat(64 * 1024)
@@ -187,7 +187,7 @@ describe("the stateless revision of a stdio server", () => {
     })
   )
 
-  it.effect("answers with the HTTP status that the error has", () =>
+  it.effect("an error is answered with its own HTTP status", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(sdkServer)
       const unknown = yield* statelessCall(server.url, 1, "no/such/method")
@@ -200,7 +200,7 @@ describe("the stateless revision of a stdio server", () => {
     })
   )
 
-  it.effect("refuses headers that differ from the body", () =>
+  it.effect("headers that differ from the body are refused", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(lineServer)
       const statuses = yield* Effect.forEach(
@@ -233,7 +233,7 @@ describe("the stateless revision of a stdio server", () => {
     })
   )
 
-  it.effect("never shares a child between owners", () =>
+  it.effect("owners never share a child", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(sdkServer)
       const pids = yield* Effect.forEach(["ada", "bob", "ada"], (owner) =>
@@ -248,7 +248,7 @@ describe("the stateless revision of a stdio server", () => {
     })
   )
 
-  it.effect("starts another child when the first has ended, and answers what it had left open", () =>
+  it.effect("another child starts when the first has ended, and the open requests are answered", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(lineServer)
       const crashed = yield* statelessCall(server.url, 1, "exit")
@@ -259,7 +259,7 @@ describe("the stateless revision of a stdio server", () => {
     })
   )
 
-  it.effect("replaces a child whose token has expired once its requests are answered", () =>
+  it.effect("a child whose token has expired is replaced once its requests are answered", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(
         Effect.map(Clock.currentTimeMillis, (now) => ({ ...fixture("sdkServer"), expiresAt: now + 60_000 }))
@@ -283,7 +283,7 @@ describe("the stateless revision of a stdio server", () => {
     })
   )
 
-  it.effect("leads a client to initialize when the server knows only sessions", () =>
+  it.effect("a client is told to initialize when the server supports only sessions", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(lineServer)
       const client = yield* connect(server.url, "auto")
@@ -293,7 +293,7 @@ describe("the stateless revision of a stdio server", () => {
     })
   )
 
-  it.effect("leads a client to initialize when the server does not answer at all", () =>
+  it.effect("a client is told to initialize when the server does not answer at all", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(Effect.succeed(fixture("lineServer", { SILENT: "server/discover" })))
       const probing = yield* Effect.forkChild(statelessCall(server.url, 1, "server/discover"))
@@ -306,7 +306,7 @@ describe("the stateless revision of a stdio server", () => {
     })
   )
 
-  it.effect("has neither sessions nor streams nor batches", () =>
+  it.effect("the stateless revision has neither sessions nor streams nor batches", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(lineServer)
       const { headers } = yield* openSession(server.url)

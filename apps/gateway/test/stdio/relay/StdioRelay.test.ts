@@ -204,7 +204,7 @@ describe("the stdio relay", () => {
     })
   )
 
-  it.effect("answers what fails and goes on", () =>
+  it.effect("answers failed requests with an error and continues", () =>
     Effect.gen(function* () {
       const upstream = yield* serve(({ message }, response) => {
         switch (message.method) {
@@ -244,7 +244,7 @@ describe("the stdio relay", () => {
     })
   )
 
-  it.effect("tells the client why no token was to be had", () =>
+  it.effect("tells the client why it could not get a token", () =>
     Effect.gen(function* () {
       const { next, send } = yield* startRelay(new URL("http://127.0.0.1:9/mcp"), () =>
         Effect.fail(describeFailure(new Error("the authorization server refused")))
@@ -383,7 +383,7 @@ describe("the stdio relay", () => {
     })
   )
 
-  it.effect("begins another session when the server has forgotten the first", () =>
+  it.effect("begins another session when the server answers that the first is unknown", () =>
     Effect.gen(function* () {
       let sessions = 0
       const upstream = yield* serve(({ headers, message, method }, response) => {
@@ -432,7 +432,7 @@ describe("the stdio relay", () => {
     })
   )
 
-  it.effect("fails when nobody reads its output", () =>
+  it.effect("fails when its output is not read", () =>
     Effect.gen(function* () {
       const upstream = yield* serve(({ message }, response) => json(response, 200, result(message.id)))
       const { next, output, running, send } = yield* startRelay(upstream.url)

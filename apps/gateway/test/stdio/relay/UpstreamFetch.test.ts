@@ -40,7 +40,7 @@ const makeFetch = Effect.fnUntraced(function* (url: string, oauth: object) {
 })
 
 describe("the fetch of the stdio relay", () => {
-  it.effect("goes over the connections of the certificate that is there at the time", () =>
+  it.effect("each fetch uses the connections of the current certificate", () =>
     Effect.gen(function* () {
       const files = yield* FileSystem.FileSystem
       const { authority, caBundlePath, issue } = yield* makeCertificates
@@ -71,7 +71,7 @@ describe("the fetch of the stdio relay", () => {
     }).pipe(Effect.provide(NodeServices.layer))
   )
 
-  it.effect("leaves no connection open to a server that refuses every token", () =>
+  it.effect("a server that refuses every token is left with no open connection", () =>
     Effect.gen(function* () {
       const tokenEndpoint = yield* startTokenEndpoint
       const open = new Set<Socket>()
@@ -98,7 +98,7 @@ describe("the fetch of the stdio relay", () => {
     })
   )
 
-  it.effect("fails with the cause when there is no connection", () =>
+  it.effect("a fetch without a connection fails with the cause", () =>
     Effect.gen(function* () {
       const url = `http://127.0.0.1:${yield* refusedPort}/mcp`
       const { fetch } = yield* makeFetch(url, { enabled: false })
