@@ -15,7 +15,7 @@ const clientId = "demo-gateway"
 const clientSecret = "a-secret-of-the-demo"
 const resource = "https://echo.demo.example/mcp"
 
-/** Everyone on stage: an authorization server, two echo servers behind a gateway, all on this machine. */
+/** What the demo runs: an authorization server, and two echo servers behind a gateway, all on this machine. */
 export const startCast = Effect.gen(function* () {
   const authorizationServer = yield* AuthorizationServer.make({
     clients: [clientCredentialsClient(clientId, clientSecret)],
@@ -33,7 +33,7 @@ export const startCast = Effect.gen(function* () {
   }
 })
 
-/** The echo server takes only tokens that its authorization server vouches for. */
+/** The echo server accepts only tokens that its authorization server reports as active. */
 const isActiveAt =
   ({ verify }: AuthorizationServer["Service"]) =>
   (authorization: Redacted.Redacted | undefined) => {
@@ -41,7 +41,7 @@ const isActiveAt =
     return token === undefined ? Effect.succeed(false) : Effect.map(verify(token), ({ active }) => active)
   }
 
-/** The example of the product's first document, pointed at this machine. */
+/** The example configuration of the documentation, with addresses on this machine. */
 const configuration = (tokenUrl: string, echoUrl: string) => {
   const oauth = {
     enabled: true,

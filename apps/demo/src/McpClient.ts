@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 /** What the MCP client says when a call fails. */
 export class McpClientError extends Data.TaggedError("McpClientError")<{ readonly message: string }> {}
 
-/** The official MCP client, connected for as long as the scope lives. It knows no token. */
+/** The official MCP client, connected until the scope closes. It has no token. */
 export const connectClient = (url: string) =>
   Effect.acquireRelease(
     attempt(async () => {

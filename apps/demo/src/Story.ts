@@ -11,12 +11,12 @@ import * as Schema from "effect/Schema"
 import type { startCast } from "./Cast.ts"
 import { connectClient, echo } from "./McpClient.ts"
 
-/** A step did not come out as it should. */
+/** A step did not have the expected result. */
 export class StoryError extends Data.TaggedError("StoryError")<{ readonly message: string }> {}
 
 type Cast = Effect.Success<typeof startCast>
 
-/** The life of a token, step by step. Fails with the first step that is not as it should be. */
+/** The life of a token, step by step. Fails at the first step without the expected result. */
 export const tellStory = Effect.fnUntraced(function* (cast: Cast) {
   const { authorizationServer, config, gatewayUrl } = cast
   const service = yield* OAuthService

@@ -47,7 +47,7 @@ const clientConfiguration = (gatewayUrl: string): string =>
     2
   )
 
-/** The story is told on standard output; only what goes wrong is worth a log line. */
+/** The steps are printed on standard output; only failures are logged. */
 const quietLogs = Layer.mergeAll(
   Logger.layer([Logger.consolePretty()]),
   Layer.succeed(Logger.LogToStderr, true),

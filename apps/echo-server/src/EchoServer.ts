@@ -21,7 +21,7 @@ export interface EchoServerOptions {
   readonly host?: string
   /** Serves https. */
   readonly tls?: EchoServerTls
-  /** Decides about the Authorization header of each request; a refusal is a 401. All pass by default. */
+  /** Decides about the Authorization header of each request; a refusal is a 401. Default: all are accepted. */
   readonly authorize?: (authorization: Redacted.Redacted<string> | undefined) => Effect.Effect<boolean>
   /** Address of the protected resource metadata, named in the challenge (RFC 9728 section 5.1). */
   readonly resourceMetadata?: string
@@ -119,14 +119,14 @@ const makeHandler = Effect.fnUntraced(function* (
   }
 })
 
-// Left in place for the SDK, which knows how each revision answers a body that is not JSON.
+// Passed on to the SDK, which answers a body that is not JSON as each revision requires.
 const readJson = (request: Request): Promise<unknown> =>
   request
     .clone()
     .json()
     .catch(() => undefined)
 
-/** RFC 6750 section 3: a request without credentials is told no error code. */
+/** RFC 6750 section 3: the challenge to a request without credentials has no error code. */
 const challenge = (hadCredentials: boolean, resourceMetadata: string | undefined) => {
   const parameters = [
     ...(hadCredentials ? [`error="invalid_token"`, `error_description="The access token was refused"`] : []),

@@ -22,7 +22,7 @@ export const makeMcpServer = (
   return server
 }
 
-/** How the tools run their effects: with the services, the clock above all, of whoever started the server. */
+/** How the tools run their effects: with the services of the caller that started the server, such as its clock. */
 export type RunPromise = <A>(
   effect: Effect.Effect<A>,
   options: { readonly signal: AbortSignal }

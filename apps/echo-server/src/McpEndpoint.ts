@@ -8,7 +8,7 @@ import { randomUUID } from "node:crypto"
 
 /**
  * Streamable HTTP for every revision: requests that carry the per-request envelope of 2026-07-28 are
- * served without state, all others by sessions, as the revisions up to 2025-11-25 know them.
+ * served without state, all others with sessions, as in the revisions up to 2025-11-25.
  */
 export const mcpEndpoint = (makeServer: () => McpServer) => {
   const stateless = createMcpHandler(makeServer, { legacy: "reject" })

@@ -8,7 +8,7 @@ import type * as Http from "node:http"
 
 /**
  * Puts a web-standard handler at `/mcp` of a Node server that listens on `host`. On loopback, requests
- * with a foreign `Host` or `Origin` are refused with 403, which keeps DNS rebinding out.
+ * with a foreign `Host` or `Origin` are refused with 403, which prevents DNS rebinding.
  */
 export const nodeHandler = (
   handle: (request: Request) => Promise<Response>,
@@ -35,7 +35,7 @@ const isReceived = (
 ): request is Http.IncomingMessage & { method: string; url: string } =>
   request.method !== undefined && request.url !== undefined
 
-// Node keeps the headers back until the first byte of the body, for which a quiet event stream can take long.
+// Node delays the headers until the first byte of the body, and an event stream may have none for a long time.
 const flushingStreams = (response: Http.ServerResponse): NodeServerResponseLike => ({
   writeHead: (status, headers) => {
     response.writeHead(status, headers)

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 
-/** One HTTP request as the echo server saw it. */
+/** One HTTP request as the echo server received it. */
 export interface ReceivedRequest {
   /** POST, GET or DELETE. */
   readonly httpMethod: string
@@ -19,7 +19,7 @@ export interface ReceivedRequest {
 
 const kept = 1000
 
-/** Remembers the latest requests, and counts all of them. */
+/** Records the latest requests, and counts all of them. */
 export const makeRequestRecorder = () => {
   const requests: Array<ReceivedRequest> = []
   const counts = new Map<string, number>()

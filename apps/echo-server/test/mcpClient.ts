@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url"
 
 export const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))
 
-/** The two generations of the wire: with sessions, and stateless. */
+/** One protocol revision of each kind: with sessions, and stateless. */
 export const revisions = ["2025-11-25", "2026-07-28"] as const
 export type Revision = (typeof revisions)[number]
 
@@ -15,7 +15,7 @@ const makeClient = (revision: Revision) =>
     { versionNegotiation: { mode: revision === "2025-11-25" ? "legacy" : { pin: revision } } }
   )
 
-/** A client of the official SDK, connected, with its own headers; it leaves with the scope. */
+/** A client of the official SDK, connected until the scope closes, with its own headers. */
 export const connectHttp = (url: string, revision: Revision, headers: Record<string, string> = {}) =>
   Effect.acquireRelease(
     Effect.promise(async () => {

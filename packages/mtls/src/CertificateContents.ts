@@ -11,19 +11,19 @@ export type CertificatePaths = Pick<
   "useMtls" | "clientCertPath" | "clientKeyPath" | "clientPkcs12Path" | "clientKeyPassphrase" | "caBundlePath"
 >
 
-/** A file and what it held when it was read. */
+/** A file and its content when it was read. */
 export interface FileContent extends NamedFile {
   readonly bytes: Redacted.Redacted<Uint8Array>
 }
 
-/** What the files of a configuration hold, unchecked. */
+/** The contents of a configuration's files, unchecked. */
 export interface CertificateContents {
   readonly client:
     | { readonly certificate: FileContent; readonly privateKey: FileContent }
     | { readonly pkcs12: FileContent }
     | undefined
   readonly authorities: FileContent | undefined
-  /** Another one when any of the files holds something else. */
+  /** Differs when the content of any of the files differs. */
   readonly digest: string
 }
 

@@ -4,14 +4,14 @@ import type { ClientCertificate } from "./ClientCertificate.ts"
 import { parseAuthorities, parsePemPair } from "./PemFile.ts"
 import { parsePkcs12 } from "./Pkcs12File.ts"
 
-/** What the files of a configuration hold, checked. */
+/** The contents of a configuration's files, checked. */
 export interface CertificateFiles {
   readonly client: ClientCertificate | undefined
   /** PEM of the authorities that are trusted instead of the system's. */
   readonly authorities: string | undefined
 }
 
-/** Checks what the files hold. Errors name the file and never quote it. */
+/** Checks the contents of the files. Errors name the file and never quote it. */
 export const checkCertificates = Effect.fn("CertificateFiles.check")(function* (
   { authorities, client }: CertificateContents,
   { clientKeyPassphrase }: CertificatePaths

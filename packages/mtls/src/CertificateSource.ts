@@ -12,18 +12,18 @@ import { type CertificateFiles, checkCertificates } from "./CertificateFiles.ts"
 import { type ClientCertificate, isoDate, validityProblem } from "./ClientCertificate.ts"
 import type { ClientConnection } from "./ConnectionPools.ts"
 
-/** Learns of each client certificate that is used from now on. `expiresAt`: milliseconds since the epoch. */
+/** Called with each client certificate that is used from now on. `expiresAt`: milliseconds since the epoch. */
 export type CertificateListener = (certificate: { readonly expiresAt: number }) => Effect.Effect<void>
 
-/** The files of a configuration, and the connections for what they hold now. */
+/** The files of a configuration, and the connections for their current contents. */
 export interface CertificateSource {
   /** Fails while the certificate is expired or not yet valid. */
   readonly connection: Effect.Effect<ClientConnection, CertificateUnusable>
-  /** What was read last and can be used. */
+  /** The last usable contents. */
   readonly loaded: Effect.Effect<LoadedCertificates>
   /** Reads the files again. If they changed and can be used, they are used from now on; else a warning says why not. */
   readonly reload: Effect.Effect<void>
-  /** Tells the listener of the certificate in use, now and after each reload, until the returned effect is run. */
+  /** Calls the listener with the certificate in use, now and after each reload, until the returned effect is run. */
   readonly subscribe: (listener: CertificateListener) => Effect.Effect<Effect.Effect<void>>
 }
 

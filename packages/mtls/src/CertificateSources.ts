@@ -11,7 +11,7 @@ import { makeExpiryWarnings } from "./ExpiryWarnings.ts"
 
 /** How connections are made, and how their certificates are kept up to date. */
 export interface ClientCertificatesOptions extends ConnectionPoolOptions {
-  /** How often files that are in use are looked at for changes. Default: every 10 seconds. */
+  /** How often files that are in use are checked for changes. Default: every 10 seconds. */
   readonly reloadInterval?: Duration.Input | undefined
 }
 

@@ -13,7 +13,7 @@ export interface NamedFile {
 
 /** A certificate with its private key, checked to belong together. */
 export interface ClientCertificate {
-  /** Where the certificate stands. */
+  /** The file of the certificate. */
   readonly file: NamedFile
   /** `x5t#S256`: base64url of the SHA-256 of the DER certificate (RFC 8705 §3.1). */
   readonly thumbprint: string
@@ -22,7 +22,7 @@ export interface ClientCertificate {
   readonly expiresAt: number
   /** What TLS is set up with. */
   readonly material: Redacted.Redacted<ClientMaterial>
-  /** The same for files that hold the same. */
+  /** Equal for files with equal contents. */
   readonly contentHash: string
 }
 
@@ -36,7 +36,7 @@ export const described = (file: NamedFile, certificate: X509Certificate) => ({
   expiresAt: certificate.validToDate.getTime()
 })
 
-/** Why a certificate cannot be used at a time; a server would refuse it with less to go by. */
+/** Why a certificate cannot be used at a time; a server's refusal would say less. */
 export const validityProblem = (
   { expiresAt, file, validFrom }: ClientCertificate,
   now: number

@@ -15,15 +15,15 @@ import type { ClientConnection } from "./ConnectionPools.ts"
 /**
  * The connections to use for a configuration: with its client certificate (`use_mtls`) and its own authorities
  * (`ca_bundle_path`), to the authorization server and to the MCP server alike, because a certificate-bound token
- * is of use only over the certificate it is bound to (RFC 8705 §3).
+ * is valid only with the certificate it is bound to (RFC 8705 §3).
  */
 export class ClientCertificates extends Context.Service<
   ClientCertificates,
   {
     /**
      * Pooled connections for a configuration; the shared plain ones when it names no certificates, or when there
-     * is none. Ask for each request anew: the files are read on first use and looked at again every few seconds,
-     * and when they hold something else that can be used, the connections are others. Fails while the certificate
+     * is none. Call it for each request: the files are read on first use and checked again every few seconds,
+     * and usable new contents give other connections. Fails while the certificate
      * is expired or not yet valid, too. Configurations whose files have the same contents share their connections,
      * others never do.
      *
@@ -33,7 +33,7 @@ export class ClientCertificates extends Context.Service<
       config: OAuthConfig | undefined
     ) => Effect.Effect<ClientConnection, CertificateUnusable>
     /**
-     * Tells the listener of the client certificate of a configuration: at once, and whenever other files are used,
+     * Calls the listener with the client certificate of a configuration: at once, and whenever it is replaced,
      * until the scope closes. Does nothing for a configuration without a client certificate.
      */
     readonly subscribe: (
@@ -57,13 +57,13 @@ export class ClientCertificates extends Context.Service<
 const make = Effect.fnUntraced(function* (options: ClientCertificatesOptions) {
   const sources = yield* makeCertificateSources(options)
 
-  // Configurations that name the same files have one source, however many ask for it at once.
+  // Configurations that name the same files have one source, also for simultaneous callers.
   const opened = yield* Cache.makeWith(sources.open, {
     capacity: Number.POSITIVE_INFINITY,
     timeToLive: (exit) => (Exit.isSuccess(exit) ? Duration.infinity : Duration.zero)
   })
 
-  // Asked on every request, so the answer for a configuration that was seen before costs one look.
+  // Called on every request, so a configuration that was seen before costs one look-up.
   const known = new WeakMap<OAuthConfig, CertificateSource["connection"]>()
   const plain = Effect.succeed(sources.plain)
   const sourceOf = (config: OAuthConfig) => Cache.get(opened, certificatePaths(config))

@@ -9,7 +9,7 @@ import type { CertificateFiles } from "./CertificateFiles.ts"
 
 /** How the connections of every pool are made. */
 export interface ConnectionPoolOptions {
-  /** How long a connection may take to be there, TLS included. Default: 10 seconds. */
+  /** How long connecting may take, TLS included. Default: 10 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
 }
 
@@ -31,7 +31,7 @@ export const makeCertificatePool = Effect.fnUntraced(function* (
 })
 
 /**
- * No time limit on answers: event streams stay open, and a caller sets its own limit for the whole request. HTTP/1.1, so that a stalled stream holds back no other.
+ * No time limit on answers: event streams stay open, and a caller sets its own limit for the whole request. HTTP/1.1, so that a stalled stream does not block another one.
  */
 const makePool = (connect: buildConnector.connector): Dispatcher =>
   new Agent({ connect, allowH2: false, headersTimeout: 0, bodyTimeout: 0 })
@@ -45,7 +45,7 @@ const tlsOptions = ({ connectTimeout = "10 seconds" }: ConnectionPoolOptions) =>
 
 const minVersion = "TLSv1.2"
 
-/** Made once for a pool: the text of the private key is not kept, and no connection parses it again. */
+/** Made once for a pool: the text of the private key is not cached, and no connection parses it again. */
 const makeSecureContext = ({
   authorities,
   client

@@ -18,7 +18,7 @@ export const makePools = Effect.fnUntraced(function* (options: ConnectionPoolOpt
   const plain: ClientConnection = { dispatcher: makePlainPool(options) }
   const byContent = new Map<string, Pool>()
   const open = new Set([plain.dispatcher])
-  // One at a time: two sets of files with the same contents must find each other's connections.
+  // One at a time: two sets of files with the same contents must share their connections.
   const lock = yield* Semaphore.make(1)
   const scope = yield* Effect.scope
   yield* Effect.addFinalizer(() =>

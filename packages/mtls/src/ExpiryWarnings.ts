@@ -3,7 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { type ClientCertificate, isoDate } from "./ClientCertificate.ts"
 
-/** Warns of a certificate that expires soon, once a day for as long as it is asked to. */
+/** Warns of a certificate that expires soon, at most once a day, however often it is called. */
 export const makeExpiryWarnings = () => {
   const warnedAt = new Map<string, number>()
   return Effect.fnUntraced(function* (certificate: ClientCertificate | undefined) {

@@ -11,7 +11,7 @@ const make = Effect.gen(function* () {
   const events = yield* OAuthEvents
   const scope = yield* Effect.scope
 
-  // Asked on every request, so the answer for connections that were seen before costs one look.
+  // Called on every request, so connections that were seen before cost one look-up.
   const known = new WeakMap<ClientConnection, OAuthConnection>()
   const clientOver = Effect.fnUntraced(function* (connection: ClientConnection) {
     const memo = known.get(connection)
@@ -56,8 +56,8 @@ export const MtlsOAuthHttp = {
   /**
    * `OAuthHttp` over the connections of `ClientCertificates`: `use_mtls` and `ca_bundle_path` take effect.
    *
-   * Publishes `CertificateInUse` to `OAuthEvents` for each server whose connections are asked for by name, when its
-   * client certificate is loaded and whenever it is replaced. To have it counted, provide `OAuthMetrics.layer` to this
+   * Publishes `CertificateInUse` to `OAuthEvents` for each server whose connections are requested by name, when its
+   * client certificate is loaded and whenever it is replaced. For a metric of it, provide `OAuthMetrics.layer` to this
    * layer.
    *
    * @example

@@ -36,7 +36,7 @@ export const parsePkcs12 = Effect.fnUntraced(function* (
   } satisfies ClientCertificate
 })
 
-/** What a server with these files would present; no connection is made for it. */
+/** The certificates that a server with these files would present; no connection is made for that. */
 const ownCertificate = (secureContext: SecureContext) => {
   const socket = new TLSSocket(new Duplex({ read: () => {}, write: () => {} }), {
     isServer: true,
@@ -64,7 +64,7 @@ const incomplete = (path: string) =>
 const unreadable = (path: string) =>
   `names no PKCS#12 file that can be read: ${path}. For PEM files use \`client_cert_path\` and \`client_key_path\``
 
-/** In the words of Node and OpenSSL, which say nothing of the contents. */
+/** The texts of Node and OpenSSL, which do not quote the contents. */
 const problems: ReadonlyArray<readonly [RegExp, (path: string) => string]> = [
   [/^Unable to load (?:private key|certificate) from PFX/, incomplete],
   [

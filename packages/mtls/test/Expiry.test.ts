@@ -13,7 +13,7 @@ import { makePolledFiles } from "./PolledFiles.ts"
 /** Days on the clock of the test, which starts in 1970. */
 const day = (days: number) => new Date(days * 86_400_000)
 
-/** What is logged to whoever runs this. */
+/** What is logged for the operator. */
 const warningsOf = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
   const warnings: Array<string> = []
   const recorder = Logger.make(({ message }) => {

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Result from "effect/Result"
 
-/** An authorization server that lets in only who shows a certificate by its authority, and two who have one. */
+/** An authorization server that requires a certificate of its authority, and two clients with one. */
 export const makeMutualTls = Effect.gen(function* () {
   const files = yield* FileSystem.FileSystem
   const directory = yield* files.makeTempDirectoryScoped()
@@ -46,7 +46,7 @@ export const configWith = (
     decodeOAuthConfig({ token_url: tokenUrl, client_id: "client", client_secret: "secret", ...keys })
   )
 
-/** The configuration of who has this certificate. */
+/** The configuration of a client with this certificate. */
 export const configOf = (
   client: { readonly certificatePath: string; readonly privateKeyPath: string },
   caBundlePath: string

@@ -10,7 +10,7 @@ import * as TestClock from "effect/testing/TestClock"
 import { setImmediate } from "node:timers/promises"
 import { configOf, makeMutualTls } from "./MutualTls.ts"
 
-/** A configuration whose files are there to be replaced, and what is logged meanwhile. */
+/** A configuration whose files can be replaced, and what is logged meanwhile. */
 export const makePolledFiles = Effect.gen(function* () {
   const files = yield* FileSystem.FileSystem
   const mutualTls = yield* makeMutualTls
@@ -33,7 +33,7 @@ export const makePolledFiles = Effect.gen(function* () {
     write(alice.certificatePath, certificatePem)
   const putKey = ({ privateKeyPem }: IssuedCertificate) => write(alice.privateKeyPath, privateKeyPem)
 
-  /** Lets the interval pass, and the files be looked at, until this is so; once at least. */
+  /** Lets the interval pass, so that the files are read again, until this is true; at least once. */
   const pollUntil = <R>(isSo: Effect.Effect<boolean, never, R>) =>
     Effect.repeat(Effect.andThen(clock.untilAsleepAgain("10 seconds"), isSo), { until: (so) => so })
 

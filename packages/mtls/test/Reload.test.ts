@@ -23,7 +23,7 @@ describe("certificate files that change", () => {
       const after = yield* connection(config)
       assert.notStrictEqual(after, before)
       assert.strictEqual(yield* statusOf(after, tokenUrl), 200)
-      // Whoever chose the connections before the change may still use them.
+      // A caller that chose the connections before the change may still use them.
       assert.strictEqual(yield* statusOf(before, tokenUrl), 200)
       const shown = (yield* server.requests).map(({ peerFingerprint256 }) => thumbprintOf(peerFingerprint256))
       assert.deepStrictEqual(
@@ -117,7 +117,7 @@ describe("certificate files that change", () => {
         yield* makePolledFiles
       const other = yield* Certificates.makeAuthority("Other CA")
       yield* write(caBundlePath, other.certificatePem)
-      // Not in use yet: nobody looks at the files before somebody asks for them.
+      // Not in use yet: the files are read at the first request.
       yield* TestClock.adjust("1 minute")
       const untrusting = yield* connection(config)
       assert.include(String(yield* Effect.exit(statusOf(untrusting, tokenUrl))), "certificate")

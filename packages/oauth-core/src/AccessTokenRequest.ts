@@ -1,6 +1,6 @@
 import type { OAuthConfig } from "./config/OAuthConfig.ts"
 
-/** Which token to get: for which MCP server, and of which owner. */
+/** The token to get: its MCP server and its owner. */
 export interface AccessTokenRequest {
   /** The name of the MCP server in messages, metrics and the token's key. */
   readonly serverName: string

@@ -5,17 +5,17 @@ import type { Challenge } from "./errors/Challenge.ts"
 import type { OAuthError } from "./errors/OAuthError.ts"
 import type { OAuthToken } from "./OAuthToken.ts"
 
-/** One piece of work at an authorization server. */
+/** The context of one acquisition at an authorization server. */
 export interface GrantRequest extends AccessTokenRequest {
   /** One per acquisition; sent with every request of it and named in its errors. */
   readonly correlationId: string
-  /** What the MCP server said when it refused, if that is why there is work. */
+  /** The challenge of the MCP server's refusal, if that is the reason for this acquisition. */
   readonly challenge?: Challenge | undefined
 }
 
 /** An authorization that waits for the person's consent. */
 export interface AuthorizationRequest {
-  /** Where the person logs in and consents. Good for one use, and for some minutes. */
+  /** Where the person logs in and consents. Can be used once, within some minutes. */
   readonly authorizationUrl: string
 }
 
@@ -23,29 +23,29 @@ export interface AuthorizationRequest {
 export type AuthorizationResponse = URLSearchParams | Readonly<Record<string, string>>
 
 /**
- * Stores a grant whose access token is not to be served, or not yet: its refresh token is the only one that counts
+ * Stores a grant whose access token must not be served, or not yet: its refresh token is the only valid one
  * from now on, and the next renewal must send it. Never fails: what the store does not take is written later.
  *
  * @param token with `reusable: false`
  */
 export type KeepGrant = (request: GrantRequest, token: OAuthToken) => Effect.Effect<void>
 
-/** A grant that was given, and the request it answers. */
+/** A new grant, and the request it answers. */
 export interface GrantedToken {
   readonly request: GrantRequest
   readonly token: OAuthToken
 }
 
-/** An authorization that the person gives on another device (RFC 8628 §3.2). */
+/** An authorization by the person on another device (RFC 8628 §3.2). */
 export interface DeviceAuthorization {
-  /** What the person types in there. */
+  /** The code that the person types in there. */
   readonly userCode: string
   readonly verificationUri: string
   /** The same with the code in it, for a link or a QR code. */
   readonly verificationUriComplete?: string | undefined
   /** Seconds until the code ends. */
   readonly expiresIn: number
-  /** Waits until the person has decided. Run it once. */
+  /** Waits until the person has agreed or refused. Run it once. */
   readonly token: Effect.Effect<OAuthToken, OAuthError>
 }
 

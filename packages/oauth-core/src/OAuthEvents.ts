@@ -23,7 +23,7 @@ export type OAuthEvent = { readonly serverName: string } & (
   | { readonly _tag: "CertificateInUse"; readonly expiresAt: number }
 )
 
-/** Port: is told of each event. The default does nothing, so it need not be provided. */
+/** Port: receives each event. The default does nothing, so it need not be provided. */
 export const OAuthEvents = Context.Reference<{
   readonly publish: (event: OAuthEvent) => Effect.Effect<void>
 }>("@secure-mcp/oauth-core/OAuthEvents", { defaultValue: () => ({ publish: () => Effect.void }) })

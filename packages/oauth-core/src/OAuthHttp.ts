@@ -33,7 +33,7 @@ export class OAuthHttp extends Context.Service<
     ) => Effect.Effect<OAuthConnection, CertificateUnusable>
   }
 >()("@secure-mcp/oauth-core/OAuthHttp") {
-  /** One client for every configuration, from whatever `HttpClient` is provided. Knows no certificates. */
+  /** One client for every configuration, from the `HttpClient` that is provided. Does not support certificates. */
   static readonly layer: Layer.Layer<OAuthHttp, never, HttpClient.HttpClient> = Layer.effect(
     OAuthHttp,
     Effect.map(HttpClient.HttpClient, (httpClient) => {

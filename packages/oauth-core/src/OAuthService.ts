@@ -28,12 +28,12 @@ import type { OAuthToken } from "./OAuthToken.ts"
 import { TokenCache, type CachedToken, type TokenCacheRequest } from "./TokenCache.ts"
 import { tokenFingerprint, type TokenKey } from "./TokenKey.ts"
 
-/** Why the token that was served will not do. */
+/** Why the token that was served is not sufficient. */
 export interface RefreshOptions {
-  /** The access token the MCP server refused; if another one is cached by now, that one is given. */
+  /** The access token the MCP server refused; if another one is cached by now, that one is served. */
   readonly refused?: Redacted.Redacted | undefined
   /**
-   * What the MCP server said. With `insufficient_scope` the token stays good for others, and more scope is asked for:
+   * The MCP server's challenge. With `insufficient_scope` the token stays valid for others, and more scope is requested:
    * at once for the client's own token, with `AuthorizationRequired` for a person's.
    */
   readonly challenge?: Challenge | undefined
@@ -43,7 +43,7 @@ export interface RefreshOptions {
 export interface AuthorizeOptions {
   /** Where the authorization response is to arrive. */
   readonly redirectUri: string
-  /** That of `AuthorizationRequired`, so that the scope it names is asked for. */
+  /** That of `AuthorizationRequired`, so that the scope it names is requested. */
   readonly challenge?: Challenge | undefined
 }
 
@@ -85,13 +85,13 @@ export class OAuthService extends Context.Service<
       request: AccessTokenRequest,
       options: AuthorizeOptions
     ) => Effect.Effect<AuthorizationRequest, OAuthError>
-    /** Checks an authorization response, exchanges its code and keeps the token. A forged response changes nothing. */
+    /** Checks an authorization response, exchanges its code and stores the token. A forged response changes nothing. */
     readonly completeAuthorization: (
       response: AuthorizationResponse
     ) => Effect.Effect<CompletedAuthorization, OAuthError>
-    /** Begins a login on another device (RFC 8628). Its `token` waits for the person, and keeps the token. */
+    /** Begins a login on another device (RFC 8628). Its `token` waits for the person, and stores the token. */
     readonly authorizeDevice: (request: AccessTokenRequest) => Effect.Effect<DeviceAuthorization, OAuthError>
-    /** Forgets the token; the next call obtains a new one. */
+    /** Removes the token; the next call obtains a new one. */
     readonly invalidate: (request: AccessTokenRequest) => Effect.Effect<void, OAuthError>
     /**
      * Removes the token and tells the authorization server to revoke it (RFC 7009). It is removed even if the server
@@ -178,7 +178,7 @@ const make = Effect.gen(function* () {
       Effect.uninterruptible
     )
 
-  /** Stores what a person granted. Goes on when the caller is interrupted: the grant can be redeemed only once. */
+  /** Stores what a person granted. Continues when the caller is interrupted: the grant can be redeemed only once. */
   const storeGranted = Effect.fnUntraced(function* (granted: Effect.Effect<GrantedToken, OAuthError>) {
     const [duration, exit] = yield* Effect.timed(Effect.exit(granted))
     if (Exit.isFailure(exit)) {
@@ -194,7 +194,7 @@ const make = Effect.gen(function* () {
   }, Effect.uninterruptible)
 
   const publishFailure = ({ reason, serverName }: OAuthError, duration: Duration.Duration) =>
-    // What answers no request of ours is no acquisition.
+    // A response to no request of ours does not count as an acquisition.
     reason._tag === "AuthorizationResponseInvalid"
       ? Effect.void
       : events.publish({
@@ -253,7 +253,7 @@ const make = Effect.gen(function* () {
   })
 })
 
-/** A configuration's fingerprint is asked for on every request and changes only with the certificate. */
+/** A configuration's fingerprint is needed on every request and changes only with the certificate. */
 const makeFingerprintMemo = Effect.map(Digest.Digest, (digest) => {
   const known = new WeakMap<OAuthConfig, Remembered>()
   return (

@@ -7,9 +7,9 @@ import { ClientAuthenticationMethod } from "./config/ClientAuthenticationMethod.
 export const GrantedClient = Schema.Struct({
   /** As it was configured or discovered; absent where every endpoint is configured and no issuer is known. */
   issuer: Schema.optionalKey(Schema.String),
-  /** The resource indicator (RFC 8707) the grant was asked with: a refresh sends no other. */
+  /** The resource indicator (RFC 8707) of the grant's request: a refresh sends no other. */
   resource: Schema.optionalKey(Schema.String),
-  /** The scope that was asked for, as it was written in the request. */
+  /** The requested scope, as it was written in the request. */
   scope: Schema.optionalKey(Schema.String),
   clientId: Schema.String,
   /** Of a registered client. That of a configured one stays in the configuration. */
@@ -23,9 +23,9 @@ export const GrantedClient = Schema.Struct({
 export interface GrantedClient extends Schema.Schema.Type<typeof GrantedClient> {}
 
 /**
- * An access token as it was granted (RFC 6749 §5.1), with the moments that rule its life.
+ * An access token as it was granted (RFC 6749 §5.1), with the times of its issue and expiry.
  *
- * The encoded form holds the secrets in plain text: encrypt it before it leaves the process.
+ * The encoded form has the secrets in plain text: encrypt it before it leaves the process.
  */
 export class OAuthToken extends Schema.Class<OAuthToken>("@secure-mcp/oauth-core/OAuthToken")({
   accessToken: Schema.RedactedFromValue(Schema.String),
@@ -34,18 +34,18 @@ export class OAuthToken extends Schema.Class<OAuthToken>("@secure-mcp/oauth-core
   /** Scope names that were granted; absent when neither the request nor the answer named any. */
   scope: Schema.optionalKey(Schema.Array(Schema.String)),
   refreshToken: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
-  /** When the token was asked for, in milliseconds since the epoch. */
+  /** When the token was requested, in milliseconds since the epoch. */
   issuedAt: Schema.Finite,
-  /** When it ends, in milliseconds since the epoch; absent for a token that lives until it is refused. */
+  /** When it expires, in milliseconds since the epoch; absent for a token that is valid until it is refused. */
   expiresAt: Schema.optionalKey(Schema.Finite),
   /** Whether it may be served again; false for a token without a known lifetime. */
   reusable: Schema.Boolean,
   /** For a grant that can be refreshed. */
   grantedTo: Schema.optionalKey(GrantedClient),
-  /** The scope that was asked for because the MCP server wanted more than is configured; a renewal asks for it again. */
+  /** The scope requested because the MCP server demanded more than is configured; a renewal requests it again. */
   stepUpScope: Schema.optionalKey(Schema.String)
 }) {
-  /** How long the token lives from the moment it was asked for. */
+  /** How long the token is valid from the moment it was requested. */
   get lifetime(): Duration.Duration {
     return this.expiresAt === undefined
       ? Duration.infinity

@@ -6,7 +6,7 @@ import type { OAuthError } from "./errors/OAuthError.ts"
 import type { OAuthToken } from "./OAuthToken.ts"
 import type { TokenKey } from "./TokenKey.ts"
 
-/** Asks for the token of one key. */
+/** A request for the token of one key. */
 export interface TokenCacheRequest {
   readonly key: TokenKey
   /** How long before expiry the token is renewed in the background; at most half of its lifetime counts. */
@@ -57,7 +57,7 @@ export class TokenCache extends Context.Service<
     readonly put: (key: TokenKey, token: OAuthToken) => Effect.Effect<void, OAuthError>
     /**
      * Removes the token of a key, in memory and in the store, and gives it back if there was one. A token that
-     * is being acquired meanwhile is given to the callers who wait for it, and to no other.
+     * is being acquired meanwhile is served to the callers that wait for it, and to no other.
      */
     readonly invalidate: (key: TokenKey) => Effect.Effect<OAuthToken | undefined, OAuthError>
     /**

@@ -3,12 +3,12 @@ import * as Digest from "effect/crypto/Digest"
 import * as Redacted from "effect/Redacted"
 import type { OAuthConfig } from "./config/OAuthConfig.ts"
 
-/** Whose token it is and what was asked for. Two requests may share a token only if their keys are equal. */
+/** The owner of a token and what was requested. Two requests may share a token only if their keys are equal. */
 export interface TokenKey {
   readonly projectId: string
   readonly configId: string
   readonly serverName: string
-  /** The person the token stands for; absent for the client's own token. */
+  /** The person the token is for; absent for the client's own token. */
   readonly subject?: string | undefined
   /** Whether a person granted the token (`isPersonalGrant`), so that only this person can grant it again. */
   readonly personal: boolean
@@ -28,11 +28,11 @@ export const tokenKeyString = (key: TokenKey): string =>
  * Fingerprint of everything a token request depends on: endpoint or issuer, client, grant, scope, audience,
  * organization, resource, additional parameters and headers, those of the login URL, the certificate it is made with, and the person's
  * token it is made for. The client's secret, its key and how it authenticates are left out, so that rotating a
- * secret does not forget the tokens it obtained. For the same reason a token that is read from a file counts as
+ * secret does not lose the tokens it obtained. For the same reason a token that is read from a file counts as
  * the file's name.
  *
  * @param certificateThumbprint the `x5t#S256` (RFC 8705 §3.1) of the client certificate presented, if any
- * @param resourceUrl the MCP server; counts where it decides who is asked for a token
+ * @param resourceUrl the MCP server; counts where it decides which server issues the token
  */
 export const tokenFingerprint = Effect.fnUntraced(function* (
   config: OAuthConfig,
@@ -68,7 +68,7 @@ export const tokenFingerprint = Effect.fnUntraced(function* (
   return yield* digest.digestHex(Digest.sha256, new TextEncoder().encode(JSON.stringify(askedFor)))
 })
 
-/** Keys that most configurations leave at their defaults; then they add nothing, and a key of before stays the same. */
+/** Keys that most configurations leave at their defaults; then they add nothing, and an earlier fingerprint stays the same. */
 const askedOtherwise = (config: OAuthConfig): ReadonlyArray<unknown> => {
   const { authorizeParams, issuerMismatch, offlineAccess, scopeSeparator } = config
   const parameters = sorted(Object.entries(authorizeParams))

@@ -99,7 +99,7 @@ describe("with a certificate, at a certified authorization server", () => {
         const request = requestOf("by-subject", { resource: opaque })
         const token = yield* grants.acquire(request, undefined)
         assert.deepInclude(yield* server.verify(accessToken(token)), boundTo(ours))
-        // At the other port nobody could know who is asking.
+        // The other port could not authenticate the client.
         yield* grants.revoke(request, token)
         assert.deepStrictEqual(yield* server.verify(accessToken(token)), { active: false })
       })

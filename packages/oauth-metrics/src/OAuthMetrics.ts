@@ -10,7 +10,7 @@ import { makeEventRecorder } from "./EventRecorder.ts"
 /**
  * What happened to tokens, counted since the layer was built.
  *
- * Both effects ask the `TokenCache` for the active tokens when they run, and not the layer when it is built,
+ * Both effects read the active tokens from the `TokenCache` when they run, and not the layer when it is built,
  * because the cache itself is built on this layer to be counted.
  *
  * @effect-expect-leaking TokenCache

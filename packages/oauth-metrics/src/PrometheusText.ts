@@ -12,7 +12,7 @@ export const prometheusText = (
   registry: Metric.MetricRegistry,
   tokenServers: ReadonlyArray<string> | undefined
 ): string => {
-  // This gauge belongs to the moment of the scrape: it goes into a copy, and so does not outlive its server.
+  // This gauge is a value at the time of the scrape: it is set in a copy, so that it does not stay without its server.
   const context = Context.make(Metric.MetricRegistry, new Map(registry))
   if (tokenServers !== undefined) {
     for (const [server, count] of countByServer(registry, tokenServers)) {
@@ -39,7 +39,7 @@ const countByServer = (
   return counts
 }
 
-/** A family without samples still says what it is, so that a fresh start does not look like a broken one. */
+/** A family without samples is still declared, so that a fresh start does not look like a failure. */
 const declarationsMissingIn = (samples: string): string =>
   Object.values(instruments)
     .map(({ help, name, type }) => ({

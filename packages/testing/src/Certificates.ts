@@ -12,7 +12,7 @@ export interface CertificateOptions {
   readonly notBefore?: Date
   /** Default 2049-01-01. */
   readonly notAfter?: Date
-  /** P-256 or 2048 bits. Default EC, which is made much faster. */
+  /** P-256 or 2048 bits. Default EC, which is generated much faster. */
   readonly keyType?: "EC" | "RSA"
   /** Encrypts the private key's PEM (PKCS #8, AES-256-CBC). */
   readonly passphrase?: string
@@ -50,7 +50,7 @@ export interface CertificateAuthority {
   ) => Effect.Effect<string, PlatformError, FileSystem.FileSystem | Path.Path>
 }
 
-/** Two authorities do not trust each other's certificates, also when they bear the same name. */
+/** Two authorities do not trust each other's certificates, also when they have the same name. */
 const makeAuthority = Effect.fnUntraced(function* (name: string): Effect.fn.Return<CertificateAuthority> {
   const keys = yield* generateKeys("EC")
   const certificate = yield* Effect.promise(async () =>
@@ -84,7 +84,7 @@ const makeAuthority = Effect.fnUntraced(function* (name: string): Effect.fn.Retu
   }
 })
 
-/** A certificate that vouches for itself, as `self_signed_tls_client_auth` (RFC 8705 §2.2) has them. */
+/** A self-signed certificate, for `self_signed_tls_client_auth` (RFC 8705 §2.2). */
 const selfSignedClient = Effect.fnUntraced(function* (commonName: string, options: CertificateOptions = {}) {
   const keys = yield* generateKeys(options.keyType ?? "EC")
   const certificate = yield* Effect.promise(() =>
@@ -101,9 +101,9 @@ const selfSignedClient = Effect.fnUntraced(function* (commonName: string, option
 export const Certificates = {
   makeAuthority,
   selfSignedClient,
-  /** Options of a certificate whose time is over. */
+  /** Options of an expired certificate. */
   expired: { notBefore: new Date("2020-01-01"), notAfter: new Date("2021-01-01") },
-  /** Options of a certificate whose time has not come. */
+  /** Options of a certificate that is not valid yet. */
   notYetValid: { notBefore: new Date("2048-01-01"), notAfter: new Date("2049-01-01") }
 } as const
 
@@ -154,7 +154,7 @@ const revocationList = (
       signingAlgorithm: { name: "ECDSA", hash: "SHA-256" },
       signingKey
     })
-    // The library's own name for it is one that OpenSSL does not know.
+    // OpenSSL does not support the library's own name for it.
     return x509.PemConverter.encode(list.rawData, "X509 CRL")
   })
 

@@ -9,10 +9,10 @@ import type { WireServerEntry } from "./WireServerEntry.ts"
  * The entry with the token where its server looks for it: in the `Authorization` header (RFC 6750 §2.1) of an
  * entry with `transport: "http"` or a `url`, else in the environment variables of `oauth.token_env`.
  *
- * The entry given is not changed; one without `oauth.enabled` is given back as it is. Other headers and variables
- * are kept, and those the token belongs in are replaced.
+ * The entry given is not changed; one without `oauth.enabled` is returned unchanged. Other headers and variables
+ * stay, and those that carry the token are replaced.
  *
- * The result holds the token in plain text, because a header and a child's environment do: use it to connect or
+ * The result contains the token in plain text, because a header and a child's environment do: use it to connect or
  * to start the child, and neither log nor store it.
  */
 export const injectToken = (entry: WireServerEntry, token: Redacted.Redacted): WireServerEntry => {
@@ -43,7 +43,7 @@ export const tokenVariables = (
  * Gets the token of an entry and injects it, as `injectToken` does.
  *
  * Fails with `OAuthError` if there is no token and with `ConfigError` if the entry is not valid; then there is no
- * entry to connect to. An entry without `oauth.enabled` needs no token and is given back as it is, unchecked.
+ * entry to connect to. An entry without `oauth.enabled` needs no token and is returned unchanged and unchecked.
  *
  * @param owner whose token; default: the client's own, of the project and configuration "default"
  */

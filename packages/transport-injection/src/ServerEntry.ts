@@ -25,7 +25,7 @@ export interface HttpServerEntry {
   readonly headers: Readonly<Record<string, Redacted.Redacted>>
   /** undefined: no token is wanted (`oauth.enabled` is not true). */
   readonly oauth: OAuthConfig | undefined
-  /** The `User-Agent` of our own requests for this server; undefined: the default of whatever sends them. */
+  /** The `User-Agent` of our own requests for this server; undefined: the default of the HTTP client. */
   readonly userAgent: string | undefined
 }
 
@@ -40,7 +40,7 @@ export interface StdioServerEntry {
   readonly cwd: string | undefined
   /** undefined: no token is wanted (`oauth.enabled` is not true). */
   readonly oauth: OAuthConfig | undefined
-  /** The `User-Agent` of our own requests for this server; undefined: the default of whatever sends them. */
+  /** The `User-Agent` of our own requests for this server; undefined: the default of the HTTP client. */
   readonly userAgent: string | undefined
 }
 
@@ -51,8 +51,8 @@ export type ServerEntry = HttpServerEntry | StdioServerEntry
  * Decodes one entry of `servers` and reports every problem at once: of the entry, of its `config` and of its
  * `oauth`. Paths start at the entry (`["oauth", "token_url"]`); no value is quoted.
  *
- * An `oauth` object with `enabled: false` is not looked at. Without `enabled`, which means the same, its keys are
- * still checked, so that a misspelt `enabled` does not switch the token off in silence.
+ * An `oauth` object with `enabled: false` is not checked. Without `enabled`, which means the same, its keys are
+ * still checked, so that a misspelt `enabled` does not silently switch the token off.
  */
 export const decodeServerEntry = (input: unknown): ConfigResult<ServerEntry> => {
   const entry = decodeNames(input)
@@ -156,7 +156,7 @@ const tokenProblems = (config: unknown, oauth: unknown): ReadonlyArray<ConfigPro
   ]
 }
 
-/** A child process has no URL where the authorization server could be looked for. */
+/** A child process has no URL from which the authorization server could be discovered. */
 const discoveryProblems = (config: unknown, oauth: unknown): ReadonlyArray<ConfigProblem> => {
   if (!isJsonObject(config) || !isJsonObject(oauth) || oauth["enabled"] !== true) return []
   const isMachine = (oauth["grant_type"] ?? "client_credentials") === "client_credentials"

@@ -104,7 +104,7 @@ export const checkDocumentation = (examples: ReadonlyArray<Example>): Documentat
   }
 }
 
-/** An example shows a value that nobody uses; for the rest it is checked as our own code is. */
+/** An example may have an unused value; for the rest it is checked as our own code is. */
 const compilerOptions = {
   composite: false,
   declaration: false,

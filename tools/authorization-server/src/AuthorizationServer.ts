@@ -20,7 +20,7 @@ import { TokenStorage } from "./TokenStorage.ts"
 export interface AuthorizationServerOptions {
   /** Clients known from the start, as RFC 7591 metadata. */
   readonly clients: ReadonlyArray<ClientMetadata>
-  /** Client ID Metadata Documents by their URL, as if they stood there. */
+  /** Client ID Metadata Documents by their URL, as if they were served there. */
   readonly clientDocuments?: Readonly<Record<string, object>>
   readonly resources?: ReadonlyArray<ProtectedResource>
   /** Port on 127.0.0.1; 0, the default, picks one. */
@@ -32,7 +32,7 @@ export interface AuthorizationServerOptions {
     /**
      * Listens on a second port, which asks for a client certificate and which the metadata names in
      * `mtls_endpoint_aliases` (RFC 8705 §5). The PEM of the authorities that `tls_client_auth` trusts; certificates of
-     * others connect, too, as `self_signed_tls_client_auth` needs it.
+     * others are accepted, too, because `self_signed_tls_client_auth` needs that.
      */
     readonly mtlsAuthorities?: string
   }
@@ -49,27 +49,27 @@ export class AuthorizationServerStartError extends Schema.TaggedError<Authorizat
 }
 
 /**
- * A running OpenID provider, with the switches a test or a demo needs on top of the protocol.
+ * A running OpenID provider, with the controls that a test or a demo needs beyond the protocol.
  */
 export class AuthorizationServer extends Context.Service<
   AuthorizationServer,
   {
-    /** The issuer identifier; metadata stands below it as RFC 8414 and OpenID Connect Discovery say. */
+    /** The issuer identifier; metadata is served below it, as RFC 8414 and OpenID Connect Discovery specify. */
     readonly issuer: string
     readonly tokenEndpoint: string
     readonly authorizationEndpoint: string
-    /** RFC 7662. Any client with a secret may ask; JWTs are refused with `unsupported_token_type`. */
+    /** RFC 7662. Any client with a secret may introspect; JWTs are refused with `unsupported_token_type`. */
     readonly introspectionEndpoint: string
     /** RFC 7009; JWTs are refused with `unsupported_token_type`. */
     readonly revocationEndpoint: string
     readonly jwksUri: string
-    /** The endpoints at the second port, if there is one. */
+    /** The endpoints on the second port, if there is one. */
     readonly mtlsEndpointAliases: MtlsEndpointAliases | undefined
-    /** What RFC 7662 would answer for an access token, opaque or JWT, without a request. */
+    /** The introspection response (RFC 7662) for an access token, opaque or JWT, without a request. */
     readonly verify: (accessToken: string) => Effect.Effect<TokenIntrospection>
     /** Everything that arrived at the token endpoint, oldest first, refused requests included. */
     readonly tokenRequests: Effect.Effect<ReadonlyArray<TokenRequest>>
-    /** Makes all access tokens issued so far inactive; refresh tokens stay good. */
+    /** Makes all access tokens issued so far inactive; refresh tokens stay valid. */
     readonly revokeAccessTokens: Effect.Effect<void>
     /** Makes all access and refresh tokens issued so far inactive. */
     readonly revokeAll: Effect.Effect<void>

@@ -54,7 +54,7 @@ const grantEverythingMissing = async (provider: Provider, interaction: Interacti
   return grant.save()
 }
 
-/** Which parts of a request nobody has agreed to yet, as the provider's consent prompt lists them. */
+/** The parts of a request without consent so far, as the provider's consent prompt lists them. */
 interface MissingConsent {
   readonly missingOIDCScope?: ReadonlyArray<string>
   readonly missingOIDCClaims?: ReadonlyArray<string>

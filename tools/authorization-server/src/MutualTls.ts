@@ -29,7 +29,7 @@ export const mtlsEndpointAliases = (origin: string) => ({
 export type MtlsEndpointAliases = ReturnType<typeof mtlsEndpointAliases>
 
 /**
- * Metadata of a client that proves who it is with the certificate given: by its subject (`tls_client_auth`), or by that
+ * Metadata of a client that authenticates with the certificate given: by its subject (`tls_client_auth`), or by that
  * very certificate (`self_signed_tls_client_auth`). Its access tokens are bound to it.
  *
  * @param certificatePem of the client

@@ -1,5 +1,5 @@
 /**
- * A resource server tokens can be asked for (RFC 8707).
+ * A resource server that tokens can be requested for (RFC 8707).
  */
 export interface ProtectedResource {
   /** The resource indicator: an absolute URI without a fragment, compared byte for byte. */

@@ -14,8 +14,8 @@ import type { TokenStorage } from "./TokenStorage.ts"
 const day = 24 * 60 * 60
 
 /**
- * What the provider is told. Hooks whose defaults print a notice to standard output are all given,
- * because standard output belongs to whoever runs the server.
+ * The provider's configuration. Hooks whose defaults print a notice to standard output are all given,
+ * because standard output belongs to the program that runs the server.
  */
 export const providerConfiguration = (settings: {
   readonly clients: ReadonlyArray<ClientMetadata>
@@ -75,13 +75,13 @@ const clientAuthMethods = [
   "none"
 ] as const
 
-/** What a machine needs: client credentials for a resource, introspection, revocation. */
+/** Features without a person: client credentials for a resource, introspection, revocation. */
 const machineFeatures = (resources: ReadonlyArray<ProtectedResource>) =>
   ({
     clientCredentials: { enabled: true },
     introspection: {
       enabled: true,
-      // Any confidential client counts as a resource server; a public one may ask about its own tokens.
+      // Any confidential client counts as a resource server; a public one may introspect its own tokens.
       allowedPolicy: (_context, client, token) =>
         client.clientAuthMethod !== "none" || token.clientId === client.clientId
     },
@@ -97,7 +97,7 @@ const machineFeatures = (resources: ReadonlyArray<ProtectedResource>) =>
     }
   }) satisfies Configuration["features"]
 
-/** What a person in front of a browser needs, and a client that nobody configured; more pages come from Interactions. */
+/** Features for logins in a browser, and for clients that are not configured; `Interactions` has the other pages. */
 const interactiveFeatures = {
   clientIdMetadataDocument: { enabled: true, ack: "draft-02" },
   deviceFlow: {
@@ -112,7 +112,7 @@ const interactiveFeatures = {
   rpInitiatedLogout: { enabled: false }
 } satisfies Configuration["features"]
 
-/** @param form made by the provider, with everything in it escaped; its button stands outside of it */
+/** @param form made by the provider, with its content escaped; its button is outside of it */
 const showPage = (context: KoaContextWithOIDC, title: string, form: string) => {
   context.type = "html"
   context.body = `<!doctype html>
@@ -123,7 +123,7 @@ ${form}
 `
 }
 
-// Some servers take `audience` where RFC 8707 has `resource`; a known one is understood here too.
+// Some servers use `audience` where RFC 8707 has `resource`; a known value is accepted here, too.
 const audienceAsResource = (context: KoaContextWithOIDC, resources: ReadonlyArray<ProtectedResource>) => {
   const audience = context.oidc.body?.["audience"]
   return resources.find((resource) => resource.identifier === audience)?.identifier

@@ -10,21 +10,21 @@ export type TokenIntrospection =
   | {
       readonly active: true
       readonly client_id: string
-      /** The person behind the token; the client itself when it acts on its own. */
+      /** The person who granted the token; the client itself in a client credentials grant. */
       readonly sub: string
-      /** Space-separated; absent when the token carries none. */
+      /** Space-separated; absent when the token has none. */
       readonly scope?: string
       readonly aud?: string | ReadonlyArray<string>
       /** Seconds since the epoch. */
       readonly exp: number
-      /** What the token is bound to; absent when anybody who has it may use it (RFC 8705 §3). */
+      /** What the token is bound to; absent for an unbound token (RFC 8705 §3). */
       readonly cnf?: { readonly "x5t#S256": string }
     }
 
 const inactive: TokenIntrospection = { active: false }
 
 /**
- * Answers for any access token of the provider, on the wall clock the provider itself lives by.
+ * Introspects any access token of the provider, with the wall clock, which the provider uses.
  */
 export const tokenVerifier = (parts: {
   readonly provider: Provider

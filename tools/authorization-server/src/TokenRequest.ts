@@ -3,17 +3,17 @@ import type { IncomingHttpHeaders } from "node:http"
 import { text } from "node:stream/consumers"
 import type { KoaContextWithOIDC } from "oidc-provider"
 
-/** One request as it arrived at the token endpoint, and what it was answered. */
+/** One request as it arrived at the token endpoint, and the status of its answer. */
 export interface TokenRequest {
   readonly headers: IncomingHttpHeaders
-  /** The form, secrets included; a repeated parameter keeps all its values. */
+  /** The form, secrets included; a repeated parameter has all its values. */
   readonly form: Readonly<Record<string, string | ReadonlyArray<string>>>
   /** The HTTP status of the answer. */
   readonly status: number
 }
 
 /**
- * Middleware that records what the token endpoint receives, and can put it out of service.
+ * Middleware that records what the token endpoint receives, and can simulate an outage.
  */
 export const tokenRequestRecorder = (tokenPath: string) => {
   const requests: Array<TokenRequest> = []

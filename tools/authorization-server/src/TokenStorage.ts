@@ -7,8 +7,8 @@ interface Entry {
 }
 
 /**
- * Keeps what the provider issued, in memory, for as long as the server runs. There is no timer:
- * expired entries are dropped when the store has doubled since it was last swept.
+ * Stores in memory what the provider issued, for as long as the server runs. There is no timer:
+ * expired entries are removed when the store has doubled since the last removal.
  */
 export class TokenStorage {
   #entries = new Map<string, Entry>()
@@ -31,7 +31,7 @@ export class TokenStorage {
     revokeByGrantId: async (grantId) => this.#delete((_key, payload) => payload.grantId === grantId)
   })
 
-  /** The provider does not store JWTs; remembering their ids is what makes them revocable. */
+  /** The provider does not store JWTs; their ids are stored here so that they can be revoked. */
   registerJwt(id: string) {
     this.#activeJwtIds.add(id)
   }

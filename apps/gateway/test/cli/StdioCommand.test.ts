@@ -89,7 +89,7 @@ describe("stdio", () => {
       })
     )
 
-    // What `makeUpstreamFetch` runs logs to standard output: it forgets the loggers of whoever made it.
+    // What `makeUpstreamFetch` runs logs to standard output: it does not inherit the loggers of its creator.
     it.effect("writes nothing but messages on standard output for an HTTP server", () =>
       Effect.gen(function* () {
         const stub = yield* StubAuthorizationServer.make()

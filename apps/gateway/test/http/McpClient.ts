@@ -1,7 +1,7 @@
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
 import * as Effect from "effect/Effect"
 
-/** The two generations of the wire: with sessions, and stateless. */
+/** One protocol revision of each kind: with sessions, and stateless. */
 export const revisions = ["2025-11-25", "2026-07-28"] as const
 export type Revision = (typeof revisions)[number]
 

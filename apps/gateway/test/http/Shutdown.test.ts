@@ -22,7 +22,7 @@ const startStoppable = Effect.fnUntraced(function* (listener: RequestListener) {
   return { url: gateway.mcp("raw"), stop: Scope.close(scope, Exit.void) }
 })
 
-/** Completes when nobody accepts connections any more. */
+/** Completes when connections are not accepted any more. */
 const refused = (url: string) =>
   Effect.promise(async () => {
     while (await isAccepting(url)) await new Promise(setImmediate)

@@ -13,7 +13,7 @@ import { visit } from "./Person.ts"
 
 const path = "/oauth/callback"
 
-/** Logs in whoever brings the state, and counts how often it was asked. */
+/** Completes a login for the right state, and counts the calls. */
 const completing = (held: Effect.Effect<unknown> = Effect.void) => {
   const asked: Array<string> = []
   const complete = (parameters: URLSearchParams) => {

@@ -2,7 +2,7 @@ import { Client, ProtocolError, StreamableHTTPClientTransport } from "@modelcont
 import * as Effect from "effect/Effect"
 import type { Revision } from "../http/McpClient.ts"
 
-/** The official client of somebody who opens the URLs they are shown, connected until the scope closes. */
+/** The official client of a person who opens the URLs they are shown, connected until the scope closes. */
 export const connectPerson = (
   url: string,
   revision: Revision,

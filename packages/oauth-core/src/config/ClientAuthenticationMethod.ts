@@ -1,7 +1,7 @@
 import * as Schema from "effect/Schema"
 
 /**
- * How a client proves at the token endpoint who it is (RFC 6749 §2.3, RFC 7523 §2.2, RFC 8705 §2), in the names of
+ * How a client authenticates at the token endpoint (RFC 6749 §2.3, RFC 7523 §2.2, RFC 8705 §2), in the names of
  * the IANA registry "OAuth Token Endpoint Authentication Methods".
  */
 export const clientAuthenticationMethods = [
@@ -13,8 +13,8 @@ export const clientAuthenticationMethods = [
   "self_signed_tls_client_auth"
 ] as const
 
-/** How a client proves at the token endpoint who it is. */
+/** How a client authenticates at the token endpoint. */
 export const ClientAuthenticationMethod = Schema.Literals(clientAuthenticationMethods)
 
-/** How a client proves at the token endpoint who it is. */
+/** How a client authenticates at the token endpoint. */
 export type ClientAuthenticationMethod = typeof ClientAuthenticationMethod.Type

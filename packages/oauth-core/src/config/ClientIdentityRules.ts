@@ -3,7 +3,7 @@ import { problem, type ConfigProblem } from "./ConfigProblem.ts"
 
 import type { OAuthConfigFields } from "./OAuthConfigFields.ts"
 
-/** Who we are, and how we prove it. */
+/** The identity of the client, and how it authenticates. */
 export const clientIdentityRules = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => [
   ...issuer(config),
   ...clientMetadataUrl(config),
@@ -17,7 +17,7 @@ export const clientIdentityRules = (config: OAuthConfigFields): ReadonlyArray<Co
 const issuer = ({ issuer }: OAuthConfigFields): ReadonlyArray<ConfigProblem> =>
   issuer?.includes("?") === true ? [problem("issuer", "must not contain a query (RFC 8414 §2)")] : []
 
-/** What Client ID Metadata Documents ask of a `client_id`. A simple string comparison decides, so no dot segments. */
+/** What Client ID Metadata Documents require of a `client_id`. A simple string comparison decides, so no dot segments. */
 const clientMetadataUrl = ({ clientMetadataUrl: url }: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   if (url === undefined) return []
   const parsed = URL.parse(url)
@@ -43,7 +43,7 @@ const clientName = ({ clientName }: OAuthConfigFields): ReadonlyArray<ConfigProb
     ? [problem("client_name", "must not contain control characters")]
     : []
 
-/** The server takes what stands before the first colon for the id. */
+/** The server reads the text before the first colon as the id. */
 const rawBasic = ({ basicEncoding, clientId }: OAuthConfigFields): ReadonlyArray<ConfigProblem> =>
   basicEncoding === "raw" && clientId?.includes(":") === true
     ? [problem("basic_encoding", '"raw" cannot carry a `client_id` with a colon')]
@@ -75,7 +75,7 @@ const authenticationMethod = (config: OAuthConfigFields): ReadonlyArray<ConfigPr
 }
 
 /**
- * The server has to know the certificate before (RFC 8705 §2.1.2, §2.2.2), so the client is not registered on the fly;
+ * The server must have the certificate before (RFC 8705 §2.1.2, §2.2.2), so the client is not registered on the fly;
  * and it authenticates by that alone (RFC 6749 §2.3).
  */
 const certificateAuthentication = (

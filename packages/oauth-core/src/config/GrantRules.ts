@@ -60,7 +60,7 @@ const tokenExchange = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> 
   ]
 }
 
-/** Nobody is there to consent to a client that was registered on the fly. */
+/** No person is there to consent to a client that was registered on the fly. */
 const identified = ({ clientId, clientMetadataUrl, grantType }: OAuthConfigFields) =>
   clientId === undefined && clientMetadataUrl === undefined
     ? [problem("client_id", `required for ${grantType}, unless \`client_metadata_url\` names the client`)]

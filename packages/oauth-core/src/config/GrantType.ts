@@ -21,7 +21,7 @@ export const isPersonalGrant = (grantType: GrantType): boolean =>
 
 const isGrantType = (value: string): value is GrantType => grantTypes.some((grant) => grant === value)
 
-/** Other grants of OAuth, which people may well try. What is none of them is not quoted: it may be a secret. */
+/** Other grants of OAuth, which an error names. Any other text is not quoted: it may be a secret. */
 const otherGrantTypes: ReadonlySet<string> = new Set(["refresh_token", "password", "implicit"])
 
 const unsupportedGrantType = (value: string): string =>

@@ -90,7 +90,7 @@ const pkce = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> =>
     ? [problem("code_challenge_method", 'must be "S256" with version 2.1 (RFC 9700 §2.1.1)')]
     : []
 
-/** Values that must be fresh for each request: a fixed one takes away what they protect from. */
+/** Values that must be fresh for each request: a fixed one removes the protection. */
 const fixedRequestValues = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   const fixed = {
     state: config.state,

@@ -1,7 +1,7 @@
 import { problem, type ConfigProblem } from "./ConfigProblem.ts"
 import type { OAuthConfig } from "./OAuthConfig.ts"
 
-/** What a valid configuration gives up: each key that takes a protection away, and which. Paths as in problems. */
+/** The protections that a valid configuration switches off: each such key, and what it switches off. Paths as in problems. */
 export const oauthConfigWarnings = ({
   issuerMismatch,
   resource
@@ -10,7 +10,7 @@ export const oauthConfigWarnings = ({
     ? [
         problem(
           "resource",
-          "the audience of the token is not bound to this MCP server (RFC 8707): whoever gets the token may use it elsewhere"
+          "the audience of the token is not bound to this MCP server (RFC 8707): a server that gets the token may use it elsewhere"
         )
       ]
     : []),

@@ -88,7 +88,7 @@ const customHeaders = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> 
     return []
   })
 
-/** The rule for a `user_agent`, which is sent as it is (RFC 9110 §10.1.5); undefined if it is kept. */
+/** The rule for a `user_agent`, which is sent as it is (RFC 9110 §10.1.5); undefined if the value is valid. */
 export const userAgentProblem = (value: string): string | undefined =>
   /^[\x21-\x7E](?:[\x20-\x7E]*[\x21-\x7E])?$/.test(value)
     ? undefined

@@ -17,13 +17,13 @@ export interface OAuthErrorOptions {
 
 /**
  * The one error of this family of packages. Its `reason` says why; catch a single one with
- * `Effect.catchReason("OAuthError", "CircuitOpen", …)`. Neither the message nor any field holds a secret.
+ * `Effect.catchReason("OAuthError", "CircuitOpen", …)`. Neither the message nor any field contains a secret.
  */
 export class OAuthError extends Schema.TaggedError<OAuthError>()("OAuthError", {
   /** What was being done, as in "get an access token". */
   operation: Schema.String,
   serverName: Schema.String,
-  /** Stands in every log line and request of the failed acquisition. */
+  /** Part of every log line and request of the failed acquisition. */
   correlationId: Schema.String,
   reason: OAuthErrorReason
 }) {

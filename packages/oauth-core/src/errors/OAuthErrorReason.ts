@@ -65,7 +65,7 @@ export class EndpointUnavailable extends Schema.TaggedError<EndpointUnavailable>
   }
 }
 
-/** The endpoint refused the request for good (RFC 6749 §5.2). */
+/** The endpoint refused the request; a retry does not help (RFC 6749 §5.2). */
 export class RequestRefused extends Schema.TaggedError<RequestRefused>()("RequestRefused", {
   endpoint: Schema.String,
   status: Schema.Int,
@@ -102,7 +102,7 @@ const checkSecret = "Check `client_id`, `client_secret` and `use_basic_auth`"
 const checkCertificate =
   "Check `client_id`, and that the server knows the client certificate as this client's"
 
-/** What to do about `invalid_client` depends on what the client proved itself with. */
+/** What to do about `invalid_client` depends on how the client authenticated. */
 const adviceForClient: Readonly<Record<ClientAuthenticationMethod, string>> = {
   client_secret_basic: checkSecret,
   client_secret_post: checkSecret,
@@ -139,7 +139,7 @@ export class RedirectRefused extends Schema.TaggedError<RedirectRefused>()("Redi
   }
 }
 
-/** The answer could not be used. Says why, never what it was. */
+/** The answer could not be used. Says why, and never quotes it. */
 export class InvalidResponse extends Schema.TaggedError<InvalidResponse>()("InvalidResponse", {
   endpoint: Schema.String,
   problem: Schema.String
@@ -150,11 +150,11 @@ export class InvalidResponse extends Schema.TaggedError<InvalidResponse>()("Inva
   }
 }
 
-/** The token that was granted is bound to another client certificate than ours (RFC 8705 §3), so it is of no use to us. */
+/** The token that was granted is bound to another client certificate than ours (RFC 8705 §3), so it cannot be used. */
 export class CertificateBindingMismatch extends Schema.TaggedError<CertificateBindingMismatch>()(
   "CertificateBindingMismatch",
   {
-    /** Who gave the token. */
+    /** The server that issued the token. */
     endpoint: Schema.String,
     /** `x5t#S256` of the certificate that was presented there. */
     certificateThumbprint: Schema.String
@@ -170,7 +170,7 @@ export class CertificateBindingMismatch extends Schema.TaggedError<CertificateBi
   }
 }
 
-/** The token that was granted lacks scopes that were asked for (`validate_scopes`). */
+/** The token that was granted lacks scopes that were requested (`validate_scopes`). */
 export class InsufficientScope extends Schema.TaggedError<InsufficientScope>()("InsufficientScope", {
   missing: Schema.Array(Schema.String)
 }) {
@@ -180,10 +180,10 @@ export class InsufficientScope extends Schema.TaggedError<InsufficientScope>()("
   }
 }
 
-/** After repeated failures the endpoint is left alone for a while. */
+/** After repeated failures no request is sent to the endpoint for a while. */
 export class CircuitOpen extends Schema.TaggedError<CircuitOpen>()("CircuitOpen", {
   endpoint: Schema.String,
-  /** Seconds until the next try is let through. */
+  /** Seconds until the next attempt is allowed. */
   retryAfterSeconds: Schema.Finite
 }) {
   readonly retryable: boolean = true
@@ -233,7 +233,7 @@ export class AuthorizationRequired extends Schema.TaggedError<AuthorizationRequi
   {
     /** Where the person consents, if an authorization was begun for them. */
     authorizationUrl: Schema.optionalKey(Schema.String),
-    /** What to begin the authorization with, so that it asks for the scope the MCP server wants. */
+    /** The challenge to begin the authorization with, so that it requests the scope the MCP server demands. */
     challenge: Schema.optionalKey(Challenge)
   }
 ) {
@@ -245,7 +245,7 @@ export class AuthorizationRequired extends Schema.TaggedError<AuthorizationRequi
 
 /** The authorization server could not be found, or what was found must not be used (RFC 9728 §3.3, RFC 8414 §3.3). */
 export class DiscoveryFailed extends Schema.TaggedError<DiscoveryFailed>()("DiscoveryFailed", {
-  /** What was looked at, without its query. */
+  /** The URL that was read, without its query. */
   url: Schema.String,
   problem: Schema.String
 }) {
@@ -255,7 +255,7 @@ export class DiscoveryFailed extends Schema.TaggedError<DiscoveryFailed>()("Disc
   }
 }
 
-/** The person or the authorization server said no (RFC 6749 §4.1.2.1, RFC 8628 §3.5). */
+/** The person or the authorization server refused (RFC 6749 §4.1.2.1, RFC 8628 §3.5). */
 export class AuthorizationDenied extends Schema.TaggedError<AuthorizationDenied>()("AuthorizationDenied", {
   error: Schema.String,
   /** The server's own words, as plain text. */
@@ -290,10 +290,10 @@ export class AuthorizationResponseInvalid extends Schema.TaggedError<Authorizati
   }
 }
 
-/** The MCP server asks for more scope again and again (RFC 6750 §3.1). */
+/** The MCP server demands more scope after each step-up (RFC 6750 §3.1). */
 export class StepUpExhausted extends Schema.TaggedError<StepUpExhausted>()("StepUpExhausted", {
   attempts: Schema.Int,
-  /** What the last challenge asked for. */
+  /** The scope that the last challenge demanded. */
   scope: Schema.optionalKey(Schema.String)
 }) {
   readonly retryable: boolean = false

@@ -142,7 +142,7 @@ const byProxy: ReadonlyArray<
   ["nginx, which got a bad one", 400, page("400 The SSL certificate error"), true, "refused"],
   ["nginx's own status for none", 496, "", true, "missing"],
   ["nginx's own status for a bad one", 495, "", true, "refused"],
-  ["a page of somebody else", 400, page("Bad Request"), true, "doubtful"],
+  ["a page of another server", 400, page("Bad Request"), true, "doubtful"],
   ["nothing", 403, "", true, "doubtful"],
   ["a page when none was presented", 403, page("Forbidden"), false, undefined],
   ["a page that is about something else", 404, page("Not Found"), true, undefined],

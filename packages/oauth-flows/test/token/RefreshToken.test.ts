@@ -180,7 +180,7 @@ describe("step-up of a person's grant (RFC 6750 §3.1)", () => {
       for (const scope of ["write", "admin"]) {
         const wanted = { ...request, challenge: { ...challenge, scope } }
         const reason = yield* failureOf(grants.acquire(wanted, current))
-        // Asking again costs nothing as long as nobody consents.
+        // Another attempt sends nothing as long as no person consents.
         yield* assertFailsWith(grants.acquire(wanted, current), "AuthorizationRequired")
         assert(reason._tag === "AuthorizationRequired")
         const url = yield* begin({ ...request, challenge: reason.challenge })

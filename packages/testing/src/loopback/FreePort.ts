@@ -3,7 +3,7 @@ import { once } from "node:events"
 import { createServer } from "node:net"
 
 /**
- * A port of 127.0.0.1 that nobody listens on, for a program that cannot pick one itself. Somebody else may take it
+ * A free port of 127.0.0.1, for a program that cannot pick one itself. Another process may take it
  * before the program does.
  */
 export const freePort: Effect.Effect<number> = Effect.promise(async () => {

@@ -5,8 +5,8 @@ import { listenOnLoopback } from "./LoopbackListener.ts"
 
 /**
  * A port of 127.0.0.1 that refuses connections as long as the scope is open. It is the local end of an open
- * connection, so nobody else can begin to listen on it meanwhile, as could happen with a port that was bound
- * and given back.
+ * connection, so no other process can begin to listen on it meanwhile, as could happen with a port that was bound
+ * and released.
  */
 export const refusedPort: Effect.Effect<number, never, Scope.Scope> = Effect.gen(function* () {
   const { port } = yield* listenOnLoopback(net.createServer())

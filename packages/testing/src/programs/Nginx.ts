@@ -10,7 +10,7 @@ export interface NginxOptions {
   readonly tls: { readonly cert: string; readonly key: string }
   /** More files, by name, for directives that need some: they are written into the directory nginx runs in. */
   readonly files?: Readonly<Record<string, string>>
-  /** What stands in the server block besides its address and certificate. Relative paths are those of `files`. */
+  /** The content of the server block besides its address and certificate. Relative paths are those of `files`. */
   readonly server: string
 }
 
@@ -22,7 +22,7 @@ export const startNginx = Effect.fnUntraced(function* (options: NginxOptions) {
   for (const [name, content] of Object.entries(contents)) {
     yield* files.writeFileString(`${directory}/${name}`, content, { mode: 0o600 })
   }
-  // Nobody keeps the port until nginx has it.
+  // Another process may take the port before nginx does.
   for (let attempt = 1; ; attempt++) {
     const port = yield* freePort
     yield* files.writeFileString(`${directory}/nginx.conf`, configuration(directory, port, options.server))

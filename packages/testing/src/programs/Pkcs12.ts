@@ -8,9 +8,9 @@ export const writePkcs12 = Effect.fnUntraced(function* (options: {
   readonly privateKeyPath: string
   readonly path: string
   readonly passphrase: string
-  /** More certificates to go into it. */
+  /** More certificates to include. */
   readonly chainPath?: string
-  /** RC2, which OpenSSL 3 reads no more. */
+  /** RC2, which OpenSSL 3 does not read any more. */
   readonly legacy?: boolean
 }) {
   const { certificatePath, chainPath, legacy, passphrase, path, privateKeyPath } = options

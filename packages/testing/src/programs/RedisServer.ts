@@ -18,16 +18,16 @@ export interface RedisServerOptions {
   }
 }
 
-/** A Redis of a test's own, on a loopback port, that keeps nothing on disk. */
+/** A Redis of a test's own, on a loopback port, that stores nothing on disk. */
 export interface RedisServer {
   readonly port: number
   /** `redis://127.0.0.1:port`, or `rediss://localhost:port`. */
   readonly url: string
-  /** Kills it; what it had is gone, unless its configuration says otherwise. */
+  /** Kills it; its data is lost, unless its configuration says otherwise. */
   readonly kill: Effect.Effect<void>
   /** Starts it again on the same port. */
   readonly restart: Effect.Effect<void>
-  /** Makes it answer nobody, without closing a connection. */
+  /** Stops its answers, without closing a connection. */
   readonly pause: Effect.Effect<void>
   readonly resume: Effect.Effect<void>
 }
@@ -43,7 +43,7 @@ const make = Effect.fnUntraced(function* (program: string, options: RedisServerO
     run.process = spawn(program, argumentsFor(run.port, directory, options), { stdio: "ignore" })
     await untilListening(run.port, run.process)
   })
-  // Nobody keeps the port until Redis has it.
+  // Another process may take the port before Redis does.
   const startSomewhere = Effect.flatMap(freePort, (port) => {
     run.port = port
     return Effect.sandbox(start)

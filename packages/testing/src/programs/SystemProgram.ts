@@ -3,7 +3,7 @@ import { delimiter, join } from "node:path"
 
 /** A program of the system that tests run. */
 export interface SystemProgram {
-  /** The names it may have; the first one that is found is taken. */
+  /** The names it may have; the first one that is found is used. */
   readonly names: readonly [string, ...ReadonlyArray<string>]
   /** The Debian package that has it. */
   readonly debianPackage: string
@@ -45,7 +45,7 @@ export const findProgram = ({ names }: SystemProgram): string | undefined => {
 const administratorDirectories = ["/usr/sbin", "/usr/local/sbin"]
 
 /**
- * The path of a program for a test that cannot do without it: skip the test when it is undefined. Standard error says
+ * The path of a program for a test that needs it: skip the test when it is undefined. Standard error says
  * then how to get the program; nothing is installed. With `CI=true` a missing program is an error, so that no test is
  * skipped there unseen.
  */

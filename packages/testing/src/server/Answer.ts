@@ -3,7 +3,7 @@ import type * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { RecordedRequest } from "./RecordedRequest.ts"
 
-/** What the stub does with one request. */
+/** How the stub answers one request. */
 export type Answer = Message | Streamed | Reset | ResetMidBody | Hang | Held | Dynamic
 
 type AnswerHeaders = Readonly<Record<string, string>>
@@ -75,7 +75,7 @@ const json = (body: unknown, options?: HeadOptions): Answer =>
   message("application/json", JSON.stringify(body), options)
 
 /**
- * A good token answer (RFC 6749 §5.1), each field replaceable by anything. A field set to `undefined` is left
+ * A valid token answer (RFC 6749 §5.1), each field replaceable by any value. A field set to `undefined` is left
  * out; `scope` and `refresh_token` are in it only when given.
  */
 const token = (fields: Readonly<Record<string, unknown>> = {}, options?: HeadOptions): Answer =>
@@ -124,7 +124,7 @@ const streamed = (body: Stream.Stream<string>, options?: TextOptions): Answer =>
 /** The connection is reset (RST) once the request has been read, before any answer. */
 const reset: Answer = { _tag: "Reset" }
 
-/** Headers of a good token answer and a part of the announced body, then the connection is destroyed. */
+/** Headers of a valid token answer and a part of the announced body, then the connection is destroyed. */
 const resetMidBody: Answer = {
   _tag: "ResetMidBody",
   ...head("application/json"),
@@ -158,7 +158,7 @@ const held = <A>(until: Deferred.Deferred<A>, answer: Answer): Answer => ({
   answer
 })
 
-/** Decides when the request is there. A defect is answered with 500 and its description. */
+/** Decides by the request. A defect is answered with 500 and its description. */
 const respondWith = (respond: Dynamic["respond"]): Answer => ({ _tag: "Dynamic", respond })
 
 export const Answer = {

@@ -3,7 +3,7 @@ import { gzipSync } from "node:zlib"
 import { Answer } from "./Answer.ts"
 import type { RecordedRequest } from "./RecordedRequest.ts"
 
-/** How a token endpoint says that it refuses. */
+/** The form of a token endpoint's refusal. */
 export interface Refusal {
   /** The OAuth error code; undefined leaves the code out. Default `invalid_grant`. */
   readonly error?: string | undefined
@@ -35,7 +35,7 @@ const refusesRefresh = (options?: Refusal): Answer =>
   )
 
 /**
- * A token endpoint whose refresh tokens are good for one use. A second use of one ends the whole grant, as RFC 9700
+ * A token endpoint whose refresh tokens can be used once. A second use of one ends the whole grant, as RFC 9700
  * §4.14.2 wants it: from then on every refresh token of that grant is refused.
  */
 const rotatesRefreshTokens = Effect.sync((): Answer => {
@@ -100,11 +100,11 @@ const registersClients = ({ fields, omit = [] }: RegistrationOptions = {}) =>
 
 /** What comes back from an authorize page. */
 export interface AuthorizeOptions {
-  /** Clients that the page does not know: it shows an error and sends nobody back. */
+  /** Client ids that the page refuses: it shows an error and does not redirect. */
   readonly unknownClients?: ReadonlyArray<string>
   /** The `iss` of the answer (RFC 9207); without it there is none. */
   readonly issuer?: string
-  /** The error that the person is sent back with instead of a code. */
+  /** The error that the redirect carries instead of a code. */
   readonly error?: string
 }
 
@@ -128,17 +128,17 @@ const authorizes = ({ error, issuer, unknownClients = [] }: AuthorizeOptions = {
 
 const queryOf = ({ rawUrl }: RecordedRequest): URLSearchParams => new URL(rawUrl, "http://stub").searchParams
 
-/** The same answer in gzip, although nobody asked for it. */
+/** The same answer in gzip, although it was not requested. */
 const compresses = (body: unknown): Answer =>
   Answer.bytes(gzipSync(JSON.stringify(body)), {
     headers: { "content-encoding": "gzip", "content-type": "application/json" }
   })
 
-/** What an MCP server asks a token for, and what it says without one that it takes. */
+/** Which requests of an MCP server need a token, and how it refuses the others. */
 export interface ResourceOptions {
   /** Methods of JSON-RPC that it answers without a token. Default: none. */
   readonly open?: (method: string) => boolean
-  /** Which access tokens it takes. Default: every one. */
+  /** The access tokens that it accepts. Default: all. */
   readonly takes?: (accessToken: string) => boolean
   /** The status of a refusal. Default 401. */
   readonly status?: number
@@ -164,7 +164,7 @@ const protectsResource = ({
     })
   )
 
-/** How providers behave, beside the letter of the specifications: answers for `enqueue` and `always`. */
+/** How real providers deviate from the specifications: answers for `enqueue` and `always`. */
 export const ProviderBehaviour = {
   refusesRefresh,
   rotatesRefreshTokens,

@@ -6,9 +6,9 @@ import { TLSSocket } from "node:tls"
 /** One request as the stub received it, its body complete. */
 export interface RecordedRequest {
   readonly method: string
-  /** The path without the query: what answers are programmed by. */
+  /** The path without the query, by which answers are chosen. */
   readonly path: string
-  /** The request target as it stood on the request line. */
+  /** The request target of the request line, unchanged. */
   readonly rawUrl: string
   /** Names in lower case, repeated headers joined the way `node:http` does. */
   readonly headers: Readonly<IncomingHttpHeaders>

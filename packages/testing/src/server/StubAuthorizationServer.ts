@@ -25,7 +25,7 @@ export interface StubAuthorizationServerOptions {
 }
 
 /**
- * An HTTP server on a loopback port that does to each request what the test said: first what was enqueued for
+ * An HTTP server on a loopback port that answers each request as the test says: first what was enqueued for
  * the path, in order, then what is always to be answered there, else 404.
  */
 export interface StubAuthorizationServer extends RequestLog {
@@ -36,7 +36,7 @@ export interface StubAuthorizationServer extends RequestLog {
   readonly always: (path: string, answer: Answer) => Effect.Effect<void>
 }
 
-/** Closing the scope destroys every connection and forgets every request in flight. */
+/** Closing the scope destroys every connection and drops every request in flight. */
 const make = Effect.fnUntraced(function* (
   options: StubAuthorizationServerOptions = {}
 ): Effect.fn.Return<StubAuthorizationServer, never, Scope.Scope> {
@@ -108,7 +108,7 @@ const createServer = ({ tls }: StubAuthorizationServerOptions): http.Server => {
           requestCert: tls.ca !== undefined,
           rejectUnauthorized: tls.requireClientCertificate ?? false
         })
-  // Node's own limits would close connections behind a test's back, and are timers.
+  // Node's own limits would close connections without the test, and are timers.
   server.keepAliveTimeout = 0
   server.headersTimeout = 0
   server.requestTimeout = 0

@@ -24,7 +24,7 @@ class Refused extends Data.TaggedError("Refused")<{ readonly reason: string }> {
 const mostLogins = 6
 
 /**
- * The whole exchange of a client that knows nothing of OAuth: it connects, lists the tools, and calls `test-tool`.
+ * The whole exchange of a client without OAuth support: it connects, lists the tools, and calls `test-tool`.
  * Whenever the gateway asks for a login, a person opens the URL, and the client tries again.
  *
  * @param revision of MCP, which decides between sessions and stateless requests

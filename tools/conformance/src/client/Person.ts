@@ -9,7 +9,7 @@ export interface LastPage {
 /** More redirects than any login has. */
 const mostRedirects = 20
 
-/** Opens the URL of a login as a browser does whose person agrees: follows every redirect, with cookies. */
+/** Opens the URL of a login as the browser of a person who agrees: follows every redirect, with cookies. */
 export const openInBrowser = (authorizationUrl: string): Effect.Effect<LastPage> =>
   Effect.promise(async () => {
     const cookies = new Map<string, string>()

@@ -13,7 +13,7 @@ export const ScenarioContext = Schema.Struct({
 })
 export type ScenarioContext = typeof ScenarioContext.Type
 
-/** The keys of `oauth` for a scenario, over a server that is known by its URL alone. */
+/** The keys of `oauth` for a scenario, with a server of which only the URL is configured. */
 export const oauthOf = (scenario: string, context: ScenarioContext): object => ({
   enabled: true,
   version: "2.1",

@@ -1,7 +1,7 @@
 import * as Schema from "effect/Schema"
 import type { Outcome } from "./McpExchange.ts"
 
-/** What the client under test says about its own run, as the last line of its standard output. */
+/** The verdict of the client under test about its own run, as the last line of its standard output. */
 export const Verdict = Schema.Struct({
   asExpected: Schema.Boolean,
   /** What happened, for people. */
@@ -11,7 +11,7 @@ export type Verdict = typeof Verdict.Type
 
 /**
  * Scenarios in which the gateway must refuse, and what its refusal must say. The suite itself only sees that no token
- * was asked for, which an unrelated failure looks like as well.
+ * was requested, which an unrelated failure looks like as well.
  */
 const refusals: Readonly<Record<string, RegExp>> = {
   "auth/resource-mismatch": /RFC 9728 §3\.3/,

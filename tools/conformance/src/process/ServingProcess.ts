@@ -13,7 +13,7 @@ export class DidNotStart extends Data.TaggedError("DidNotStart")<{
   }
 }
 
-/** Characters of a process's error output that are kept to explain a failed start. */
+/** Characters of a process's error output that are stored to explain a failed start. */
 const longestLog = 10_000
 
 /**

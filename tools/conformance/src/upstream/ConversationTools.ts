@@ -6,7 +6,7 @@ import { answer, text } from "./Content.ts"
 /** Milliseconds between two notifications of a tool. */
 const pause = 20
 
-/** Tools that say or ask something before they answer, as revisions with sessions know it. */
+/** Tools that send notifications or requests before they answer, in revisions with sessions. */
 export const registerConversationTools = (server: McpServer) => {
   server.registerTool("test_tool_with_logging", { description: "Logs three lines" }, async ({ mcpReq }) => {
     for (const line of ["Tool execution started", "Tool processing data", "Tool execution completed"]) {

@@ -11,7 +11,7 @@ import { randomBytes } from "node:crypto"
 import { z } from "zod"
 import { answer, text } from "./Content.ts"
 
-/** What a tool remembers between two rounds; the client carries it and cannot change it. */
+/** The state of a tool between two rounds; the client returns it and cannot change it. */
 interface RequestState {
   readonly round: number
 }

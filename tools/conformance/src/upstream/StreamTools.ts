@@ -1,7 +1,7 @@
 import type { McpServer } from "@modelcontextprotocol/server"
 import { answer, text } from "./Content.ts"
 
-/** Tells everybody who listens that a list has changed. */
+/** Notifies every listener that a list has changed. */
 export interface ListNotifier {
   readonly toolsChanged: () => void
   readonly promptsChanged: () => void

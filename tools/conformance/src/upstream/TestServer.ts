@@ -5,13 +5,13 @@ import { registerInputRequiredTools, type StateCodec } from "./InputRequiredTool
 import { registerResourcesAndPrompts } from "./ResourcesAndPrompts.ts"
 import { type ListNotifier, registerStreamTools } from "./StreamTools.ts"
 
-/** Milliseconds for which lists and resources may be kept. */
+/** Milliseconds for which lists and resources may be cached. */
 const ttlMs = 60_000
 
 /**
  * The MCP server that the suite's server scenarios want, on the official SDK.
  *
- * @param notifier where changes of lists are told; by default to the connection of this server
+ * @param notifier where changes of lists are sent; by default to the connection of this server
  */
 export const makeTestServer = (codec: StateCodec, notifier?: ListNotifier): McpServer => {
   const cacheHint = { ttlMs, cacheScope: "private" as const }
