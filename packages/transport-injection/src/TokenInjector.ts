@@ -96,7 +96,7 @@ export const accessTokenRequest = (
 }
 
 /**
- * Brings access tokens to MCP servers, whatever sends the requests: `HttpClient`, undici, or a child process.
+ * Sends access tokens to MCP servers through any client: `HttpClient`, undici, or a child process.
  *
  * @example
  * ```ts

@@ -4,7 +4,7 @@ export interface WireTokenVariable {
   readonly format?: string
 }
 
-/** One entry of `servers` as it stands in the file, with references resolved. `decodeServerEntry` checks it. */
+/** One entry of `servers` as it is in the file, with references resolved. `decodeServerEntry` checks it. */
 export interface WireServerEntry {
   readonly server_name: string
   readonly config: {
