@@ -97,7 +97,7 @@ const makeServer = () => {
 const failure = Effect.map(({ reason }: OAuthError) => reason)
 
 describe("a server that asks nobody for a token", () => {
-  it.effect("is called without one, and what it answers is passed on", () => {
+  it.effect("an attempt without a token is made, and its answer is passed on", () => {
     const [person, server] = [makePerson(), makeServer()]
     return Effect.gen(function* () {
       assert.strictEqual(yield* server.call, "open")
@@ -137,7 +137,7 @@ describe("a person's fresh token that is refused, too", () => {
   })
 
   it.effect.each([true, false])(
-    "is an error if the next login does not help, and nobody logs in again for ten minutes (refreshable: %s)",
+    "a login that does not help is an error, and no other begins for ten minutes (refreshable: %s)",
     (refreshable) => {
       const [person, server] = [makePerson({ refreshable }), makeServer()]
       return Effect.gen(function* () {
@@ -189,7 +189,7 @@ describe("a person's fresh token that is refused, too", () => {
     }).pipe(Effect.provide(person.layer))
   })
 
-  it.effect.each([400, 403])("is told by HTTP %d with invalid_token as by 401", (status) => {
+  it.effect.each([400, 403])("HTTP %d with invalid_token refuses a token as 401 does", (status) => {
     const [person, server] = [makePerson(), makeServer()]
     return Effect.gen(function* () {
       yield* person.logIn

@@ -8,7 +8,7 @@ const takesOnly = (prefix: string) =>
   ProviderBehaviour.protectsResource({ takes: (token) => token.startsWith(prefix) })
 
 describe("a person's token that is refused although it is fresh", () => {
-  it.effect("is refreshed once, and then the person is told where to log in", () =>
+  it.effect("a refused grant is refreshed once, and then the person is told where to log in", () =>
     Effect.gen(function* () {
       const { call, logIn, sent, stub } = yield* startStubProvider()
       yield* logIn
@@ -23,7 +23,7 @@ describe("a person's token that is refused although it is fresh", () => {
     })
   )
 
-  it.effect("is an error with what to check if a new login does not help, and nobody logs in again", () =>
+  it.effect("a login that does not help is an error with what to check, and no other login begins", () =>
     Effect.gen(function* () {
       const { call, logIn, sent, stub } = yield* startStubProvider()
       yield* logIn
@@ -44,7 +44,7 @@ describe("a person's token that is refused although it is fresh", () => {
     })
   )
 
-  it.effect.each([400, 403])("is told by HTTP %d with invalid_token, too", (status) =>
+  it.effect.each([400, 403])("a refusal by HTTP %d with invalid_token counts, too", (status) =>
     Effect.gen(function* () {
       const { call, logIn, stub } = yield* startStubProvider()
       yield* logIn
@@ -75,7 +75,7 @@ describe("a server that asks a person for more scope again and again", () => {
     })
   )
 
-  it.effect("is sent a refreshed token first if it asks for a scope that was granted", () =>
+  it.effect("a demand for a granted scope gets a refreshed token first", () =>
     Effect.gen(function* () {
       const { call, logIn, sent, stub } = yield* startStubProvider({ scope: "mcp:write" })
       yield* logIn

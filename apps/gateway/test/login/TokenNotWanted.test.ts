@@ -6,7 +6,7 @@ import { startStubProvider } from "./StubProvider.ts"
 
 describe("a server of a personal grant that asks for no token", () => {
   it.effect.each(["authorization_code", "device_code"])(
-    "is passed on, and nothing is looked up or registered (%s)",
+    "an open request is passed on, and nothing is discovered or registered (%s)",
     (grant_type) =>
       Effect.gen(function* () {
         const { call, stub } = yield* startStubProvider({ grant_type })
