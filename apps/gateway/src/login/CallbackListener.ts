@@ -39,11 +39,9 @@ export type Complete = (
 /**
  * Listens for redirects after a login, until the scope closes. The port is bound when this completes, so no login can
  * end before. Only GET requests to the paths of `redirectUri` count; others, such as the HEAD of a link preview, are
- * answered and change nothing. The page
- * says "logged in" only after `complete` has exchanged the code. Closing waits until pages are written, but not for idle
- * connections.
+ * answered and change nothing. The page says "logged in" only after `complete` has exchanged the code. Closing waits
+ * until pages are written, but not for idle connections.
  *
- * @param options.host `localhost` stands for the loopback addresses of both families, because a browser may choose either
  * @param options.port 0 picks a free one
  */
 export const makeCallbackListener = Effect.fnUntraced(function* (options: {
@@ -142,25 +140,15 @@ const write = (response: Http.ServerResponse, status: number, page: string): Eff
     response.writeHead(status, pageHeaders).end(page)
   })
 
-interface ListenOptions {
-  readonly host: string
-  readonly port: number
-  readonly onRequest: Http.RequestListener
-}
-
-const listen = ({ host, onRequest, port }: ListenOptions) =>
+const listen = ({ host, port }: { readonly host: string; readonly port: number }) =>
   Effect.callback<Http.Server, CallbackListenerError>((resume) => {
-    const server = Http.createServer(onRequest)
+    const server = Http.createServer()
     server.once("error", (error) => {
       const problem = "code" in error ? String(error.code) : error.name
       resume(Effect.fail(new CallbackListenerError({ host, port, problem })))
     })
     server.listen(port, host, () => resume(Effect.succeed(server)))
   })
-
-/** A machine without IPv6. A port that another program has is another matter: it would get the code. */
-const hasNoSuchAddress = ({ problem }: CallbackListenerError): boolean =>
-  problem === "EADDRNOTAVAIL" || problem === "EAFNOSUPPORT"
 
 /** Waits for pages that are being written, and not for connections that browsers only keep open. */
 const close = Effect.fnUntraced(function* (server: Http.Server, answers: FiberSet.FiberSet<void>) {

@@ -1,5 +1,4 @@
 import { asksForMoreScope } from "@secure-mcp/oauth-core"
-import type { GrantRequest } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import { loginNeeded, refresh, RefusedRefreshTokens } from "../token/RefreshToken.ts"
 import type { Flow } from "./Flow.ts"
@@ -19,11 +18,9 @@ export const refreshOnly: Flow = Effect.fn("RefreshOnly.acquire")(function* (req
   // A refresh token brings no more scope than was granted (RFC 6749 §6), but it may bring what was granted.
   return yield* isRefreshable(previous) && (yield* stepUps.refreshesFirst(request, previous))
     ? Effect.catchTag(
-        refresh(withoutChallenge(request), previous, keep),
+        refresh({ ...request, challenge: undefined }, previous, keep),
         "AuthorizationRequired",
         () => stepUp
       )
     : stepUp
 })
-
-const withoutChallenge = ({ challenge: _, ...request }: GrantRequest): GrantRequest => request
