@@ -2,7 +2,7 @@ import { MtlsOAuthHttp } from "@secure-mcp/mtls"
 import { OAuthService } from "@secure-mcp/oauth-core"
 import { OAuthFlows } from "@secure-mcp/oauth-flows"
 import { OAuthMetrics } from "@secure-mcp/oauth-metrics"
-import { SingleFlightTokenCache } from "@secure-mcp/token-cache"
+import { SingleFlightTokenCache, StoredRegisteredClients } from "@secure-mcp/token-cache"
 import { TokenInjector } from "@secure-mcp/transport-injection"
 import * as Layer from "effect/Layer"
 import type { GatewayConfig } from "./config/GatewayConfig.ts"
@@ -11,13 +11,14 @@ import { certificateExpiry } from "./status/CertificateExpiry.ts"
 import { LastErrors } from "./status/LastErrors.ts"
 
 /**
- * Wires the packages: oauth-flows obtains tokens over the connections of mtls, token-cache caches and stores them,
- * oauth-metrics counts. To replace one of them, write your own version of this layer: each has one line.
+ * Wires the packages: oauth-flows obtains tokens over the connections of mtls, token-cache caches and stores them and
+ * the registered clients, oauth-metrics counts. To replace one of them, write your own version of this layer: each has one line.
  */
 export const gatewayServices = (config: GatewayConfig) =>
   TokenInjector.layer.pipe(
     Layer.provideMerge(OAuthService.layer),
     Layer.provide(OAuthFlows.layerOptions({ authTimeout: `${config.gateway.authTimeoutSeconds} seconds` })),
+    Layer.provide(StoredRegisteredClients.layer),
     Layer.provideMerge(SingleFlightTokenCache.layer),
     Layer.provideMerge(gatewayStore(config)),
     Layer.merge(certificateExpiry(config)),

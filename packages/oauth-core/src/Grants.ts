@@ -11,6 +11,11 @@ export interface GrantRequest extends AccessTokenRequest {
   readonly correlationId: string
   /** The challenge of the MCP server's refusal, if that is the reason for this acquisition. */
   readonly challenge?: Challenge | undefined
+  /**
+   * Whether the MCP server refused a token that had not expired. It may have moved to another authorization server, so
+   * its metadata is read again.
+   */
+  readonly tokenRefused?: boolean | undefined
 }
 
 /** An authorization that waits for the person's consent. */

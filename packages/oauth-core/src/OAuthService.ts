@@ -117,12 +117,14 @@ const make = Effect.gen(function* () {
 
   const newGrantRequest = (
     request: AccessTokenRequest,
-    challenge: Challenge | undefined
+    challenge: Challenge | undefined,
+    tokenRefused = false
   ): Effect.Effect<GrantRequest> =>
     Effect.map(random.uuidV4(), (correlationId) => ({
       ...request,
       correlationId,
-      ...(challenge === undefined ? {} : { challenge })
+      ...(challenge === undefined ? {} : { challenge }),
+      ...(tokenRefused ? { tokenRefused } : {})
     }))
 
   const keyOf = Effect.fnUntraced(function* (request: AccessTokenRequest, operation: string) {
@@ -143,9 +145,13 @@ const make = Effect.gen(function* () {
   })
 
   const acquire =
-    (request: AccessTokenRequest, challenge: Challenge | undefined): TokenCacheRequest["acquire"] =>
+    (
+      request: AccessTokenRequest,
+      challenge: Challenge | undefined,
+      tokenRefused: boolean
+    ): TokenCacheRequest["acquire"] =>
     (previous, keep) =>
-      Effect.flatMap(newGrantRequest(request, challenge), (grantRequest) =>
+      Effect.flatMap(newGrantRequest(request, challenge, tokenRefused), (grantRequest) =>
         grants
           .acquire(grantRequest, previous, (_, token) => keep(token))
           .pipe(
@@ -165,7 +171,7 @@ const make = Effect.gen(function* () {
       cache.get({
         key,
         expiryBuffer: Duration.seconds(request.config.tokenExpiryBuffer),
-        acquire: acquire(request, challenge),
+        acquire: acquire(request, challenge, renewal.refused !== undefined),
         ...renewal
       })
     )

@@ -11,11 +11,16 @@ export const GrantedClient = Schema.Struct({
   resource: Schema.optionalKey(Schema.String),
   /** The requested scope, as it was written in the request. */
   scope: Schema.optionalKey(Schema.String),
+  /** Where the grant is renewed when the issuer's metadata cannot be found. */
+  tokenEndpoint: Schema.optionalKey(Schema.String),
+  /** Where it is revoked then. */
+  revocationEndpoint: Schema.optionalKey(Schema.String),
   clientId: Schema.String,
   /** Of a registered client. That of a configured one stays in the configuration. */
   clientSecret: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
   /** When the secret ends, in milliseconds since the epoch; absent if it does not. */
   clientSecretExpiresAt: Schema.optionalKey(Schema.Finite),
+  /** How the client authenticated there; absent for a configured client whose server has no metadata. */
   tokenEndpointAuthMethod: Schema.optionalKey(ClientAuthenticationMethod)
 })
 

@@ -21,6 +21,7 @@ export {
 export * from "./errors/OAuthError.ts"
 export * from "./errors/OAuthErrorReason.ts"
 export * from "./Grants.ts"
+export { type ClientRegistration, RegisteredClients } from "./RegisteredClients.ts"
 export * from "./OAuthEvents.ts"
 export * from "./OAuthHttp.ts"
 export * from "./OAuthService.ts"

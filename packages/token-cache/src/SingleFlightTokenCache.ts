@@ -14,6 +14,7 @@ import { toMemoryToken } from "./memory/MemoryToken.ts"
 import { currentMoment } from "./memory/Moment.ts"
 import { makeSweeper } from "./memory/Sweeper.ts"
 import { makeSingleFlight } from "./SingleFlight.ts"
+import { isRegisteredClientKey } from "./store/RegisteredClientKey.ts"
 import { TokenStore } from "./store/TokenStore.ts"
 
 /** How the cache treats its store. */
@@ -101,7 +102,10 @@ const make = Effect.fnUntraced(function* ({
     const now = yield* dropNow
     const current = yield* Ref.get(state)
     const others = stored.filter(
-      ({ key, token }) => !isKnown(current, tokenKeyString(key)) && toMemoryToken(token, now).mayServe
+      ({ key, token }) =>
+        !isRegisteredClientKey(key) &&
+        !isKnown(current, tokenKeyString(key)) &&
+        toMemoryToken(token, now).mayServe
     )
     return [...servableTokens(current, now.monotonic), ...others]
   })

@@ -1,5 +1,5 @@
 import type { StoreUnavailable, TokenCacheEntry } from "@secure-mcp/oauth-core"
-import { TokenStore } from "@secure-mcp/token-cache"
+import { isRegisteredClientKey, TokenStore } from "@secure-mcp/token-cache"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
@@ -73,7 +73,9 @@ const keptFor = ({ configId, projectId }: GatewayConfig) =>
     Effect.flatMap(TokenStore, (store) => store.list),
     (entries) =>
       entries
-        .filter(({ key }) => key.projectId === projectId && key.configId === configId)
+        .filter(
+          ({ key }) => !isRegisteredClientKey(key) && key.projectId === projectId && key.configId === configId
+        )
         .toSorted((a, b) => order(a).localeCompare(order(b)))
   )
 

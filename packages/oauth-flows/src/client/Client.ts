@@ -20,15 +20,30 @@ export interface AskedFor {
   readonly resource: string | undefined
   /** As it was written in the request. */
   readonly scope: string | undefined
+  readonly tokenEndpoint: { readonly url: string; readonly discovered: boolean }
+  readonly revocationEndpoint: { readonly url: string } | undefined
 }
 
 /** What a token of a grant remembers of the client and the request, so that it can be refreshed after a restart. */
-export const grantedClient = (client: Client, { issuer, resource, scope }: AskedFor): GrantedClient => ({
+export const grantedClient = (
+  client: Client,
+  { issuer, resource, revocationEndpoint, scope, tokenEndpoint }: AskedFor
+): GrantedClient => ({
   ...(issuer === undefined ? {} : { issuer }),
   ...(resource === undefined ? {} : { resource }),
   ...(scope === undefined ? {} : { scope }),
+  tokenEndpoint: tokenEndpoint.url,
+  ...(revocationEndpoint === undefined ? {} : { revocationEndpoint: revocationEndpoint.url }),
   clientId: client.clientId,
+  ...(tokenEndpoint.discovered ? { tokenEndpointAuthMethod: client.authenticationMethod } : {}),
   ...(client.source === "registered" ? registration(client) : {})
+})
+
+/** A registered client as it is stored for later grants. */
+export const grantedRegistration = (client: Client, issuer: string): GrantedClient => ({
+  issuer,
+  clientId: client.clientId,
+  ...registration(client)
 })
 
 const registration = ({ authenticationMethod, clientSecret, clientSecretExpiresAt }: Client) => ({

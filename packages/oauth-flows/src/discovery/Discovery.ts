@@ -7,6 +7,7 @@ import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
 import * as Hash from "effect/Hash"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import {
   type AuthorizationServer,
   type AuthorizationServerMetadata,
@@ -31,10 +32,14 @@ const capacity = 1000
 export class Discovery extends Context.Service<
   Discovery,
   {
-    /** @param resourceUrl the URL of the MCP server, as it is configured */
+    /**
+     * @param resourceUrl the URL of the MCP server, as it is configured
+     * @param options.fresh reads the document again; the one in the cache is used only if that fails
+     */
     readonly protectedResource: (
       resourceUrl: string,
-      request: GrantRequest
+      request: GrantRequest,
+      options?: { readonly fresh?: boolean }
     ) => Effect.Effect<ProtectedResourceMetadata, OAuthErrorReason | NoResourceMetadata>
     /** @param issuer as it was configured or discovered */
     readonly authorizationServer: (
@@ -73,8 +78,13 @@ const make = Effect.gen(function* () {
         )
 
   return Discovery.of({
-    protectedResource: (resourceUrl, request) =>
-      Cache.get(protectedResources, new DiscoveryKey(resourceUrl, request)),
+    protectedResource: Effect.fnUntraced(function* (resourceUrl, request, { fresh = false } = {}) {
+      const key = new DiscoveryKey(resourceUrl, request)
+      const known = fresh ? yield* Cache.getSuccess(protectedResources, key) : Option.none()
+      if (Option.isNone(known)) return yield* Cache.get(protectedResources, key)
+      yield* Cache.invalidate(protectedResources, key)
+      return yield* Effect.orElseSucceed(Cache.get(protectedResources, key), () => known.value)
+    }),
     authorizationServer: (issuer, request) =>
       Cache.get(authorizationServers, new DiscoveryKey(issuer, request)).pipe(
         Effect.tap((metadata) => warnOfOtherIssuer(issuer, metadata.issuer))

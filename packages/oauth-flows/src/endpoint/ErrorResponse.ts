@@ -35,7 +35,9 @@ export const describeRefusal = (
     clientCertificate?: RequestRefused["clientCertificate"]
   ) => {
     const error = errorCode(fields["error"], mask)
-    const description = errorDescription(fields["error_description"], mask)
+    const description = [fields["error_description"], error ?? fields["error"], fields["message"]]
+      .map((text) => (text === error ? undefined : errorDescription(text, mask)))
+      .find((text) => text !== undefined)
     return new RequestRefused({
       endpoint,
       status,

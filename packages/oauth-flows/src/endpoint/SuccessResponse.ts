@@ -23,10 +23,14 @@ export const readSuccessFields =
         )
       ),
       Effect.filterOrFail(
-        (fields) => !isFilled(fields["error"]),
+        (fields) => !saysError(fields),
         (fields) => refuse.fromFields(response.status, fields)
       )
     )
+
+/** An error, in whatever form, or a plain no (Slack's `ok`). */
+const saysError = ({ error, ok, access_token: accessToken }: ResponseFields): boolean =>
+  isFilled(error) || (!isFilled(accessToken) && (Predicate.isObject(error) || ok === false))
 
 /** @param problem as in "it has no `access_token`"; quotes nothing of the answer */
 export const unusableResponse = ({ name }: Endpoint, problem: string) =>

@@ -40,7 +40,7 @@ export const authorize = Effect.fn("AuthorizationCode.authorize")(function* (
   if (config.grantType !== "authorization_code") {
     return yield* new Misconfigured({ problem: "`grant_type` is not authorization_code" })
   }
-  const target = yield* (yield* GrantTargets).resolve(request, { redirectUri })
+  const target = yield* (yield* GrantTargets).resolve(request, { redirectUri, fresh: true })
   const endpoint = yield* authorizationEndpoint(target)
   const pkce = yield* makePkce(config, target.metadata)
   const authorization = {

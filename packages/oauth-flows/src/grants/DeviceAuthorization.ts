@@ -1,6 +1,7 @@
 import { AuthorizationDenied, InvalidResponse, Misconfigured } from "@secure-mcp/oauth-core"
 import type { GrantRequest, KeepGrant, OAuthErrorReason, OAuthToken } from "@secure-mcp/oauth-core"
 import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -10,7 +11,7 @@ import { isFilled, readSuccessFields } from "../endpoint/SuccessResponse.ts"
 import type { Endpoint } from "../endpoint/Endpoint.ts"
 import { EndpointClient } from "../endpoint/EndpointClient.ts"
 import type { FlowServices } from "./Flow.ts"
-import { requestLoginToken } from "./LoginToken.ts"
+import { forgetRefused, requestLoginToken } from "./LoginToken.ts"
 import { type GrantTarget, GrantTargets } from "../resolution/GrantTarget.ts"
 import type { ResponseFields } from "../endpoint/ResponseBody.ts"
 import { writtenScope } from "../resolution/Scope.ts"
@@ -35,17 +36,36 @@ export const authorizeDevice = Effect.fn("DeviceAuthorization.authorizeDevice")(
   if (request.config.grantType !== "device_code") {
     return yield* new Misconfigured({ problem: "`grant_type` is not device_code" })
   }
-  const target = yield* (yield* GrantTargets).resolve(request, { device: true })
-  const endpoint = target.deviceAuthorizationEndpoint
-  if (endpoint === undefined) {
-    return yield* new Misconfigured({
-      problem:
-        "the authorization server names no device authorization endpoint: configure `device_authorization_url`"
-    })
-  }
-  const begunAt = yield* Clock.currentTimeMillis
-  const code = yield* requestCode(request, target, endpoint)
-  yield* Effect.logInfo(`Began an authorization at ${endpoint.name}`)
+  const { resolve } = yield* GrantTargets
+  const begin = Effect.gen(function* () {
+    const target = yield* resolve(request, { device: true, fresh: true })
+    const endpoint = target.deviceAuthorizationEndpoint
+    if (endpoint === undefined) {
+      return yield* new Misconfigured({
+        problem:
+          "the authorization server names no device authorization endpoint: configure `device_authorization_url`"
+      })
+    }
+    const begunAt = yield* Clock.currentTimeMillis
+    const code = yield* requestCode(request, target, endpoint).pipe(
+      Effect.catchTag("RequestRefused", (refusal) =>
+        Effect.flatMap(forgetRefused(target, refusal), (forgotten) =>
+          Effect.fail(forgotten ? new ClientForgotten() : refusal)
+        )
+      )
+    )
+    yield* Effect.logInfo(`Began an authorization at ${endpoint.name}`)
+    return { begunAt, code, target }
+  })
+  // Nobody has seen a code yet, so it goes on with another client at once. That one is not forgotten again.
+  const { begunAt, code, target } = yield* begin.pipe(
+    Effect.catchTag("ClientForgotten", () => begin),
+    Effect.catchTag("ClientForgotten", () =>
+      Effect.fail(
+        new Misconfigured({ problem: "the authorization server refuses each client that it registers" })
+      )
+    )
+  )
   const { expiresIn, userCode, verificationUri, verificationUriComplete } = code
   return {
     userCode,
@@ -55,6 +75,9 @@ export const authorizeDevice = Effect.fn("DeviceAuthorization.authorizeDevice")(
     token: poll(request, target, code, begunAt + expiresIn * 1000, keep)
   }
 })
+
+/** The server no longer knows the registered client, which was forgotten. */
+class ClientForgotten extends Data.TaggedError("ClientForgotten") {}
 
 interface DeviceCode {
   readonly deviceCode: Redacted.Redacted

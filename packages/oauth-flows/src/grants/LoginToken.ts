@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import { grantedClient } from "../client/Client.ts"
 import type { FormParameters } from "../client/ClientAuthentication.ts"
 import { type GrantTarget, GrantTargets } from "../resolution/GrantTarget.ts"
+import { meansUnknownClient, type Refusal } from "../resolution/UnknownClient.ts"
 import { type Scope, writtenScope } from "../resolution/Scope.ts"
 import { revokeRefused } from "../token/Revocation.ts"
 import { keepRefreshToken, requestToken, type Withhold } from "../token/TokenRequest.ts"
@@ -36,13 +37,13 @@ export const requestLoginToken = Effect.fn("LoginToken.request")(function* ({
       ? revokeRefused(request, target, token)
       : keepRefreshToken(request, token, grantedTo, keep)
   const token = yield* requestToken({ request, target, parameters, scope, withhold }).pipe(
-    Effect.tapErrorTag("RequestRefused", ({ error }) => forgetUnknown(target, error))
+    Effect.tapErrorTag("RequestRefused", (refusal) => forgetRefused(target, refusal))
   )
   return new OAuthToken({ ...token, grantedTo })
 })
 
-/** A registered client that the server no longer knows cannot be used for the next login. */
-const forgetUnknown = ({ client }: GrantTarget, error: string | undefined) =>
-  error === "invalid_client" && client.source === "registered"
-    ? Effect.flatMap(GrantTargets, ({ forget }) => forget(client))
-    : Effect.void
+/** A registered client that the server no longer knows, or does not allow this grant, is not used for the next login. */
+export const forgetRefused = (target: GrantTarget, refusal: Refusal) =>
+  meansUnknownClient(refusal) || refusal.error === "unauthorized_client"
+    ? Effect.flatMap(GrantTargets, ({ forget }) => forget(target))
+    : Effect.succeed(false)

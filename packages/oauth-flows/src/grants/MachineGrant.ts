@@ -7,7 +7,8 @@ import { Circuit } from "../endpoint/Circuit.ts"
 import type { EndpointClient } from "../endpoint/EndpointClient.ts"
 import { retryTransient } from "../endpoint/Retry.ts"
 import { type GrantTarget, GrantTargets } from "../resolution/GrantTarget.ts"
-import { refresh, RefusedRefreshTokens } from "../token/RefreshToken.ts"
+import { refresh } from "../token/RefreshToken.ts"
+import { RefusedRefreshTokens } from "../token/RefusedRefreshTokens.ts"
 import { keepRefreshToken, requestToken, type Withhold } from "../token/TokenRequest.ts"
 import type { Flow } from "./Flow.ts"
 import { writtenScope } from "../resolution/Scope.ts"
@@ -28,7 +29,13 @@ export const machineGrant = (parametersOf: GrantParameters): Flow =>
     const begin = requestNew(parametersOf, request, previous, keep)
     const { isRefreshable } = yield* RefusedRefreshTokens
     if (!isRefreshable(previous) || asksForMoreScope(request.challenge)) return yield* begin
-    return yield* Effect.catchTag(refresh(request, previous, keep), "AuthorizationRequired", () => begin)
+    return yield* refresh(request, previous, keep).pipe(
+      Effect.catchTags({
+        AuthorizationRequired: () => begin,
+        // Nobody has to log in for a new grant; only the client itself could be at fault there, too.
+        RequestRefused: (refusal) => (refusal.error === "invalid_client" ? Effect.fail(refusal) : begin)
+      })
+    )
   })
 
 const requestNew = Effect.fnUntraced(function* (
@@ -38,7 +45,7 @@ const requestNew = Effect.fnUntraced(function* (
   keep: KeepGrant
 ) {
   const circuit = yield* Circuit
-  const target = yield* (yield* GrantTargets).resolve(request)
+  const target = yield* (yield* GrantTargets).resolve(request, { fresh: request.tokenRefused })
   const { remember, scope } = machineScope(request, target, previous)
   if (asksForMoreScope(request.challenge)) yield* (yield* StepUps).requested(request, scope)
   const written = writtenScope(scope, request.config)

@@ -1,6 +1,7 @@
 import { asksForMoreScope } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
-import { loginNeeded, refresh, RefusedRefreshTokens } from "../token/RefreshToken.ts"
+import { loginNeeded, refresh } from "../token/RefreshToken.ts"
+import { RefusedRefreshTokens } from "../token/RefusedRefreshTokens.ts"
 import type { Flow } from "./Flow.ts"
 import { StepUps } from "./StepUp.ts"
 

@@ -5,27 +5,30 @@ import type { AuthorizationServer } from "../discovery/AuthorizationServerMetada
 import type { Discovery } from "../discovery/Discovery.ts"
 import type { NoResourceMetadata, ProtectedResourceMetadata } from "../discovery/ProtectedResourceMetadata.ts"
 import { withoutQuery } from "../endpoint/Endpoint.ts"
+import type { GrantContext } from "./ClientIdentity.ts"
 
 /** An authorization server, and the document that named it, if one did. */
 export interface ChosenServer extends AuthorizationServer {
   readonly protectedResource: ProtectedResourceMetadata | undefined
+  /** True if nothing names it: it is the MCP server's own origin. */
+  readonly isGuessed: boolean
 }
 
 /**
  * The authorization server of a request: the configured issuer, else one that the metadata of the MCP server names, else
  * that of the server's own origin, where the server has no such metadata (MCP 2025-03-26).
  *
- * @param previous the token to be renewed or revoked: its issuer is chosen again, if it is still named
+ * @param context.previous its issuer is chosen again, if it is still named
  */
 export const chooseAuthorizationServer = Effect.fn("AuthorizationServerChoice.choose")(function* (
   request: GrantRequest,
-  previous: OAuthToken | undefined,
+  { fresh = false, previous }: GrantContext,
   discovery: Discovery["Service"]
 ): Effect.fn.Return<ChosenServer, OAuthErrorReason> {
   const configured = request.config.issuer
   if (configured !== undefined) return yield* serverOf(configured, undefined, request, discovery)
   const resourceUrl = yield* discoverableUrl(request)
-  return yield* discovery.protectedResource(resourceUrl, request).pipe(
+  return yield* discovery.protectedResource(resourceUrl, request, { fresh }).pipe(
     Effect.flatMap((protectedResource) =>
       Effect.flatMap(chooseIssuer(resourceUrl, protectedResource, previous), (issuer) =>
         serverOf(issuer, protectedResource, request, discovery)
@@ -46,7 +49,8 @@ const serverOf = (
   Effect.map(discovery.authorizationServer(issuer, request), (metadata) => ({
     issuer,
     metadata,
-    protectedResource
+    protectedResource,
+    isGuessed: false
   }))
 
 /** If the origin is no authorization server either, both searches are told. */
@@ -57,7 +61,7 @@ const serverAtOrigin = (
   discovery: Discovery["Service"]
 ) =>
   discovery.originServer(resourceUrl, request).pipe(
-    Effect.map((server) => ({ ...server, protectedResource: undefined })),
+    Effect.map((server) => ({ ...server, protectedResource: undefined, isGuessed: true })),
     Effect.catchTag("DiscoveryFailed", ({ problem, url }) =>
       Effect.fail(new DiscoveryFailed({ url, problem: `${failure.problem}. At its own origin: ${problem}` }))
     )

@@ -5,6 +5,7 @@ import {
   Misconfigured
 } from "@secure-mcp/oauth-core"
 import type { GrantRequest, OAuthConfig, OAuthErrorReason, OAuthToken } from "@secure-mcp/oauth-core"
+import { isSecretValid } from "@secure-mcp/oauth-core/internal"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -15,7 +16,7 @@ import { withoutQuery } from "../endpoint/Endpoint.ts"
 import { assertionAudience } from "../discovery/Issuer.ts"
 import type { EndpointClient } from "../endpoint/EndpointClient.ts"
 import { configuredClient, documentedClient } from "./ConfiguredClient.ts"
-import { makeRegisteredClients } from "./RegisteredClients.ts"
+import { clientOf, makeRegisteredClients } from "./RegisteredClients.ts"
 
 /** What is known of a grant before its client is. */
 export interface GrantContext {
@@ -25,6 +26,8 @@ export interface GrantContext {
   readonly redirectUri?: string | undefined
   /** True when a person begins a grant on another device, which needs no redirect URI. */
   readonly device?: boolean | undefined
+  /** Read the metadata of the MCP server again, which may have moved to another authorization server. */
+  readonly fresh?: boolean | undefined
 }
 
 /** Asks for the client to use at an authorization server that was discovered. */
@@ -47,8 +50,9 @@ export class ClientIdentity extends Context.Service<
   ClientIdentity,
   {
     readonly identify: (lookup: ClientLookup) => Effect.Effect<Client, OAuthErrorReason>
-    /** Drops a registered client: the next lookup registers a new one. */
-    readonly forget: (client: Client) => Effect.Effect<void>
+    /** As in `GrantTargets`. */
+    readonly forget: (issuer: string, client: Client) => Effect.Effect<boolean>
+    readonly isForgotten: (issuer: string, client: Client) => boolean
   }
 >()("@secure-mcp/oauth-flows/ClientIdentity") {
   static readonly layer: Layer.Layer<ClientIdentity, never, EndpointClient> = Layer.effect(
@@ -72,7 +76,7 @@ const make = Effect.gen(function* () {
     if (config.clientMetadataUrl !== undefined && metadata.clientIdMetadataDocumentSupported === true) {
       return documentedClient(config, config.clientMetadataUrl, audience, metadata)
     }
-    const registered = yield* registeredClientOf(context.previous, issuer, audience)
+    const registered = yield* registeredClientOf(context.previous, config, issuer, audience)
     if (registered !== undefined) return registered
     const { redirectUri } = context
     if (!isPersonalGrant(config.grantType)) {
@@ -82,7 +86,7 @@ const make = Effect.gen(function* () {
     return yield* registrations.get({ request, issuer, metadata, redirectUri, scope: lookup.scope })
   })
 
-  return ClientIdentity.of({ identify, forget: registrations.forget })
+  return ClientIdentity.of({ identify, forget: registrations.forget, isForgotten: registrations.isForgotten })
 })
 
 /**
@@ -111,22 +115,15 @@ const sameIssuer = (
   })
 
 /** The registered client that a grant was given to, unless its secret has expired. */
-const registeredClientOf = (
+export const registeredClientOf = (
   previous: OAuthToken | undefined,
+  config: OAuthConfig,
   issuer: string,
   audience: string
 ): Effect.Effect<Client | undefined> =>
   Effect.map(Clock.currentTimeMillis, (now) => {
     const granted = previous?.grantedTo
     if (granted?.tokenEndpointAuthMethod === undefined || granted.issuer !== issuer) return undefined
-    const { clientId, clientSecret, clientSecretExpiresAt, tokenEndpointAuthMethod } = granted
-    if (clientSecretExpiresAt !== undefined && clientSecretExpiresAt <= now) return undefined
-    return {
-      clientId,
-      clientSecret,
-      clientSecretExpiresAt,
-      authenticationMethod: tokenEndpointAuthMethod,
-      audience,
-      source: "registered"
-    }
+    if (granted.clientId === config.clientMetadataUrl || !isSecretValid(granted, now)) return undefined
+    return clientOf(granted, audience)
   })

@@ -4,6 +4,9 @@ import * as Effect from "effect/Effect"
 import type { AuthorizationServerMetadata } from "../discovery/AuthorizationServerMetadata.ts"
 import type { Client } from "../client/Client.ts"
 
+/** What a server says about how clients authenticate. */
+type AuthenticationMetadata = Pick<AuthorizationServerMetadata, "tokenEndpointAuthMethodsSupported">
+
 /**
  * The client a configuration names.
  *
@@ -12,7 +15,7 @@ import type { Client } from "../client/Client.ts"
 export const configuredClient = (
   config: OAuthConfig,
   audience: string,
-  metadata: AuthorizationServerMetadata | undefined
+  metadata: AuthenticationMetadata | undefined
 ): Effect.Effect<Client, Misconfigured> =>
   config.clientId === undefined
     ? Effect.fail(new Misconfigured({ problem: "`client_id` is not configured" }))
@@ -30,7 +33,7 @@ export const documentedClient = (
   config: OAuthConfig,
   clientId: string,
   audience: string,
-  metadata: AuthorizationServerMetadata | undefined
+  metadata: AuthenticationMetadata | undefined
 ): Client => ({
   clientId,
   clientSecret: undefined,
@@ -42,7 +45,7 @@ export const documentedClient = (
 
 const documentedMethod = (
   config: OAuthConfig,
-  metadata: AuthorizationServerMetadata | undefined
+  metadata: AuthenticationMetadata | undefined
 ): ClientAuthenticationMethod => {
   const { tokenEndpointAuthMethod: method } = config
   if (method === "tls_client_auth" || method === "self_signed_tls_client_auth") return method
@@ -57,7 +60,7 @@ const documentedMethod = (
  */
 export const configuredMethod = (
   config: OAuthConfig,
-  metadata: AuthorizationServerMetadata | undefined
+  metadata: AuthenticationMetadata | undefined
 ): ClientAuthenticationMethod => {
   const supported = metadata?.tokenEndpointAuthMethodsSupported
   const able = methodsOf(config)

@@ -1,15 +1,18 @@
 import type { GrantRequest, OAuthConfig, OAuthErrorReason, OAuthToken } from "@secure-mcp/oauth-core"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type { Client } from "../client/Client.ts"
 import type { AuthorizationServerMetadata } from "../discovery/AuthorizationServerMetadata.ts"
 import { Discovery } from "../discovery/Discovery.ts"
 import { configuredEndpoint, discoveredEndpoint, type Endpoint } from "../endpoint/Endpoint.ts"
 import type { EndpointClient } from "../endpoint/EndpointClient.ts"
-import { chooseAuthorizationServer } from "./AuthorizationServerChoice.ts"
+import { chooseAuthorizationServer, type ChosenServer } from "./AuthorizationServerChoice.ts"
 import { ClientIdentity, type GrantContext } from "./ClientIdentity.ts"
 import { configuredClient, documentedClient } from "./ConfiguredClient.ts"
+import { rememberedTarget } from "./RememberedTarget.ts"
 import { resourceIndicator } from "./ResourceIndicator.ts"
 import { scopeToRequest } from "./Scope.ts"
 
@@ -45,8 +48,13 @@ export class GrantTargets extends Context.Service<
       request: GrantRequest,
       context?: GrantContext
     ) => Effect.Effect<GrantTarget, OAuthErrorReason>
-    /** Drops a registered client that its server no longer knows: the next grant registers a new one. */
-    readonly forget: (client: Client) => Effect.Effect<void>
+    /**
+     * Forgets a registered client that its server no longer knows: the next grant registers a new one. False for any
+     * other client, and for one that has itself replaced another within ten minutes: those stay.
+     */
+    readonly forget: (target: GrantTarget) => Effect.Effect<boolean>
+    /** Whether the client of a target was forgotten, so that a login with it must not go on. */
+    readonly isForgotten: (target: GrantTarget) => boolean
   }
 >()("@secure-mcp/oauth-flows/GrantTargets") {
   static readonly layer: Layer.Layer<GrantTargets, never, EndpointClient> = Layer.effect(
@@ -71,7 +79,11 @@ const make = Effect.gen(function* () {
       : resolveConfigured(request, context, request.config.tokenUrl)
   return GrantTargets.of({
     resolve: Effect.fn("GrantTargets.resolve")(resolve),
-    forget: identity.forget
+    forget: ({ client, issuer }) =>
+      issuer === undefined || client.source !== "registered"
+        ? Effect.succeed(false)
+        : identity.forget(issuer, client),
+    isForgotten: ({ client, issuer }) => issuer !== undefined && identity.isForgotten(issuer, client)
   })
 })
 
@@ -109,17 +121,43 @@ const configuredEndpoints = (config: OAuthConfig) => {
   }
 }
 
+/** How long a renewal waits for metadata when the grant remembers where it is renewed. */
+const patience = Duration.seconds(3)
+
 const resolveDiscovered = Effect.fnUntraced(function* (
   request: GrantRequest,
   context: GrantContext,
   discovery: Discovery["Service"],
   identity: ClientIdentity["Service"]
 ) {
-  const { issuer, metadata, protectedResource } = yield* chooseAuthorizationServer(
-    request,
-    context.previous,
-    discovery
+  const remembered = yield* rememberedTarget(request, context.previous)
+  const choice = chooseAuthorizationServer(request, context, discovery)
+  const chosen = remembered === undefined ? yield* choice : yield* orRemembered(choice, remembered)
+  return "client" in chosen ? chosen : yield* discoveredTarget(request, context, chosen, identity)
+})
+
+/**
+ * What a renewal needs, the grant remembers: metadata that is away, or that only a challenge shows the way to, does not
+ * keep it from being renewed. An authorization server that is only guessed does not replace the one it belongs to.
+ */
+const orRemembered = (choice: Effect.Effect<ChosenServer, OAuthErrorReason>, remembered: GrantTarget) =>
+  choice.pipe(
+    Effect.timeoutOption(patience),
+    Effect.map(Option.getOrUndefined),
+    Effect.catch(({ message }) =>
+      Effect.as(Effect.logDebug(`Using the endpoints that the grant remembers: ${message}`), undefined)
+    ),
+    Effect.map((chosen): ChosenServer | GrantTarget =>
+      chosen === undefined || (chosen.isGuessed && chosen.issuer !== remembered.issuer) ? remembered : chosen
+    )
   )
+
+const discoveredTarget = Effect.fnUntraced(function* (
+  request: GrantRequest,
+  context: GrantContext,
+  { issuer, metadata, protectedResource }: ChosenServer,
+  identity: ClientIdentity["Service"]
+) {
   const at = (kind: string, url: string | undefined) =>
     url === undefined ? undefined : discoveredEndpoint(kind, url)
   const configured = configuredEndpoints(request.config)

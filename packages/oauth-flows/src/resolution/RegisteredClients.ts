@@ -1,22 +1,18 @@
-import { Misconfigured } from "@secure-mcp/oauth-core"
-import type { GrantRequest } from "@secure-mcp/oauth-core"
-import * as Cache from "effect/Cache"
+import { Misconfigured, RegisteredClients } from "@secure-mcp/oauth-core"
+import type { GrantedClient, GrantRequest } from "@secure-mcp/oauth-core"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Equal from "effect/Equal"
-import * as Exit from "effect/Exit"
-import * as Hash from "effect/Hash"
-import type { Client } from "../client/Client.ts"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { createHash } from "node:crypto"
+import { type Client, grantedRegistration } from "../client/Client.ts"
 import type { AuthorizationServerMetadata } from "../discovery/AuthorizationServerMetadata.ts"
 import { assertionAudience } from "../discovery/Issuer.ts"
 import { withoutQuery } from "../endpoint/Endpoint.ts"
-import {
-  type ClientMetadata,
-  clientMetadata,
-  registerClient,
-  type RegistrationPlace
-} from "./ClientRegistration.ts"
+import { EndpointClient } from "../endpoint/EndpointClient.ts"
+import { type ClientMetadata, clientMetadata, registerClient } from "./ClientRegistration.ts"
 
 /** Asks for a client that is registered for a grant which a person begins. */
 export interface RegistrationRequest {
@@ -30,22 +26,26 @@ export interface RegistrationRequest {
   readonly scope: string | undefined
 }
 
-/** Clients that this process registered. The least recently used one is evicted first. */
+/** A client that has replaced another one is not replaced itself before this time. */
+const shortestLife = Duration.toMillis("10 minutes")
+/** Issuers and clients that are remembered as forgotten. The oldest is evicted first. */
 const capacity = 1000
 
 /**
- * Registers once for the same issuer and the same metadata, also when many ask at once, and again after the client
- * secret has expired.
+ * Registers once for the same issuer and the same metadata, and again after the client secret has expired or the server
+ * has forgotten the client: for that at most once in ten minutes, so that a server that refuses every client is not
+ * filled with them.
  */
 export const makeRegisteredClients = Effect.gen(function* () {
-  const keys = new WeakMap<Client, RegistrationKey>()
-  const cache = yield* Cache.makeWith(register, {
-    capacity,
-    timeToLive: (exit) => (Exit.isSuccess(exit) ? exit.value.lifetime : Duration.zero)
-  })
+  const endpointClient = yield* EndpointClient
+  const clients = Option.getOrUndefined(yield* Effect.serviceOption(RegisteredClients)) ?? (yield* inMemory)
+  // Whom it replaces, and since when, by issuer: only a registration that follows a refusal counts.
+  const forgottenAt = new Map<string, number>()
+  const replacedAt = new Map<string, number>()
+  const forgotten = new Set<string>()
 
-  const get = Effect.fnUntraced(function* (registration: RegistrationRequest) {
-    const { issuer, metadata, redirectUri, request, scope } = registration
+  const get = Effect.fnUntraced(function* (wanted: RegistrationRequest) {
+    const { issuer, metadata, redirectUri, request, scope } = wanted
     const { registrationEndpoint } = metadata
     if (registrationEndpoint === undefined) {
       return yield* new Misconfigured({
@@ -54,58 +54,86 @@ export const makeRegisteredClients = Effect.gen(function* () {
     }
     const asked = yield* clientMetadata(request.config, metadata, redirectUri, scope)
     const audience = assertionAudience(issuer, metadata.issuer)
-    const key = new RegistrationKey(request, { issuer, audience, registrationEndpoint }, asked)
-    const { client } = yield* Cache.get(cache, key)
-    keys.set(client, key)
-    return client
+    const register = registerClient(request, { audience, registrationEndpoint }, asked).pipe(
+      Effect.tap(({ clientId }) => noteReplacement(issuer, clientId)),
+      Effect.map((client) => grantedRegistration(client, issuer)),
+      Effect.provideService(EndpointClient, endpointClient)
+    )
+    const fingerprint = fingerprintOf(request, registrationEndpoint, asked)
+    return clientOf(yield* clients.obtain({ issuer, fingerprint }, register), audience)
   })
 
-  const forget = (client: Client) =>
-    Effect.suspend(() => {
-      const key = keys.get(client)
-      return key === undefined ? Effect.void : Cache.invalidate(cache, key)
+  const noteReplacement = (issuer: string, clientId: string) =>
+    Effect.map(Clock.currentTimeMillis, (now) => {
+      const since = forgottenAt.get(issuer)
+      if (since !== undefined && now - since < shortestLife) remember(replacedAt, idOf(issuer, clientId), now)
     })
 
-  return { get, forget }
+  const forget = Effect.fnUntraced(function* (issuer: string, { clientId }: Client) {
+    const id = idOf(issuer, clientId)
+    const now = yield* Clock.currentTimeMillis
+    const since = replacedAt.get(id)
+    if (since !== undefined && now - since < shortestLife) {
+      yield* Effect.logWarning(
+        `The authorization server ${withoutQuery(issuer)} refuses a client that it has just registered. No other one is registered within ten minutes`
+      )
+      return false
+    }
+    remember(forgottenAt, issuer, now)
+    forgotten.add(id)
+    evictOldest(forgotten)
+    yield* clients.forget(issuer, clientId)
+    yield* Effect.logWarning(
+      `The authorization server ${withoutQuery(issuer)} no longer knows our registered client: the next login registers another one`
+    )
+    return true
+  })
+
+  const isForgotten = (issuer: string, { clientId }: Client): boolean => forgotten.has(idOf(issuer, clientId))
+
+  return { get, forget, isForgotten }
 })
 
-const register = Effect.fnUntraced(function* ({ asked, at, request }: RegistrationKey) {
-  const client = yield* registerClient(request, at, asked)
-  const now = yield* Clock.currentTimeMillis
-  const { clientSecretExpiresAt } = client
-  return {
-    client,
-    lifetime:
-      clientSecretExpiresAt === undefined
-        ? Duration.infinity
-        : Duration.millis(Math.max(0, clientSecretExpiresAt - now))
-  }
+const inMemory = Effect.map(Layer.build(RegisteredClients.layerMemory), Context.get(RegisteredClients))
+
+/** A registered client, as it is used. */
+export const clientOf = (
+  { clientId, clientSecret, clientSecretExpiresAt, tokenEndpointAuthMethod }: GrantedClient,
+  audience: string
+): Client => ({
+  clientId,
+  clientSecret,
+  clientSecretExpiresAt,
+  authenticationMethod: tokenEndpointAuthMethod ?? "none",
+  audience,
+  source: "registered"
 })
 
-/** Equal for the same metadata at the same issuer, over a connection with the same certificate. */
-class RegistrationKey implements Equal.Equal {
-  readonly request: GrantRequest
-  readonly at: RegistrationPlace & { readonly issuer: string }
-  readonly asked: ClientMetadata
-  readonly #identity: string
+const idOf = (issuer: string, clientId: string): string => JSON.stringify([issuer, clientId])
 
-  constructor(request: GrantRequest, at: RegistrationKey["at"], asked: ClientMetadata) {
-    this.request = request
-    this.at = at
-    this.asked = asked
-    const { caBundlePath, clientCertPath, clientPkcs12Path } = request.config
-    this.#identity = JSON.stringify([
-      [at.issuer, at.registrationEndpoint],
-      asked,
-      [clientCertPath, clientPkcs12Path, caBundlePath]
-    ])
-  }
-
-  [Equal.symbol](that: Equal.Equal): boolean {
-    return that instanceof RegistrationKey && that.#identity === this.#identity
-  }
-
-  [Hash.symbol](): number {
-    return Hash.string(this.#identity)
-  }
+const remember = (times: Map<string, number>, id: string, now: number): void => {
+  times.delete(id)
+  times.set(id, now)
+  evictOldest(times)
 }
+
+const evictOldest = (known: Map<string, number> | Set<string>): void => {
+  const [oldest] = known.keys()
+  if (known.size > capacity && oldest !== undefined) known.delete(oldest)
+}
+
+/** The same for the same metadata at the same place, over a connection with the same certificate. */
+const fingerprintOf = (
+  { config: { caBundlePath, clientCertPath, clientPkcs12Path } }: GrantRequest,
+  registrationEndpoint: string,
+  asked: ClientMetadata
+): string =>
+  createHash("sha256")
+    .update(
+      JSON.stringify([
+        registrationEndpoint,
+        asked,
+        [clientCertPath ?? null, clientPkcs12Path ?? null, caBundlePath ?? null]
+      ])
+    )
+    .digest("hex")

@@ -1,39 +1,16 @@
 import { AuthorizationRequired, OAuthToken } from "@secure-mcp/oauth-core"
 import type { GrantRequest, KeepGrant, OAuthErrorReason, RequestRefused } from "@secure-mcp/oauth-core"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import type * as Redacted from "effect/Redacted"
+import { grantedClient } from "../client/Client.ts"
 import { Circuit } from "../endpoint/Circuit.ts"
 import type { EndpointClient } from "../endpoint/EndpointClient.ts"
 import { retryUnsent } from "../endpoint/Retry.ts"
 import { belongsTo, type GrantTarget, GrantTargets } from "../resolution/GrantTarget.ts"
 import { writtenScope } from "../resolution/Scope.ts"
+import { meansUnknownClient } from "../resolution/UnknownClient.ts"
+import { meansGrantEnded } from "./RefreshRefusal.ts"
+import { type RefreshableToken, RefusedRefreshTokens } from "./RefusedRefreshTokens.ts"
 import { keepRefreshToken, requestToken } from "./TokenRequest.ts"
-
-/** A token that can be renewed by its refresh token. */
-export interface RefreshableToken extends OAuthToken {
-  readonly refreshToken: Redacted.Redacted
-}
-
-/** Remembers the tokens whose refresh token was refused for good, so that it is not sent again. */
-export class RefusedRefreshTokens extends Context.Service<
-  RefusedRefreshTokens,
-  {
-    readonly add: (token: OAuthToken) => Effect.Effect<void>
-    /** Whether a token has a refresh token that was not refused. */
-    readonly isRefreshable: (token: OAuthToken | undefined) => token is RefreshableToken
-  }
->()("@secure-mcp/oauth-flows/RefusedRefreshTokens") {
-  static readonly layer: Layer.Layer<RefusedRefreshTokens> = Layer.sync(RefusedRefreshTokens, () => {
-    const refused = new WeakSet<OAuthToken>()
-    return {
-      add: (token) => Effect.sync(() => refused.add(token)),
-      isRefreshable: (token): token is RefreshableToken =>
-        token?.refreshToken !== undefined && !refused.has(token)
-    }
-  })
-}
 
 /** What a refresh needs. */
 export type RefreshServices = EndpointClient | Circuit | GrantTargets | RefusedRefreshTokens
@@ -47,7 +24,8 @@ export type RefreshServices = EndpointClient | Circuit | GrantTargets | RefusedR
  * one token at once; the token cache takes care of that.
  *
  * Fails with `AuthorizationRequired` when the grant has ended, or belongs to another client or issuer. Every transient
- * failure leaves the grant as it is.
+ * failure leaves the grant as it is, and so does an answer that says nothing about it. For such an answer every caller
+ * gets the same error for a while, and the server is not asked again.
  *
  * @param keep gets a new refresh token whose access token must not be served
  */
@@ -57,8 +35,12 @@ export const refresh = Effect.fn("RefreshToken.refresh")(function* (
   keep: KeepGrant
 ): Effect.fn.Return<OAuthToken, OAuthErrorReason, RefreshServices> {
   const circuit = yield* Circuit
-  const target = yield* (yield* GrantTargets).resolve(request, { previous })
+  const refusals = yield* RefusedRefreshTokens
+  const paused = yield* refusals.pausedBy(previous)
+  if (paused !== undefined) return yield* paused
+  const target = yield* (yield* GrantTargets).resolve(request, { previous, fresh: request.tokenRefused })
   if (!belongsTo(previous, target)) return yield* loginNeeded(request)
+  const grantedTo = grantedClient(target.client, { ...target, scope: previous.grantedTo?.scope })
   const token = yield* requestToken({
     request,
     target,
@@ -71,16 +53,19 @@ export const refresh = Effect.fn("RefreshToken.refresh")(function* (
         : undefined
     },
     scope: previous.scope,
-    withhold: (token) => keepRefreshToken(request, withScopeOf(previous, token), previous.grantedTo, keep)
+    withhold: (token) => keepRefreshToken(request, withScopeOf(previous, token), grantedTo, keep)
   }).pipe(
     retryUnsent,
     (renewal) => circuit.protect(renewal, target.tokenEndpoint, request.config),
-    Effect.catchTag("RequestRefused", (refusal) => refused(request, target, previous, refusal))
+    Effect.catchTag("RequestRefused", (refusal) => refused(request, target, previous, refusal)),
+    Effect.tapErrorTag(["RequestRefused", "RedirectRefused", "InvalidResponse"], (reason) =>
+      refusals.pause(previous, reason)
+    )
   )
   return new OAuthToken({
     ...token,
     refreshToken: token.refreshToken ?? previous.refreshToken,
-    ...(previous.grantedTo === undefined ? {} : { grantedTo: previous.grantedTo }),
+    grantedTo,
     ...(previous.stepUpScope === undefined ? {} : { stepUpScope: previous.stepUpScope })
   })
 })
@@ -99,14 +84,14 @@ export const loginNeeded = ({ challenge }: GrantRequest) =>
 
 const refused = Effect.fnUntraced(function* (
   request: GrantRequest,
-  { client }: GrantTarget,
+  target: GrantTarget,
   previous: OAuthToken,
   refusal: RequestRefused
 ) {
-  if (refusal.error === "invalid_client" && client.source === "registered") {
-    yield* (yield* GrantTargets).forget(client)
-  } else if (refusal.error !== "invalid_grant") return yield* refusal
-  yield* (yield* RefusedRefreshTokens).add(previous)
+  const isUnknownClient = target.client.source === "registered" && meansUnknownClient(refusal)
+  if (isUnknownClient) yield* (yield* GrantTargets).forget(target)
+  else if (!meansGrantEnded(refusal)) return yield* refusal
+  yield* (yield* RefusedRefreshTokens).end(previous)
   yield* Effect.logWarning(`${refusal.message}. The grant has ended`)
   return yield* loginNeeded(request)
 })

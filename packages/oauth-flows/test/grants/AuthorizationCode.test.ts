@@ -211,7 +211,10 @@ describe("the authorization response", () => {
           issuer: server.url,
           resource: "https://mcp.example.com/mcp",
           scope: "a b",
-          clientId: "gateway"
+          tokenEndpoint: server.endpoint("/token"),
+          revocationEndpoint: server.endpoint("/revoke"),
+          clientId: "gateway",
+          tokenEndpointAuthMethod: "none"
         })
         const [{ code_verifier = "", ...form } = {}] = yield* formsAt(server)
         assert.deepStrictEqual(form, {

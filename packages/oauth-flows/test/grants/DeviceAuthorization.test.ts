@@ -53,7 +53,10 @@ describe("the device authorization grant (RFC 8628)", () => {
         issuer: server.url,
         resource: "https://mcp.example.com/mcp",
         scope: "a",
-        clientId: "gateway"
+        tokenEndpoint: server.endpoint("/token"),
+        revocationEndpoint: server.endpoint("/revoke"),
+        clientId: "gateway",
+        tokenEndpointAuthMethod: "none"
       })
       assert.deepStrictEqual(yield* formsAt(server, "/device"), [
         { client_id: "gateway", scope: "a", resource: "https://mcp.example.com/mcp" }

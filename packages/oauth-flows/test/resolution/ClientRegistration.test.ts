@@ -294,7 +294,7 @@ describe("a registration", () => {
         const first = yield* targets.resolve(request, begin)
         const other = yield* targets.resolve(request, { redirectUri: "http://127.0.0.1:4000/oauth/callback" })
         assert.deepStrictEqual([first.client.clientId, other.client.clientId], ["client-1", "client-2"])
-        yield* targets.forget(first.client)
+        yield* targets.forget(first)
         assert.strictEqual((yield* targets.resolve(request, begin)).client.clientId, "client-3")
         assert.strictEqual((yield* targets.resolve(request, begin)).client.clientId, "client-3")
       })

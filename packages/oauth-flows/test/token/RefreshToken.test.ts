@@ -5,6 +5,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import * as Redacted from "effect/Redacted"
+import * as TestClock from "effect/testing/TestClock"
 import { makeGrants, requestFor, settle } from "../TestGrants.ts"
 import {
   accessToken,
@@ -101,6 +102,7 @@ describe("the refresh token grant (RFC 6749 §6)", () => {
         yield* server.enqueue("/token", answer, Answer.token({ access_token: "new" }))
         yield* assertFailsWith(grants.acquire(request, token), tag)
         assert.lengthOf(yield* refreshes, 1)
+        yield* TestClock.adjust("1 second")
         assert.strictEqual(accessToken(yield* grants.acquire(request, token)), "new")
       })
   )
