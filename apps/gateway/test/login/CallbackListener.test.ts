@@ -7,7 +7,6 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { once } from "node:events"
 import * as net from "node:net"
-import { networkInterfaces } from "node:os"
 import { makeCallbackListener } from "../../src/login/CallbackListener.ts"
 import { visit } from "./Person.ts"
 
@@ -32,18 +31,6 @@ const listen = Effect.fnUntraced(function* (complete: ReturnType<typeof completi
   const listener = yield* makeCallbackListener({ host: "127.0.0.1", port: 0, complete })
   return yield* listener.redirectUri(path)
 })
-
-const boundBy = Effect.fnUntraced(function* (
-  host: string,
-  complete: ReturnType<typeof completing>["complete"]
-) {
-  const listener = yield* makeCallbackListener({ host, port: 0, complete })
-  return new URL(yield* listener.redirectUri(path))
-})
-
-const hasIpv6 = Object.values(networkInterfaces()).some((addresses) =>
-  addresses?.some(({ address }) => address === "::1")
-)
 
 /** A connection that is opened and never used, as browsers have them. */
 const idleConnection = (url: string) =>
@@ -75,20 +62,6 @@ describe("the callback listener", () => {
       assert.strictEqual(right.status, 200)
       assert.include(right.text, "Logged in")
       assert.deepStrictEqual(asked, ["state=wrong&code=1", "state=right&code=1"])
-    })
-  )
-
-  it.effect("listens on both loopback families for `localhost`, and on neither where another has one", () =>
-    Effect.gen(function* () {
-      const { complete } = completing()
-      const { port } = yield* boundBy("localhost", complete)
-      assert.strictEqual((yield* visit(`http://127.0.0.1:${port}${path}?state=right`)).status, 200)
-      if (!hasIpv6) return
-      assert.strictEqual((yield* visit(`http://[::1]:${port}${path}?state=right`)).status, 200)
-
-      const taken = Number((yield* boundBy("::1", complete)).port)
-      const error = yield* Effect.flip(makeCallbackListener({ host: "localhost", port: taken, complete }))
-      assert.include(error.message, `[::1]:${taken} (EADDRINUSE)`)
     })
   )
 
