@@ -6,6 +6,7 @@ import {
   OAuthService,
   OAuthToken,
   type AccessTokenRequest,
+  type CachedToken,
   type Challenge
 } from "@secure-mcp/oauth-core"
 import { accepted, refused, refusesToken, TokenInjector } from "@secure-mcp/transport-injection"
@@ -46,11 +47,11 @@ const makePerson = ({ refreshable = true }: { readonly refreshable?: boolean } =
   })
   const service = Layer.succeed(OAuthService, {
     getAccessToken: () =>
-      Effect.suspend(() =>
+      Effect.suspend((): Effect.Effect<CachedToken, OAuthError> =>
         token === undefined ? loginNeeded : Effect.succeed({ token, source: "cache" as const })
       ),
     refresh: (_, { refused } = {}) =>
-      Effect.suspend(() => {
+      Effect.suspend((): Effect.Effect<CachedToken, OAuthError> => {
         if (refused !== undefined && token?.isAccessToken(refused) !== true && token !== undefined)
           return Effect.succeed({ token, source: "cache" as const })
         if (token?.refreshToken === undefined) {
@@ -72,13 +73,21 @@ const makePerson = ({ refreshable = true }: { readonly refreshable?: boolean } =
   return { layer: Layer.provideMerge(TokenInjector.layer, service), logIn: issue, refreshes }
 }
 
+interface Server {
+  takes: (token: string | undefined) => boolean
+  status: number
+  challenge: Challenge
+  readonly seen: Array<string | undefined>
+  readonly call: Effect.Effect<string, OAuthError, TokenInjector>
+}
+
 /** A server that takes what `takes` says, and what it was sent. */
 const makeServer = () => {
-  const server = {
-    takes: (_token: string | undefined): boolean => true,
+  const server: Server = {
+    takes: () => true,
     status: 401,
-    challenge: { error: "invalid_token" } as Challenge,
-    seen: new Array<string | undefined>(),
+    challenge: { error: "invalid_token" },
+    seen: [],
     call: TokenInjector.use((injector) =>
       injector.use(request, (token) =>
         Effect.sync(() => {

@@ -7,7 +7,6 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { once } from "node:events"
 import * as net from "node:net"
-import { networkInterfaces } from "node:os"
 import { makeCallbackListener } from "../../src/login/CallbackListener.ts"
 import { visit } from "./Person.ts"
 
@@ -32,18 +31,6 @@ const listen = Effect.fnUntraced(function* (complete: ReturnType<typeof completi
   const listener = yield* makeCallbackListener({ host: "127.0.0.1", port: 0, complete })
   return yield* listener.redirectUri(path)
 })
-
-const boundBy = Effect.fnUntraced(function* (
-  host: string,
-  complete: ReturnType<typeof completing>["complete"]
-) {
-  const listener = yield* makeCallbackListener({ host, port: 0, complete })
-  return new URL(yield* listener.redirectUri(path))
-})
-
-const hasIpv6 = Object.values(networkInterfaces()).some((addresses) =>
-  addresses?.some(({ address }) => address === "::1")
-)
 
 /** A connection that is opened and never used, as browsers have them. */
 const idleConnection = (url: string) =>

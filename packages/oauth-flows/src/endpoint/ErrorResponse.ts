@@ -78,7 +78,34 @@ const certificateAtFault = (
 }
 
 const errorCode = (value: unknown, mask: SecretMask): string | undefined =>
-  Predicate.isString(value) && /^[\w.-]{1,64}$/.test(value) && mask(value) === value ? value : undefined
+  Predicate.isString(value) &&
+  (registeredCodes.has(value) || (/^[\w.-]{1,64}$/.test(value) && mask(value) === value))
+    ? value
+    : undefined
+
+/** These mean what they say, even if a word of them stands in a secret. */
+const registeredCodes: ReadonlySet<string> = new Set([
+  "access_denied",
+  "authorization_declined",
+  "authorization_pending",
+  "expired_token",
+  "insufficient_scope",
+  "invalid_client",
+  "invalid_client_metadata",
+  "invalid_grant",
+  "invalid_redirect_uri",
+  "invalid_request",
+  "invalid_scope",
+  "invalid_target",
+  "invalid_token",
+  "server_error",
+  "slow_down",
+  "temporarily_unavailable",
+  "unauthorized_client",
+  "unsupported_grant_type",
+  "unsupported_response_type",
+  "unsupported_token_type"
+])
 
 const errorDescription = (value: unknown, mask: SecretMask): string | undefined => {
   if (!Predicate.isString(value)) return undefined

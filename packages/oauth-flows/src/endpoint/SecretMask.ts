@@ -3,18 +3,31 @@ import * as Base64Url from "effect/encoding/Base64Url"
 import * as Hex from "effect/encoding/Hex"
 import * as Redacted from "effect/Redacted"
 import { formEncode } from "../client/ClientAuthentication.ts"
+import { makePartFinder, type Place } from "./SecretParts.ts"
 
 /** Makes the words of a server fit to be shown. */
 export type SecretMask = (text: string) => string
 
 /**
- * Makes a text printable ASCII on one line and takes the given secrets out: a careless server may echo them. What is
- * not printable is dropped first, so that nothing can hide between the characters of a secret.
+ * Makes a text printable ASCII on one line and takes the given secrets out: a careless server may echo them, whole, in
+ * part or masked (`sk_live_****abcd`). What is not printable is dropped first, so that nothing can hide between the
+ * characters of a secret.
  */
 export const makeSecretMask = (secrets: ReadonlyArray<Redacted.Redacted>): SecretMask => {
-  const cut = makeSecretCutter(secrets, "[secret]")
-  return (text) => cut(printable(text))
+  // Most answers are not masked: prepare for the first that is.
+  let cut: SecretMask | undefined
+  return (text) => {
+    if (cut === undefined) {
+      const forms = formsOf(secrets)
+      cut = cutter(forms, "[secret]", makePartFinder(forms))
+    }
+    return cut(printable(withPrintableMasks(text)))
+  }
 }
+
+/** Bullets and ellipses that stand for characters of a secret must not vanish, or what is left cannot be told from words. */
+const withPrintableMasks = (text: string): string =>
+  text.replaceAll(/[•●∗＊█]{2,}/g, "****").replaceAll("…", "...")
 
 const printable = (text: string): string => text.replaceAll(/\s+/g, " ").replaceAll(/[^\x20-\x7E]/g, "")
 
@@ -28,8 +41,10 @@ const printable = (text: string): string => text.replaceAll(/\s+/g, " ").replace
 export const makeSecretCutter = (
   secrets: ReadonlyArray<Redacted.Redacted>,
   replacement: string
-): ((text: string) => string) => {
-  const forms = new Set(
+): ((text: string) => string) => cutter(formsOf(secrets), replacement, () => [])
+
+const formsOf = (secrets: ReadonlyArray<Redacted.Redacted>): ReadonlySet<string> =>
+  new Set(
     secrets
       .map(Redacted.value)
       .flatMap(partsOf)
@@ -38,18 +53,19 @@ export const makeSecretCutter = (
       .filter(isTelling)
       .map(lowerCase)
   )
-  return (text) => {
+
+const cutter =
+  (
+    forms: ReadonlySet<string>,
+    replacement: string,
+    findParts: (text: string) => ReadonlyArray<Place>
+  ): ((text: string) => string) =>
+  (text) => {
     const lower = lowerCase(text)
-    const places = [...forms].flatMap((form) => placesOf(form, lower)).toSorted((a, b) => a.start - b.start)
+    const whole = [...forms].flatMap((form) => placesOf(form, lower))
+    const places = [...whole, ...findParts(lower)].toSorted((a, b) => a.start - b.start)
     return replaceAt(text, merge(places), replacement)
   }
-}
-
-interface Place {
-  readonly start: number
-  /** Exclusive. */
-  readonly end: number
-}
 
 const placesOf = (form: string, text: string): ReadonlyArray<Place> => {
   const places: Array<Place> = []

@@ -111,11 +111,15 @@ export const registerClient = Effect.fn("ClientRegistration.registerClient")(fun
       Effect.flatMap((result) => Effect.fromResult(Result.mapError(result, unusable)))
     )
   const registered = yield* client
-    .send({ request, endpoint, message, secrets: [] }, useAnswer)
+    .send({ request, endpoint, message, secrets: secretsOf(asked) }, useAnswer)
     .pipe(Effect.catchTag("RequestRefused", (refusal) => Effect.fail(withAdvice(refusal))))
   yield* Effect.logInfo(`Registered as a client at ${endpoint.name}`)
   return registered
 })
+
+/** Whoever has the software statement registers as the software it names (RFC 7591 §2.3). */
+const secretsOf = ({ software_statement: statement }: ClientMetadata): ReadonlyArray<Redacted.Redacted> =>
+  typeof statement === "string" ? [Redacted.make(statement)] : []
 
 const withAdvice = (refusal: RequestRefused): RequestRefused =>
   new RequestRefused({

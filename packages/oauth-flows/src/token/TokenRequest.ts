@@ -7,7 +7,7 @@ import * as Redacted from "effect/Redacted"
 import type { FormParameters } from "../client/ClientAuthentication.ts"
 import { EndpointClient } from "../endpoint/EndpointClient.ts"
 import type { GrantTarget } from "../resolution/GrantTarget.ts"
-import type { Scope } from "../resolution/Scope.ts"
+import { requiredNames, type Scope } from "../resolution/Scope.ts"
 import { checkCertificateBinding } from "./CertificateBinding.ts"
 import { readTokenResponse } from "./TokenResponse.ts"
 
@@ -86,6 +86,10 @@ export const requestToken = Effect.fn("TokenRequest.requestToken")(function* ({
     })
   )
   yield* Effect.logInfo(`Got a token from ${endpoint.name}`)
+  // What the configuration asks for was checked; the rest was asked for because the MCP server names it.
+  const missing = requiredNames(scope).filter((name) => token.scope?.includes(name) === false)
+  if (missing.length > 0)
+    yield* Effect.logWarning(`${endpoint.name} gave a token without the scope ${missing.join(" ")}`)
   return token
 })
 

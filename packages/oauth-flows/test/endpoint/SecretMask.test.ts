@@ -29,6 +29,49 @@ describe("makeSecretMask", () => {
   })
 })
 
+describe("makeSecretMask of a secret that is repeated in part", () => {
+  const key = "sk_live_51Nq8FzExample0Key4fG7"
+  const mask = makeSecretMask([Redacted.make(key)])
+
+  it.each([
+    ["Invalid API Key provided: sk_live_****4fG7", "Invalid API Key provided: [secret]"],
+    ["Key SK_LIVE_51nq8... is wrong", "Key [secret] is wrong"],
+    ["key=sk_xxxxxxxxfG7.", "key=[secret]."],
+    ["ending in ****4fG7", "ending in [secret]"],
+    ["sk_######", "[secret]"],
+    ["sk_live_••••4fG7 or …4fG7", "[secret] or [secret]"],
+    ["begins with 51Nq8FzEx", "begins with [secret]"],
+    ["has 0KEY4FG7 at its end", "has [secret] at its end"]
+  ])("%s", (text, expected) => {
+    assert.strictEqual(mask(text), expected)
+  })
+
+  it.each(["Wait... and log in", "see **bold** text", "live_51 is short", "****", "size xxxxxl"])(
+    "leaves what only looks like it: %s",
+    (text) => {
+      assert.strictEqual(mask(text), text)
+    }
+  )
+
+  it("takes out every run of eight characters, wherever it was cut", () => {
+    const secret = fc.stringMatching(/^[A-Za-z0-9_-]{8,60}$/)
+    fc.assert(
+      fc.property(secret, fc.nat(52), fc.integer({ min: 8, max: 60 }), (value, start, length) => {
+        const part = value.slice(start, start + length)
+        fc.pre(part.length >= 8)
+        assert.strictEqual(makeSecretMask([Redacted.make(value)])(`(${part})`), "([secret])")
+      })
+    )
+  })
+
+  it("takes time in proportion to a text of a megabyte and a secret of a tenth of that", () => {
+    const long = makeSecretMask([Redacted.make("s3cret-".repeat(15_000)), Redacted.make("a".repeat(1000))])
+    const masked = long(`${"a".repeat(500_000)}${"sk_****".repeat(70_000)}${"s3cret-".repeat(100)}`)
+    assert.isFalse(masked.includes("s3cret"))
+    assert.isFalse(masked.includes("aaaaaaaa"))
+  })
+})
+
 describe("makeSecretCutter", () => {
   it("replaces two secrets that overlap without leaving the end of the second", () => {
     assert.strictEqual(cutterOf("abcdWXYZ", "WXYZefgh")("(abcdWXYZefgh)"), "(<redacted>)")

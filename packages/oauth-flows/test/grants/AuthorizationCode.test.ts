@@ -3,7 +3,7 @@ import { Answer, assertNoCanary, canary } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import { createHash } from "node:crypto"
-import { correlationId, makeGrants, reasonOf, requestFor } from "../TestGrants.ts"
+import { makeLog, correlationId, makeGrants, reasonOf, requestFor } from "../TestGrants.ts"
 import {
   accessToken,
   assertFailsWith,
@@ -311,6 +311,23 @@ describe("the authorization response", () => {
         missing: ["b"]
       })
     })
+  )
+
+  it.effect(
+    "a token that lacks a scope only the MCP server named is taken, and the log names what it lacks",
+    () =>
+      Effect.gen(function* () {
+        const { begin, grants, request, server } = yield* makeLogin({}, { scope: "a openid email" })
+        yield* server.always("/token", Answer.token({ scope: "a" }))
+        const url = yield* begin({ ...request, challenge: { scope: "b offline_access profile" } })
+        const { lines, record } = makeLog()
+        const { token } = yield* record(grants.redeem(responseTo(url)))
+        assert.deepStrictEqual(token.scope, ["a"])
+        assert.lengthOf(
+          lines.filter((line) => line.includes('gave a token without the scope b"')),
+          1
+        )
+      })
   )
 
   it.effect("no error of the code exchange shows the code or the verifier", () =>

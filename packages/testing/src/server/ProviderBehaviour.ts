@@ -164,6 +164,20 @@ const protectsResource = ({
     })
   )
 
+/**
+ * An endpoint that refuses every request and repeats a part of what it was sent, as Stripe does: in another case, its
+ * first twelve characters, and masked between the first eight and the last four.
+ *
+ * @param secretOf what it repeats of a request
+ */
+const repeatsInPart = (secretOf: (request: RecordedRequest) => string): Answer =>
+  Answer.respondWith((request) => {
+    const secret = secretOf(request)
+    const masked = `${secret.slice(0, 8)}****${secret.slice(-4)}`
+    const words = `${secret.toUpperCase()}, or ${secret.slice(0, 12)}, or ${masked}`
+    return Effect.succeed(refusal({ error: "invalid_request", description: `Invalid key ${words}` }))
+  })
+
 /** How real providers deviate from the specifications: answers for `enqueue` and `always`. */
 export const ProviderBehaviour = {
   refusesRefresh,
@@ -172,5 +186,6 @@ export const ProviderBehaviour = {
   registersClients,
   authorizes,
   compresses,
-  protectsResource
+  protectsResource,
+  repeatsInPart
 }
