@@ -10,7 +10,7 @@ import {
 } from "./CertificateContents.ts"
 import { type CertificateFiles, checkCertificates } from "./CertificateFiles.ts"
 import { type ClientCertificate, isoDate, validityProblem } from "./ClientCertificate.ts"
-import type { ClientConnection } from "./ConnectionPools.ts"
+import type { ConnectionPool } from "./ConnectionPool.ts"
 
 /** Called with each client certificate that is used from now on. `expiresAt`: milliseconds since the epoch. */
 export type CertificateListener = (certificate: { readonly expiresAt: number }) => Effect.Effect<void>
@@ -18,7 +18,7 @@ export type CertificateListener = (certificate: { readonly expiresAt: number }) 
 /** The files of a configuration, and the connections for their current contents. */
 export interface CertificateSource {
   /** Fails while the certificate is expired or not yet valid. */
-  readonly connection: Effect.Effect<ClientConnection, CertificateUnusable>
+  readonly pool: Effect.Effect<ConnectionPool, CertificateUnusable>
   /** The last usable contents. */
   readonly loaded: Effect.Effect<LoadedCertificates>
   /** Reads the files again. If they changed and can be used, they are used from now on; else a warning says why not. */
@@ -31,7 +31,7 @@ export interface CertificateSource {
 export interface LoadedCertificates {
   readonly digest: string
   readonly client: ClientCertificate | undefined
-  readonly connection: ClientConnection
+  readonly pool: ConnectionPool
 }
 
 interface State {
@@ -48,7 +48,7 @@ interface State {
  */
 export const openCertificateSource = Effect.fnUntraced(function* (
   paths: CertificatePaths,
-  connect: (files: CertificateFiles) => Effect.Effect<ClientConnection, CertificateUnusable>
+  connect: (files: CertificateFiles) => Effect.Effect<ConnectionPool, CertificateUnusable>
 ): Effect.fn.Return<CertificateSource, CertificateUnusable, FileSystem.FileSystem> {
   const files = yield* FileSystem.FileSystem
   const read = Effect.provideService(readCertificateContents(paths), FileSystem.FileSystem, files)
@@ -57,7 +57,7 @@ export const openCertificateSource = Effect.fnUntraced(function* (
     // Never replace a currently valid certificate with an expired or not-yet-valid one.
     if (replaced !== undefined && (yield* Effect.isSuccess(requireValid(replaced.client))))
       yield* requireValid(checked.client)
-    return { digest: contents.digest, client: checked.client, connection: yield* connect(checked) }
+    return { digest: contents.digest, client: checked.client, pool: yield* connect(checked) }
   })
   const state = yield* Ref.make<State>({
     loaded: yield* Effect.flatMap(read, load),
@@ -92,9 +92,7 @@ export const openCertificateSource = Effect.fnUntraced(function* (
     Ref.updateAndGet(state, (current) => ({ ...current, listeners: update(current.listeners) }))
 
   return {
-    connection: Effect.flatMap(Ref.get(state), ({ loaded }) =>
-      Effect.as(requireValid(loaded.client), loaded.connection)
-    ),
+    pool: Effect.flatMap(Ref.get(state), ({ loaded }) => Effect.as(requireValid(loaded.client), loaded.pool)),
     loaded: Effect.map(Ref.get(state), ({ loaded }) => loaded),
     reload,
     subscribe: (listener) =>

@@ -30,7 +30,7 @@ export const makeCertificateSources = Effect.fnUntraced(function* (options: Clie
     const opened = yield* Ref.get(sources)
     yield* Effect.forEach(opened, ({ reload }) => reload, { discard: true })
     const loaded = yield* Effect.forEach(opened, (source) => source.loaded)
-    yield* pools.drainUnused(new Set(loaded.map(({ connection }) => connection)))
+    yield* pools.drainUnused(new Set(loaded.map(({ pool }) => pool)))
     yield* Effect.forEach(loaded, ({ client }) => warnOfExpiry(client), { discard: true })
   })
 

@@ -1,4 +1,4 @@
-import type { CertificateUnusable, OAuthConfig } from "@secure-mcp/oauth-core"
+import type { CertificateUnusable, OAuthConfig, Proxies } from "@secure-mcp/oauth-core"
 import * as Cache from "effect/Cache"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -10,7 +10,7 @@ import type * as Scope from "effect/Scope"
 import type { CertificatePaths } from "./CertificateContents.ts"
 import type { CertificateListener, CertificateSource } from "./CertificateSource.ts"
 import { type ClientCertificatesOptions, makeCertificateSources } from "./CertificateSources.ts"
-import type { ClientConnection } from "./ConnectionPools.ts"
+import type { ClientConnection } from "./ConnectionPool.ts"
 
 /**
  * The connections to use for a configuration: with its client certificate (`use_mtls`) and its own authorities
@@ -27,10 +27,14 @@ export class ClientCertificates extends Context.Service<
      * is expired or not yet valid, too. Configurations whose files have the same contents share their connections,
      * others never do.
      *
+     * With `proxies` they go through a tunnel to each host that is not to be reached directly; the client certificate
+     * is presented to the server at its end and not to the proxy.
+     *
      * Redirects are not followed, and no answer times out (`bodyTimeout` and `headersTimeout` are 0).
      */
     readonly connection: (
-      config: OAuthConfig | undefined
+      config: OAuthConfig | undefined,
+      proxies?: Proxies
     ) => Effect.Effect<ClientConnection, CertificateUnusable>
     /**
      * Calls the listener with the client certificate of a configuration: at once, and whenever it is replaced,
@@ -64,20 +68,23 @@ const make = Effect.fnUntraced(function* (options: ClientCertificatesOptions) {
   })
 
   // Called on every request, so a configuration that was seen before costs one look-up.
-  const known = new WeakMap<OAuthConfig, CertificateSource["connection"]>()
+  const known = new WeakMap<OAuthConfig, CertificateSource["pool"]>()
   const plain = Effect.succeed(sources.plain)
   const sourceOf = (config: OAuthConfig) => Cache.get(opened, certificatePaths(config))
   const open = (config: OAuthConfig) =>
-    Effect.flatMap(sourceOf(config), ({ connection }) => {
-      known.set(config, connection)
-      return connection
+    Effect.flatMap(sourceOf(config), ({ pool }) => {
+      known.set(config, pool)
+      return pool
     })
 
   return ClientCertificates.of({
-    connection: (config) =>
-      config === undefined || (!config.useMtls && config.caBundlePath === undefined)
-        ? plain
-        : (known.get(config) ?? open(config)),
+    connection: (config, proxies) =>
+      Effect.map(
+        config === undefined || (!config.useMtls && config.caBundlePath === undefined)
+          ? plain
+          : (known.get(config) ?? open(config)),
+        (pool) => pool.through(proxies)
+      ),
 
     subscribe: (config, listener) =>
       config.useMtls

@@ -1,11 +1,12 @@
-import { CertificateUnusable } from "@secure-mcp/oauth-core"
+import { CertificateUnusable, proxyFor, type Proxies } from "@secure-mcp/oauth-core"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls"
-import { Agent, buildConnector, type Dispatcher } from "undici"
+import { Agent, buildConnector, Pool, type Dispatcher } from "undici"
 import type { CertificateFiles } from "./CertificateFiles.ts"
+import { type ConnectionTls, makeProxyAgent } from "./ProxyTunnel.ts"
 
 /** How the connections of every pool are made. */
 export interface ConnectionPoolOptions {
@@ -13,28 +14,97 @@ export interface ConnectionPoolOptions {
   readonly connectTimeout?: Duration.Input | undefined
 }
 
+/** Connections that all present the same client certificate, or none, directly or through proxies. */
+export interface ConnectionPool {
+  /** Those through the proxies given; the same ones for the same proxies. */
+  readonly through: (proxies: Proxies | undefined) => ClientConnection
+  /** Closes all of them once their running requests are done. */
+  readonly close: Effect.Effect<void>
+  /** Closes all of them at once. */
+  readonly destroy: Effect.Effect<void>
+}
+
+/** Pooled connections through the same proxies, or none. */
+export interface ClientConnection {
+  readonly dispatcher: Dispatcher
+  /** `x5t#S256` (RFC 8705 §3.1) of the client certificate they present, if they present one. */
+  readonly certificateThumbprint?: string | undefined
+  /** Whether a request to this URL goes through a proxy, which then looks up the host. */
+  readonly usesProxy: (url: string) => boolean
+}
+
 /** Connections with the system's authorities and without a client certificate. */
-export const makePlainPool = (options: ConnectionPoolOptions): Dispatcher =>
-  makePool(buildConnector({ ...tlsOptions(options), minVersion }))
+export const makePlainPool = (options: ConnectionPoolOptions): ConnectionPool => {
+  const toProxy = { ...tlsOptions(options), minVersion } as const
+  return makePool({ toServer: toProxy, toProxy }, undefined)
+}
 
 /**
  * Connections with the certificates given. Those with a client certificate refuse plain http, where it could not
- * be presented.
+ * be presented, and do not present it to a proxy.
  */
 export const makeCertificatePool = Effect.fnUntraced(function* (
   files: CertificateFiles,
   options: ConnectionPoolOptions
 ) {
-  const secureContext = yield* makeSecureContext(files)
-  const connect = buildConnector({ ...tlsOptions(options), secureContext })
-  return makePool(files.client === undefined ? connect : refusePlainHttp(connect))
+  const toProxy = {
+    ...tlsOptions(options),
+    secureContext: yield* makeSecureContext({ ...files, client: undefined })
+  }
+  const toServer = { ...toProxy, secureContext: yield* makeSecureContext(files) }
+  return makePool({ toServer, toProxy }, files.client?.thumbprint)
 })
+
+const makePool = (tls: ConnectionTls, certificateThumbprint: string | undefined): ConnectionPool => {
+  const byProxies = new Map<string, ClientConnection>()
+  const connector = buildConnector(tls.toServer)
+  const connect = certificateThumbprint === undefined ? connector : refusePlainHttp(connector)
+  const make = (proxies: Proxies | undefined): ClientConnection => ({
+    dispatcher: makeAgent(connect, (origin) => {
+      const presents = certificateThumbprint !== undefined
+      // Plain http is for `connect` to refuse.
+      const proxy = presents && origin.startsWith("http:") ? undefined : proxyFor(origin, proxies)
+      return proxy && makeProxyAgent(proxy, tls)
+    }),
+    certificateThumbprint,
+    usesProxy: (url) => proxyFor(url, proxies) !== undefined
+  })
+  const forEach = (end: (dispatcher: Dispatcher) => Promise<void>) =>
+    Effect.suspend(() =>
+      Effect.forEach(byProxies.values(), ({ dispatcher }) => Effect.promise(() => end(dispatcher)), {
+        concurrency: "unbounded",
+        discard: true
+      })
+    )
+  return {
+    through: (proxies) => {
+      const key = proxiesKey(proxies)
+      const connection = byProxies.get(key) ?? make(proxies)
+      byProxies.set(key, connection)
+      return connection
+    },
+    close: forEach((dispatcher) => dispatcher.close()),
+    destroy: forEach((dispatcher) => dispatcher.destroy())
+  }
+}
+
+const proxiesKey = ({ http, https, noProxy }: Proxies = {}): string =>
+  JSON.stringify([http && Redacted.value(http), https && Redacted.value(https), noProxy])
 
 /**
  * No time limit on answers: event streams stay open, and a caller sets its own limit for the whole request. HTTP/1.1, so that a stalled stream does not block another one.
  */
-const makePool = (connect: buildConnector.connector): Dispatcher =>
-  new Agent({ connect, allowH2: false, headersTimeout: 0, bodyTimeout: 0 })
+const makeAgent = (
+  connect: buildConnector.connector,
+  proxyAgent: (origin: string) => Dispatcher | undefined
+): Dispatcher =>
+  new Agent({
+    connect,
+    allowH2: false,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    factory: (origin, options) => proxyAgent(String(origin)) ?? new Pool(origin, options)
+  })
 
 /** Set here so that no environment variable (NODE_TLS_REJECT_UNAUTHORIZED) turns the checks off. */
 const tlsOptions = ({ connectTimeout = "10 seconds" }: ConnectionPoolOptions) => ({

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { ClientCertificates } from "./ClientCertificates.ts"
-import type { ClientConnection } from "./ConnectionPools.ts"
+import type { ClientConnection } from "./ConnectionPool.ts"
 
 const make = Effect.gen(function* () {
   const certificates = yield* ClientCertificates
@@ -21,7 +21,8 @@ const make = Effect.gen(function* () {
       NodeHttpClient.Dispatcher,
       connection.dispatcher
     )
-    const made: OAuthConnection = { client, certificateThumbprint: connection.certificateThumbprint }
+    const { certificateThumbprint, usesProxy } = connection
+    const made: OAuthConnection = { client, certificateThumbprint, usesProxy }
     known.set(connection, made)
     return made
   })
@@ -42,8 +43,8 @@ const make = Effect.gen(function* () {
   }
 
   return OAuthHttp.of({
-    connection: (config, serverName) => {
-      const connection = Effect.flatMap(certificates.connection(config), clientOver)
+    connection: (config, { proxies, serverName } = {}) => {
+      const connection = Effect.flatMap(certificates.connection(config, proxies), clientOver)
       return serverName === undefined || !config.useMtls
         ? connection
         : Effect.andThen(publishCertificates(config, serverName), connection)

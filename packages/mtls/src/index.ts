@@ -1,6 +1,5 @@
 export type { ClientCertificatesOptions } from "./CertificateSources.ts"
 export type { CertificateListener } from "./CertificateSource.ts"
 export * from "./ClientCertificates.ts"
-export type { ConnectionPoolOptions } from "./ConnectionPool.ts"
-export type { ClientConnection } from "./ConnectionPools.ts"
+export type { ClientConnection, ConnectionPoolOptions } from "./ConnectionPool.ts"
 export * from "./MtlsOAuthHttp.ts"

@@ -85,7 +85,7 @@ describe("ClientCertificates", () => {
         Effect.map(Context.get(ClientCertificates))
       )
       const configs = Array.from({ length: 100 }, () => configOf(alice, caBundlePath))
-      const connections = yield* Effect.forEach(configs, certificates.connection, {
+      const connections = yield* Effect.forEach(configs, (config) => certificates.connection(config), {
         concurrency: "unbounded"
       })
       assert.strictEqual(new Set(connections).size, 1)

@@ -43,7 +43,7 @@ describe("the time of a client certificate", () => {
         const http = Context.get(context, OAuthHttp)
         yield* http.connection(config)
         assert.deepStrictEqual(events, [])
-        for (const serverName of ["a", "b", "a"]) yield* http.connection(config, serverName)
+        for (const serverName of ["a", "b", "a"]) yield* http.connection(config, { serverName })
         const renewed = yield* authority.issueClient("renewed", { notAfter: day(200) })
         yield* putPair(renewed)
         yield* pollUntil(isInUse(renewed))

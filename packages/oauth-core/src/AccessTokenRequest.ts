@@ -1,4 +1,5 @@
 import type { OAuthConfig } from "./config/OAuthConfig.ts"
+import type { Proxies } from "./proxy/Proxies.ts"
 
 /** The token to get: its MCP server and its owner. */
 export interface AccessTokenRequest {
@@ -16,4 +17,6 @@ export interface AccessTokenRequest {
   readonly resourceUrl?: string | undefined
   /** The `User-Agent` of the requests for it. Default: that of the flows. */
   readonly userAgent?: string | undefined
+  /** The proxies between us and the servers it is asked of. Default: none. */
+  readonly proxies?: Proxies | undefined
 }

@@ -5,12 +5,23 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import type { OAuthConfig } from "./config/OAuthConfig.ts"
 import { CertificateUnusable } from "./errors/OAuthErrorReason.ts"
+import type { Proxies } from "./proxy/Proxies.ts"
 
 /** How to talk to the authorization server of one configuration. */
 export interface OAuthConnection {
   readonly client: HttpClient.HttpClient
   /** `x5t#S256` (RFC 8705 §3.1) of the client certificate the connection presents, if it presents one. */
   readonly certificateThumbprint?: string | undefined
+  /** Whether a request to this URL goes through a proxy, which then looks up the host. Default: none does. */
+  readonly usesProxy?: ((url: string) => boolean) | undefined
+}
+
+/** What else the connection to an authorization server depends on. */
+export interface ConnectionOptions {
+  /** The MCP server, for implementations that publish its certificate to `OAuthEvents`. */
+  readonly serverName?: string | undefined
+  /** The proxies to go through. */
+  readonly proxies?: Proxies | undefined
 }
 
 /**
@@ -22,18 +33,14 @@ export interface OAuthConnection {
 export class OAuthHttp extends Context.Service<
   OAuthHttp,
   {
-    /**
-     * The connection to use now: ask for each request, because a certificate may be replaced meanwhile.
-     *
-     * @param serverName the MCP server, for implementations that publish its certificate to `OAuthEvents`
-     */
+    /** The connection to use now: ask for each request, because a certificate may be replaced meanwhile. */
     readonly connection: (
       config: OAuthConfig,
-      serverName?: string
+      options?: ConnectionOptions
     ) => Effect.Effect<OAuthConnection, CertificateUnusable>
   }
 >()("@secure-mcp/oauth-core/OAuthHttp") {
-  /** One client for every configuration, from the `HttpClient` that is provided. Does not support certificates. */
+  /** One client for every configuration, from the `HttpClient` that is provided. Supports neither certificates nor proxies. */
   static readonly layer: Layer.Layer<OAuthHttp, never, HttpClient.HttpClient> = Layer.effect(
     OAuthHttp,
     Effect.map(HttpClient.HttpClient, (httpClient) => {

@@ -128,9 +128,9 @@ const make = Effect.gen(function* () {
     }))
 
   const keyOf = Effect.fnUntraced(function* (request: AccessTokenRequest, operation: string) {
-    const { serverName } = request
+    const { proxies, serverName } = request
     const connection = yield* http
-      .connection(request.config, request.serverName)
+      .connection(request.config, { serverName, proxies })
       .pipe(Effect.catch((reason) => OAuthError.fail({ operation, serverName, reason })))
     const fingerprint = yield* fingerprintOf(request, connection.certificateThumbprint)
     const personal = isPersonalGrant(request.config.grantType)

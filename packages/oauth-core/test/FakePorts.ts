@@ -137,8 +137,8 @@ export const makePorts = (behaviour: Behaviour = {}) => {
   })
 
   const http = Layer.succeed(OAuthHttp, {
-    connection: (_, serverName) => {
-      connected.push(serverName)
+    connection: (_, options) => {
+      connected.push(options?.serverName)
       return certificate.usable
         ? Effect.succeed({ client, certificateThumbprint: certificate.thumbprint })
         : Effect.fail(new CertificateUnusable({ key: "client_cert_path", problem: "cannot be read" }))

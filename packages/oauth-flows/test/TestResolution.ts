@@ -24,20 +24,22 @@ export const addresses = (known: Readonly<Record<string, ReadonlyArray<string>>>
   Layer.succeed(AddressLookup, { lookup: (name) => Effect.succeed(known[name] ?? ["93.184.215.14"]) })
 
 /** Any certificate will do: what it is presented with is the business of another package. */
-const certificateIgnored = Effect.map(HttpClient.HttpClient, (client) => ({
-  connection: () => Effect.succeed({ client })
-}))
+const certificateIgnored = (usesProxy?: (url: string) => boolean) =>
+  Effect.map(HttpClient.HttpClient, (client) => ({
+    connection: () => Effect.succeed({ client, usesProxy })
+  }))
 
 /** Resolution over an HTTP client; real HTTP by default. */
 export const makeResolution = (
   client: Layer.Layer<HttpClient.HttpClient> = NodeHttpClient.layerUndici,
-  lookup = addresses()
+  lookup = addresses(),
+  usesProxy?: (url: string) => boolean
 ) =>
   Layer.build(
     GrantTargets.layer.pipe(
       Layer.provideMerge(EndpointClient.layer("10 seconds")),
       Layer.provide(AddressGuard.layer),
-      Layer.provide(Layer.effect(OAuthHttp, certificateIgnored)),
+      Layer.provide(Layer.effect(OAuthHttp, certificateIgnored(usesProxy))),
       Layer.provide([client, lookup])
     )
   )
@@ -48,7 +50,8 @@ export const makeGrantTargets = (...parts: Parameters<typeof makeResolution>) =>
 /** Resolution on a web of documents by URL, for hosts that a test cannot be; a URL that is missing answers 404. */
 export const makeResolutionOn = Effect.fnUntraced(function* (
   documents: Readonly<Record<string, Fields>>,
-  lookup = addresses()
+  lookup = addresses(),
+  usesProxy?: (url: string) => boolean
 ) {
   const asked: Array<string> = []
   const client = HttpClient.make((request, url) =>
@@ -59,7 +62,7 @@ export const makeResolutionOn = Effect.fnUntraced(function* (
       return HttpClientResponse.fromWeb(request, answer)
     })
   )
-  const targets = yield* makeGrantTargets(Layer.succeed(HttpClient.HttpClient, client), lookup)
+  const targets = yield* makeGrantTargets(Layer.succeed(HttpClient.HttpClient, client), lookup, usesProxy)
   return { asked, targets }
 })
 

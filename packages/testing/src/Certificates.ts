@@ -38,8 +38,10 @@ export interface IssuedCertificate {
 
 export interface CertificateAuthority {
   readonly certificatePem: string
-  /** For 127.0.0.1, ::1 and localhost. */
-  readonly issueServer: (options?: CertificateOptions) => Effect.Effect<IssuedCertificate>
+  /** For 127.0.0.1, ::1, localhost and the `names` given. */
+  readonly issueServer: (
+    options?: CertificateOptions & { readonly names?: ReadonlyArray<string> }
+  ) => Effect.Effect<IssuedCertificate>
   readonly issueClient: (commonName: string, options?: CertificateOptions) => Effect.Effect<IssuedCertificate>
   /** PEM of a list of revoked certificates (RFC 5280 §5), good until 2049. */
   readonly revoke: (certificates: ReadonlyArray<IssuedCertificate>) => Effect.Effect<string>
@@ -75,7 +77,8 @@ const makeAuthority = Effect.fnUntraced(function* (name: string): Effect.fn.Retu
         new x509.SubjectAlternativeNameExtension([
           { type: "ip", value: "127.0.0.1" },
           { type: "ip", value: "::1" },
-          { type: "dns", value: "localhost" }
+          { type: "dns", value: "localhost" },
+          ...(options?.names ?? []).map((value) => ({ type: "dns" as const, value }))
         ])
       ]),
     issueClient: (commonName, options) => issue(commonName, x509.ExtendedKeyUsage.clientAuth, options),

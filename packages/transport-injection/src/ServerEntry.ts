@@ -7,9 +7,10 @@ import {
   problemsAt,
   type ConfigProblem,
   type ConfigResult,
-  type OAuthConfig
+  type OAuthConfig,
+  type Proxies
 } from "@secure-mcp/oauth-core"
-import { userAgentProblem } from "@secure-mcp/oauth-core/internal"
+import { proxiesOf, proxyProblem, ProxySetting, userAgentProblem } from "@secure-mcp/oauth-core/internal"
 import * as Predicate from "effect/Predicate"
 import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
@@ -27,6 +28,8 @@ export interface HttpServerEntry {
   readonly oauth: OAuthConfig | undefined
   /** The `User-Agent` of our own requests for this server; undefined: the default of the HTTP client. */
   readonly userAgent: string | undefined
+  /** The proxies between us and its servers; undefined: the entry does not say. */
+  readonly proxies: Proxies | undefined
 }
 
 /** A server that is started as a child process and speaks over its standard streams. */
@@ -42,6 +45,8 @@ export interface StdioServerEntry {
   readonly oauth: OAuthConfig | undefined
   /** The `User-Agent` of our own requests for this server; undefined: the default of the HTTP client. */
   readonly userAgent: string | undefined
+  /** The proxies between us and its servers; undefined: the entry does not say. */
+  readonly proxies: Proxies | undefined
 }
 
 /** One entry of `servers`, checked, with every default filled in and every possible secret redacted. */
@@ -89,6 +94,7 @@ const assemble = (parts: {
 }): ServerEntry => {
   const { config, entry, oauth } = parts
   const { serverName = "", userAgent } = entry
+  const proxies = entry.proxy === undefined ? undefined : proxiesOf(entry.proxy)
   return config.url === undefined
     ? {
         _tag: "Stdio",
@@ -98,24 +104,27 @@ const assemble = (parts: {
         env: config.env ?? {},
         cwd: config.cwd,
         oauth,
-        userAgent
+        userAgent,
+        proxies
       }
-    : { _tag: "Http", serverName, url: config.url, headers: config.headers ?? {}, oauth, userAgent }
+    : { _tag: "Http", serverName, url: config.url, headers: config.headers ?? {}, oauth, userAgent, proxies }
 }
 
 const wireNames = { serverName: "server_name", userAgent: "user_agent" } as const
 
 const Names = Schema.Struct({
   serverName: Schema.optionalKey(Schema.String),
-  userAgent: Schema.optionalKey(Schema.String)
+  userAgent: Schema.optionalKey(Schema.String),
+  proxy: Schema.optionalKey(ProxySetting)
 }).pipe(Schema.encodeKeys(wireNames))
 
 const decodeNames = decodeConfig({
   schema: Names,
-  keys: ["server_name", "config", "oauth", "user_agent"],
+  keys: ["server_name", "config", "oauth", "user_agent", "proxy"],
   wireNames,
-  rules: ({ serverName, userAgent }) => {
+  rules: ({ proxy, serverName, userAgent }) => {
     const problems = [
+      { path: ["proxy"], message: proxy === undefined ? undefined : proxyProblem(proxy) },
       { path: ["server_name"], message: serverNameProblem(serverName) },
       { path: ["user_agent"], message: userAgent === undefined ? undefined : userAgentProblem(userAgent) }
     ]

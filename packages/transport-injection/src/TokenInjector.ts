@@ -91,7 +91,8 @@ export const accessTokenRequest = (
     configId,
     subject,
     ...(entry._tag === "Http" ? { resourceUrl: entry.url } : {}),
-    ...(entry.userAgent === undefined ? {} : { userAgent: entry.userAgent })
+    ...(entry.userAgent === undefined ? {} : { userAgent: entry.userAgent }),
+    ...(entry.proxies === undefined ? {} : { proxies: entry.proxies })
   }
 }
 

@@ -17,6 +17,7 @@ export interface WireServerEntry {
     readonly cwd?: string
   }
   readonly user_agent?: string
+  readonly proxy?: string | false
   readonly oauth?: {
     readonly enabled?: boolean
     readonly token_env?: string | WireTokenVariable | ReadonlyArray<string | WireTokenVariable>

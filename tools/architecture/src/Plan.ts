@@ -17,7 +17,11 @@ export interface ProjectPlan {
 }
 
 const publishedPackages: Readonly<Record<string, ProjectPlan>> = {
-  "oauth-core": { imports: [], testImports: ["testing"], rooms: { config: [], errors: ["config"] } },
+  "oauth-core": {
+    imports: [],
+    testImports: ["testing"],
+    rooms: { config: [], errors: ["config"], proxy: ["config"] }
+  },
   "oauth-flows": {
     imports: ["oauth-core"],
     testImports: ["testing", "authorization-server"],

@@ -16,6 +16,7 @@ import * as Result from "effect/Result"
 import { decodeGatewayConfig, type GatewayConfig, rawEntries } from "./GatewayConfig.ts"
 import { syntaxErrorPosition } from "./JsonSyntax.ts"
 import { DefaultUserAgent } from "./UserAgent.ts"
+import { readProxyVariables } from "./ProxyVariables.ts"
 import { resolveReferences } from "./References.ts"
 
 /**
@@ -38,7 +39,20 @@ export const loadConfigFile = Effect.fn("ConfigFile.load")(function* (path: stri
     ])
   ]
   if (Result.isFailure(decoded) || problems.length > 0) return yield* new ConfigError({ problems })
-  return withUserAgents(decoded.success, yield* DefaultUserAgent)
+  return yield* withProxyVariables(withUserAgents(decoded.success, yield* DefaultUserAgent))
+})
+
+/** What the configuration leaves to the environment: the proxy of an entry, and the hosts that need none (NO_PROXY). */
+const withProxyVariables = Effect.fnUntraced(function* (config: GatewayConfig) {
+  const { problems, proxies } = yield* readProxyVariables
+  if (problems.length > 0 && config.servers.some((entry) => entry.proxies === undefined))
+    return yield* new ConfigError({ problems })
+  const { noProxy } = proxies
+  const servers = config.servers.map((entry) => ({
+    ...entry,
+    proxies: entry.proxies === undefined ? proxies : { ...entry.proxies, noProxy }
+  }))
+  return { ...config, servers } satisfies GatewayConfig
 })
 
 /** Each entry says its own `User-Agent`, or that of the whole file, or the gateway's. */

@@ -5,6 +5,7 @@ import {
   type ConfigProblem,
   type ConfigResult
 } from "@secure-mcp/oauth-core"
+import { proxiesOf } from "@secure-mcp/oauth-core/internal"
 import { decodeServerEntry, type ServerEntry } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
@@ -63,9 +64,13 @@ export const decodeGatewayConfig = (input: unknown): ConfigResult<GatewayConfig>
     configId,
     gateway,
     store,
-    servers: servers.filter((entry) => entry !== undefined)
+    servers: servers.filter((entry) => entry !== undefined).map((entry) => withProxy(entry, gateway.proxy))
   })
 }
+
+/** The proxy of the whole file is that of each entry that does not say otherwise. */
+const withProxy = (entry: ServerEntry, setting: GatewaySettings["proxy"]): ServerEntry =>
+  entry.proxies !== undefined || setting === undefined ? entry : { ...entry, proxies: proxiesOf(setting) }
 
 /** The entries of a document before decoding. */
 export const rawEntries = (document: unknown): ReadonlyArray<unknown> => {

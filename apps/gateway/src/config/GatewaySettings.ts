@@ -1,5 +1,5 @@
 import { decodeConfig, type ConfigProblem, type ConfigResult } from "@secure-mcp/oauth-core"
-import { userAgentProblem } from "@secure-mcp/oauth-core/internal"
+import { proxyProblem, ProxySetting, userAgentProblem } from "@secure-mcp/oauth-core/internal"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -33,7 +33,9 @@ const fields = {
   /** The port of the callback listener for logins without a `redirect_uri`; 0 picks a free one. */
   callbackPort: withDefault(Schema.Int, 0),
   /** The `User-Agent` of the gateway's own requests, for every server that does not say otherwise. */
-  userAgent: Schema.optionalKey(Schema.String)
+  userAgent: Schema.optionalKey(Schema.String),
+  /** The proxy for every server that does not say otherwise, in place of HTTP_PROXY and HTTPS_PROXY. */
+  proxy: Schema.optionalKey(ProxySetting)
 }
 
 const wireNames = {
@@ -62,6 +64,8 @@ const rules = (settings: GatewaySettings): ReadonlyArray<ConfigProblem> => {
   }
   const userAgent = settings.userAgent === undefined ? undefined : userAgentProblem(settings.userAgent)
   if (userAgent !== undefined) problems.push({ path: ["user_agent"], message: userAgent })
+  const proxy = settings.proxy === undefined ? undefined : proxyProblem(settings.proxy)
+  if (proxy !== undefined) problems.push({ path: ["proxy"], message: proxy })
   settings.allowedHosts.forEach((host, index) => {
     if (!/^[a-z\d](?:[a-z\d.-]*[a-z\d])?$/.test(host)) {
       problems.push({
@@ -84,7 +88,7 @@ const rules = (settings: GatewaySettings): ReadonlyArray<ConfigProblem> => {
 /** Decodes the `gateway` object and reports every problem at once. */
 export const decodeGatewaySettings: (input: unknown) => ConfigResult<GatewaySettings> = decodeConfig({
   schema: GatewaySettings,
-  keys: ["host", "port", ...Object.values(wireNames)],
+  keys: ["host", "port", "proxy", ...Object.values(wireNames)],
   wireNames,
   rules
 })

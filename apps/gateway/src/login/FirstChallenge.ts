@@ -12,11 +12,11 @@ import { makeRequest } from "../jsonrpc/JsonRpc.ts"
 export const firstChallenge = Effect.fnUntraced(
   function* (
     certificates: ClientCertificates["Service"],
-    { config, resourceUrl, userAgent }: AccessTokenRequest
+    { config, proxies, resourceUrl, userAgent }: AccessTokenRequest
   ) {
     const isServerKnown = config.tokenUrl !== undefined || config.issuer !== undefined
     if (resourceUrl === undefined || (isServerKnown && config.scope !== undefined)) return undefined
-    const { dispatcher } = yield* certificates.connection(config)
+    const { dispatcher } = yield* certificates.connection(config, proxies)
     const { body, headers, statusCode } = yield* Effect.tryPromise((signal) =>
       Undici.request(resourceUrl, {
         ...ping,

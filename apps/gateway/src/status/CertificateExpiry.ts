@@ -9,9 +9,9 @@ export const certificateExpiry = ({ servers }: GatewayConfig) =>
     OAuthHttp.use((http) =>
       Effect.forEach(
         servers,
-        ({ oauth, serverName }) =>
+        ({ oauth, proxies, serverName }) =>
           // The first request that needs it reports a certificate that cannot be used.
-          oauth === undefined ? Effect.void : Effect.ignore(http.connection(oauth, serverName)),
+          oauth === undefined ? Effect.void : Effect.ignore(http.connection(oauth, { serverName, proxies })),
         { discard: true }
       )
     )

@@ -33,7 +33,7 @@ export const makeHttpUpstream = Effect.fnUntraced(function* (
 
   // Choose the connection after the token: a token that is bound to a new certificate works only over its connections.
   const send = (exchange: Exchange, token: Redacted.Redacted | undefined) =>
-    Effect.flatMap(certificates.connection(entry.oauth), ({ dispatcher }) =>
+    Effect.flatMap(certificates.connection(entry.oauth, entry.proxies), ({ dispatcher }) =>
       forward(exchange, dispatcher, {
         origin,
         path: pathname + search,

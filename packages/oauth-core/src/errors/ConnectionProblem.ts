@@ -1,4 +1,5 @@
 import * as Predicate from "effect/Predicate"
+import { ProxyFailure } from "./ProxyFailure.ts"
 
 /** Why a connection failed or broke, for an error message. */
 export interface ConnectionProblem {
@@ -28,9 +29,37 @@ export const describeConnectionFailure = (
   error: unknown,
   intended: IntendedConnection
 ): ConnectionProblem => {
+  const proxyFailure = causes(error).find((cause) => cause instanceof ProxyFailure)
+  if (proxyFailure !== undefined) return describeProxyFailure(proxyFailure)
   const code = deepestCode(error)
   if (code === undefined) return { problem: "the connection broke" }
   return { code, ...explain(code, intended) }
+}
+
+/** The code of a connection that a proxy did not give: nothing was sent. */
+export const proxyFailed = "PROXY_FAILED"
+
+const describeProxyFailure = ({ cause, proxy, status }: ProxyFailure): ConnectionProblem => {
+  if (status === undefined) {
+    const { advice, problem } = describeConnectionFailure(cause, { https: false, useMtls: false })
+    return {
+      code: proxyFailed,
+      problem: `the proxy ${proxy} cannot be used: ${problem}`,
+      advice: advice ?? "Check `proxy` and the variables HTTP_PROXY and HTTPS_PROXY"
+    }
+  }
+  if (status === 407) {
+    return {
+      code: proxyFailed,
+      problem: `the proxy ${proxy} does not accept the user name and password, or there are none (407)`,
+      advice: "Write them into its URL, as in http://user:password@proxy.example.com:3128"
+    }
+  }
+  return {
+    code: proxyFailed,
+    problem: `the proxy ${proxy} gave no connection to it (${status})`,
+    advice: "Ask who runs the proxy, or go without it: `proxy` false, or the host in NO_PROXY"
+  }
 }
 
 const explain = (code: string, intended: IntendedConnection): ConnectionProblem => {
@@ -92,6 +121,7 @@ const problems: ReadonlyArray<readonly [RegExp, ConnectionProblem]> = [
   [/^(?:EPIPE|UND_ERR_SOCKET)$/, { problem: "the connection was closed before an answer came" }],
   [/^ENOTFOUND$/, { problem: "the host name is unknown" }],
   [/^UND_ERR_CONNECT_TIMEOUT$/, { problem: "no connection in time" }],
+  [/^UND_ERR_HEADERS_TIMEOUT$/, { problem: "no answer in time" }],
   [/^(?:HPE_|HTTPParserError$)/, { problem: "what came back is not HTTP" }],
   [/^DEPTH_ZERO_SELF_SIGNED_CERT$/, { problem: "its certificate is self-signed", advice: checkAuthorities }],
   [
@@ -113,16 +143,19 @@ const problems: ReadonlyArray<readonly [RegExp, ConnectionProblem]> = [
 ]
 
 /** The innermost cause says what it was; undici's parser has a name instead of a code at times. */
-const deepestCode = (error: unknown): string | undefined => {
-  let code: string | undefined
-  let current = error
-  for (let depth = 0; depth < 8 && Predicate.isObject(current); depth++) {
-    if (Predicate.hasProperty(current, "code") && isCode(current.code)) code = current.code
-    else if (Predicate.hasProperty(current, "name") && current.name === "HTTPParserError") code = current.name
-    current = Predicate.hasProperty(current, "cause") ? current.cause : undefined
-  }
-  return code
+const deepestCode = (error: unknown): string | undefined =>
+  causes(error).map(codeOf).findLast(Predicate.isNotUndefined)
+
+const codeOf = (error: object): string | undefined => {
+  if (Predicate.hasProperty(error, "code") && isCode(error.code)) return error.code
+  return Predicate.hasProperty(error, "name") && error.name === "HTTPParserError" ? error.name : undefined
 }
+
+/** An error, its cause, the cause of that, and so on. */
+const causes = (error: unknown, depth = 8): ReadonlyArray<object> =>
+  Predicate.isObject(error) && depth > 0
+    ? [error, ...causes(Predicate.hasProperty(error, "cause") ? error.cause : undefined, depth - 1)]
+    : []
 
 /** OpenSSL's codes may contain a slash. */
 const isCode = (value: unknown): value is string =>

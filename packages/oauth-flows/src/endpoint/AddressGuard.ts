@@ -52,40 +52,51 @@ const resolverCode = (error: unknown): string =>
  * A name is looked up just before the request and again by the connection, so an attacker's DNS could give another
  * answer the second time. Discovered URLs are https unless the configuration allows http, and over https such a
  * connection fails before anything is sent, because its server has no certificate for that name.
+ *
+ * A host that is reached through a proxy is looked up there and not here: then only a host that is written as an address
+ * can be refused, and what the proxy reaches is for the proxy to decide.
  */
 export class AddressGuard extends Context.Service<
   AddressGuard,
   {
-    /** Fails for an endpoint that must not get a request. A configured one always may. */
+    /**
+     * Fails for an endpoint that must not get a request. A configured one always may.
+     *
+     * @param usesProxy whether a request to this URL goes through a proxy; default: none does
+     */
     readonly check: (
       endpoint: Endpoint,
-      request: GrantRequest
+      request: GrantRequest,
+      usesProxy?: (url: string) => boolean
     ) => Effect.Effect<void, DiscoveryFailed | ConnectionFailed>
   }
 >()("@secure-mcp/oauth-flows/AddressGuard") {
   static readonly layer: Layer.Layer<AddressGuard> = Layer.effect(
     AddressGuard,
     Effect.map(AddressLookup, ({ lookup }) => ({
-      check: (endpoint: Endpoint, request: GrantRequest) =>
-        endpoint.discovered ? check(endpoint, request, lookup) : Effect.void
+      check: (endpoint: Endpoint, request: GrantRequest, usesProxy: (url: string) => boolean = () => false) =>
+        endpoint.discovered ? check(endpoint, request, { lookup, usesProxy }) : Effect.void
     }))
   )
 }
 
-type Lookup = (typeof AddressLookup)["Service"]["lookup"]
+interface Network {
+  readonly lookup: (typeof AddressLookup)["Service"]["lookup"]
+  readonly usesProxy: (url: string) => boolean
+}
 
 const check = Effect.fn("AddressGuard.check")(function* (
   endpoint: Endpoint,
   request: GrantRequest,
-  lookup: Lookup
+  network: Network
 ) {
   const host = hostOf(endpoint.url)
-  const configured = configuredHosts(request)
-  if (host === undefined || configured.includes(host)) return
-  const zones = yield* Effect.mapError(zonesOf(host, lookup), unresolved(endpoint))
+  const configured = configuredUrls(request)
+  if (host === undefined || configured.some((url) => hostOf(url) === host)) return
+  const zones = yield* Effect.mapError(zonesOf(endpoint.url, network), unresolved(endpoint))
   const suspicious = zones.filter((zone) => zone !== "public")
   if (suspicious.length === 0) return
-  const lookups = yield* Effect.forEach(configured, (name) => Effect.result(zonesOf(name, lookup)))
+  const lookups = yield* Effect.forEach(configured, (url) => Effect.result(zonesOf(url, network)))
   const allowed = new Set(lookups.flatMap((found) => Result.getOrElse(found, () => [])))
   const refused = suspicious.find((zone) => zone === "metadata" || !allowed.has(zone))
   if (refused === undefined) return
@@ -96,19 +107,20 @@ const check = Effect.fn("AddressGuard.check")(function* (
     : yield* unresolved(endpoint)(failed.failure)
 })
 
-const hostOf = (url: string | undefined): string | undefined =>
-  url === undefined ? undefined : URL.parse(url)?.hostname.replace(/\.$/, "")
+const hostOf = (url: string): string | undefined => URL.parse(url)?.hostname.replace(/\.$/, "")
 
-/** The hosts that the configuration names. They, and the zones they are in, may be asked. */
-const configuredHosts = ({ config, resourceUrl }: GrantRequest): ReadonlyArray<string> =>
-  [resourceUrl, config.issuer, config.tokenUrl, config.authorizationUrl]
-    .map(hostOf)
-    .filter((host) => host !== undefined)
+/** The URLs that the configuration names. Their hosts, and the zones they are in, may be asked. */
+const configuredUrls = ({ config, resourceUrl }: GrantRequest): ReadonlyArray<string> =>
+  [resourceUrl, config.issuer, config.tokenUrl, config.authorizationUrl].filter((url) => url !== undefined)
 
-const zonesOf = Effect.fnUntraced(function* (host: string, lookup: Lookup) {
+/** Empty for a name that a proxy looks up. */
+const zonesOf = Effect.fnUntraced(function* (url: string, { lookup, usesProxy }: Network) {
+  const host = hostOf(url)
+  if (host === undefined) return []
   const literal = networkZone(host)
   if (literal !== undefined) return [literal]
   if (isLoopbackHost(host)) return ["loopback" as const]
+  if (usesProxy(url)) return []
   // A resolver answer that is not an IP address is treated as reserved, and so refused.
   return (yield* lookup(host)).map((address): NetworkZone => networkZone(address) ?? "reserved")
 })

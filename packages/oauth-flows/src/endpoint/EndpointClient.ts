@@ -7,7 +7,12 @@ import {
   RedirectRefused,
   RequestTimeout
 } from "@secure-mcp/oauth-core"
-import type { ClientAuthenticationMethod, GrantRequest, OAuthErrorReason } from "@secure-mcp/oauth-core"
+import type {
+  ClientAuthenticationMethod,
+  GrantRequest,
+  OAuthConnection,
+  OAuthErrorReason
+} from "@secure-mcp/oauth-core"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -120,8 +125,9 @@ const makePost =
 const makeSend =
   (http: OAuthHttp["Service"], guard: AddressGuard["Service"], timeout: Duration.Input): Send =>
   (message, useAnswer) =>
-    guard.check(message.endpoint, message.request).pipe(
-      Effect.andThen(exchange(http, message, useAnswer)),
+    http.connection(message.request.config, { proxies: message.request.proxies }).pipe(
+      Effect.tap(({ usesProxy }) => guard.check(message.endpoint, message.request, usesProxy)),
+      Effect.flatMap((connection) => exchange(connection, message, useAnswer)),
       Effect.scoped,
       Effect.catchTag("HttpClientError", (error) => Effect.fail(transportFailure(message, error))),
       Effect.timeoutOrElse({
@@ -135,11 +141,10 @@ const makeSend =
     )
 
 const exchange = Effect.fnUntraced(function* <A>(
-  http: OAuthHttp["Service"],
+  { certificateThumbprint, client }: OAuthConnection,
   { authenticationMethod, endpoint, followsRedirects, message, request, secrets }: EndpointMessage,
   useAnswer: UseAnswer<A>
 ) {
-  const { certificateThumbprint, client } = yield* http.connection(request.config)
   const { correlationId } = request
   const scoped = HttpClient.withScope(client)
   const headers = {

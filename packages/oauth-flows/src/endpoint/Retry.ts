@@ -46,7 +46,7 @@ export const retryUnsent = <A, R>(
 
 /** Error codes of a connection that was never there. One that broke has others. */
 const withoutConnection =
-  /^(?:ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|ENOTFOUND|EAI_[A-Z]+|E(?:SERVFAIL|TIMEOUT|REFUSED|NODATA))$/
+  /^(?:PROXY_FAILED|ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|ENOTFOUND|EAI_[A-Z]+|E(?:SERVFAIL|TIMEOUT|REFUSED|NODATA))$/
 
 const isUnsent = (reason: OAuthErrorReason): boolean =>
   reason._tag === "ConnectionFailed" && reason.code !== undefined && withoutConnection.test(reason.code)

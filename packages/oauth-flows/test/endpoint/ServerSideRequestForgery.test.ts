@@ -99,6 +99,41 @@ describe("server-side request forgery", () => {
     })
   )
 
+  const proxied = [
+    ["https://inside.example", true],
+    ["https://unknown.example", true],
+    ["https://10.0.0.1", false],
+    ["https://169.254.169.254", false],
+    ["https://localhost", false],
+    ["https://direct.example", false]
+  ] as const
+
+  it.effect.each(proxied)(
+    "behind a proxy, which looks names up itself, %s may be named: %s",
+    ([named, isAllowed]) =>
+      Effect.gen(function* () {
+        const lookedUp: Array<string> = []
+        const lookup = Layer.succeed(AddressLookup, {
+          lookup: (name) => {
+            lookedUp.push(name)
+            return name === "direct.example"
+              ? Effect.succeed(["10.1.2.3"])
+              : Effect.fail({ code: "ENOTFOUND" })
+          }
+        })
+        const documents = {
+          ...web(named, {}),
+          [`${named}/.well-known/oauth-authorization-server`]: metadataOf(named)
+        }
+        const usesProxy = (url: string) => !/direct|localhost/.test(url)
+        const { asked, targets } = yield* makeResolutionOn(documents, lookup, usesProxy)
+        const outcome = yield* Effect.result(targets.resolve(discoveredRequest(server, client)))
+        assert.strictEqual(outcome._tag, isAllowed ? "Success" : "Failure")
+        assert.strictEqual(asked.length, isAllowed ? 2 : 1)
+        assert.deepStrictEqual([...new Set(lookedUp)], named.includes("direct") ? ["direct.example"] : [])
+      })
+  )
+
   it.effect(
     "a discovered registration endpoint at a private address gets no request, and a configured issuer there does",
     () =>

@@ -27,7 +27,7 @@ export const makeUpstreamFetch = Effect.fnUntraced(function* (
 
   const send = Effect.fnUntraced(
     function* ({ headers, ...request }: FetchRequest, token: Redacted.Redacted | undefined) {
-      const { dispatcher } = yield* certificates.connection(entry.oauth)
+      const { dispatcher } = yield* certificates.connection(entry.oauth, entry.proxies)
       const signal = yield* Effect.abortSignal
       const init = { ...request, headers: withOwn(headers, entry, token), signal, dispatcher }
       return yield* Effect.tryPromise(() => Undici.fetch(entry.url, { ...init, redirect: "manual" }))

@@ -2,7 +2,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import { decodeGatewayConfig, gatewayServices } from "@secure-mcp/gateway"
 import { ClientCertificates } from "@secure-mcp/mtls"
-import { Answer, refusedPort, StubAuthorizationServer } from "@secure-mcp/testing"
+import { Answer, refusedPort, startConnectProxy, StubAuthorizationServer } from "@secure-mcp/testing"
 import type { HttpServerEntry } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -15,9 +15,9 @@ import { makeCertificates, untilReloaded } from "../../upstream/CertifiedServers
 import { serveRaw } from "../../http/RawHttp.ts"
 import { oauthAt, startTokenEndpoint } from "../../http/RunningGateway.ts"
 
-const makeFetch = Effect.fnUntraced(function* (url: string, oauth: object) {
+const makeFetch = Effect.fnUntraced(function* (url: string, oauth: object, keys: object = {}) {
   const config = yield* Effect.fromResult(
-    decodeGatewayConfig({ servers: [{ server_name: "remote", config: { url }, oauth }] })
+    decodeGatewayConfig({ servers: [{ server_name: "remote", config: { url }, oauth, ...keys }] })
   )
   const entry = config.servers.find((one): one is HttpServerEntry => one._tag === "Http")
   assert.isDefined(entry)
@@ -95,6 +95,17 @@ describe("the fetch of the stdio relay", () => {
         for (const socket of open) socket.on("close", look)
         look()
       })
+    })
+  )
+
+  it.effect("a fetch goes through the proxy of the entry", () =>
+    Effect.gen(function* () {
+      const server = yield* StubAuthorizationServer.make()
+      yield* server.always("/mcp", Answer.json({}))
+      const proxy = yield* startConnectProxy({ hosts: { "mcp.example": Number(new URL(server.url).port) } })
+      const { fetch } = yield* makeFetch("http://mcp.example/mcp", { enabled: false }, { proxy: proxy.url })
+      assert.strictEqual((yield* fetch).status, 200)
+      assert.deepStrictEqual(yield* proxy.asked, ["mcp.example:80"])
     })
   )
 
