@@ -2,6 +2,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import {
   Answer,
+  ProviderBehaviour,
   redisProgram,
   RedisServer,
   requireProgram,
@@ -32,7 +33,7 @@ const startServers = Effect.gen(function* () {
       })
     )
   )
-  yield* stub.always("/mcp", Answer.json({ jsonrpc: "2.0", id: 7, result: {} }))
+  yield* stub.always("/mcp", ProviderBehaviour.protectsResource())
   const refreshes = Effect.map(
     stub.requests,
     (requests) => requests.filter(({ form }) => form.get("grant_type") === "refresh_token").length

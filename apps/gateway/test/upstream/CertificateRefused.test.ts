@@ -111,7 +111,7 @@ describe("a server with Node's TLS", () => {
       which: "has expired",
       certificate: Certificates.expired,
       problem: "its certificate has expired",
-      advice: "Whoever runs the server has to replace it"
+      advice: "Its operator has to replace it"
     },
     {
       which: "is not valid yet",
