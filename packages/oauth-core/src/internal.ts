@@ -5,10 +5,13 @@
  */
 export { formatProblem, problem } from "./config/ConfigProblem.ts"
 export { fileReference } from "./config/FileReference.ts"
+export { presetsIn } from "./config/ProviderPresets.ts"
 export { closestName } from "./config/Suggestion.ts"
 export { userAgentProblem } from "./config/RequestParameterRules.ts"
 export { clientCertificateAdvice, proxyFailed } from "./errors/ConnectionProblem.ts"
 export { ProxyFailure } from "./errors/ProxyFailure.ts"
+export type { Preset } from "./providers/ProviderProfile.ts"
+export { providerIn, providerNames, providerProfiles, type ProviderName } from "./providers/Providers.ts"
 export { proxyAddress } from "./proxy/Proxies.ts"
 export { proxiesOf, proxyProblem, ProxySetting } from "./proxy/ProxySetting.ts"
 export { tokenFingerprint } from "./TokenKey.ts"

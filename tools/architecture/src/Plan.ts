@@ -20,7 +20,7 @@ const publishedPackages: Readonly<Record<string, ProjectPlan>> = {
   "oauth-core": {
     imports: [],
     testImports: ["testing"],
-    rooms: { config: [], errors: ["config"], proxy: ["config"] }
+    rooms: { providers: [], config: ["providers"], errors: ["config"], proxy: ["config"] }
   },
   "oauth-flows": {
     imports: ["oauth-core"],

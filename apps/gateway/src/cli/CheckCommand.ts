@@ -3,6 +3,8 @@ import type { ServerEntry } from "@secure-mcp/transport-injection"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import { explainServer } from "../config/Explanation.ts"
 import { ConfigFlag, loadConfig } from "./ConfigFlag.ts"
 
 const warningsOf = (servers: ReadonlyArray<ServerEntry>): ReadonlyArray<string> =>
@@ -15,10 +17,17 @@ const warningsOf = (servers: ReadonlyArray<ServerEntry>): ReadonlyArray<string> 
 /** `check`: validates a configuration file. */
 export const CheckCommand = Command.make(
   "check",
-  { config: ConfigFlag },
-  Effect.fnUntraced(function* ({ config }) {
+  {
+    config: ConfigFlag,
+    explain: Flag.Boolean("explain").pipe(
+      Flag.withDescription("Show for each server what its provider sets, and its proxy"),
+      Flag.withDefault(false)
+    )
+  },
+  Effect.fnUntraced(function* ({ config, explain }) {
     const { servers } = yield* loadConfig(config)
     yield* Effect.forEach(warningsOf(servers), (warning) => Console.error(`warning: ${warning}`))
     yield* Console.log(`${config} is valid: ${servers.length} server${servers.length === 1 ? "" : "s"}`)
+    if (explain) yield* Console.log(servers.map(explainServer).join("\n"))
   })
 ).pipe(Command.withDescription("Check a configuration file: exit code 0, or 1 with every problem"))

@@ -1,4 +1,4 @@
-import { OAuthError } from "@secure-mcp/oauth-core"
+import { type AccessTokenRequest, OAuthError } from "@secure-mcp/oauth-core"
 import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -15,6 +15,12 @@ export class CommandFailure extends Data.TaggedError("CommandFailure")<{ readonl
 export const failCommand = (message: string): Effect.Effect<never, CommandFailure> =>
   Effect.andThen(Console.error(message), Effect.fail(new CommandFailure({ exitCode: 1 })))
 
-/** Prints an error on standard error, with the command that helps, and ends the command with exit code 1. */
-export const failCommandWith = (error: { readonly message: string }): Effect.Effect<never, CommandFailure> =>
-  failCommand(error instanceof OAuthError ? describeOAuthError(error) : error.message)
+/**
+ * Prints an error on standard error, with what helps, and ends the command with exit code 1.
+ *
+ * @param request what the error is about
+ */
+export const failCommandWith =
+  (request: AccessTokenRequest | undefined) =>
+  (error: { readonly message: string }): Effect.Effect<never, CommandFailure> =>
+    failCommand(error instanceof OAuthError ? describeOAuthError(error, request) : error.message)

@@ -37,7 +37,7 @@ export const LoginCommand = Command.make(
       Effect.provide(Logins.layer(config.gateway).pipe(Layer.provideMerge(gatewayServices(config)))),
       Effect.catchTag(
         ["OAuthError", "Misconfigured", "StoreUnavailable", "CallbackListenerError"],
-        failCommandWith
+        failCommandWith(request)
       )
     )
     yield* Console.log(`Logged in to ${request.serverName}`)

@@ -28,7 +28,10 @@ export const StdioCommand = Command.make(
       entry._tag === "Http" ? relayToUpstream(entry, tokenRequest) : runChild(entry, tokenRequest)
     yield* offer.pipe(
       Effect.provide(gatewayServices(config)),
-      Effect.catchTag(["OAuthError", "Misconfigured", "StoreUnavailable", "RelayError"], failCommandWith)
+      Effect.catchTag(
+        ["OAuthError", "Misconfigured", "StoreUnavailable", "RelayError"],
+        failCommandWith(tokenRequest)
+      )
     )
   }, Effect.scoped)
 ).pipe(

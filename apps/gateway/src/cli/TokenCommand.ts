@@ -38,7 +38,7 @@ export const TokenCommand = Command.make(
     }
     const cached = yield* getToken(request, flags.forceRefresh).pipe(
       Effect.provide(gatewayServices(config)),
-      Effect.catchTag(["OAuthError", "Misconfigured", "StoreUnavailable"], failCommandWith)
+      Effect.catchTag(["OAuthError", "Misconfigured", "StoreUnavailable"], failCommandWith(request))
     )
     const description = describe(flags.server, cached, yield* Clock.currentTimeMillis, flags.show)
     yield* Console.log(flags.json ? JSON.stringify(description) : formatLines(description))

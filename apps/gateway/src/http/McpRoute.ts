@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http"
-import type { OAuthError } from "@secure-mcp/oauth-core"
+import type { AccessTokenRequest, OAuthError } from "@secure-mcp/oauth-core"
 import * as Cause from "effect/Cause"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
@@ -40,7 +40,7 @@ export const McpRoute = HttpRouter.use(
       // A login on another device begins with the command: no client shows a person its code.
       const ask = (error: OAuthError) =>
         request.config.grantType === "authorization_code"
-          ? askForLogin(exchange, request, error, failedAuthorization(error))
+          ? askForLogin(exchange, request, error, failedAuthorization(error, request))
           : Effect.fail(error)
       const afterLogin = awaitLogin(request).pipe(
         Effect.andThen(upstream.handle(exchange)),
@@ -58,7 +58,8 @@ export const McpRoute = HttpRouter.use(
       if (upstream === undefined) return fail(response, body.head, unknownServer(serverName))
       return serve(upstream, exchange).pipe(
         Effect.catchTags({
-          OAuthError: (error) => answer(response, body.head, failedAuthorization(error)),
+          OAuthError: (error) =>
+            answer(response, body.head, failedAuthorization(error, upstream.tokenRequest(exchange.caller))),
           CallbackListenerError: (error) => fail(response, body.head, failedLogin(serverName, error)),
           UpstreamFailure: (error) => fail(response, body.head, failedUpstream(error))
         }),
@@ -108,10 +109,10 @@ const unknownServer = (serverName: string) => ({
 })
 
 /** Never 401: the client would try to authenticate at the gateway, which is not what failed. */
-const failedAuthorization = (error: OAuthError): GatewayFailure => ({
+const failedAuthorization = (error: OAuthError, request: AccessTokenRequest | undefined): GatewayFailure => ({
   status: error.reason._tag === "CircuitOpen" ? 503 : 502,
   reason: error.reason._tag,
-  message: describeOAuthError(error),
+  message: describeOAuthError(error, request),
   serverName: error.serverName,
   correlationId: error.correlationId,
   headers: retryAfter(error.reason)

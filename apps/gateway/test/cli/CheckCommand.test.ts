@@ -58,6 +58,27 @@ describe("check", () => {
       })
     )
 
+    it.effect("--explain prints what a provider sets and the proxy, without its credentials", () =>
+      Effect.gen(function* () {
+        const config = yield* writeConfig({
+          gateway: { proxy: "http://user:hunter22@proxy.example:3128" },
+          servers: [
+            { ...entryWith({ provider: "entra", scope_on_refresh: false }), server_name: "entra" },
+            { ...entryWith(), server_name: "direct", proxy: false }
+          ]
+        })
+        const { exitCode, stdout } = yield* runGateway(["check", "-c", config, "--explain"])
+        assert.strictEqual(exitCode, 0)
+        assert.include(stdout, '\nentra:\n  `provider` "entra" (Entra)\n')
+        assert.include(stdout, "\n  sets resource to false: leaves out `resource`")
+        assert.include(stdout, "\n    https://github.com/punkpeye/mcp-remote/issues/217\n")
+        assert.include(stdout, "\n  does not set scope_on_refresh: the entry says otherwise\n")
+        assert.include(stdout, "\n  is reached through http://proxy.example:3128\n")
+        assert.include(stdout, "\ndirect:\n  no `provider`\n  is reached without a proxy\n")
+        assert.notInclude(stdout, "hunter22")
+      })
+    )
+
     it.effect("takes a relative path from the folder of the caller, also under npm run", () =>
       Effect.gen(function* () {
         const folder = dirname(yield* writeConfig({ servers: [entryWith()] }))

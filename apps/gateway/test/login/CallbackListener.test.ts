@@ -65,20 +65,6 @@ describe("the callback listener", () => {
     })
   )
 
-  it.effect("listens on both loopback families for `localhost`, and on neither where another has one", () =>
-    Effect.gen(function* () {
-      const { complete } = completing()
-      const { port } = yield* boundBy("localhost", complete)
-      assert.strictEqual((yield* visit(`http://127.0.0.1:${port}${path}?state=right`)).status, 200)
-      if (!hasIpv6) return
-      assert.strictEqual((yield* visit(`http://[::1]:${port}${path}?state=right`)).status, 200)
-
-      const taken = Number((yield* boundBy("::1", complete)).port)
-      const error = yield* Effect.flip(makeCallbackListener({ host: "localhost", port: taken, complete }))
-      assert.include(error.message, `[::1]:${taken} (EADDRINUSE)`)
-    })
-  )
-
   it.effect("reports a successful login only after the code is exchanged", () =>
     Effect.gen(function* () {
       const exchanged = yield* Deferred.make<void>()

@@ -2,13 +2,14 @@ import * as Schema from "effect/Schema"
 import { decodeConfig, type ConfigResult } from "./ConfigProblem.ts"
 import { fields, OAuthConfigFields, wireNames } from "./OAuthConfigFields.ts"
 import { oauthConfigRules } from "./OAuthConfigRules.ts"
+import { withPresets } from "./ProviderPresets.ts"
 
 /**
  * How the tokens for one MCP server are obtained: the wire form is snake_case JSON, the code form camelCase with
  * every default filled in and every secret `Redacted`.
  *
- * Decoding checks each field and every rule between fields. `decodeOAuthConfig` reports all problems at once and
- * is what most callers want.
+ * Decoding checks each field and every rule between fields. `decodeOAuthConfig` reports all problems at once, knows
+ * what a `provider` presets, and is what most callers want.
  */
 export const OAuthConfig = OAuthConfigFields.check(
   Schema.makeFilter((config: OAuthConfigFields) =>
@@ -25,7 +26,8 @@ export const oauthConfigKeys: ReadonlyArray<string> = Object.keys(fields).map(
 )
 
 /**
- * Decodes an `oauth` object and reports every problem at once, by path, without quoting a value.
+ * Decodes an `oauth` object, with the keys that its `provider` presets, and reports every problem at once, by path,
+ * without quoting a value.
  *
  * @example
  * ```ts
@@ -42,7 +44,9 @@ export const oauthConfigKeys: ReadonlyArray<string> = Object.keys(fields).map(
  * )
  * ```
  */
-export const decodeOAuthConfig: (input: unknown) => ConfigResult<OAuthConfig> = decodeConfig({
+export const decodeOAuthConfig = (input: unknown): ConfigResult<OAuthConfig> => decode(withPresets(input))
+
+const decode = decodeConfig({
   schema: OAuthConfigFields,
   keys: oauthConfigKeys,
   wireNames,

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { providerNames } from "../providers/Providers.ts"
 import { ClientAuthenticationMethod } from "./ClientAuthenticationMethod.ts"
 import { GrantType } from "./GrantType.ts"
 
@@ -46,6 +47,8 @@ const TokenEnv = Schema.Union([Schema.String, TokenVariable])
 export const fields = {
   /** Off: the entry passes through untouched. */
   enabled: withDefault(Schema.Boolean, false),
+  /** A provider whose needs are known: presets keys that this object does not have. */
+  provider: Schema.optionalKey(Schema.Literals(providerNames)),
   /** Which rule set applies. 2.1 refuses what RFC 9700 warns of. */
   version: withDefault(Schema.Literals(["2.0", "2.1"]), "2.0"),
   grantType: withDefault(GrantType, "client_credentials"),

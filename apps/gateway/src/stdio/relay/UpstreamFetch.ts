@@ -41,7 +41,9 @@ export const makeUpstreamFetch = Effect.fnUntraced(function* (
         ? send(request, undefined)
         : injector.use(tokenRequest, (token) => Effect.flatMap(send(request, token), outcome))
     return Effect.mapError(exchange, (error) =>
-      describeFailure(error._tag === "OAuthError" ? new Error(describeOAuthError(error)) : error)
+      describeFailure(
+        error._tag === "OAuthError" ? new Error(describeOAuthError(error, tokenRequest)) : error
+      )
     )
   }
   return fetch
