@@ -7,8 +7,9 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { AddressGuard } from "./endpoint/AddressGuard.ts"
-import { authorize, type LoginServices, redeem } from "./grants/AuthorizationCode.ts"
-import { checkAuthorizationResponse } from "./grants/AuthorizationResponse.ts"
+import { authorize, type LoginServices, redeem } from "./authorization/AuthorizationCode.ts"
+import { AuthorizationPages } from "./authorization/AuthorizationPages.ts"
+import { checkAuthorizationResponse } from "./authorization/AuthorizationResponse.ts"
 import { Circuit } from "./endpoint/Circuit.ts"
 import { clientCredentials } from "./grants/ClientCredentials.ts"
 import { GrantTargets } from "./resolution/GrantTarget.ts"
@@ -16,7 +17,7 @@ import { authorizeDevice } from "./grants/DeviceAuthorization.ts"
 import { EndpointClient } from "./endpoint/EndpointClient.ts"
 import type { Flow } from "./grants/Flow.ts"
 import { jwtBearer } from "./grants/JwtBearer.ts"
-import { PendingAuthorizations } from "./grants/PendingAuthorizations.ts"
+import { PendingAuthorizations } from "./authorization/PendingAuthorizations.ts"
 import { refreshOnly } from "./grants/RefreshOnly.ts"
 import { RefusedRefreshTokens } from "./token/RefusedRefreshTokens.ts"
 import { revokeToken } from "./token/Revocation.ts"
@@ -48,6 +49,7 @@ const make = Effect.gen(function* () {
     RefusedRefreshTokens,
     StepUps,
     PendingAuthorizations,
+    AuthorizationPages,
     SecureRandom.SecureRandom,
     Digest.Digest
   )(yield* Effect.context<LoginServices>())
@@ -105,6 +107,7 @@ const layerOptions = ({
   Layer.effect(Grants, make).pipe(
     Layer.provide([
       GrantTargets.layer,
+      AuthorizationPages.layer,
       PendingAuthorizations.layer,
       RefusedRefreshTokens.layer,
       StepUps.layer

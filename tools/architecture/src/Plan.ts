@@ -31,7 +31,8 @@ const publishedPackages: Readonly<Record<string, ProjectPlan>> = {
       discovery: ["endpoint"],
       resolution: ["client", "endpoint", "discovery"],
       token: ["client", "endpoint", "resolution"],
-      grants: ["client", "endpoint", "discovery", "resolution", "token"]
+      grants: ["client", "endpoint", "discovery", "resolution", "token"],
+      authorization: ["client", "endpoint", "discovery", "resolution", "token", "grants"]
     }
   },
   "token-cache": {

@@ -59,6 +59,8 @@ export interface EndpointMessage {
   readonly secrets: ReadonlyArray<Redacted.Redacted>
   /** Whether redirects to the same origin are followed: only for what carries no credential. Default false. */
   readonly followsRedirects?: boolean | undefined
+  /** Whether `useAnswer` gets answers of every status, and not only those that succeed. Default false. */
+  readonly anyStatus?: boolean | undefined
   /** How the client authenticates with it, if it does. */
   readonly authenticationMethod?: ClientAuthenticationMethod | undefined
 }
@@ -142,7 +144,7 @@ const makeSend =
 
 const exchange = Effect.fnUntraced(function* <A>(
   { certificateThumbprint, client }: OAuthConnection,
-  { authenticationMethod, endpoint, followsRedirects, message, request, secrets }: EndpointMessage,
+  { anyStatus, authenticationMethod, endpoint, followsRedirects, message, request, secrets }: EndpointMessage,
   useAnswer: UseAnswer<A>
 ) {
   const { correlationId } = request
@@ -150,7 +152,7 @@ const exchange = Effect.fnUntraced(function* <A>(
   const headers = {
     "user-agent": request.userAgent ?? userAgent,
     ...message.headers,
-    accept: "application/json",
+    accept: anyStatus === true ? "text/html, */*;q=0.8" : "application/json",
     "accept-encoding": "identity",
     "x-correlation-id": correlationId,
     "x-request-id": correlationId
@@ -163,7 +165,8 @@ const exchange = Effect.fnUntraced(function* <A>(
   )
   const { useMtls } = request.config
   const refuse = describeRefusal(endpoint.name, makeSecretMask(secrets), { useMtls, authenticationMethod })
-  return yield* judge(endpoint, response, refuse, useAnswer(response, refuse, certificateThumbprint))
+  const use = useAnswer(response, refuse, certificateThumbprint)
+  return yield* anyStatus === true ? use : judge(endpoint, response, refuse, use)
 })
 
 const maxRedirects = 3

@@ -39,8 +39,9 @@ const capacity = 1000
 export const makeRegisteredClients = Effect.gen(function* () {
   const endpointClient = yield* EndpointClient
   const clients = Option.getOrUndefined(yield* Effect.serviceOption(RegisteredClients)) ?? (yield* inMemory)
-  // Whom it replaces, and since when, by issuer: only a registration that follows a refusal counts.
+  /** When a client was forgotten last, by issuer. */
   const forgottenAt = new Map<string, number>()
+  /** When a client was registered in place of a forgotten one. */
   const replacedAt = new Map<string, number>()
   const forgotten = new Set<string>()
 
@@ -65,6 +66,7 @@ export const makeRegisteredClients = Effect.gen(function* () {
 
   const noteReplacement = (issuer: string, clientId: string) =>
     Effect.map(Clock.currentTimeMillis, (now) => {
+      forgotten.delete(idOf(issuer, clientId))
       const since = forgottenAt.get(issuer)
       if (since !== undefined && now - since < shortestLife) remember(replacedAt, idOf(issuer, clientId), now)
     })

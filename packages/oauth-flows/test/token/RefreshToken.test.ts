@@ -3,7 +3,6 @@ import { OAuthToken } from "@secure-mcp/oauth-core"
 import { Answer, refusedPort } from "@secure-mcp/testing"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as TestClock from "effect/testing/TestClock"
 import * as Redacted from "effect/Redacted"
 import { makeGrants, requestFor, settle } from "../TestGrants.ts"
 import {

@@ -3,44 +3,58 @@ import type {
   AuthorizationRequest,
   GrantRequest,
   KeepGrant,
-  OAuthConfig,
   OAuthErrorReason,
   OAuthToken
 } from "@secure-mcp/oauth-core"
 import type * as Digest from "effect/crypto/Digest"
-import * as SecureRandom from "effect/crypto/SecureRandom"
+import type * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
-import * as Base64Url from "effect/encoding/Base64Url"
-import * as Redacted from "effect/Redacted"
 import { acceptAuthorizationResponse, type GenuineResponse } from "./AuthorizationResponse.ts"
-import type { FlowServices } from "./Flow.ts"
-import { requestLoginToken } from "./LoginToken.ts"
-import { type PendingAuthorization, PendingAuthorizations } from "./PendingAuthorizations.ts"
+import { AuthorizationPages } from "./AuthorizationPages.ts"
+import { authorizationUrlOf, newState } from "./AuthorizationUrl.ts"
+import type { FlowServices } from "../grants/Flow.ts"
+import { forgetRefused, requestLoginToken } from "../grants/LoginToken.ts"
+import { PendingAuthorizations } from "./PendingAuthorizations.ts"
 import { makePkce } from "./Pkce.ts"
 import { type GrantTarget, GrantTargets } from "../resolution/GrantTarget.ts"
 import { retryUnsent } from "../endpoint/Retry.ts"
-import { scopeNames, writtenScope } from "../resolution/Scope.ts"
-import { StepUps } from "./StepUp.ts"
+import { StepUps } from "../grants/StepUp.ts"
 
 /** What a person's login needs. */
-export type LoginServices = FlowServices | PendingAuthorizations | SecureRandom.SecureRandom | Digest.Digest
+export type LoginServices =
+  | FlowServices
+  | PendingAuthorizations
+  | AuthorizationPages
+  | SecureRandom.SecureRandom
+  | Digest.Digest
 
 /**
  * Begins an authorization by a person (RFC 6749 §4.1.1), which is pending until the response comes. Called again for
- * the same request soon after, it returns the same URL, which is good for one login.
+ * the same request soon after, it returns the same URL, which is good for one login, unless the server has forgotten
+ * the registered client in it.
  */
 export const authorize = Effect.fn("AuthorizationCode.authorize")(function* (
   request: GrantRequest,
   redirectUri: string
 ): Effect.fn.Return<AuthorizationRequest, OAuthErrorReason, LoginServices> {
   const pendings = yield* PendingAuthorizations
+  const pages = yield* AuthorizationPages
+  const { forget, isForgotten, resolve } = yield* GrantTargets
+  const isReplaced = Effect.fnUntraced(function* (target: GrantTarget) {
+    if (isForgotten(target)) return true
+    return (yield* pages.refuses(request, target, redirectUri)) && (yield* forget(target))
+  })
   const recent = yield* pendings.findRecent(request, redirectUri)
-  if (recent !== undefined) return { authorizationUrl: recent.authorizationUrl }
+  if (recent !== undefined && !(yield* isReplaced(recent.target))) {
+    return { authorizationUrl: recent.authorizationUrl }
+  }
   const { config } = request
   if (config.grantType !== "authorization_code") {
     return yield* new Misconfigured({ problem: "`grant_type` is not authorization_code" })
   }
-  const target = yield* (yield* GrantTargets).resolve(request, { redirectUri, fresh: true })
+  const choose = resolve(request, { redirectUri, fresh: true })
+  const known = yield* choose
+  const target = (yield* isReplaced(known)) ? yield* choose : known
   const endpoint = yield* authorizationEndpoint(target)
   const pkce = yield* makePkce(config, target.metadata)
   const authorization = {
@@ -51,8 +65,9 @@ export const authorize = Effect.fn("AuthorizationCode.authorize")(function* (
     state: config.state ?? (yield* newState),
     scope: target.scope
   }
-  const authorizationUrl = urlFor(endpoint, authorization)
+  const authorizationUrl = authorizationUrlOf(endpoint, authorization)
   yield* pendings.add({ ...authorization, authorizationUrl })
+  yield* pages.begun(target)
   yield* Effect.logInfo(`Began an authorization at ${endpoint.origin}`)
   return { authorizationUrl }
 })
@@ -67,8 +82,11 @@ export const redeem = Effect.fn("AuthorizationCode.redeem")(function* (
   response: GenuineResponse,
   keep: KeepGrant
 ): Effect.fn.Return<OAuthToken, OAuthErrorReason, LoginServices> {
-  const code = yield* acceptAuthorizationResponse(response)
   const { pkce, redirectUri, request, scope, target } = response.pending
+  const code = yield* acceptAuthorizationResponse(response).pipe(
+    Effect.tapErrorTag("AuthorizationDenied", (denial) => forgetRefused(target, denial))
+  )
+  yield* (yield* AuthorizationPages).returned(target)
   const token = yield* requestLoginToken({
     request,
     target,
@@ -98,41 +116,4 @@ const authorizationEndpoint = ({ authorizationEndpoint: endpoint, metadata }: Gr
           problem: "the authorization server names no `authorization_endpoint` that can be opened"
         })
       )
-}
-
-/** 256 bits. */
-const newState = Effect.gen(function* () {
-  const random = yield* SecureRandom.SecureRandom
-  return Redacted.make(Base64Url.encode(yield* random.randomBytes(32)))
-})
-
-/**
- * The endpoint with the parameters of RFC 6749 §4.1.1 and those of the configuration; what its own query has is kept
- * (§3.1).
- */
-const urlFor = (
-  endpoint: URL,
-  { pkce, redirectUri, request, target, scope, state }: Omit<PendingAuthorization, "authorizationUrl">
-): string => {
-  const { audience, authorizeParams, organization } = request.config
-  const parameters: Record<string, OAuthConfig["authorizeParams"][string] | undefined> = {
-    response_type: "code",
-    client_id: target.client.clientId,
-    redirect_uri: redirectUri,
-    scope: writtenScope(scope, request.config),
-    state: Redacted.value(state),
-    code_challenge: pkce?.challenge,
-    code_challenge_method: pkce?.method,
-    resource: target.resource,
-    audience,
-    organization,
-    // OpenID Connect Core §11: without it, the request for a refresh token is ignored.
-    prompt: scopeNames(scope).includes("offline_access") ? "consent" : undefined,
-    ...authorizeParams
-  }
-  const url = new URL(endpoint)
-  for (const [name, value] of Object.entries(parameters)) {
-    if (value !== undefined && value !== null) url.searchParams.set(name, String(value))
-  }
-  return url.href
 }
