@@ -151,8 +151,6 @@ export const makeTokenAcquisition = (
     start: number,
     { reason }: OAuthError
   ) {
-    // Nothing was tried: there is no grant yet, and perhaps none is needed.
-    if (previous === undefined && reason._tag === "AuthorizationRequired") return
     yield* events.publish({
       _tag: "AcquisitionFailed",
       serverName,
