@@ -4,6 +4,7 @@ import { Answer, refusedPort } from "@secure-mcp/testing"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as TestClock from "effect/testing/TestClock"
 import { makeGrants, requestFor, settle } from "../TestGrants.ts"
 import {
   accessToken,
