@@ -47,7 +47,7 @@ describe("OAuthConfig", () => {
     assert.sameMembers(
       [...oauthConfigKeys],
       (
-        "enabled version grant_type token_url client_id client_secret audience organization scope resource " +
+        "enabled provider version grant_type token_url client_id client_secret audience organization scope resource " +
         "use_pkce authorization_url redirect_uri state code_verifier code_challenge code_challenge_method " +
         "token_expiry_buffer use_basic_auth enforce_https token_in_header_only use_mtls client_cert_path " +
         "client_key_path client_pkcs12_path client_key_passphrase ca_bundle_path revocation_url introspection_url validate_scopes additional_params custom_headers " +

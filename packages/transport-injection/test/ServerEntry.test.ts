@@ -36,6 +36,28 @@ const reveal = (record: Readonly<Record<string, Redacted.Redacted>>) =>
   Object.fromEntries(Object.entries(record).map(([name, value]) => [name, Redacted.value(value)]))
 
 describe("decodeServerEntry", () => {
+  it("the proxy of an entry is redacted, and false stands for none", () => {
+    const entry = (proxy?: unknown) => ({
+      server_name: "remote",
+      config: { url },
+      ...(proxy === undefined ? {} : { proxy })
+    })
+    const { proxies } = decodeHttp(entry("http://user:secret@proxy.example:3128"))
+    assert.notInclude(JSON.stringify(proxies?.https?.toString()), "secret")
+    assert.strictEqual(
+      proxies?.https && Redacted.value(proxies.https),
+      "http://user:secret@proxy.example:3128"
+    )
+    assert.strictEqual(proxies?.http, proxies?.https)
+    assert.deepStrictEqual(decodeHttp(entry(false)).proxies, {})
+    assert.isUndefined(decodeHttp(entry()).proxies)
+    assert.match(
+      problemsOf(entry("proxy.example:3128")).join(),
+      /^proxy: must be the http\(s\) URL of a proxy/
+    )
+    assert.match(problemsOf(entry(true)).join(), /^proxy: /)
+  })
+
   it("accepts the documented entry unchanged", () => {
     const entry = decodeHttp({
       server_name: "remote_mcp_server",

@@ -5,9 +5,9 @@ import { failureIn, ping, type RawRequest, rpc, send, serveRaw } from "./RawHttp
 import { startGateway, startTokenEndpoint } from "./RunningGateway.ts"
 
 /** A gateway whose token endpoint does what the test says, before a server that counts. */
-const startWithout = Effect.fnUntraced(function* (answer: Answer) {
+const startWithout = Effect.fnUntraced(function* (answer: Answer, tokenPath = "/token") {
   const tokenEndpoint = yield* startTokenEndpoint
-  yield* tokenEndpoint.always("/token", answer)
+  yield* tokenEndpoint.always(tokenPath, answer)
   let contacts = 0
   const upstream = yield* serveRaw((_request, response) => {
     contacts += 1
@@ -20,7 +20,11 @@ const startWithout = Effect.fnUntraced(function* (answer: Answer) {
       {
         server_name: "raw",
         config: { url: upstream.url },
-        oauth: { ...tokenEndpoint.oauth, client_secret: secret }
+        oauth: {
+          ...tokenEndpoint.oauth,
+          token_url: tokenEndpoint.endpoint(tokenPath),
+          client_secret: secret
+        }
       }
     ]
   })
@@ -33,6 +37,17 @@ const invalidClient = Answer.json(
 )
 
 describe("without a token", () => {
+  it.effect("an error of a server that looks like a known provider names the provider", () =>
+    Effect.gen(function* () {
+      const { url } = yield* startWithout(invalidClient, "/realms/mcp/protocol/openid-connect/token")
+      const { error } = failureIn(yield* send(url, ping))
+      assert.include(
+        error.message,
+        'This looks like Keycloak: `"provider": "keycloak"` registers without `scope`'
+      )
+    })
+  )
+
   it.effect("without a token the client gets a JSON-RPC error and the server is not contacted", () =>
     Effect.gen(function* () {
       const { contacts, gateway, secret, tokenEndpoint, url } = yield* startWithout(invalidClient)
