@@ -35,7 +35,14 @@ const readProxy = Effect.fnUntraced(function* (name: string) {
   return {
     proxy,
     problems:
-      message === undefined ? [] : [{ path: [name], message: `the variable of the environment ${message}` }]
+      message === undefined
+        ? []
+        : [
+            {
+              path: [name],
+              message: `the variable of the environment ${message}. Unset it, or set \`proxy\` of \`gateway\``
+            }
+          ]
   }
 })
 

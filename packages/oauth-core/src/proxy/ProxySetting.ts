@@ -18,7 +18,7 @@ export const proxyProblem = (setting: ProxySetting): string | undefined => {
   if (setting === false) return undefined
   const url = URL.parse(Redacted.value(setting))
   if (url === null || !/^https?:$/.test(url.protocol) || url.hostname === "")
-    return "must be the http(s) URL of a proxy, as in http://proxy.example.com:3128, or false"
+    return "must be the http(s) URL of a proxy, as in http://proxy.example.com:3128"
   if (url.pathname !== "/" || url.search !== "" || url.hash !== "")
     return "must end with the port of the proxy: it has no path, query or fragment"
   return isPercentEncoded(url.username) && isPercentEncoded(url.password)
