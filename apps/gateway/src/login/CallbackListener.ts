@@ -140,15 +140,25 @@ const write = (response: Http.ServerResponse, status: number, page: string): Eff
     response.writeHead(status, pageHeaders).end(page)
   })
 
-const listen = ({ host, port }: { readonly host: string; readonly port: number }) =>
+interface ListenOptions {
+  readonly host: string
+  readonly port: number
+  readonly onRequest: Http.RequestListener
+}
+
+const listen = ({ host, onRequest, port }: ListenOptions) =>
   Effect.callback<Http.Server, CallbackListenerError>((resume) => {
-    const server = Http.createServer()
+    const server = Http.createServer(onRequest)
     server.once("error", (error) => {
       const problem = "code" in error ? String(error.code) : error.name
       resume(Effect.fail(new CallbackListenerError({ host, port, problem })))
     })
     server.listen(port, host, () => resume(Effect.succeed(server)))
   })
+
+/** A machine without IPv6. */
+const hasNoSuchAddress = ({ problem }: CallbackListenerError): boolean =>
+  problem === "EADDRNOTAVAIL" || problem === "EAFNOSUPPORT"
 
 /** Waits for pages that are being written, and not for connections that browsers only keep open. */
 const close = Effect.fnUntraced(function* (server: Http.Server, answers: FiberSet.FiberSet<void>) {
