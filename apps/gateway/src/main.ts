@@ -7,9 +7,9 @@ import * as Command from "effect/cli/Command"
 import * as Layer from "effect/Layer"
 import * as MutableRef from "effect/MutableRef"
 import { cli } from "./cli/Cli.ts"
-import { usageOutputLayer } from "./cli/StandardError.ts"
+import { usageOutputLayer } from "./cli/process/StandardError.ts"
 import { DefaultUserAgent, userAgentOf } from "./config/UserAgent.ts"
-import { EndsOnSignal, makeTeardown } from "./cli/StopSignal.ts"
+import { EndsOnSignal, makeTeardown } from "./cli/process/StopSignal.ts"
 
 const { version }: { version: string } = JSON.parse(
   readFileSync(new URL("../package.json", import.meta.url), "utf8")

@@ -19,14 +19,13 @@ import {
   type GrantedToken,
   type RevocationOutcome
 } from "./Grants.ts"
-import { isPersonalGrant } from "./config/GrantType.ts"
 import type { OAuthConfig } from "./config/OAuthConfig.ts"
 import { OAuthError } from "./errors/OAuthError.ts"
 import { OAuthEvents } from "./OAuthEvents.ts"
 import { OAuthHttp } from "./OAuthHttp.ts"
 import type { OAuthToken } from "./OAuthToken.ts"
 import { TokenCache, type CachedToken, type TokenCacheRequest } from "./TokenCache.ts"
-import { tokenFingerprint, type TokenKey } from "./TokenKey.ts"
+import { tokenFingerprint, tokenKeyOf } from "./TokenKey.ts"
 
 /** Why the token that was served is not sufficient. */
 export interface RefreshOptions {
@@ -132,16 +131,7 @@ const make = Effect.gen(function* () {
     const connection = yield* http
       .connection(request.config, { serverName, proxies })
       .pipe(Effect.catch((reason) => OAuthError.fail({ operation, serverName, reason })))
-    const fingerprint = yield* fingerprintOf(request, connection.certificateThumbprint)
-    const personal = isPersonalGrant(request.config.grantType)
-    return {
-      projectId: request.projectId ?? "default",
-      configId: request.configId ?? "default",
-      serverName: request.serverName,
-      subject: personal ? request.subject : undefined,
-      personal,
-      fingerprint
-    } satisfies TokenKey
+    return tokenKeyOf(request, yield* fingerprintOf(request, connection.certificateThumbprint))
   })
 
   const acquire =

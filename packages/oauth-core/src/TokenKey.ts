@@ -1,6 +1,8 @@
 import * as Effect from "effect/Effect"
 import * as Digest from "effect/crypto/Digest"
 import * as Redacted from "effect/Redacted"
+import type { AccessTokenRequest } from "./AccessTokenRequest.ts"
+import { isPersonalGrant } from "./config/GrantType.ts"
 import type { OAuthConfig } from "./config/OAuthConfig.ts"
 
 /** The owner of a token and what was requested. Two requests may share a token only if their keys are equal. */
@@ -23,6 +25,15 @@ export interface TokenKey {
  */
 export const tokenKeyString = (key: TokenKey): string =>
   JSON.stringify([key.projectId, key.configId, key.serverName, key.subject ?? null, key.fingerprint])
+
+/** The key of a request's token. */
+export const tokenKeyOf = (
+  { config, configId = "default", projectId = "default", serverName, subject }: AccessTokenRequest,
+  fingerprint: string
+): TokenKey => {
+  const personal = isPersonalGrant(config.grantType)
+  return { projectId, configId, serverName, subject: personal ? subject : undefined, personal, fingerprint }
+}
 
 /**
  * Fingerprint of everything a token request depends on: endpoint or issuer, client, grant, scope, audience,

@@ -4,3 +4,6 @@
  * @module
  */
 export { makeSecretCutter } from "./endpoint/SecretMask.ts"
+export { networkZone, type NetworkZone } from "./endpoint/NetworkZone.ts"
+export { GrantInspection, type Inspection, type LoginParts, type TriedPlace } from "./GrantInspection.ts"
+export type { GrantPreview } from "./resolution/GrantTarget.ts"

@@ -79,7 +79,20 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
       "import/text": [],
       import: ["import/text", "config"],
       ".": ["http", "upstream", "login", "status", "config"],
-      cli: [".", "import", "stdio/relay", "upstream", "login", "status", "stdio", "config"]
+      doctor: [".", "login", "upstream", "stdio", "config"],
+      "cli/process": [],
+      cli: [
+        "cli/process",
+        ".",
+        "doctor",
+        "import",
+        "stdio/relay",
+        "upstream",
+        "login",
+        "status",
+        "stdio",
+        "config"
+      ]
     }
   },
   "apps/echo-server": { imports: [], testImports: ["testing"], rooms: {} },

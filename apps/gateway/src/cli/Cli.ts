@@ -1,8 +1,9 @@
 import { ClientCertificates } from "@secure-mcp/mtls"
 import * as Command from "effect/cli/Command"
 import { CheckCommand } from "./CheckCommand.ts"
+import { DoctorCommand } from "./DoctorCommand.ts"
 import { ImportCommand } from "./ImportCommand.ts"
-import { LogFormat, loggingLayer } from "./StandardError.ts"
+import { LogFormat, loggingLayer } from "./process/StandardError.ts"
 import { LoginCommand } from "./LoginCommand.ts"
 import { LogoutCommand } from "./LogoutCommand.ts"
 import { ServeCommand } from "./ServeCommand.ts"
@@ -23,6 +24,7 @@ export const cli = Command.make("secure-mcp-gateway").pipe(
     TokenCommand,
     TokensCommand,
     CheckCommand,
+    DoctorCommand,
     ImportCommand
   ]),
   Command.provide(ClientCertificates.layer),

@@ -13,7 +13,7 @@ import { gatewayServer } from "../GatewayServer.ts"
 import { gatewayServices } from "../GatewayServices.ts"
 import { failCommand } from "./CommandFailure.ts"
 import { ConfigFlag, loadConfig } from "./ConfigFlag.ts"
-import { declareEndsOnSignal } from "./StopSignal.ts"
+import { declareEndsOnSignal } from "./process/StopSignal.ts"
 
 /** `serve`: runs the gateway until it is told to stop. */
 export const ServeCommand = Command.make(

@@ -12,7 +12,7 @@ import { childEnvironment } from "../stdio/ChildCommand.ts"
 import { relay } from "../stdio/relay/StdioRelay.ts"
 import { CommandFailure, failCommand, failCommandWith } from "./CommandFailure.ts"
 import { ConfigFlag, loadConfig } from "./ConfigFlag.ts"
-import { declareEndsOnSignal } from "./StopSignal.ts"
+import { declareEndsOnSignal } from "./process/StopSignal.ts"
 import { findServer, ServerArgument, SubjectFlag } from "./ServerArgument.ts"
 
 /** `stdio`: offers one server on standard input and output. */

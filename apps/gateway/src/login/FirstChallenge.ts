@@ -1,36 +1,75 @@
 import type { ClientCertificates } from "@secure-mcp/mtls"
-import { type AccessTokenRequest, type Challenge, parseChallenge } from "@secure-mcp/oauth-core"
+import {
+  type AccessTokenRequest,
+  type CertificateUnusable,
+  type Challenge,
+  type OAuthConfig,
+  parseChallenge
+} from "@secure-mcp/oauth-core"
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Undici from "undici"
 import { makeRequest } from "../jsonrpc/JsonRpc.ts"
 
+/** What an MCP server says to who has no token. */
+export interface AnswerWithoutToken {
+  readonly status: number
+  readonly challenge: Challenge | undefined
+  /** `WWW-Authenticate`, as the server wrote it. */
+  readonly authenticate: string | ReadonlyArray<string> | undefined
+  readonly location: string | undefined
+}
+
+/** Sends the MCP server a `ping` without a token. Fails if there is no answer. */
+export const askWithoutToken = Effect.fnUntraced(function* (
+  certificates: ClientCertificates["Service"],
+  resourceUrl: string,
+  {
+    config,
+    proxies,
+    userAgent
+  }: Pick<AccessTokenRequest, "proxies" | "userAgent"> & { readonly config: OAuthConfig | undefined }
+): Effect.fn.Return<AnswerWithoutToken, CertificateUnusable | Cause.UnknownError> {
+  const { dispatcher } = yield* certificates.connection(config, proxies)
+  const { body, headers, statusCode } = yield* Effect.tryPromise((signal) =>
+    Undici.request(resourceUrl, {
+      ...ping,
+      headers: userAgent === undefined ? ping.headers : { ...ping.headers, "user-agent": userAgent },
+      dispatcher,
+      signal
+    })
+  )
+  body.on("error", () => {}).destroy()
+  const authenticate = headers["www-authenticate"]
+  return {
+    status: statusCode,
+    challenge: statusCode === 401 ? parseChallenge(authenticate) : undefined,
+    authenticate,
+    location: [headers["location"]].flat()[0]
+  }
+})
+
+/** Whether a login asks the MCP server first: not if the configuration says both the authorization server and the scope. */
+export const needsChallenge = ({ config, resourceUrl }: AccessTokenRequest): boolean => {
+  const isServerKnown = config.tokenUrl !== undefined || config.issuer !== undefined
+  return resourceUrl !== undefined && !(isServerKnown && config.scope !== undefined)
+}
+
 /**
  * The challenge of an MCP server to a `ping` without a token: it names the server's metadata (RFC 9728 §5.1) and the
- * scope it needs. Not sent if the configuration says both. Undefined if there is no challenge within
- * ten seconds; discovery then tries the well-known paths.
+ * scope it needs. Undefined if there is no challenge within ten seconds; discovery then tries the well-known paths.
  */
-export const firstChallenge = Effect.fnUntraced(
-  function* (
-    certificates: ClientCertificates["Service"],
-    { config, proxies, resourceUrl, userAgent }: AccessTokenRequest
-  ) {
-    const isServerKnown = config.tokenUrl !== undefined || config.issuer !== undefined
-    if (resourceUrl === undefined || (isServerKnown && config.scope !== undefined)) return undefined
-    const { dispatcher } = yield* certificates.connection(config, proxies)
-    const { body, headers, statusCode } = yield* Effect.tryPromise((signal) =>
-      Undici.request(resourceUrl, {
-        ...ping,
-        headers: userAgent === undefined ? ping.headers : { ...ping.headers, "user-agent": userAgent },
-        dispatcher,
-        signal
-      })
-    )
-    body.on("error", () => {}).destroy()
-    return statusCode === 401 ? parseChallenge(headers["www-authenticate"]) : undefined
-  },
-  Effect.timeout("10 seconds"),
-  Effect.orElseSucceed((): Challenge | undefined => undefined)
-)
+export const firstChallenge = (
+  certificates: ClientCertificates["Service"],
+  request: AccessTokenRequest
+): Effect.Effect<Challenge | undefined> =>
+  request.resourceUrl !== undefined && needsChallenge(request)
+    ? askWithoutToken(certificates, request.resourceUrl, request).pipe(
+        Effect.map(({ challenge }) => challenge),
+        Effect.timeout("10 seconds"),
+        Effect.orElseSucceed(() => undefined)
+      )
+    : Effect.undefined
 
 const ping = {
   method: "POST",

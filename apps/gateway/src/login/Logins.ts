@@ -127,7 +127,7 @@ interface CallbackAddress extends CallbackOrigin {
  * The address to listen on for a redirect URI: its own if that is a loopback address; otherwise `callback_port`, to which
  * a reverse proxy forwards.
  */
-const callbackAddress = (redirectUri: string | undefined, callbackPort: number): CallbackAddress => {
+export const callbackAddress = (redirectUri: string | undefined, callbackPort: number): CallbackAddress => {
   const url = redirectUri === undefined ? null : URL.parse(redirectUri)
   if (url === null) return { host: "127.0.0.1", port: callbackPort, path: "/oauth/callback" }
   return url.protocol === "http:" && isLoopbackHost(url.hostname)

@@ -2,8 +2,8 @@ import type { AccessTokenRequest, OAuthError } from "@secure-mcp/oauth-core"
 import { presetsIn, providerIn, providerProfiles, type ProviderName } from "@secure-mcp/oauth-core/internal"
 
 /**
- * What an error says, and what helps here: the command for a login, and the `provider` that the request seems to go to.
- * The library's own errors name neither.
+ * What an error says, and what helps here: the command for a login or for a discovery that failed, and the `provider`
+ * that the request seems to go to. The library's own errors name none of them.
  *
  * @param request what the error is about; without it no provider is recognised
  */
@@ -11,8 +11,13 @@ export const describeOAuthError = (error: OAuthError, request?: AccessTokenReque
   const { message, reason, serverName } = error
   if (reason._tag === "AuthorizationRequired")
     return `${message}. Run \`secure-mcp-gateway login ${serverName}\``
-  const hint = request === undefined ? undefined : providerHint(reason, request)
-  return hint === undefined ? message : `${message}. ${hint}`
+  const hints = [
+    request === undefined ? undefined : providerHint(reason, request),
+    reason._tag === "DiscoveryFailed"
+      ? `\`secure-mcp-gateway doctor ${serverName}\` shows every place that was tried`
+      : undefined
+  ].filter((hint) => hint !== undefined)
+  return [message, ...hints].join(". ")
 }
 
 /** For an error of a server that looks like a known provider. An entry with a `provider` needs no hint. */

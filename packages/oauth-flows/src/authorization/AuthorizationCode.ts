@@ -105,7 +105,13 @@ export const redeem = Effect.fn("AuthorizationCode.redeem")(function* (
 })
 
 /** Only http and https: the URL is opened in a browser, which knows schemes that run programs. */
-const authorizationEndpoint = ({ authorizationEndpoint: endpoint, metadata }: GrantTarget) => {
+export const authorizationEndpoint = ({
+  authorizationEndpoint: endpoint,
+  metadata
+}: Pick<GrantTarget, "authorizationEndpoint" | "metadata">): Effect.Effect<
+  URL,
+  DiscoveryFailed | Misconfigured
+> => {
   const url = endpoint === undefined ? undefined : (URL.parse(endpoint.url) ?? undefined)
   if (url !== undefined && /^https?:$/.test(url.protocol)) return Effect.succeed(url)
   return metadata === undefined

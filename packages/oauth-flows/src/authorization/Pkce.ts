@@ -24,19 +24,32 @@ export const makePkce = Effect.fn("Pkce.makePkce")(function* (
   config: OAuthConfig,
   metadata: AuthorizationServerMetadata | undefined
 ): Effect.fn.Return<Pkce | undefined, DiscoveryFailed, Digest.Digest | SecureRandom.SecureRandom> {
-  if (metadata === undefined && config.version === "2.0" && !config.usePkce) return undefined
-  if (metadata !== undefined && metadata.codeChallengeMethodsSupported?.includes("S256") !== true) {
-    return yield* new DiscoveryFailed({
-      url: metadata.issuer,
-      problem:
-        "the metadata of the authorization server does not list S256 in `code_challenge_methods_supported` (RFC 9700 " +
-        "§2.1.1). If the server supports it all the same, configure `authorization_url` and `token_url` with `use_pkce`"
-    })
-  }
+  const method = yield* pkceMethod(config, metadata)
+  if (method === undefined) return undefined
   const verifier = config.codeVerifier ?? (yield* newVerifier)
-  const method = metadata === undefined && config.version === "2.0" ? config.codeChallengeMethod : "S256"
   return { verifier, challenge: config.codeChallenge ?? (yield* challengeOf(verifier, method)), method }
 })
+
+/** The method of a login's code challenge. Parameters and result as in `makePkce`. */
+export const pkceMethod = (
+  config: OAuthConfig,
+  metadata: AuthorizationServerMetadata | undefined
+): Effect.Effect<Pkce["method"] | undefined, DiscoveryFailed> => {
+  if (metadata === undefined) {
+    const isOff = config.version === "2.0" && !config.usePkce
+    return Effect.succeed(isOff ? undefined : config.version === "2.0" ? config.codeChallengeMethod : "S256")
+  }
+  return metadata.codeChallengeMethodsSupported?.includes("S256") === true
+    ? Effect.succeed("S256")
+    : Effect.fail(
+        new DiscoveryFailed({
+          url: metadata.issuer,
+          problem:
+            "the metadata of the authorization server does not list S256 in `code_challenge_methods_supported` (RFC 9700 " +
+            "§2.1.1). If the server supports it all the same, configure `authorization_url` and `token_url` with `use_pkce`"
+        })
+      )
+}
 
 /** 256 bits, which are 43 characters (RFC 7636 §4.1). */
 const newVerifier = Effect.gen(function* () {

@@ -123,9 +123,10 @@ export const searchAuthorizationServer = Effect.fnUntraced(function* (
   /** @param accept the issuer that a document is used for; undefined for one that must not be used */
   const search = (accept: (own: string) => string | undefined) =>
     searchPlaces(
+      "authorization server",
       urls,
       Effect.fnUntraced(function* (url: string) {
-        const document = { kind: "authorization server", url, request }
+        const document = { kind: "authorization server" as const, url, request }
         const metadata = yield* readMetadata(AuthorizationServerMetadata, document)
         const issuer = accept(metadata.issuer)
         if (issuer === undefined) return yield* otherIssuer(url, asked, metadata.issuer)

@@ -12,6 +12,7 @@ import { metadataDocument, withoutQuery } from "../endpoint/Endpoint.ts"
 import { EndpointClient } from "../endpoint/EndpointClient.ts"
 import { parseFields, readBody, type ResponseFields } from "../endpoint/ResponseBody.ts"
 import { retryTransient } from "../endpoint/Retry.ts"
+import { DiscoveryTrace, type DocumentKind } from "./DiscoveryTrace.ts"
 
 /** A text. Some servers write a list of one instead. */
 export const MetadataText = Schema.Union([Schema.String, Schema.Tuple([Schema.String])]).pipe(
@@ -53,12 +54,16 @@ export class NotHere extends Data.TaggedError("NotHere")<{
  */
 export const readMetadata = <A>(
   schema: Schema.Decoder<A>,
-  at: { readonly kind: string; readonly url: string; readonly request: GrantRequest }
+  at: { readonly kind: DocumentKind; readonly url: string; readonly request: GrantRequest }
 ): Effect.Effect<A, NotHere | OAuthErrorReason, EndpointClient> => {
   const { kind, request, url } = at
   const absent = (problem: string, more: { readonly unavailable?: OAuthErrorReason } = {}) =>
     new NotHere({ url, problem, isAbsent: true, ...more })
   const unusable = (problem: string) => new NotHere({ url, problem, isAbsent: false })
+  const answered = (status: number) =>
+    Effect.flatMap(DiscoveryTrace, ({ note }) => note({ _tag: "Answered", kind, url, status }))
+  const answeredWithout = (status: number, failure: NotHere) =>
+    Effect.andThen(answered(status), Effect.fail(failure))
   return Effect.flatMap(EndpointClient, (client) =>
     client.send(
       {
@@ -69,17 +74,22 @@ export const readMetadata = <A>(
         followsRedirects: true
       },
       (response) =>
-        readBody(response).pipe(
+        answered(response.status).pipe(
+          Effect.andThen(readBody(response)),
           Effect.map((body) => Result.succeed(body)),
           Effect.catchTag("UnusableBody", ({ problem }) => Effect.succeed(Result.fail(problem)))
         )
     )
   ).pipe(
     Effect.catchTags({
-      RequestRefused: ({ status }) => Effect.fail(absent(`HTTP ${status}`)),
+      RequestRefused: ({ status }) => answeredWithout(status, absent(`HTTP ${status}`)),
       RedirectRefused: ({ status }) =>
-        Effect.fail(absent(`a redirect (HTTP ${status}), which is not followed to another origin`)),
-      EndpointUnavailable: (unavailable) => Effect.fail(absent(`HTTP ${unavailable.status}`, { unavailable }))
+        answeredWithout(
+          status,
+          absent(`a redirect (HTTP ${status}), which is not followed to another origin`)
+        ),
+      EndpointUnavailable: (unavailable) =>
+        answeredWithout(unavailable.status, absent(`HTTP ${unavailable.status}`, { unavailable }))
     }),
     Effect.flatMap((body) =>
       Effect.fromResult(
@@ -136,6 +146,7 @@ const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
  * that it is out of order, nothing is guessed: the search is repeated, and then fails with that.
  */
 export const searchPlaces = <A, R>(
+  kind: DocumentKind,
   urls: ReadonlyArray<string>,
   read: (url: string) => Effect.Effect<A, NotHere | OAuthErrorReason, R>
 ): Effect.Effect<Result.Result<A, ReadonlyArray<NotHere>>, OAuthErrorReason, R> => {
@@ -148,13 +159,32 @@ export const searchPlaces = <A, R>(
       const unavailable = misses.find((miss) => miss.unavailable !== undefined)?.unavailable
       return unavailable === undefined ? Effect.succeed(Result.fail(misses)) : Effect.fail(unavailable)
     }
-    return read(url).pipe(
+    return judged(kind, url, read(url)).pipe(
       Effect.map(Result.succeed),
       Effect.catchTag("NotHere", (miss) => search(others, [...misses, miss]))
     )
   }
   return retryTransient(search(urls, []))
 }
+
+const judged = <A, R>(
+  kind: DocumentKind,
+  url: string,
+  read: Effect.Effect<A, NotHere | OAuthErrorReason, R>
+): Effect.Effect<A, NotHere | OAuthErrorReason, R> =>
+  Effect.flatMap(DiscoveryTrace, ({ note }) =>
+    read.pipe(
+      Effect.tap(() => note({ _tag: "Judged", kind, url, problem: undefined })),
+      Effect.tapError((failure) =>
+        note({
+          _tag: "Judged",
+          kind,
+          url,
+          problem: "problem" in failure ? failure.problem : failure.message
+        })
+      )
+    )
+  )
 
 /** @param start what was looked for */
 export const notFound = (start: string, misses: ReadonlyArray<NotHere>, advice: string): DiscoveryFailed =>

@@ -54,7 +54,7 @@ export const findProtectedResource = Effect.fn("ProtectedResourceMetadata.find")
       ? readChallenged(url, resourceUrl, request)
       : readWellKnown(url, resourceUrl, request)
   const urls = [...new Set(challenged === undefined ? wellKnown : [challenged, ...wellKnown])]
-  const found = yield* searchPlaces(urls, read)
+  const found = yield* searchPlaces("protected resource", urls, read)
   if (Result.isSuccess(found)) return found.success
   const failure = notFound(
     resourceUrl,

@@ -39,13 +39,7 @@ export const authorizeDevice = Effect.fn("DeviceAuthorization.authorizeDevice")(
   const { resolve } = yield* GrantTargets
   const begin = Effect.gen(function* () {
     const target = yield* resolve(request, { device: true, fresh: true })
-    const endpoint = target.deviceAuthorizationEndpoint
-    if (endpoint === undefined) {
-      return yield* new Misconfigured({
-        problem:
-          "the authorization server names no device authorization endpoint: configure `device_authorization_url`"
-      })
-    }
+    const endpoint = yield* deviceAuthorizationEndpoint(target)
     const begunAt = yield* Clock.currentTimeMillis
     const code = yield* requestCode(request, target, endpoint).pipe(
       Effect.catchTag("RequestRefused", (refusal) =>
@@ -78,6 +72,19 @@ export const authorizeDevice = Effect.fn("DeviceAuthorization.authorizeDevice")(
 
 /** The server no longer knows the registered client, which was forgotten. */
 class ClientForgotten extends Data.TaggedError("ClientForgotten") {}
+
+/** Where the code for another device is asked for. */
+export const deviceAuthorizationEndpoint = ({
+  deviceAuthorizationEndpoint: endpoint
+}: Pick<GrantTarget, "deviceAuthorizationEndpoint">): Effect.Effect<Endpoint, Misconfigured> =>
+  endpoint === undefined
+    ? Effect.fail(
+        new Misconfigured({
+          problem:
+            "the authorization server names no device authorization endpoint: configure `device_authorization_url`"
+        })
+      )
+    : Effect.succeed(endpoint)
 
 interface DeviceCode {
   readonly deviceCode: Redacted.Redacted

@@ -16,7 +16,7 @@ import { withoutQuery } from "../endpoint/Endpoint.ts"
 import { assertionAudience } from "../discovery/Issuer.ts"
 import type { EndpointClient } from "../endpoint/EndpointClient.ts"
 import { configuredClient, documentedClient } from "./ConfiguredClient.ts"
-import { clientOf, makeRegisteredClients } from "./RegisteredClients.ts"
+import { clientOf, type ClientPlan, makeRegisteredClients } from "./RegisteredClients.ts"
 
 /** What is known of a grant before its client is. */
 export interface GrantContext {
@@ -50,6 +50,8 @@ export class ClientIdentity extends Context.Service<
   ClientIdentity,
   {
     readonly identify: (lookup: ClientLookup) => Effect.Effect<Client, OAuthErrorReason>
+    /** What `identify` would do, without registering a client. */
+    readonly plan: (lookup: ClientLookup) => Effect.Effect<ClientPlan, OAuthErrorReason>
     /** As in `GrantTargets`. */
     readonly forget: (issuer: string, client: Client) => Effect.Effect<boolean>
     readonly isForgotten: (issuer: string, client: Client) => boolean
@@ -65,7 +67,10 @@ const make = Effect.gen(function* () {
   const registrations = yield* makeRegisteredClients
   const issuers = new WeakMap<OAuthConfig, string>()
 
-  const identify = Effect.fn("ClientIdentity.identify")(function* (lookup: ClientLookup) {
+  /** The client that needs no registration; undefined without one, if one may be registered. */
+  const findKnown = Effect.fnUntraced(function* (
+    lookup: ClientLookup
+  ): Effect.fn.Return<Client | undefined, OAuthErrorReason> {
     const { context, issuer, metadata, request } = lookup
     const { config } = request
     const audience = assertionAudience(issuer, metadata.issuer)
@@ -78,15 +83,34 @@ const make = Effect.gen(function* () {
     }
     const registered = yield* registeredClientOf(context.previous, config, issuer, audience)
     if (registered !== undefined) return registered
-    const { redirectUri } = context
     if (!isPersonalGrant(config.grantType)) {
       return yield* new Misconfigured({ problem: "`client_id` is not configured" })
     }
-    if (redirectUri === undefined && context.device !== true) return yield* new AuthorizationRequired({})
-    return yield* registrations.get({ request, issuer, metadata, redirectUri, scope: lookup.scope })
+    return context.redirectUri === undefined && context.device !== true
+      ? yield* new AuthorizationRequired({})
+      : undefined
   })
 
-  return ClientIdentity.of({ identify, forget: registrations.forget, isForgotten: registrations.isForgotten })
+  const registrationOf = ({ context: { redirectUri }, ...lookup }: ClientLookup) => ({
+    ...lookup,
+    redirectUri
+  })
+
+  const identify = Effect.fn("ClientIdentity.identify")(function* (lookup: ClientLookup) {
+    return (yield* findKnown(lookup)) ?? (yield* registrations.get(registrationOf(lookup)))
+  })
+
+  const plan = Effect.fn("ClientIdentity.plan")(function* (
+    lookup: ClientLookup
+  ): Effect.fn.Return<ClientPlan, OAuthErrorReason> {
+    const client = yield* findKnown(lookup)
+    return client === undefined
+      ? yield* registrations.plan(registrationOf(lookup))
+      : { _tag: "Known", client }
+  })
+
+  const { forget, isForgotten } = registrations
+  return ClientIdentity.of({ identify, plan, forget, isForgotten })
 })
 
 /**

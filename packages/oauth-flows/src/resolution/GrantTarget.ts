@@ -4,14 +4,17 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type * as Result from "effect/Result"
 import type { Client } from "../client/Client.ts"
 import type { AuthorizationServerMetadata } from "../discovery/AuthorizationServerMetadata.ts"
 import { Discovery } from "../discovery/Discovery.ts"
 import { configuredEndpoint, discoveredEndpoint, type Endpoint } from "../endpoint/Endpoint.ts"
 import type { EndpointClient } from "../endpoint/EndpointClient.ts"
 import { chooseAuthorizationServer, type ChosenServer } from "./AuthorizationServerChoice.ts"
+import type { ProtectedResourceMetadata } from "../discovery/ProtectedResourceMetadata.ts"
 import { ClientIdentity, type GrantContext } from "./ClientIdentity.ts"
 import { configuredClient, documentedClient } from "./ConfiguredClient.ts"
+import type { ClientPlan } from "./RegisteredClients.ts"
 import { rememberedTarget } from "./RememberedTarget.ts"
 import { resourceIndicator } from "./ResourceIndicator.ts"
 import { scopeToRequest } from "./Scope.ts"
@@ -36,6 +39,16 @@ export interface GrantTarget {
   readonly client: Client
 }
 
+/** The target of a request before its client is known, and the document that named the server, if one did. */
+export interface GrantSurvey extends Omit<GrantTarget, "client"> {
+  readonly protectedResource: ProtectedResourceMetadata | undefined
+}
+
+/** What `resolve` would come to. */
+export interface GrantPreview extends GrantSurvey {
+  readonly client: Result.Result<ClientPlan, OAuthErrorReason>
+}
+
 /** Finds the target of a request: what is configured is taken as it is, the rest is discovered. */
 export class GrantTargets extends Context.Service<
   GrantTargets,
@@ -48,6 +61,11 @@ export class GrantTargets extends Context.Service<
       request: GrantRequest,
       context?: GrantContext
     ) => Effect.Effect<GrantTarget, OAuthErrorReason>
+    /** What `resolve` would come to for a new grant, without registering a client. */
+    readonly preview: (
+      request: GrantRequest,
+      context: GrantContext
+    ) => Effect.Effect<GrantPreview, OAuthErrorReason>
     /**
      * Forgets a registered client that its server no longer knows: the next grant registers a new one. False for any
      * other client, and for one that has itself replaced another within ten minutes: those stay.
@@ -79,6 +97,22 @@ const make = Effect.gen(function* () {
       : resolveConfigured(request, context, request.config.tokenUrl)
   return GrantTargets.of({
     resolve: Effect.fn("GrantTargets.resolve")(resolve),
+    preview: Effect.fn("GrantTargets.preview")(function* (request, context) {
+      const { issuer, tokenUrl } = request.config
+      if (tokenUrl !== undefined) {
+        const client = clientOf(request.config, issuer ?? tokenUrl)
+        return {
+          ...surveyConfigured(request, context, tokenUrl),
+          client: yield* Effect.result(Effect.map(client, known))
+        }
+      }
+      const chosen = yield* chooseAuthorizationServer(request, context, discovery)
+      const survey = surveyDiscovered(request, context, chosen)
+      return {
+        ...survey,
+        client: yield* Effect.result(identity.plan({ request, context, ...survey }))
+      }
+    }),
     forget: ({ client, issuer }) =>
       issuer === undefined || client.source !== "registered"
         ? Effect.succeed(false)
@@ -87,22 +121,26 @@ const make = Effect.gen(function* () {
   })
 })
 
+const known = (client: Client): ClientPlan => ({ _tag: "Known", client })
+
 const resolveConfigured = Effect.fnUntraced(function* (
   request: GrantRequest,
   context: GrantContext,
   tokenUrl: string
 ) {
-  const { config } = request
-  const { issuer } = config
-  return {
-    issuer,
-    tokenEndpoint: configuredEndpoint("token", tokenUrl),
-    ...configuredEndpoints(config),
-    metadata: undefined,
-    resource: resourceIndicator(request, undefined, context.previous),
-    scope: scopeToRequest(request, undefined, undefined),
-    client: yield* clientOf(config, issuer ?? tokenUrl)
-  } satisfies GrantTarget
+  const { protectedResource: _, ...survey } = surveyConfigured(request, context, tokenUrl)
+  const client = yield* clientOf(request.config, survey.issuer ?? tokenUrl)
+  return { ...survey, client } satisfies GrantTarget
+})
+
+const surveyConfigured = (request: GrantRequest, context: GrantContext, tokenUrl: string): GrantSurvey => ({
+  issuer: request.config.issuer,
+  tokenEndpoint: configuredEndpoint("token", tokenUrl),
+  ...configuredEndpoints(request.config),
+  metadata: undefined,
+  protectedResource: undefined,
+  resource: resourceIndicator(request, undefined, context.previous),
+  scope: scopeToRequest(request, undefined, undefined)
 })
 
 /** Without metadata the configuration alone says whether the server reads our metadata document. */
@@ -155,13 +193,22 @@ const orRemembered = (choice: Effect.Effect<ChosenServer, OAuthErrorReason>, rem
 const discoveredTarget = Effect.fnUntraced(function* (
   request: GrantRequest,
   context: GrantContext,
-  { issuer, metadata, protectedResource }: ChosenServer,
+  chosen: ChosenServer,
   identity: ClientIdentity["Service"]
 ) {
+  const { protectedResource: _, ...survey } = surveyDiscovered(request, context, chosen)
+  const client = yield* identity.identify({ request, context, ...survey })
+  return { ...survey, client } satisfies GrantTarget
+})
+
+const surveyDiscovered = (
+  request: GrantRequest,
+  context: GrantContext,
+  { issuer, metadata, protectedResource }: ChosenServer
+) => {
   const at = (kind: string, url: string | undefined) =>
     url === undefined ? undefined : discoveredEndpoint(kind, url)
   const configured = configuredEndpoints(request.config)
-  const scope = scopeToRequest(request, protectedResource, metadata)
   return {
     issuer,
     tokenEndpoint: discoveredEndpoint("token", metadata.tokenEndpoint),
@@ -171,8 +218,8 @@ const discoveredTarget = Effect.fnUntraced(function* (
       configured.deviceAuthorizationEndpoint ??
       at("device authorization", metadata.deviceAuthorizationEndpoint),
     metadata,
+    protectedResource,
     resource: resourceIndicator(request, protectedResource, context.previous),
-    scope,
-    client: yield* identity.identify({ request, issuer, metadata, context, scope })
-  } satisfies GrantTarget
-})
+    scope: scopeToRequest(request, protectedResource, metadata)
+  } satisfies GrantSurvey
+}

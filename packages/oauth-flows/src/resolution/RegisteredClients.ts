@@ -1,5 +1,5 @@
-import { Misconfigured, RegisteredClients } from "@secure-mcp/oauth-core"
-import type { GrantedClient, GrantRequest } from "@secure-mcp/oauth-core"
+import { AuthorizationRequired, Misconfigured, RegisteredClients } from "@secure-mcp/oauth-core"
+import type { GrantedClient, GrantRequest, OAuthErrorReason } from "@secure-mcp/oauth-core"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -26,6 +26,15 @@ export interface RegistrationRequest {
   readonly scope: string | undefined
 }
 
+/** The client that is there already, or the registration that would make one. */
+export type ClientPlan =
+  | { readonly _tag: "Known"; readonly client: Client }
+  | {
+      readonly _tag: "Registration"
+      readonly registrationEndpoint: string
+      readonly asked: ClientMetadata
+    }
+
 /** A client that has replaced another one is not replaced itself before this time. */
 const shortestLife = Duration.toMillis("10 minutes")
 /** Issuers and clients that are remembered as forgotten. The oldest is evicted first. */
@@ -46,22 +55,29 @@ export const makeRegisteredClients = Effect.gen(function* () {
   const forgotten = new Set<string>()
 
   const get = Effect.fnUntraced(function* (wanted: RegistrationRequest) {
-    const { issuer, metadata, redirectUri, request, scope } = wanted
-    const { registrationEndpoint } = metadata
-    if (registrationEndpoint === undefined) {
-      return yield* new Misconfigured({
-        problem: `the authorization server ${withoutQuery(issuer)} registers no clients: configure \`client_id\`, and \`client_secret\` if the client has one`
-      })
-    }
-    const asked = yield* clientMetadata(request.config, metadata, redirectUri, scope)
-    const audience = assertionAudience(issuer, metadata.issuer)
+    const { issuer, request } = wanted
+    const { asked, audience, fingerprint, registrationEndpoint } = yield* planRegistration(wanted)
     const register = registerClient(request, { audience, registrationEndpoint }, asked).pipe(
       Effect.tap(({ clientId }) => noteReplacement(issuer, clientId)),
       Effect.map((client) => grantedRegistration(client, issuer)),
       Effect.provideService(EndpointClient, endpointClient)
     )
-    const fingerprint = fingerprintOf(request, registrationEndpoint, asked)
     return clientOf(yield* clients.obtain({ issuer, fingerprint }, register), audience)
+  })
+
+  /** What `get` would do: the client that is there already, or the registration that it would make. */
+  const plan = Effect.fnUntraced(function* (
+    wanted: RegistrationRequest
+  ): Effect.fn.Return<ClientPlan, OAuthErrorReason> {
+    const { asked, audience, fingerprint, registrationEndpoint } = yield* planRegistration(wanted)
+    return yield* clients
+      .obtain({ issuer: wanted.issuer, fingerprint }, Effect.fail(new AuthorizationRequired({})))
+      .pipe(
+        Effect.map((found): ClientPlan => ({ _tag: "Known", client: clientOf(found, audience) })),
+        Effect.catchTag("AuthorizationRequired", () =>
+          Effect.succeed<ClientPlan>({ _tag: "Registration", registrationEndpoint, asked })
+        )
+      )
   })
 
   const noteReplacement = (issuer: string, clientId: string) =>
@@ -93,7 +109,30 @@ export const makeRegisteredClients = Effect.gen(function* () {
 
   const isForgotten = (issuer: string, { clientId }: Client): boolean => forgotten.has(idOf(issuer, clientId))
 
-  return { get, forget, isForgotten }
+  return { get, plan, forget, isForgotten }
+})
+
+/** What would be sent to register a client, and where. */
+const planRegistration = Effect.fnUntraced(function* ({
+  issuer,
+  metadata,
+  redirectUri,
+  request,
+  scope
+}: RegistrationRequest) {
+  const { registrationEndpoint } = metadata
+  if (registrationEndpoint === undefined) {
+    return yield* new Misconfigured({
+      problem: `the authorization server ${withoutQuery(issuer)} registers no clients: configure \`client_id\`, and \`client_secret\` if the client has one`
+    })
+  }
+  const asked = yield* clientMetadata(request.config, metadata, redirectUri, scope)
+  return {
+    asked,
+    registrationEndpoint,
+    audience: assertionAudience(issuer, metadata.issuer),
+    fingerprint: fingerprintOf(request, registrationEndpoint, asked)
+  }
 })
 
 const inMemory = Effect.map(Layer.build(RegisteredClients.layerMemory), Context.get(RegisteredClients))
