@@ -84,10 +84,7 @@ const bindLoopback = Effect.fnUntraced(function* <R>(
 ) {
   const first = yield* bind("127.0.0.1", port)
   const second = yield* bind("::1", boundPort(first)).pipe(
-    Effect.catchIf(
-      ({ problem }) => problem === "EADDRNOTAVAIL" || problem === "EAFNOSUPPORT",
-      () => Effect.succeed(undefined)
-    )
+    Effect.catchIf(hasNoSuchAddress, () => Effect.succeed(undefined))
   )
   return second === undefined ? ([first] as const) : ([first, second] as const)
 })
