@@ -52,18 +52,16 @@ export const makeCallbackListener = Effect.fnUntraced(function* (options: {
   const paths = new Set<string>()
   const answers = yield* FiberSet.make<void>()
   const run = yield* FiberSet.runtime(answers)()
+  const onRequest: Http.RequestListener = (request, response) => {
+    // Yields first: the set must know the fiber before its end can close the scope.
+    run(Effect.andThen(Effect.yieldNow, answer(request, response, paths, options.complete)))
+  }
   const bind = (host: string, port: number) =>
-    Effect.acquireRelease(listen({ host, port }), (server) => close(server, answers))
+    Effect.acquireRelease(listen({ host, port, onRequest }), (server) => close(server, answers))
   const servers =
     options.host === "localhost"
       ? yield* bindLoopback(bind, options.port)
       : ([yield* bind(options.host, options.port)] as const)
-  for (const server of servers) {
-    server.on("request", (request, response) => {
-      // Yields first: the set must know the fiber before its end can close the scope.
-      run(Effect.andThen(Effect.yieldNow, answer(request, response, paths, options.complete)))
-    })
-  }
   const origin = `http://${hostInUrl(options.host)}:${boundPort(servers[0])}`
   return {
     redirectUri: (path) =>
@@ -84,7 +82,7 @@ const bindLoopback = Effect.fnUntraced(function* <R>(
 ) {
   const first = yield* bind("127.0.0.1", port)
   const second = yield* bind("::1", boundPort(first)).pipe(
-    Effect.catchIf(hasNoSuchAddress, () => Effect.succeed(undefined))
+    Effect.catchIf(hasNoSuchAddress, () => Effect.undefined)
   )
   return second === undefined ? ([first] as const) : ([first, second] as const)
 })
