@@ -11,10 +11,10 @@ export const GrantedClient = Schema.Struct({
   resource: Schema.optionalKey(Schema.String),
   /** The requested scope, as it was written in the request. */
   scope: Schema.optionalKey(Schema.String),
-  /** Where the grant is renewed when the issuer's metadata cannot be found. */
-  tokenEndpoint: Schema.optionalKey(Schema.String),
+  /** Where the grant is renewed when the issuer's metadata cannot be found. Its query may hold a secret. */
+  tokenEndpoint: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
   /** Where it is revoked then. */
-  revocationEndpoint: Schema.optionalKey(Schema.String),
+  revocationEndpoint: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
   clientId: Schema.String,
   /** Of a registered client. That of a configured one stays in the configuration. */
   clientSecret: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),

@@ -1,5 +1,5 @@
 import type { ClientAuthenticationMethod, GrantedClient } from "@secure-mcp/oauth-core"
-import type * as Redacted from "effect/Redacted"
+import * as Redacted from "effect/Redacted"
 
 /** Our OAuth client at one authorization server, and how it authenticates. */
 export interface Client {
@@ -32,8 +32,8 @@ export const grantedClient = (
   ...(issuer === undefined ? {} : { issuer }),
   ...(resource === undefined ? {} : { resource }),
   ...(scope === undefined ? {} : { scope }),
-  tokenEndpoint: tokenEndpoint.url,
-  ...(revocationEndpoint === undefined ? {} : { revocationEndpoint: revocationEndpoint.url }),
+  tokenEndpoint: Redacted.make(tokenEndpoint.url),
+  ...(revocationEndpoint === undefined ? {} : { revocationEndpoint: Redacted.make(revocationEndpoint.url) }),
   clientId: client.clientId,
   ...(tokenEndpoint.discovered ? { tokenEndpointAuthMethod: client.authenticationMethod } : {}),
   ...(client.source === "registered" ? registration(client) : {})

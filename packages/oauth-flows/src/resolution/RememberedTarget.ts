@@ -1,6 +1,7 @@
 import { endpointProblem } from "@secure-mcp/oauth-core"
 import type { GrantRequest, OAuthConfig, OAuthToken } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import type { Client } from "../client/Client.ts"
 import { configuredEndpoint, discoveredEndpoint } from "../endpoint/Endpoint.ts"
 import { registeredClientOf } from "./ClientIdentity.ts"
@@ -17,7 +18,10 @@ export const rememberedTarget = Effect.fn("RememberedTarget.make")(function* (
   previous: OAuthToken | undefined
 ) {
   const { config } = request
-  const { issuer, revocationEndpoint, tokenEndpoint } = previous?.grantedTo ?? {}
+  const granted = previous?.grantedTo
+  const issuer = granted?.issuer
+  const tokenEndpoint = granted?.tokenEndpoint && Redacted.value(granted.tokenEndpoint)
+  const revocationEndpoint = granted?.revocationEndpoint && Redacted.value(granted.revocationEndpoint)
   if (previous === undefined || issuer === undefined || tokenEndpoint === undefined) return undefined
   if (config.issuer !== undefined && config.issuer !== issuer) return undefined
   const isUsable = (url: string) => endpointProblem(url, config) === undefined

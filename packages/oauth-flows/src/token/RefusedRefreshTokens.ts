@@ -88,7 +88,7 @@ const digestOf = ({ accessToken, grantedTo, issuedAt, refreshToken }: OAuthToken
     .update(
       JSON.stringify([
         grantedTo?.issuer ?? null,
-        grantedTo?.tokenEndpoint ?? null,
+        grantedTo?.tokenEndpoint === undefined ? null : Redacted.value(grantedTo.tokenEndpoint),
         grantedTo?.clientId ?? null,
         refreshToken === undefined ? null : Redacted.value(refreshToken),
         Redacted.value(accessToken),

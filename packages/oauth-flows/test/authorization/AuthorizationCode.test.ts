@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Answer, assertNoCanary, canary } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/testing/TestClock"
 import { createHash } from "node:crypto"
 import { makeLog, correlationId, makeGrants, reasonOf, requestFor } from "../TestGrants.ts"
@@ -211,8 +212,8 @@ describe("the authorization response", () => {
           issuer: server.url,
           resource: "https://mcp.example.com/mcp",
           scope: "a b",
-          tokenEndpoint: server.endpoint("/token"),
-          revocationEndpoint: server.endpoint("/revoke"),
+          tokenEndpoint: Redacted.make(server.endpoint("/token")),
+          revocationEndpoint: Redacted.make(server.endpoint("/revoke")),
           clientId: "gateway",
           tokenEndpointAuthMethod: "none"
         })

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Answer } from "@secure-mcp/testing"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import * as Fiber from "effect/Fiber"
 import { settle } from "../TestGrants.ts"
 import { accessToken, assertFailsWith, failureOf, formsAt, makeLogin } from "../TestLogin.ts"
@@ -53,8 +54,8 @@ describe("the device authorization grant (RFC 8628)", () => {
         issuer: server.url,
         resource: "https://mcp.example.com/mcp",
         scope: "a",
-        tokenEndpoint: server.endpoint("/token"),
-        revocationEndpoint: server.endpoint("/revoke"),
+        tokenEndpoint: Redacted.make(server.endpoint("/token")),
+        revocationEndpoint: Redacted.make(server.endpoint("/revoke")),
         clientId: "gateway",
         tokenEndpointAuthMethod: "none"
       })
