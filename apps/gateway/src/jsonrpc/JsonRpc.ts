@@ -14,6 +14,7 @@ export const errorCodes = {
   parseError: -32700,
   invalidRequest: -32600,
   methodNotFound: -32601,
+  invalidParams: -32602,
   internalError: -32603,
   headerMismatch: -32020,
   missingClientCapability: -32021,

@@ -14,11 +14,13 @@ import {
   makeNotification,
   metaKeys,
   metaOf,
+  objectAt,
   paramsOf,
   type JsonObject,
   type JsonRpcMessage,
   type JsonRpcRequest
 } from "../../jsonrpc/JsonRpc.ts"
+import { declaredVersion } from "../../jsonrpc/MirroredHeaders.ts"
 import type { ChildCommand } from "../ChildCommand.ts"
 import type { Child } from "./Children.ts"
 import { startChildServer, type ChildNotStarted } from "./ChildServer.ts"
@@ -99,6 +101,8 @@ export const makeSharedChild = Effect.fnUntraced(function* (options: {
     // An answer may cross the cancellation of its request.
     if (requester === undefined) return
     const { exchange, request } = requester
+    const unsupported = unsupportedVersion(json, request)
+    if (unsupported !== undefined) return yield* exchange.answer(unsupported, 400)
     yield* exchange.answer(JSON.stringify(restoreResponse(json, request)), statusOf(json, request))
   })
 
@@ -187,6 +191,23 @@ const cancellation = (number: number): string =>
     requestId: number,
     reason: "The client closed the connection"
   }).text
+
+/**
+ * The error for a discovery in a revision that the server does not list. Over stdio a server may look at the revision of
+ * its first request only, and then answer others with what it supports.
+ */
+const unsupportedVersion = (json: JsonObject, request: JsonRpcRequest): string | undefined => {
+  const supported = objectAt(json, "result")["supportedVersions"]
+  const requested = declaredVersion(request)
+  return request.method === "server/discover" && Array.isArray(supported) && !supported.includes(requested)
+    ? errorResponse(
+        request.id,
+        errorCodes.unsupportedProtocolVersion,
+        `Unsupported protocol version: ${requested}`,
+        { supported, requested }
+      )
+    : undefined
+}
 
 /** The HTTP status for an answer (MCP 2026-07-28, Streamable HTTP, "Protocol Version Header"). */
 const statusOf = (json: JsonObject, request: JsonRpcRequest): number => {

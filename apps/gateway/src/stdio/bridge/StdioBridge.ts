@@ -13,6 +13,7 @@ import {
   errorResponse,
   isMessage,
   isRequest,
+  metaKeys,
   parseJson,
   parseJsonRpc,
   type RequestId
@@ -47,6 +48,9 @@ const sessionRevisions: ReadonlySet<unknown> = new Set([
 ])
 
 const maxChildren = 1000
+
+/** MCP 2026-07-28, basic, "_meta". */
+const undeclaredVersion = `\`params._meta\` has no \`${metaKeys.protocolVersion}\``
 
 /** An HTTP request and where it is answered. */
 interface Call {
@@ -117,6 +121,8 @@ export const make = Effect.fnUntraced(function* <E>(options: {
     const [message] = posted.messages
     if (message === undefined || posted.isBatch)
       return refuse(call, posted, 400, "This protocol revision has no batches")
+    if (isRequest(message.json) && declaredVersion(message.json) === undefined)
+      return refuse(call, posted, 400, undeclaredVersion, errorCodes.invalidParams)
     const mismatch = findHeaderMismatch(call.request.headers, message.json)
     if (mismatch !== undefined)
       return refuse(call, posted, 400, `Header mismatch: ${mismatch}`, errorCodes.headerMismatch)

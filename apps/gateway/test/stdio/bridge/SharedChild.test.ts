@@ -200,6 +200,41 @@ describe("the stateless revision of a stdio server", () => {
     })
   )
 
+  it.effect("a child that is asked for a revision it does not list is not said to support it", () =>
+    Effect.gen(function* () {
+      const server = yield* serveBridge(sdkServer)
+      // Looking at the first request only, the SDK answers this one with the revisions that it has.
+      yield* (yield* statelessCall(server.url, 1, "tools/list")).rest
+      const { headers, ...body } = statelessRequest(2, "server/discover", {}, {}, "1900-01-01")
+      const discovered = yield* call(server.url, { headers, body })
+      assert.strictEqual(discovered.status, 400)
+      const answer = yield* discovered.next
+      assert.strictEqual(answer?.id, 2)
+      assert.deepStrictEqual(answer?.error, {
+        code: -32022,
+        message: "Unsupported protocol version: 1900-01-01",
+        data: { supported: ["2026-07-28"], requested: "1900-01-01" }
+      })
+    })
+  )
+
+  it.effect("a request that declares no revision in its `_meta` has invalid parameters", () =>
+    Effect.gen(function* () {
+      const server = yield* serveBridge(lineServer)
+      const { headers, params: _, ...body } = statelessRequest(1, "tools/list")
+      const answers = yield* Effect.forEach([{}, { params: { _meta: {} } }], (rest) =>
+        Effect.gen(function* () {
+          const answer = yield* call(server.url, { headers, body: { ...body, ...rest } })
+          return [answer.status, (yield* answer.next)?.error?.code]
+        })
+      )
+      assert.deepStrictEqual(answers, [
+        [400, -32602],
+        [400, -32602]
+      ])
+    })
+  )
+
   it.effect("headers that differ from the body are refused", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(lineServer)
