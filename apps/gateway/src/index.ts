@@ -1,5 +1,5 @@
 export * from "./config/ConfigFile.ts"
-export * from "./config/GatewayConfig.ts"
+export { decodeGatewayConfig, type GatewayConfig } from "./config/GatewayConfig.ts"
 export * from "./config/GatewaySettings.ts"
 export * from "./config/StoreSettings.ts"
 export * from "./GatewayServer.ts"
