@@ -69,30 +69,19 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
     rooms: {
       config: [],
       jsonrpc: [],
-      stdio: [],
-      "stdio/bridge": ["stdio", "jsonrpc"],
-      upstream: ["stdio/bridge", "stdio", "jsonrpc", "config"],
-      "stdio/relay": ["upstream", "stdio", "jsonrpc"],
+      child: ["jsonrpc"],
+      bridge: ["jsonrpc"],
+      upstream: ["bridge", "child", "jsonrpc", "config"],
+      relay: ["upstream", "jsonrpc"],
       login: ["jsonrpc", "config"],
       status: ["config"],
       http: ["upstream", "login", "jsonrpc", "config"],
       "import/text": [],
       import: ["import/text", "config"],
       ".": ["http", "upstream", "login", "status", "config"],
-      doctor: [".", "login", "upstream", "stdio", "config"],
+      doctor: [".", "login", "upstream", "child", "config"],
       "cli/process": [],
-      cli: [
-        "cli/process",
-        ".",
-        "doctor",
-        "import",
-        "stdio/relay",
-        "upstream",
-        "login",
-        "status",
-        "stdio",
-        "config"
-      ]
+      cli: ["cli/process", ".", "doctor", "import", "relay", "upstream", "login", "status", "child", "config"]
     }
   },
   "apps/echo-server": { imports: [], testImports: ["testing"], rooms: {} },

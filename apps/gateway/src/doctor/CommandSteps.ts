@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 import * as Redacted from "effect/Redacted"
-import { childEnvironment } from "../stdio/ChildCommand.ts"
+import { childEnvironment } from "../child/ChildCommand.ts"
 import { failed, ok, type Step } from "./Step.ts"
 
 /** Whether the child process of a stdio server could be started. Starts nothing. */

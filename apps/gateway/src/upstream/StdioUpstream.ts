@@ -1,10 +1,12 @@
 import { type AccessTokenRequest, type OAuthError, OAuthService } from "@secure-mcp/oauth-core"
 import { type StdioServerEntry, tokenVariables } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
+import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
-import type { ChildCommand } from "../stdio/ChildCommand.ts"
-import * as StdioBridge from "../stdio/bridge/StdioBridge.ts"
+import type { ChildCommand } from "../child/ChildCommand.ts"
+import { startChildServer } from "../child/ChildServer.ts"
+import * as StdioBridge from "../bridge/StdioBridge.ts"
 import { type Upstream, UpstreamFailure } from "./Upstream.ts"
 
 /** Makes the upstream of an entry with a `command`: a child process, offered over Streamable HTTP. */
@@ -15,7 +17,16 @@ export const makeStdioUpstream = Effect.fnUntraced(function* (
   const childCommand = yield* makeChildCommand(entry, (owner: string | undefined) =>
     tokenRequest({ subject: owner })
   )
-  const bridge = yield* StdioBridge.make({ serverName: entry.serverName, childCommand })
+  const spawner = yield* ChildProcessSpawner
+  const { serverName } = entry
+  const bridge = yield* StdioBridge.make({
+    serverName,
+    connect: (owner) => (onMessage) =>
+      childCommand(owner).pipe(
+        Effect.flatMap((command) => startChildServer(serverName, command, onMessage)),
+        Effect.provideService(ChildProcessSpawner, spawner)
+      )
+  })
   return {
     tokenRequest,
     handle: ({ body, caller, request, response }) =>

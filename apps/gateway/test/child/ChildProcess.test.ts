@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { fixture, serveBridge, until } from "./bridgeServer.ts"
-import { call, openSession } from "./httpCall.ts"
+import { fixture, serveBridge, until } from "../bridge/bridgeServer.ts"
+import { call, openSession } from "../bridge/httpCall.ts"
 
 const token = "child-token-4b1e/9+c=="
 const key = "-----BEGIN KEY-----\nfirst-line-of-key\nsecond-line-of-key\n-----END KEY-----"

@@ -2,12 +2,15 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Logger from "effect/Logger"
+import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { createServer, type IncomingMessage, type Server } from "node:http"
 import { fileURLToPath } from "node:url"
-import type { ChildCommand } from "../../../src/stdio/ChildCommand.ts"
-import * as StdioBridge from "../../../src/stdio/bridge/StdioBridge.ts"
+import type { ChildCommand } from "../../src/child/ChildCommand.ts"
+import { startChildServer } from "../../src/child/ChildServer.ts"
+import type { Connect } from "../../src/jsonrpc/MessageConnection.ts"
+import * as StdioBridge from "../../src/bridge/StdioBridge.ts"
 
 /** The command of a fixture. */
 export const fixture = (
@@ -28,7 +31,13 @@ export const serveBridge = (childCommand: Effect.Effect<ChildCommand, "no token"
     Effect.sync(() => (starts += 1))
   )
   return Effect.gen(function* () {
-    const bridge = yield* StdioBridge.make({ serverName: "fixture", childCommand: () => counted })
+    const spawner = yield* ChildProcessSpawner
+    const connect: Connect<"no token"> = (onMessage) =>
+      counted.pipe(
+        Effect.flatMap((command) => startChildServer("fixture", command, onMessage)),
+        Effect.provideService(ChildProcessSpawner, spawner)
+      )
+    const bridge = yield* StdioBridge.make({ serverName: "fixture", connect: () => connect })
     const calls = yield* FiberSet.make<void, never>()
     const run = yield* FiberSet.runtime(calls)()
     const server = createServer((request, response) => {

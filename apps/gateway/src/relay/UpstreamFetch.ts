@@ -10,8 +10,8 @@ import {
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Undici from "undici"
-import { describeOAuthError } from "../../upstream/OAuthAdvice.ts"
-import { upstreamUnreachable } from "../../upstream/UpstreamUnreachable.ts"
+import { describeOAuthError } from "../upstream/OAuthAdvice.ts"
+import { upstreamUnreachable } from "../upstream/UpstreamUnreachable.ts"
 import { describeFailure, type Fetch, type FetchRequest } from "./UpstreamResponse.ts"
 
 /**

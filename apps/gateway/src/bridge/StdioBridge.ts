@@ -1,13 +1,11 @@
 import * as Cause from "effect/Cause"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
-import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import type * as Scope from "effect/Scope"
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { sendEmpty, sendJson } from "../../jsonrpc/HttpAnswer.ts"
-import type { ChildCommand } from "../ChildCommand.ts"
+import { sendEmpty, sendJson } from "../jsonrpc/HttpAnswer.ts"
 import { makeChildren } from "./Children.ts"
-import { ChildNotStarted } from "./ChildServer.ts"
+import { type Connect, ConnectionFailed } from "../jsonrpc/MessageConnection.ts"
 import {
   errorCodes,
   errorResponse,
@@ -17,8 +15,8 @@ import {
   parseJson,
   parseJsonRpc,
   type RequestId
-} from "../../jsonrpc/JsonRpc.ts"
-import { declaredVersion, findHeaderMismatch } from "../../jsonrpc/MirroredHeaders.ts"
+} from "../jsonrpc/JsonRpc.ts"
+import { declaredVersion, findHeaderMismatch } from "../jsonrpc/MirroredHeaders.ts"
 import { makeChildSession, type Posted } from "./ChildSession.ts"
 import { makeSharedChild } from "./SharedChild.ts"
 
@@ -26,7 +24,7 @@ import { makeSharedChild } from "./SharedChild.ts"
 export interface StdioBridge<E> {
   /**
    * Answers one HTTP request (POST, GET or DELETE) and completes when the response is ended. Fails only with the
-   * error of `childCommand`, before anything is written; every other problem is answered.
+   * error of `connect`, before anything is written; every other problem is answered.
    *
    * @param body of a POST; empty otherwise
    * @param owner who is calling; neither sessions nor children are shared between owners
@@ -68,25 +66,24 @@ interface Call {
  * stopped once its pending requests are answered. The child of a session is not replaced, because the session would be
  * lost.
  *
- * @param options.childCommand runs before each start of a child; if it fails, no child is started
+ * @param options.connect opens a connection to the server for an owner
  */
 export const make = Effect.fnUntraced(function* <E>(options: {
   readonly serverName: string
-  readonly childCommand: (owner: string | undefined) => Effect.Effect<ChildCommand, E>
-}): Effect.fn.Return<StdioBridge<E>, never, Scope.Scope | ChildProcessSpawner | SecureRandom.SecureRandom> {
-  const { childCommand, serverName } = options
+  readonly connect: (owner: string | undefined) => Connect<E>
+}): Effect.fn.Return<StdioBridge<E>, never, Scope.Scope | SecureRandom.SecureRandom> {
+  const { connect, serverName } = options
   const random = yield* SecureRandom.SecureRandom
 
   const sessions = yield* makeChildren({
     start: (key: string) => {
       const { id, owner } = parseSessionKey(key)
-      return Effect.flatMap(childCommand(owner), (command) => makeChildSession({ id, serverName, command }))
+      return makeChildSession({ id, serverName, connect: connect(owner) })
     },
     capacity: maxChildren
   })
   const sharedChildren = yield* makeChildren({
-    start: (owner: string | undefined) =>
-      Effect.flatMap(childCommand(owner), (command) => makeSharedChild({ serverName, command })),
+    start: (owner: string | undefined) => makeSharedChild({ serverName, connect: connect(owner) }),
     capacity: maxChildren
   })
 
@@ -174,7 +171,7 @@ export const make = Effect.fnUntraced(function* <E>(options: {
       return answer(call, posted).pipe(
         Effect.scoped,
         Effect.catch((error): Effect.Effect<void, E> => {
-          if (error instanceof ChildNotStarted)
+          if (error instanceof ConnectionFailed)
             return Effect.andThen(
               Effect.logError(error.message),
               Effect.sync(() => refuse(call, posted, 502, error.message, errorCodes.serverUnavailable))

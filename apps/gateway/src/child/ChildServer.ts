@@ -5,36 +5,12 @@ import * as Option from "effect/Option"
 import * as ChildProcess from "effect/process/ChildProcess"
 import type { ChildProcessHandle, ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Queue from "effect/Queue"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { childEnvironment, makeRedactor, type ChildCommand } from "../ChildCommand.ts"
-import { parseJsonRpc, type JsonRpcMessage } from "../../jsonrpc/JsonRpc.ts"
-import { boundedLines } from "../Lines.ts"
-
-/** A running stdio server: JSON-RPC messages, one a line (MCP 2026-07-28 and earlier, stdio). */
-export interface ChildServer {
-  /** Writes one message, without its line end. Waits while the pipe is full; does nothing once the child has ended. */
-  readonly send: (text: string) => Effect.Effect<void>
-  /** Completes when everything the child wrote has been delivered and nothing more can come. */
-  readonly ended: Effect.Effect<void>
-  /**
-   * Stops the child and completes when the process has ended: standard input is closed, after two seconds the process
-   * group gets SIGTERM, after two more SIGKILL.
-   */
-  readonly stop: Effect.Effect<void>
-}
-
-/** The command of a stdio server could not be run. */
-export class ChildNotStarted extends Schema.TaggedError<ChildNotStarted>()("ChildNotStarted", {
-  serverName: Schema.String,
-  /** The reason of the platform error: `NotFound`, `PermissionDenied`, ... */
-  problem: Schema.String
-}) {
-  override get message(): string {
-    return `The command of MCP server "${this.serverName}" could not be started: ${this.problem}`
-  }
-}
+import { childEnvironment, makeRedactor, type ChildCommand } from "./ChildCommand.ts"
+import { parseJsonRpc, type JsonRpcMessage } from "../jsonrpc/JsonRpc.ts"
+import { boundedLines } from "../jsonrpc/Lines.ts"
+import { ConnectionFailed, type MessageConnection } from "../jsonrpc/MessageConnection.ts"
 
 /** The most UTF-16 units of a message. A child that writes a longer one is stopped. */
 const maxMessageLength = 64 * 1024 * 1024
@@ -42,32 +18,41 @@ const maxLogLineLength = 64 * 1024
 const shutdownGrace = "2 seconds"
 
 /**
- * Starts a child, which is stopped with the scope. The token is in its environment, never among the arguments; a running
- * process cannot be given another one.
+ * Starts a stdio server: a child process that reads and writes JSON-RPC messages, one a line (MCP 2026-07-28 and earlier,
+ * stdio). Its token is in its environment, never among the arguments; a running process cannot be given another one.
  *
- * @param options.onMessage gets one message after the other, in order
+ * To stop it, standard input is closed; after two seconds the process group gets SIGTERM, after two more SIGKILL.
+ *
+ * @param onMessage gets one message after the other, in order
  */
-export const startChildServer = Effect.fnUntraced(function* (options: {
-  readonly serverName: string
-  readonly command: ChildCommand
-  readonly onMessage: (message: JsonRpcMessage) => Effect.Effect<void>
-}): Effect.fn.Return<ChildServer, ChildNotStarted, Scope.Scope | ChildProcessSpawner> {
-  const { command, serverName } = options
+export const startChildServer = Effect.fnUntraced(function* (
+  serverName: string,
+  command: ChildCommand,
+  onMessage: (message: JsonRpcMessage) => Effect.Effect<void>
+): Effect.fn.Return<MessageConnection, ConnectionFailed, Scope.Scope | ChildProcessSpawner> {
   const redact = makeRedactor(command)
   const handle = yield* ChildProcess.make(command.command, command.args, {
     env: childEnvironment(command),
     cwd: command.cwd,
     forceKillAfter: shutdownGrace
-  }).pipe(Effect.mapError(({ reason }) => new ChildNotStarted({ serverName, problem: reason._tag })))
+  }).pipe(
+    Effect.mapError(
+      ({ reason }) =>
+        new ConnectionFailed({
+          serverName,
+          problem: `The command of MCP server "${serverName}" could not be started: ${reason._tag}`
+        })
+    )
+  )
   const input = yield* Queue.bounded<string, Cause.Done>(64)
-  const ended = yield* Deferred.make<void>()
+  const ended = yield* Deferred.make<string>()
 
   yield* Effect.forkScoped(writeMessages(handle, input))
   yield* Effect.forkScoped(logErrorOutput(handle, redact))
   yield* Effect.forkScoped(
-    readMessages(handle, redact, options.onMessage).pipe(
+    readMessages(handle, redact, onMessage).pipe(
       Effect.ensuring(Queue.shutdown(input)),
-      Effect.ensuring(Deferred.succeed(ended, undefined))
+      Effect.ensuring(Deferred.succeed(ended, "has ended"))
     )
   )
   const stop = Effect.gen(function* () {
@@ -79,6 +64,9 @@ export const startChildServer = Effect.fnUntraced(function* (options: {
   return {
     send: (text) => Effect.asVoid(Queue.offer(input, text)),
     ended: Deferred.await(ended),
+    logUnexpected: (text) =>
+      Effect.logWarning("MCP server sent what nobody asked for:", shorten(redact(text))),
+    expiresAt: command.expiresAt,
     stop
   }
 })

@@ -5,7 +5,7 @@ import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { parseJsonRpc, type JsonRpcMessage } from "../../jsonrpc/JsonRpc.ts"
+import { parseJsonRpc, type JsonRpcMessage } from "../jsonrpc/JsonRpc.ts"
 
 /** A request to the MCP server. Its URL, its token and the entry's headers are added by `Fetch`. */
 export interface FetchRequest {

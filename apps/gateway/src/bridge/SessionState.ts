@@ -7,7 +7,7 @@ import {
   type JsonRpcMessage,
   type JsonRpcRequest,
   type RequestId
-} from "../../jsonrpc/JsonRpc.ts"
+} from "../jsonrpc/JsonRpc.ts"
 import type { HttpExchange } from "./HttpExchange.ts"
 
 /** A request of the client that the child has not answered yet. */

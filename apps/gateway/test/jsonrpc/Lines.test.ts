@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { boundedLines } from "../../src/stdio/Lines.ts"
+import { boundedLines } from "../../src/jsonrpc/Lines.ts"
 
 const linesOf = (chunks: ReadonlyArray<Uint8Array>, maxLength = 100) =>
   Stream.fromIterable(chunks).pipe(

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import { makeChildren, type Child } from "../../../src/stdio/bridge/Children.ts"
+import { makeChildren, type Child } from "../../src/bridge/Children.ts"
 
 /** Children without processes, and how many live. */
 const fakes = Effect.gen(function* () {

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { createServer, get, type ServerResponse } from "node:http"
-import { makeHttpExchange } from "../../../src/stdio/bridge/HttpExchange.ts"
+import { makeHttpExchange } from "../../src/bridge/HttpExchange.ts"
 import { listen } from "./bridgeServer.ts"
 
 /** A response whose client reads all that is sent, but never at once. */

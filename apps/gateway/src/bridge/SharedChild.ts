@@ -1,7 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
-import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import type { ServerResponse } from "node:http"
@@ -19,11 +18,10 @@ import {
   type JsonObject,
   type JsonRpcMessage,
   type JsonRpcRequest
-} from "../../jsonrpc/JsonRpc.ts"
-import { declaredVersion } from "../../jsonrpc/MirroredHeaders.ts"
-import type { ChildCommand } from "../ChildCommand.ts"
+} from "../jsonrpc/JsonRpc.ts"
+import { declaredVersion } from "../jsonrpc/MirroredHeaders.ts"
+import type { Connect, ConnectionFailed } from "../jsonrpc/MessageConnection.ts"
 import type { Child } from "./Children.ts"
-import { startChildServer, type ChildNotStarted } from "./ChildServer.ts"
 import { makeHttpExchange, type HttpExchange } from "./HttpExchange.ts"
 import { numberIn, restoreNotification, restoreResponse, withNumber } from "./IdTranslation.ts"
 
@@ -83,11 +81,11 @@ const endAll = (state: State): readonly [ReadonlyArray<PendingRequest>, State] =
 const discoverTimeout = "5 seconds"
 
 /** Starts a child that many clients share. Once its token has expired it takes no more requests. */
-export const makeSharedChild = Effect.fnUntraced(function* (options: {
+export const makeSharedChild = Effect.fnUntraced(function* <E>(options: {
   readonly serverName: string
-  readonly command: ChildCommand
-}): Effect.fn.Return<SharedChild, ChildNotStarted, Scope.Scope | ChildProcessSpawner> {
-  const { command, serverName } = options
+  readonly connect: Connect<E>
+}): Effect.fn.Return<SharedChild, E | ConnectionFailed, Scope.Scope> {
+  const { serverName } = options
   const state = yield* Ref.make(initialState)
 
   const deliver = ({ json }: JsonRpcMessage): Effect.Effect<void> => {
@@ -124,7 +122,7 @@ export const makeSharedChild = Effect.fnUntraced(function* (options: {
     yield* exchange.end
   })
 
-  const child = yield* startChildServer({ serverName, command, onMessage: deliver })
+  const child = yield* options.connect(deliver)
 
   const end = Effect.gen(function* () {
     const unanswered = yield* Ref.modify(state, endAll)
@@ -167,8 +165,8 @@ export const makeSharedChild = Effect.fnUntraced(function* (options: {
       // Its request id is one client's own and would hit another's request. Closing the response cancels here.
       json["method"] === "notifications/cancelled" ? Effect.void : child.send(text),
     end: Effect.andThen(end, child.stop),
-    ended: child.ended,
-    isOver: (now) => Ref.getUnsafe(state).hasEnded || (command.expiresAt ?? Infinity) <= now
+    ended: Effect.asVoid(child.ended),
+    isOver: (now) => Ref.getUnsafe(state).hasEnded || (child.expiresAt ?? Infinity) <= now
   }
 })
 

@@ -2,7 +2,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http"
-import { sendJson } from "../../jsonrpc/HttpAnswer.ts"
+import { sendJson } from "../jsonrpc/HttpAnswer.ts"
 
 /** The response to one HTTP request, to which JSON-RPC messages are written (MCP, Streamable HTTP). */
 export interface HttpExchange {

@@ -18,9 +18,9 @@ import {
   parseJsonRpc,
   type JsonRpcMessage,
   type JsonRpcRequest
-} from "../../jsonrpc/JsonRpc.ts"
-import { boundedLines, type Line } from "../Lines.ts"
-import { declaredVersion } from "../../jsonrpc/MirroredHeaders.ts"
+} from "../jsonrpc/JsonRpc.ts"
+import { boundedLines, type Line } from "../jsonrpc/Lines.ts"
+import { declaredVersion } from "../jsonrpc/MirroredHeaders.ts"
 import { makeUpstreamSession } from "./UpstreamSession.ts"
 import type { Fetch, UpstreamFailed } from "./UpstreamResponse.ts"
 

@@ -1,19 +1,17 @@
 import * as Effect from "effect/Effect"
-import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import type { ServerResponse } from "node:http"
-import { sendEmpty } from "../../jsonrpc/HttpAnswer.ts"
+import { sendEmpty } from "../jsonrpc/HttpAnswer.ts"
 import {
   errorCodes,
   errorResponse,
   isRequest,
   type JsonRpcMessage,
   type JsonRpcRequest
-} from "../../jsonrpc/JsonRpc.ts"
-import type { ChildCommand } from "../ChildCommand.ts"
+} from "../jsonrpc/JsonRpc.ts"
+import type { Connect, ConnectionFailed } from "../jsonrpc/MessageConnection.ts"
 import type { Child } from "./Children.ts"
-import { startChildServer, type ChildNotStarted } from "./ChildServer.ts"
 import { makeHttpExchange, type HttpExchange } from "./HttpExchange.ts"
 import {
   addRequest,
@@ -45,19 +43,18 @@ export interface Posted {
  * Starts a child and the session with it. The child has the token it was started with until the session ends, even
  * past its expiry: another child would not know the session.
  */
-export const makeChildSession = Effect.fnUntraced(function* (options: {
+export const makeChildSession = Effect.fnUntraced(function* <E>(options: {
   readonly id: string
   readonly serverName: string
-  readonly command: ChildCommand
-}): Effect.fn.Return<ChildSession, ChildNotStarted, Scope.Scope | ChildProcessSpawner> {
+  readonly connect: Connect<E>
+}): Effect.fn.Return<ChildSession, E | ConnectionFailed, Scope.Scope> {
   const headers = { "mcp-session-id": options.id }
   const state = yield* Ref.make(initialState)
   const hasEnded = () => Ref.getUnsafe(state).phase === "Ended"
 
-  const child = yield* startChildServer({
-    ...options,
-    onMessage: (message) => Effect.flatMap(Ref.modify(state, route(message)), deliver)
-  })
+  const child = yield* options.connect((message) =>
+    Effect.flatMap(Ref.modify(state, route(message)), deliver)
+  )
 
   const end = Effect.gen(function* () {
     const unanswered = yield* Ref.modify(state, endSession)
@@ -115,7 +112,7 @@ export const makeChildSession = Effect.fnUntraced(function* (options: {
       yield* exchange.closed
     }),
     end: Effect.andThen(end, child.stop),
-    ended: child.ended,
+    ended: Effect.asVoid(child.ended),
     isOver: hasEnded,
     isEstablished: () => Ref.getUnsafe(state).phase === "Established"
   }

@@ -18,8 +18,8 @@ import {
   type JsonObject,
   type JsonRpcMessage,
   type JsonRpcRequest
-} from "../../jsonrpc/JsonRpc.ts"
-import { declaredVersion, mirroredHeaders } from "../../jsonrpc/MirroredHeaders.ts"
+} from "../jsonrpc/JsonRpc.ts"
+import { declaredVersion, mirroredHeaders } from "../jsonrpc/MirroredHeaders.ts"
 import { makeToolHeaders } from "./ToolHeaders.ts"
 import {
   readMessages,

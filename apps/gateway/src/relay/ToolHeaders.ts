@@ -1,5 +1,5 @@
-import { isJsonObject, objectAt, paramsOf, type JsonObject } from "../../jsonrpc/JsonRpc.ts"
-import { encodeHeaderValue } from "../../jsonrpc/MirroredHeaders.ts"
+import { isJsonObject, objectAt, paramsOf, type JsonObject } from "../jsonrpc/JsonRpc.ts"
+import { encodeHeaderValue } from "../jsonrpc/MirroredHeaders.ts"
 
 /**
  * The `Mcp-Param-*` headers of tool calls (MCP 2026-07-28, Streamable HTTP, "Custom Headers from Tool Parameters").

@@ -9,11 +9,11 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type { Socket } from "node:net"
-import { accessTokenRequest } from "../../../src/upstream/Servers.ts"
-import { makeUpstreamFetch } from "../../../src/stdio/relay/UpstreamFetch.ts"
-import { makeCertificates, untilReloaded } from "../../upstream/CertifiedServers.ts"
-import { serveRaw } from "../../http/RawHttp.ts"
-import { oauthAt, startTokenEndpoint } from "../../http/RunningGateway.ts"
+import { accessTokenRequest } from "../../src/upstream/Servers.ts"
+import { makeUpstreamFetch } from "../../src/relay/UpstreamFetch.ts"
+import { makeCertificates, untilReloaded } from "../upstream/CertifiedServers.ts"
+import { serveRaw } from "../http/RawHttp.ts"
+import { oauthAt, startTokenEndpoint } from "../http/RunningGateway.ts"
 
 const makeFetch = Effect.fnUntraced(function* (url: string, oauth: object, keys: object = {}) {
   const config = yield* Effect.fromResult(

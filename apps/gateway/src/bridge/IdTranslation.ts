@@ -5,7 +5,7 @@ import {
   paramsOf,
   type JsonObject,
   type JsonRpcRequest
-} from "../../jsonrpc/JsonRpc.ts"
+} from "../jsonrpc/JsonRpc.ts"
 
 /**
  * The ids, progress tokens and subscription ids of different clients may be alike. Towards a child that they share,
