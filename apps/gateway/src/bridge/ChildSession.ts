@@ -7,8 +7,9 @@ import {
   errorCodes,
   errorResponse,
   isRequest,
-  type JsonRpcMessage,
-  type JsonRpcRequest
+  idTextAt,
+  type IdText,
+  type JsonRpcMessage
 } from "../jsonrpc/JsonRpc.ts"
 import type { Connect, ConnectionFailed } from "../jsonrpc/MessageConnection.ts"
 import type { Child } from "./Children.ts"
@@ -58,7 +59,7 @@ export const makeChildSession = Effect.fnUntraced(function* <E>(options: {
 
   const end = Effect.gen(function* () {
     const unanswered = yield* Ref.modify(state, endSession)
-    const text = (id: JsonRpcRequest["id"]) =>
+    const text = (id: IdText) =>
       errorResponse(id, errorCodes.serverUnavailable, `The MCP server "${options.serverName}" has ended`)
     yield* Effect.forEach(unanswered, ({ exchange, id }) => exchange.answer(text(id), 502), {
       concurrency: "unbounded",
@@ -72,12 +73,12 @@ export const makeChildSession = Effect.fnUntraced(function* <E>(options: {
   const endIfChildHas = Effect.suspend(() => (hasEnded() ? end : Effect.void))
 
   const sendRequest = Effect.fnUntraced(function* (
-    request: JsonRpcRequest,
-    text: string,
+    message: JsonRpcMessage,
+    id: IdText,
     exchange: HttpExchange
   ) {
-    const isAdded = yield* Ref.modify(state, addRequest(request, exchange))
-    yield* isAdded ? child.send(text) : refuseUsedId(request, exchange)
+    const isAdded = yield* Ref.modify(state, addRequest(message, id, exchange))
+    yield* isAdded ? child.send(message.text) : refuseUsedId(id, exchange)
   })
 
   return {
@@ -91,7 +92,10 @@ export const makeChildSession = Effect.fnUntraced(function* <E>(options: {
       yield* Effect.addFinalizer(() => Ref.update(state, forgetExchange(exchange)))
       yield* Effect.forEach(
         messages,
-        ({ json, text }) => (isRequest(json) ? sendRequest(json, text, exchange) : child.send(text)),
+        (message) => {
+          const id = isRequest(message.json) ? idTextAt(message) : undefined
+          return id === undefined ? child.send(message.text) : sendRequest(message, id, exchange)
+        },
         { discard: true }
       )
       yield* endIfChildHas
@@ -135,12 +139,8 @@ const deliver = (delivery: Delivery): Effect.Effect<void> => {
   }
 }
 
-const refuseUsedId = (request: JsonRpcRequest, exchange: HttpExchange) =>
+const refuseUsedId = (id: IdText, exchange: HttpExchange) =>
   exchange.answer(
-    errorResponse(
-      request.id,
-      errorCodes.invalidRequest,
-      "A request with this id is under way in the session"
-    ),
+    errorResponse(id, errorCodes.invalidRequest, "A request with this id is under way in the session"),
     400
   )

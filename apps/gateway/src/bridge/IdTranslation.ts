@@ -1,24 +1,34 @@
 import {
+  idTextAt,
   metaKeys,
   metaOf,
-  objectAt,
   paramsOf,
+  type IdText,
   type JsonObject,
-  type JsonRpcRequest
+  type JsonRpcMessage
 } from "../jsonrpc/JsonRpc.ts"
+import { replaceAt } from "../jsonrpc/JsonText.ts"
+
+const progressToken = ["params", "_meta", "progressToken"]
+
+/** The ids by which a client knows its request. */
+export interface ClientIds {
+  readonly id: IdText
+  readonly progressToken: IdText | undefined
+}
+
+/** The ids in a request; undefined if it has no id. */
+export const clientIdsOf = (request: JsonRpcMessage): ClientIds | undefined => {
+  const id = idTextAt(request)
+  return id === undefined ? undefined : { id, progressToken: idTextAt(request, progressToken) }
+}
 
 /**
  * The ids, progress tokens and subscription ids of different clients may be alike. Towards a child that they share,
  * each request has a number of its own for all three.
  */
-export const withNumber = (request: JsonRpcRequest, number: number): JsonObject => {
-  if (metaOf(request)["progressToken"] === undefined) return { ...request, id: number }
-  return {
-    ...request,
-    id: number,
-    params: { ...paramsOf(request), _meta: { ...metaOf(request), progressToken: number } }
-  }
-}
+export const withNumber = ({ text }: JsonRpcMessage, number: number): string =>
+  replaceAt(replaceAt(text, ["id"], String(number)), progressToken, String(number))
 
 /** The number of the request that a notification of the child belongs to; undefined if it does not say. */
 export const numberIn = (notification: JsonObject): unknown => {
@@ -34,30 +44,13 @@ const numberKeys: ReadonlyMap<unknown, string> = new Map([
 ])
 
 /** A response of the child with the ids that its client knows. */
-export const restoreResponse = (response: JsonObject, request: JsonRpcRequest): JsonObject => {
-  const result = objectAt(response, "result")
-  const meta = objectAt(result, "_meta")
-  if (meta[metaKeys.subscriptionId] === undefined) return { ...response, id: request.id }
-  return {
-    ...response,
-    id: request.id,
-    result: { ...result, _meta: { ...meta, [metaKeys.subscriptionId]: request.id } }
-  }
-}
+export const restoreResponse = ({ text }: JsonRpcMessage, { id }: ClientIds): string =>
+  replaceAt(replaceAt(text, ["id"], id), ["result", "_meta", metaKeys.subscriptionId], id)
 
 /** A notification of the child with the ids that its client knows. */
-export const restoreNotification = (notification: JsonObject, request: JsonRpcRequest): JsonObject => {
-  const { method } = notification
-  const meta = metaOf(notification)
-  return {
-    ...notification,
-    params: {
-      ...paramsOf(notification),
-      ...(method === "notifications/progress" ? { progressToken: metaOf(request)["progressToken"] } : {}),
-      ...(method === "notifications/cancelled" ? { requestId: request.id } : {}),
-      ...(meta[metaKeys.subscriptionId] === undefined
-        ? {}
-        : { _meta: { ...meta, [metaKeys.subscriptionId]: request.id } })
-    }
-  }
+export const restoreNotification = ({ json, text }: JsonRpcMessage, ids: ClientIds): string => {
+  const key = numberKeys.get(json["method"])
+  const own = json["method"] === "notifications/progress" ? ids.progressToken : ids.id
+  const restored = key === undefined || own === undefined ? text : replaceAt(text, ["params", key], own)
+  return replaceAt(restored, ["params", "_meta", metaKeys.subscriptionId], ids.id)
 }

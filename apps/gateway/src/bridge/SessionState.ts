@@ -1,19 +1,11 @@
-import {
-  idKey,
-  isResponse,
-  metaOf,
-  paramsOf,
-  type JsonObject,
-  type JsonRpcMessage,
-  type JsonRpcRequest,
-  type RequestId
-} from "../jsonrpc/JsonRpc.ts"
+import { idTextAt, isResponse, matchingId, type JsonRpcMessage, type IdText } from "../jsonrpc/JsonRpc.ts"
+import { replaceAt } from "../jsonrpc/JsonText.ts"
 import type { HttpExchange } from "./HttpExchange.ts"
 
 /** A request of the client that the child has not answered yet. */
 export interface PendingRequest {
-  readonly id: RequestId
-  readonly progressToken: unknown
+  readonly id: IdText
+  readonly progressToken: IdText | undefined
   readonly exchange: HttpExchange
 }
 
@@ -21,8 +13,8 @@ export interface PendingRequest {
 export interface SessionState {
   /** Established: the client got a result, that of `initialize` above all. Ended: the child answers no more. */
   readonly phase: "Initializing" | "Established" | "Ended"
-  /** By `idKey`, oldest first. */
-  readonly pending: ReadonlyMap<string, PendingRequest>
+  /** Oldest first. */
+  readonly pending: ReadonlyMap<IdText, PendingRequest>
   /** The client's GET stream. */
   readonly stream: HttpExchange | undefined
   /** Messages that belong to no request, until there is a stream for them. */
@@ -56,35 +48,42 @@ const maxQueued = 256
  * it waits for a GET stream.
  */
 export const route =
-  ({ json, text }: JsonRpcMessage) =>
+  (message: JsonRpcMessage) =>
   (state: SessionState): readonly [Delivery, SessionState] => {
-    if (isResponse(json)) return routeResponse(json, text, state)
-    const exchange = exchangeFor(json, state)
+    const { json, text } = message
+    if (isResponse(json)) return routeResponse(message, state)
+    const exchange = exchangeFor(message, state)
     if (exchange !== undefined) return [{ _tag: "Notify", exchange, text }, state]
     return state.queued.length < maxQueued
       ? [{ _tag: "Queue" }, { ...state, queued: [...state.queued, text] }]
       : [{ _tag: "DropMessage" }, state]
   }
 
-const routeResponse = (
-  json: JsonObject,
-  text: string,
-  state: SessionState
-): readonly [Delivery, SessionState] => {
-  const key = idKey(json["id"])
-  const request = state.pending.get(key)
-  const answered = { ...state, pending: without(state.pending, ([other]) => other === key) }
+const routeResponse = (message: JsonRpcMessage, state: SessionState): readonly [Delivery, SessionState] => {
+  const { json, text } = message
+  const answeredId = idTextAt(message)
+  const id = answeredId === undefined ? undefined : matchingId(state.pending.keys(), answeredId)
+  const request = id === undefined ? undefined : state.pending.get(id)
+  const answered = { ...state, pending: without(state.pending, ([other]) => other === id) }
   if (request?.exchange.isOpen() !== true) return [{ _tag: "DropAnswer" }, answered]
   const establishes = state.phase === "Initializing" && "result" in json
   return [
-    { _tag: "Answer", exchange: request.exchange, text },
+    {
+      _tag: "Answer",
+      exchange: request.exchange,
+      text: request.id === answeredId ? text : replaceAt(text, ["id"], request.id)
+    },
     establishes ? { ...answered, phase: "Established" } : answered
   ]
 }
 
-const exchangeFor = (json: JsonObject, { pending, stream }: SessionState): HttpExchange | undefined => {
+const exchangeFor = (
+  message: JsonRpcMessage,
+  { pending, stream }: SessionState
+): HttpExchange | undefined => {
   const open = [...pending.values()].filter(({ exchange }) => exchange.isOpen())
-  const token = json["method"] === "notifications/progress" ? paramsOf(json)["progressToken"] : undefined
+  const isProgress = message.json["method"] === "notifications/progress"
+  const token = isProgress ? idTextAt(message, ["params", "progressToken"]) : undefined
   const requester =
     token === undefined ? undefined : open.find(({ progressToken }) => progressToken === token)
   if (requester !== undefined) return requester.exchange
@@ -93,12 +92,12 @@ const exchangeFor = (json: JsonObject, { pending, stream }: SessionState): HttpE
 
 /** Adds a request; false if its id is in use. */
 export const addRequest =
-  (request: JsonRpcRequest, exchange: HttpExchange) =>
+  (message: JsonRpcMessage, id: IdText, exchange: HttpExchange) =>
   (state: SessionState): readonly [boolean, SessionState] => {
-    const key = idKey(request.id)
-    if (state.pending.has(key)) return [false, state]
-    const added = { id: request.id, progressToken: metaOf(request)["progressToken"], exchange }
-    return [true, { ...state, pending: new Map([...state.pending, [key, added]]) }]
+    if (state.pending.has(id)) return [false, state]
+    const progressToken = idTextAt(message, ["params", "_meta", "progressToken"])
+    const added = { id, progressToken, exchange }
+    return [true, { ...state, pending: new Map([...state.pending, [id, added]]) }]
   }
 
 /** Forgets the requests of an exchange: once it is closed, their answers have nowhere to go. */
@@ -130,5 +129,5 @@ export const endSession = (state: SessionState): readonly [ReadonlyArray<Pending
 
 const without = (
   pending: SessionState["pending"],
-  matches: (entry: readonly [string, PendingRequest]) => boolean
+  matches: (entry: readonly [IdText, PendingRequest]) => boolean
 ): SessionState["pending"] => new Map([...pending].filter((entry) => !matches(entry)))

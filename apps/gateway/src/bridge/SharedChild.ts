@@ -8,6 +8,7 @@ import {
   errorCodeOf,
   errorCodes,
   errorResponse,
+  idTextAt,
   isRequest,
   isResponse,
   makeNotification,
@@ -16,28 +17,38 @@ import {
   objectAt,
   paramsOf,
   type JsonObject,
-  type JsonRpcMessage,
-  type JsonRpcRequest
+  type JsonRpcMessage
 } from "../jsonrpc/JsonRpc.ts"
 import { declaredVersion } from "../jsonrpc/MirroredHeaders.ts"
 import type { Connect, ConnectionFailed } from "../jsonrpc/MessageConnection.ts"
 import type { Child } from "./Children.ts"
 import { makeHttpExchange, type HttpExchange } from "./HttpExchange.ts"
-import { numberIn, restoreNotification, restoreResponse, withNumber } from "./IdTranslation.ts"
+import {
+  type ClientIds,
+  numberIn,
+  restoreNotification,
+  restoreResponse,
+  withNumber
+} from "./IdTranslation.ts"
 
 /** One child for the requests of many clients (MCP 2026-07-28, which has no sessions). */
 export interface SharedChild extends Child {
   /** Passes one request on and answers it. If the client closes the connection, the request is cancelled. */
   readonly request: (
-    request: JsonRpcRequest,
+    request: ClientRequest,
     response: ServerResponse
   ) => Effect.Effect<void, never, Scope.Scope>
   /** Passes one notification on. */
   readonly notify: (message: JsonRpcMessage) => Effect.Effect<void>
 }
 
+/** A request of a client, with its ids. */
+export interface ClientRequest extends JsonRpcMessage {
+  readonly ids: ClientIds
+}
+
 interface PendingRequest {
-  readonly request: JsonRpcRequest
+  readonly request: ClientRequest
   readonly exchange: HttpExchange
 }
 
@@ -88,34 +99,40 @@ export const makeSharedChild = Effect.fnUntraced(function* <E>(options: {
   const { serverName } = options
   const state = yield* Ref.make(initialState)
 
-  const deliver = ({ json }: JsonRpcMessage): Effect.Effect<void> => {
-    if (isResponse(json)) return deliverResponse(json)
-    if (isRequest(json)) return refuseRequest(json)
-    return deliverNotification(json)
+  const deliver = (message: JsonRpcMessage): Effect.Effect<void> => {
+    if (isResponse(message.json)) return deliverResponse(message)
+    if (isRequest(message.json)) return refuseRequest(message)
+    return deliverNotification(message)
   }
 
-  const deliverResponse = Effect.fnUntraced(function* (json: JsonObject) {
+  const deliverResponse = Effect.fnUntraced(function* (message: JsonRpcMessage) {
+    const { json } = message
     const requester = yield* Ref.modify(state, take(json["id"]))
     // An answer may cross the cancellation of its request.
     if (requester === undefined) return
     const { exchange, request } = requester
     const unsupported = unsupportedVersion(json, request)
     if (unsupported !== undefined) return yield* exchange.answer(unsupported, 400)
-    yield* exchange.answer(JSON.stringify(restoreResponse(json, request)), statusOf(json, request))
+    yield* exchange.answer(restoreResponse(message, request.ids), statusOf(json, request))
   })
 
   /** The server may ask nothing in this revision. The answer keeps it from waiting. */
-  const refuseRequest = (json: JsonRpcRequest) =>
+  const refuseRequest = (message: JsonRpcMessage) =>
     child.send(
-      errorResponse(json.id, errorCodes.methodNotFound, "MCP 2026-07-28 has no requests from the server")
+      errorResponse(
+        idTextAt(message),
+        errorCodes.methodNotFound,
+        "MCP 2026-07-28 has no requests from the server"
+      )
     )
 
-  const deliverNotification = Effect.fnUntraced(function* (json: JsonObject) {
+  const deliverNotification = Effect.fnUntraced(function* (message: JsonRpcMessage) {
+    const { json } = message
     const requester = requesterOf(json, yield* Ref.get(state))
     if (requester === undefined)
       return yield* Effect.logDebug("Dropped a notification of the MCP server that belongs to no request")
     const { exchange, request } = requester
-    yield* exchange.notify(JSON.stringify(restoreNotification(json, request)))
+    yield* exchange.notify(restoreNotification(message, request.ids))
     if (json["method"] !== "notifications/cancelled") return
     // The server ends a subscription: no response will come.
     yield* Ref.modify(state, take(paramsOf(json)["requestId"]))
@@ -155,10 +172,10 @@ export const makeSharedChild = Effect.fnUntraced(function* <E>(options: {
       })
       const number = yield* Ref.modify(state, add({ request, exchange }))
       yield* Effect.addFinalizer(() => cancelIfPending(number))
-      yield* child.send(JSON.stringify(withNumber(request, number)))
+      yield* child.send(withNumber(request, number))
       // The child may have ended while it was written to.
       if ((yield* Ref.get(state)).hasEnded) yield* end
-      if (request.method === "server/discover") yield* Effect.forkScoped(giveUpDiscovery(number))
+      if (isDiscovery(request)) yield* Effect.forkScoped(giveUpDiscovery(number))
       yield* exchange.closed
     }),
     notify: ({ json, text }) =>
@@ -179,7 +196,7 @@ const requesterOf = (json: JsonObject, state: State): PendingRequest | undefined
   if (number !== undefined) return find(number)(state)
   if (json["method"] !== "notifications/message") return undefined
   const readers = [...HashMap.values(state.pending)].filter(
-    ({ request }) => metaOf(request)[metaKeys.logLevel] !== undefined
+    ({ request }) => metaOf(request.json)[metaKeys.logLevel] !== undefined
   )
   return readers.length === 1 ? readers[0] : undefined
 }
@@ -194,12 +211,12 @@ const cancellation = (number: number): string =>
  * The error for a discovery in a revision that the server does not list. Over stdio a server may look at the revision of
  * its first request only, and then answer others with what it supports.
  */
-const unsupportedVersion = (json: JsonObject, request: JsonRpcRequest): string | undefined => {
+const unsupportedVersion = (json: JsonObject, request: ClientRequest): string | undefined => {
   const supported = objectAt(json, "result")["supportedVersions"]
-  const requested = declaredVersion(request)
-  return request.method === "server/discover" && Array.isArray(supported) && !supported.includes(requested)
+  const requested = declaredVersion(request.json)
+  return isDiscovery(request) && Array.isArray(supported) && !supported.includes(requested)
     ? errorResponse(
-        request.id,
+        request.ids.id,
         errorCodes.unsupportedProtocolVersion,
         `Unsupported protocol version: ${requested}`,
         { supported, requested }
@@ -208,15 +225,17 @@ const unsupportedVersion = (json: JsonObject, request: JsonRpcRequest): string |
 }
 
 /** The HTTP status for an answer (MCP 2026-07-28, Streamable HTTP, "Protocol Version Header"). */
-const statusOf = (json: JsonObject, request: JsonRpcRequest): number => {
+const statusOf = (json: JsonObject, request: ClientRequest): number => {
   const code = errorCodeOf(json)
   if (code === undefined) return 200
   if (badRequestCodes.has(code)) return 400
   // Every server of this revision answers server/discover. At 400 without a code of this revision a client goes back to
   // one with sessions ("Backward Compatibility").
-  if (request.method === "server/discover") return 400
+  if (isDiscovery(request)) return 400
   return code === errorCodes.methodNotFound ? 404 : 200
 }
+
+const isDiscovery = ({ json }: ClientRequest): boolean => json["method"] === "server/discover"
 
 const badRequestCodes: ReadonlySet<number> = new Set([
   errorCodes.headerMismatch,
@@ -225,16 +244,20 @@ const badRequestCodes: ReadonlySet<number> = new Set([
 ])
 
 const answerUnavailable = (serverName: string, { exchange, request }: PendingRequest) =>
-  request.method === "server/discover"
+  isDiscovery(request)
     ? exchange.answer(
         errorResponse(
-          request.id,
+          request.ids.id,
           errorCodes.methodNotFound,
           `The MCP server "${serverName}" does not answer server/discover`
         ),
         400
       )
     : exchange.answer(
-        errorResponse(request.id, errorCodes.serverUnavailable, `The MCP server "${serverName}" has ended`),
+        errorResponse(
+          request.ids.id,
+          errorCodes.serverUnavailable,
+          `The MCP server "${serverName}" has ended`
+        ),
         502
       )

@@ -14,9 +14,11 @@ import {
   metaKeys,
   parseJson,
   parseJsonRpc,
-  type RequestId
+  idTextAt,
+  type IdText
 } from "../jsonrpc/JsonRpc.ts"
 import { declaredVersion, findHeaderMismatch } from "../jsonrpc/MirroredHeaders.ts"
+import { clientIdsOf } from "./IdTranslation.ts"
 import { makeChildSession, type Posted } from "./ChildSession.ts"
 import { makeSharedChild } from "./SharedChild.ts"
 
@@ -123,9 +125,10 @@ export const make = Effect.fnUntraced(function* <E>(options: {
     const mismatch = findHeaderMismatch(call.request.headers, message.json)
     if (mismatch !== undefined)
       return refuse(call, posted, 400, `Header mismatch: ${mismatch}`, errorCodes.headerMismatch)
-    if (isRequest(message.json)) {
+    const ids = isRequest(message.json) ? clientIdsOf(message) : undefined
+    if (ids !== undefined) {
       const child = yield* sharedChildren.get(call.owner)
-      return yield* child.request(message.json, call.response)
+      return yield* child.request({ ...message, ids }, call.response)
     }
     if (message.json["method"] === undefined)
       return refuse(call, posted, 400, "This protocol revision has no requests from the server to answer")
@@ -193,8 +196,8 @@ const readPosted = (body: string): Posted | string => {
   const posted = parseJsonRpc(body)
   if (posted !== undefined && posted.messages.every(({ json }) => isMessage(json))) return posted
   return parseJson(body) === undefined
-    ? errorResponse(null, errorCodes.parseError, "The body is not JSON")
-    : errorResponse(null, errorCodes.invalidRequest, "The body is no JSON-RPC message")
+    ? errorResponse(undefined, errorCodes.parseError, "The body is not JSON")
+    : errorResponse(undefined, errorCodes.invalidRequest, "The body is no JSON-RPC message")
 }
 
 const refuse = (
@@ -207,9 +210,9 @@ const refuse = (
   sendJson(response, status, errorResponse(onlyId(posted), code, problem))
 }
 
-const onlyId = (posted: Posted | undefined): RequestId | null => {
-  const json = posted?.isBatch === false ? posted.messages[0]?.json : undefined
-  return json !== undefined && isRequest(json) ? json.id : null
+const onlyId = (posted: Posted | undefined): IdText | undefined => {
+  const message = posted?.isBatch === false ? posted.messages[0] : undefined
+  return message !== undefined && isRequest(message.json) ? idTextAt(message) : undefined
 }
 
 /** The owner is part of the key: the session id alone, sent by another caller, finds nothing. */

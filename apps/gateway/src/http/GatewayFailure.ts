@@ -1,13 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http"
 import { sendJson } from "../jsonrpc/HttpAnswer.ts"
-import {
-  errorCodes,
-  errorResponse,
-  isJsonObject,
-  isRequestId,
-  parseJson,
-  type RequestId
-} from "../jsonrpc/JsonRpc.ts"
+import { errorCodes, errorResponse, idTextAt, type IdText, onlyMessageIn } from "../jsonrpc/JsonRpc.ts"
 
 /** An error of the gateway itself, as an MCP client sees it. */
 export interface GatewayFailure {
@@ -45,8 +38,8 @@ export const writeFailure = (
   sendJson(response, status, text, headers)
 }
 
-/** The `id` of a single message; null for a batch, a notification and an unreadable body (JSON-RPC 2.0 §5). */
-const requestId = (body: Uint8Array): RequestId | null => {
-  const message = parseJson(body)
-  return isJsonObject(message) && isRequestId(message["id"]) ? message["id"] : null
+/** The `id` of a single message; undefined for a batch, a notification and an unreadable body (JSON-RPC 2.0 §5). */
+const requestId = (body: Uint8Array): IdText | undefined => {
+  const message = onlyMessageIn(body)
+  return message === undefined ? undefined : idTextAt(message)
 }

@@ -7,7 +7,7 @@ import { answerWithLogin, loginInputKey, takeLoginAnswer } from "../login/LoginP
 import { isLoginOf, Logins } from "../login/Logins.ts"
 import { sendJson } from "../jsonrpc/HttpAnswer.ts"
 import { type GatewayFailure, writeFailure } from "./GatewayFailure.ts"
-import { parseJson } from "../jsonrpc/JsonRpc.ts"
+import { onlyMessageIn } from "../jsonrpc/JsonRpc.ts"
 import type { Exchange } from "../upstream/Upstream.ts"
 
 /** How long a request waits when its client says that the person is logging in. */
@@ -20,9 +20,10 @@ export const withoutLoginAnswer = (
   const { body } = exchange
   // Search for our key first: then no other request is parsed.
   if (body.rest !== undefined || !body.head.includes(loginInputKey)) return { exchange, accepted: false }
-  const taken = takeLoginAnswer(parseJson(body.head))
+  const message = onlyMessageIn(body.head)
+  const taken = message === undefined ? undefined : takeLoginAnswer(message)
   if (taken === undefined) return { exchange, accepted: false }
-  const head = Buffer.from(JSON.stringify(taken.message))
+  const head = Buffer.from(taken.text)
   return { exchange: { ...exchange, body: { head } }, accepted: taken.accepted }
 }
 
@@ -51,11 +52,11 @@ export const makeLoginAnswers = Effect.gen(function* () {
       const { authorizationUrl } = yield* logins.begin(tokenRequest, challenge)
       const version = request.headers["mcp-protocol-version"]
       const prompt = { serverName, authorizationUrl, promptId: yield* random.uuidV4() }
-      const text = answerWithLogin(
-        parseJson(body.head),
-        typeof version === "string" ? version : undefined,
-        prompt
-      )
+      const message = onlyMessageIn(body.head)
+      const text =
+        message === undefined
+          ? undefined
+          : answerWithLogin(message, typeof version === "string" ? version : undefined, prompt)
       yield* Effect.logInfo(`A person has to log in to "${serverName}"`)
       yield* Effect.sync(() =>
         text === undefined

@@ -1,7 +1,15 @@
+import * as Brand from "effect/Brand"
 import * as Predicate from "effect/Predicate"
+import { elementsOf, sourceAt } from "./JsonText.ts"
 
 /** What identifies a request between two peers (JSON-RPC 2.0 §4; MCP leaves out null). */
 export type RequestId = string | number
+
+/**
+ * An id as JSON. A number is written letter for letter as its sender wrote it: JavaScript would make one id of
+ * 9007199254740992 and 9007199254740993. Equal strings have equal texts.
+ */
+export type IdText = string & Brand.Brand<"IdText">
 
 /** A JSON object, of which only what routing needs is ever looked at. */
 export type JsonObject = Readonly<Record<string, unknown>>
@@ -42,19 +50,27 @@ export interface JsonRpcMessage {
 }
 
 /**
- * One message or a batch of them (MCP 2025-03-26), or undefined if the text is not that. A single message keeps its
- * text, so that numbers that JavaScript cannot represent are passed on unchanged.
+ * One message or a batch of them (MCP 2025-03-26), or undefined if the text is not that. Each message keeps its text, so
+ * that numbers that JavaScript cannot represent are passed on unchanged.
  */
 export const parseJsonRpc = (
   text: string
 ): { readonly messages: ReadonlyArray<JsonRpcMessage>; readonly isBatch: boolean } | undefined => {
   const value = parseJson(text)
-  // A line end in JSON can only be insignificant whitespace: inside strings it is escaped.
-  if (isJsonObject(value))
-    return { messages: [{ json: value, text: text.replaceAll(/[\r\n]/g, " ") }], isBatch: false }
+  if (isJsonObject(value)) return { messages: [{ json: value, text: onOneLine(text) }], isBatch: false }
   if (!Array.isArray(value) || value.length === 0 || !value.every(isJsonObject)) return undefined
-  return { messages: value.map((json) => ({ json, text: JSON.stringify(json) })), isBatch: true }
+  const texts = elementsOf(onOneLine(text))
+  return { messages: value.map((json, index) => ({ json, text: texts[index] ?? "" })), isBatch: true }
 }
+
+/** The message in a text or in its UTF-8 bytes; undefined for a batch and for what is no message. */
+export const onlyMessageIn = (source: string | Uint8Array): JsonRpcMessage | undefined => {
+  const parsed = parseJsonRpc(typeof source === "string" ? source : new TextDecoder().decode(source))
+  return parsed?.isBatch === false ? parsed.messages[0] : undefined
+}
+
+/** A line end in JSON can only be insignificant whitespace: inside strings it is escaped. */
+const onOneLine = (text: string): string => text.trim().replaceAll(/[\r\n]/g, " ")
 
 /** The value of a text, or of its UTF-8 bytes; undefined if it is not JSON. */
 export const parseJson = (source: string | Uint8Array): unknown => {
@@ -85,9 +101,18 @@ export const isNotification = (message: JsonObject): boolean =>
 export const isResponse = (message: JsonObject): boolean =>
   message["method"] === undefined && ("result" in message || "error" in message)
 
-/** Whether a message is one of the three things a peer may send. */
+/** Whether a message is one of the three things a peer may send (JSON-RPC 2.0 §4 and §5). */
 export const isMessage = (message: JsonObject): boolean =>
-  isRequest(message) || isNotification(message) || isResponse(message)
+  message["jsonrpc"] === "2.0" &&
+  ("method" in message
+    ? (isRequest(message) || isNotification(message)) && !("result" in message || "error" in message)
+    : isAnswer(message))
+
+/** An error need not say which request it belongs to: the peer may have been unable to read it. */
+const isAnswer = (message: JsonObject): boolean =>
+  "error" in message
+    ? !("result" in message) && errorCodeOf(message) !== undefined
+    : "result" in message && isRequestId(message["id"])
 
 /** The `params` of a message; an empty object if there are none. */
 export const paramsOf = (message: JsonObject): JsonObject => objectAt(message, "params")
@@ -107,8 +132,34 @@ export const errorCodeOf = (message: JsonObject): number | undefined => {
   return typeof code === "number" ? code : undefined
 }
 
-/** An id as a map key: 1 and "1" are different ids. */
-export const idKey = (id: unknown): string => JSON.stringify(id)
+/** The text of the id at a path of a message, of its own by default; undefined if there is none. */
+export const idTextAt = (
+  { json, text }: JsonRpcMessage,
+  path: ReadonlyArray<string> = ["id"]
+): IdText | undefined => {
+  let id: unknown = json
+  for (const key of path) id = isJsonObject(id) ? id[key] : undefined
+  if (typeof id === "string") return idText(id)
+  const source = typeof id === "number" ? sourceAt(text, path) : undefined
+  return source === undefined ? undefined : asIdText(source)
+}
+
+/** The text of an id of our own. */
+export const idText = (id: RequestId): IdText => asIdText(JSON.stringify(id))
+
+const asIdText = Brand.nominal<IdText>()
+
+/**
+ * The one of some ids that a peer means by an id. A peer that reads numbers into a `double` answers 1 to 1.0, and
+ * 9007199254740992 to 9007199254740993: such an id counts if no other could be meant.
+ */
+export const matchingId = (ids: Iterable<IdText>, id: IdText): IdText | undefined => {
+  const all = [...ids]
+  if (all.includes(id)) return id
+  if (id.startsWith('"')) return undefined
+  const alike = all.filter((other) => Number(other) === Number(id))
+  return alike.length === 1 ? alike[0] : undefined
+}
 
 /** A request, with its text. */
 export const makeRequest = (id: RequestId, method: string, params?: JsonObject): JsonRpcMessage =>
@@ -121,18 +172,20 @@ export const makeNotification = (method: string, params?: JsonObject): JsonRpcMe
 const withText = (json: JsonObject): JsonRpcMessage => ({ json, text: JSON.stringify(json) })
 
 /** A response with a result, as text. */
-export const resultResponse = (id: RequestId, result: JsonObject): string =>
-  JSON.stringify({ jsonrpc: "2.0", id, result })
+export const resultResponse = (id: IdText, result: JsonObject): string =>
+  `{"jsonrpc":"2.0","id":${id},"result":${JSON.stringify(result)}}`
 
-/** An error response, as text. */
+/**
+ * An error response, as text.
+ *
+ * @param id of the request; undefined if it is not known
+ */
 export const errorResponse = (
-  id: RequestId | null,
+  id: IdText | undefined,
   code: number,
   message: string,
   data?: JsonObject
-): string =>
-  JSON.stringify({
-    jsonrpc: "2.0",
-    id,
-    error: data === undefined ? { code, message } : { code, message, data }
-  })
+): string => {
+  const error = JSON.stringify(data === undefined ? { code, message } : { code, message, data })
+  return `{"jsonrpc":"2.0","id":${id ?? "null"},"error":${error}}`
+}

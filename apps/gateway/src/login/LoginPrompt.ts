@@ -1,6 +1,7 @@
 import {
   errorCodes,
   errorResponse,
+  idTextAt,
   isJsonObject,
   isRequest,
   metaKeys,
@@ -8,9 +9,11 @@ import {
   objectAt,
   paramsOf,
   resultResponse,
+  type IdText,
   type JsonObject,
-  type RequestId
+  type JsonRpcMessage
 } from "../jsonrpc/JsonRpc.ts"
+import { removeAt } from "../jsonrpc/JsonText.ts"
 
 /** What an MCP client needs so that a person can log in. */
 export interface LoginPrompt {
@@ -35,36 +38,35 @@ export const loginInputKey = "secure_mcp_gateway_login"
  * @param protocolVersion the `MCP-Protocol-Version` header
  */
 export const answerWithLogin = (
-  message: unknown,
+  message: JsonRpcMessage,
   protocolVersion: string | undefined,
   prompt: LoginPrompt
 ): string | undefined => {
-  if (!isJsonObject(message) || !isRequest(message)) return undefined
-  const meta = metaOf(message)
+  const { json } = message
+  const id = idTextAt(message)
+  if (!isRequest(json) || id === undefined) return undefined
+  const meta = metaOf(json)
   if (meta[metaKeys.protocolVersion] !== undefined) {
-    return takesInput(message.method) && declaresUrlElicitation(meta)
-      ? inputRequired(message.id, prompt)
-      : undefined
+    return takesInput(json.method) && declaresUrlElicitation(meta) ? inputRequired(id, prompt) : undefined
   }
-  const version = message.method === "initialize" ? paramsOf(message)["protocolVersion"] : protocolVersion
-  return version === "2025-11-25" ? urlElicitationRequired(message.id, prompt) : undefined
+  const version = json.method === "initialize" ? paramsOf(json)["protocolVersion"] : protocolVersion
+  return version === "2025-11-25" ? urlElicitationRequired(id, prompt) : undefined
 }
 
 /**
- * The person's answer in a repeated request, and the request without it, because the MCP server did not ask for it.
- * Undefined for a request that does not answer our prompt.
+ * The person's answer in a repeated request, and the text of the request without it, because the MCP server did not ask
+ * for it. Undefined for a request that does not answer our prompt.
  */
-export const takeLoginAnswer = (
-  message: unknown
-): { readonly accepted: boolean; readonly message: object } | undefined => {
-  if (!isJsonObject(message)) return undefined
-  const { inputResponses: _responses, ...rest } = paramsOf(message)
-  const { [loginInputKey]: answer, ...others } = objectAt(paramsOf(message), "inputResponses")
+export const takeLoginAnswer = ({
+  json,
+  text
+}: JsonRpcMessage): { readonly accepted: boolean; readonly text: string } | undefined => {
+  const { [loginInputKey]: answer, ...others } = objectAt(paramsOf(json), "inputResponses")
   if (answer === undefined) return undefined
-  const params = Object.keys(others).length === 0 ? rest : { ...rest, inputResponses: others }
+  const path = ["params", "inputResponses"]
   return {
     accepted: isJsonObject(answer) && answer["action"] === "accept",
-    message: { ...message, params }
+    text: removeAt(text, Object.keys(others).length === 0 ? path : [...path, loginInputKey])
   }
 }
 
@@ -75,7 +77,7 @@ const takesInput = (method: string): boolean =>
 const declaresUrlElicitation = (meta: JsonObject): boolean =>
   objectAt(objectAt(meta, metaKeys.clientCapabilities), "elicitation")["url"] !== undefined
 
-const inputRequired = (id: RequestId, prompt: LoginPrompt): string =>
+const inputRequired = (id: IdText, prompt: LoginPrompt): string =>
   resultResponse(id, {
     resultType: "input_required",
     inputRequests: {
@@ -86,7 +88,7 @@ const inputRequired = (id: RequestId, prompt: LoginPrompt): string =>
     }
   })
 
-const urlElicitationRequired = (id: RequestId, prompt: LoginPrompt): string =>
+const urlElicitationRequired = (id: IdText, prompt: LoginPrompt): string =>
   errorResponse(id, errorCodes.urlElicitationRequired, invitation(prompt), {
     elicitations: [
       {

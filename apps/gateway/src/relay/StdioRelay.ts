@@ -10,15 +10,16 @@ import type { Readable, Writable } from "node:stream"
 import {
   errorCodes,
   errorResponse,
-  idKey,
+  idTextAt,
   isMessage,
   isRequest,
   isResponse,
-  paramsOf,
   parseJsonRpc,
+  type IdText,
   type JsonRpcMessage,
   type JsonRpcRequest
 } from "../jsonrpc/JsonRpc.ts"
+import { replaceAt } from "../jsonrpc/JsonText.ts"
 import { boundedLines, type Line } from "../jsonrpc/Lines.ts"
 import { declaredVersion } from "../jsonrpc/MirroredHeaders.ts"
 import { makeUpstreamSession } from "./UpstreamSession.ts"
@@ -62,29 +63,26 @@ export const relay = Effect.fnUntraced(function* (options: {
   const broken = yield* Deferred.make<never, RelayError>()
   const write = yield* makeWriter(options.output, broken)
   const session = yield* makeUpstreamSession({ fetch: options.fetch, deliver: ({ text }) => write(text) })
-  const requests = yield* FiberMap.make<string, void, never>()
+  const requests = yield* FiberMap.make<IdText, void, never>()
   const notifications = yield* FiberSet.make<void, never>()
   const listeners = yield* FiberSet.make<void, never>()
-  const underWay = new Map<string, RequestUnderWay>()
+  const underWay = new Map<IdText, RequestUnderWay>()
 
-  const answer = (request: JsonRpcRequest, message: JsonRpcMessage) =>
-    session.post(message).pipe(Effect.catch((failure) => write(failureResponse(request, failure))))
+  const answer = (id: IdText, message: JsonRpcMessage) =>
+    session.post(message).pipe(Effect.catch((failure) => write(failureResponse(id, failure))))
 
-  const startRequest = (request: JsonRpcRequest, message: JsonRpcMessage) => {
-    const key = idKey(request.id)
-    if (FiberMap.hasUnsafe(requests, key))
-      return write(
-        errorResponse(request.id, errorCodes.invalidRequest, "A request with this id is under way")
-      )
-    underWay.set(key, {
+  const startRequest = (request: JsonRpcRequest, id: IdText, message: JsonRpcMessage) => {
+    if (FiberMap.hasUnsafe(requests, id))
+      return write(errorResponse(id, errorCodes.invalidRequest, "A request with this id is under way"))
+    underWay.set(id, {
       isStateless: declaredVersion(request) !== undefined,
       isSubscription: request.method === "subscriptions/listen"
     })
     const answered = Effect.ensuring(
-      answer(request, message),
-      Effect.sync(() => underWay.delete(key))
+      answer(id, message),
+      Effect.sync(() => underWay.delete(id))
     )
-    return Effect.asVoid(FiberMap.run(requests, key, answered))
+    return Effect.asVoid(FiberMap.run(requests, id, answered))
   }
 
   const passOn = (message: JsonRpcMessage) =>
@@ -99,11 +97,12 @@ export const relay = Effect.fnUntraced(function* (options: {
   const relayMessage = (message: JsonRpcMessage): Effect.Effect<void> => {
     const { json } = message
     if (!isMessage(json))
-      return write(errorResponse(null, errorCodes.invalidRequest, "This is no JSON-RPC message"))
-    if (isRequest(json)) return startRequest(json, message)
+      return write(errorResponse(undefined, errorCodes.invalidRequest, "This is no JSON-RPC message"))
+    const id = idTextAt(message)
+    if (isRequest(json) && id !== undefined) return startRequest(json, id, message)
     if (json["method"] === "notifications/cancelled") {
-      const key = idKey(paramsOf(json)["requestId"])
-      if (underWay.get(key)?.isStateless === true) return FiberMap.remove(requests, key)
+      const key = idTextAt(message, ["params", "requestId"])
+      if (key !== undefined && underWay.get(key)?.isStateless === true) return FiberMap.remove(requests, key)
     }
     if (json["method"] === "notifications/initialized")
       // No later message may arrive before it.
@@ -114,7 +113,7 @@ export const relay = Effect.fnUntraced(function* (options: {
     if (line === "") return Effect.void
     const parsed = line === undefined ? undefined : parseJsonRpc(line)
     if (parsed === undefined)
-      return write(errorResponse(null, errorCodes.parseError, "This is no JSON-RPC message"))
+      return write(errorResponse(undefined, errorCodes.parseError, "This is no JSON-RPC message"))
     return Effect.forEach(parsed.messages, relayMessage, { discard: true })
   }
 
@@ -155,11 +154,13 @@ const makeWriter = Effect.fnUntraced(function* (
 const problemOf = (cause: unknown): string => (cause instanceof Error ? cause.message : "unknown")
 
 /** The server's own error, if it gave one, with the id of the request. */
-const failureResponse = (request: JsonRpcRequest, failure: UpstreamFailed): string => {
+const failureResponse = (id: IdText, failure: UpstreamFailed): string => {
   const error = parseJsonRpc(failure.body ?? "")?.messages.find(
     ({ json }) => isResponse(json) && "error" in json
   )
   return error === undefined
-    ? errorResponse(request.id, errorCodes.internalError, failure.problem)
-    : JSON.stringify({ ...error.json, id: request.id })
+    ? errorResponse(id, errorCodes.internalError, failure.problem)
+    : idTextAt(error) === undefined && !("id" in error.json)
+      ? errorResponse(id, errorCodes.internalError, failure.problem)
+      : replaceAt(error.text, ["id"], id)
 }

@@ -7,7 +7,8 @@ import * as Semaphore from "effect/Semaphore"
 import {
   errorCodeOf,
   errorCodes,
-  idKey,
+  idTextAt,
+  matchingId,
   isRequest,
   isResponse,
   makeNotification,
@@ -19,6 +20,7 @@ import {
   type JsonRpcMessage,
   type JsonRpcRequest
 } from "../jsonrpc/JsonRpc.ts"
+import { replaceAt } from "../jsonrpc/JsonText.ts"
 import { declaredVersion, mirroredHeaders } from "../jsonrpc/MirroredHeaders.ts"
 import { makeToolHeaders } from "./ToolHeaders.ts"
 import {
@@ -110,22 +112,25 @@ export const makeUpstreamSession = Effect.fnUntraced(function* (options: {
 
   /** One exchange: the POST and, if the server closes the stream early, the GETs that resume it. */
   const exchange = Effect.fnUntraced(function* (
-    { json, text }: JsonRpcMessage,
+    outgoing: JsonRpcMessage,
     deliver: Deliver
   ): Effect.fn.Return<void, UpstreamFailed, Scope.Scope> {
+    const { json, text } = outgoing
     const headers = { ...contentHeaders, ...(yield* headersFor(json)) }
     const response = yield* send({ method: "POST", headers, body: text })
-    if (json["method"] === "initialize") yield* begin({ json, text }, response)
-    if (!isRequest(json)) return
+    if (json["method"] === "initialize") yield* begin(outgoing, response)
+    const id = idTextAt(outgoing)
+    if (!isRequest(json) || id === undefined) return
 
     const answered = yield* Deferred.make<void>()
     const position = yield* Ref.make(streamStart)
     const onMessage = Effect.fnUntraced(function* (message: JsonRpcMessage) {
-      if (isResponse(message.json) && idKey(message.json["id"]) === idKey(json.id)) {
-        yield* Deferred.succeed(answered, undefined)
-        yield* learn(json, objectAt(message.json, "result"))
-      }
-      yield* deliver(message)
+      const answeredId = isResponse(message.json) ? idTextAt(message) : undefined
+      if (answeredId === undefined || matchingId([id], answeredId) === undefined)
+        return yield* deliver(message)
+      yield* Deferred.succeed(answered, undefined)
+      yield* learn(json, objectAt(message.json, "result"))
+      yield* deliver(answeredId === id ? message : { ...message, text: replaceAt(message.text, ["id"], id) })
     })
     const isResumable = Effect.gen(function* () {
       const { lastEventId } = yield* Ref.get(position)
