@@ -12,7 +12,8 @@ const fields = {
     Schema.String.check(
       Schema.makeFilter(
         (value: string) =>
-          value === "http" || value === "stdio" || 'must be "http" (Streamable HTTP) or "stdio"'
+          ["http", "sse", "stdio"].includes(value) ||
+          'must be "http" (Streamable HTTP), "sse" (HTTP+SSE of MCP 2024-11-05) or "stdio"'
       )
     )
   ),
@@ -21,10 +22,22 @@ const fields = {
   command: Schema.optionalKey(Schema.String),
   args: Schema.optionalKey(Schema.Array(Schema.String)),
   env: Schema.optionalKey(Schema.Record(Schema.String, Secret)),
-  cwd: Schema.optionalKey(Schema.String)
+  cwd: Schema.optionalKey(Schema.String),
+  /** How long the first answer of a child may take. */
+  startTimeoutSeconds: Schema.optionalKey(Schema.Finite),
+  /** How a child gets a new token: by a new start, or in a file that it reads again. */
+  tokenRenewal: Schema.optionalKey(Schema.Literals(["restart", "file"])),
+  /** The variable of a child with the name of its token file. */
+  tokenFileEnv: Schema.optionalKey(Schema.String)
 }
 
-const Fields = Schema.Struct(fields)
+const wireNames = {
+  startTimeoutSeconds: "start_timeout_seconds",
+  tokenRenewal: "token_renewal",
+  tokenFileEnv: "token_file_env"
+} as const
+
+const Fields = Schema.Struct(fields).pipe(Schema.encodeKeys(wireNames))
 
 /** The `config` object of a server entry: how the server is reached. Either `url` or `command` is there. */
 export interface ServerConfig extends Schema.Schema.Type<typeof Fields> {}
@@ -45,21 +58,24 @@ const oneWay = (config: ServerConfig): ReadonlyArray<ConfigProblem> => {
     return [problem("command", "cannot stand next to `url`: a server is reached over HTTP or started")]
   }
   if (url === undefined && command === undefined) {
-    if (transport === "http") return [problem("url", 'required with transport "http"')]
+    if (transport === "http" || transport === "sse")
+      return [problem("url", `required with transport "${transport}"`)]
     if (transport === "stdio") return [problem("command", 'required with transport "stdio"')]
     return [{ path: [], message: "needs a `url` or a `command`" }]
   }
-  const [needed, foreign] = url === undefined ? ["stdio", httpOnly] : ["http", stdioOnly]
+  const foreign: ReadonlyArray<keyof ServerConfig> = url === undefined ? httpOnly : stdioOnly
   const problems = foreign
     .filter((key) => config[key] !== undefined)
-    .map((key) => problem(key, `has no effect next to \`${url === undefined ? "command" : "url"}\``))
-  if (transport !== undefined && transport !== needed) {
+    .map((key) =>
+      problem(nameInFile(key), `has no effect next to \`${url === undefined ? "command" : "url"}\``)
+    )
+  if (transport !== undefined && (transport === "stdio") !== (url === undefined)) {
     problems.push(
       problem(
         "transport",
-        transport === "http"
-          ? "`http` needs a `url`, not a `command`"
-          : "`stdio` needs a `command`, not a `url`"
+        transport === "stdio"
+          ? "`stdio` needs a `command`, not a `url`"
+          : `\`${transport}\` needs a \`url\`, not a \`command\``
       )
     )
   }
@@ -68,7 +84,10 @@ const oneWay = (config: ServerConfig): ReadonlyArray<ConfigProblem> => {
 
 const httpOnly = ["headers"] as const
 
-const stdioOnly = ["args", "env", "cwd"] as const
+const stdioOnly = ["args", "env", "cwd", "startTimeoutSeconds", "tokenRenewal", "tokenFileEnv"] as const
+
+const nameInFile = (key: keyof ServerConfig): string =>
+  Object.entries(wireNames).find(([name]) => name === key)?.[1] ?? key
 
 const headers = (config: ServerConfig): ReadonlyArray<ConfigProblem> =>
   Object.entries(config.headers ?? {}).flatMap(([name, value]) => {
@@ -87,7 +106,21 @@ const childProcess = (config: ServerConfig): ReadonlyArray<ConfigProblem> => {
       problems.push(problem("env", "is not the name of a variable", name))
     if (Redacted.value(value).includes("\0")) problems.push(problem("env", "must not contain NUL", name))
   }
-  return problems
+  if (config.startTimeoutSeconds !== undefined && config.startTimeoutSeconds <= 0)
+    problems.push(problem(wireNames.startTimeoutSeconds, "must be more than 0 seconds"))
+  return [...problems, ...tokenFile(config)]
+}
+
+const tokenFile = ({ tokenFileEnv, tokenRenewal }: ServerConfig): ReadonlyArray<ConfigProblem> => {
+  if (tokenFileEnv === undefined)
+    return tokenRenewal === "file"
+      ? [problem(wireNames.tokenFileEnv, 'required with `token_renewal` "file"')]
+      : []
+  if (tokenRenewal !== "file")
+    return [problem(wireNames.tokenFileEnv, 'has no effect without `token_renewal` "file"')]
+  return tokenFileEnv === "" || /[=\0]/.test(tokenFileEnv)
+    ? [problem(wireNames.tokenFileEnv, "is not the name of a variable")]
+    : []
 }
 
 const problem = (key: string, message: string, ...rest: ReadonlyArray<PropertyKey>): ConfigProblem => ({
@@ -95,4 +128,11 @@ const problem = (key: string, message: string, ...rest: ReadonlyArray<PropertyKe
   message
 })
 
-const decode = decodeConfig({ schema: Fields, keys: Object.keys(fields), wireNames: {}, rules })
+const decode = decodeConfig({
+  schema: Fields,
+  keys: Object.keys(fields).map(
+    (key) => Object.entries(wireNames).find(([name]) => name === key)?.[1] ?? key
+  ),
+  wireNames,
+  rules
+})

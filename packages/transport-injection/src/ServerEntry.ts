@@ -15,12 +15,15 @@ import * as Predicate from "effect/Predicate"
 import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { decodeLimits, type LimitsSetting } from "./Limits.ts"
 import { decodeServerConfig, type ServerConfig } from "./ServerConfig.ts"
 
-/** A server that is reached over Streamable HTTP. */
+/** A server that is reached over HTTP. */
 export interface HttpServerEntry {
   readonly _tag: "Http"
   readonly serverName: string
+  /** Streamable HTTP, or HTTP+SSE of MCP 2024-11-05. */
+  readonly transport: "http" | "sse"
   /** The MCP endpoint. The token goes to its origin and nowhere else. */
   readonly url: string
   readonly headers: Readonly<Record<string, Redacted.Redacted>>
@@ -30,6 +33,8 @@ export interface HttpServerEntry {
   readonly userAgent: string | undefined
   /** The proxies between us and its servers; undefined: the entry does not say. */
   readonly proxies: Proxies | undefined
+  /** The limits that the entry names. */
+  readonly limits: LimitsSetting
 }
 
 /** A server that is started as a child process and speaks over its standard streams. */
@@ -41,13 +46,25 @@ export interface StdioServerEntry {
   readonly env: Readonly<Record<string, Redacted.Redacted>>
   /** undefined: the directory of the gateway. */
   readonly cwd: string | undefined
+  /** How long its first answer may take. */
+  readonly startTimeoutSeconds: number
+  /** How it gets a new token: by a new start, or in a file that it reads again. */
+  readonly tokenRenewal: TokenRenewal
   /** undefined: no token is wanted (`oauth.enabled` is not true). */
   readonly oauth: OAuthConfig | undefined
   /** The `User-Agent` of our own requests for this server; undefined: the default of the HTTP client. */
   readonly userAgent: string | undefined
   /** The proxies between us and its servers; undefined: the entry does not say. */
   readonly proxies: Proxies | undefined
+  /** The limits that the entry names. */
+  readonly limits: LimitsSetting
 }
+
+/** How a child process gets a new token before the one it has expires. */
+export type TokenRenewal =
+  | { readonly _tag: "Restart" }
+  /** @property variable the environment variable with the name of the file */
+  | { readonly _tag: "File"; readonly variable: string }
 
 /** One entry of `servers`, checked, with every default filled in and every possible secret redacted. */
 export type ServerEntry = HttpServerEntry | StdioServerEntry
@@ -64,6 +81,7 @@ export const decodeServerEntry = (input: unknown): ConfigResult<ServerEntry> => 
   if (Result.isFailure(entry) && !isJsonObject(input)) return Result.fail(entry.failure)
   const parts: Readonly<Record<string, unknown>> = isJsonObject(input) ? input : {}
   const oauth = decodeOAuth(parts["oauth"])
+  const limits = decodeLimits(parts["limits"] ?? {})
   const config =
     parts["config"] === undefined ? missing("a `url` or a `command`") : decodeServerConfig(parts["config"])
   const problems = [
@@ -71,10 +89,11 @@ export const decodeServerEntry = (input: unknown): ConfigResult<ServerEntry> => 
     ...problemsAt(["config"], problemsOf(config)),
     ...problemsAt(["config"], tokenProblems(parts["config"], parts["oauth"])),
     ...problemsAt(["oauth"], problemsOf(oauth)),
-    ...problemsAt(["oauth"], discoveryProblems(parts["config"], parts["oauth"]))
+    ...problemsAt(["oauth"], discoveryProblems(parts["config"], parts["oauth"])),
+    ...problemsAt(["limits"], problemsOf(limits))
   ]
   return problems.length === 0
-    ? Result.map(Result.all({ entry, config, oauth }), assemble)
+    ? Result.map(Result.all({ entry, config, oauth, limits }), assemble)
     : Result.fail(new ConfigError({ problems }))
 }
 
@@ -91,8 +110,9 @@ const assemble = (parts: {
   readonly entry: typeof Names.Type
   readonly config: ServerConfig
   readonly oauth: OAuthConfig | undefined
+  readonly limits: LimitsSetting
 }): ServerEntry => {
-  const { config, entry, oauth } = parts
+  const { config, entry, limits, oauth } = parts
   const { serverName = "", userAgent } = entry
   const proxies = entry.proxy === undefined ? undefined : proxiesOf(entry.proxy)
   return config.url === undefined
@@ -103,11 +123,27 @@ const assemble = (parts: {
         args: config.args ?? [],
         env: config.env ?? {},
         cwd: config.cwd,
+        startTimeoutSeconds: config.startTimeoutSeconds ?? 60,
+        tokenRenewal:
+          config.tokenFileEnv === undefined
+            ? { _tag: "Restart" }
+            : { _tag: "File", variable: config.tokenFileEnv },
         oauth,
         userAgent,
-        proxies
+        proxies,
+        limits
       }
-    : { _tag: "Http", serverName, url: config.url, headers: config.headers ?? {}, oauth, userAgent, proxies }
+    : {
+        _tag: "Http",
+        serverName,
+        transport: config.transport === "sse" ? "sse" : "http",
+        url: config.url,
+        headers: config.headers ?? {},
+        oauth,
+        userAgent,
+        proxies,
+        limits
+      }
 }
 
 const wireNames = { serverName: "server_name", userAgent: "user_agent" } as const
@@ -120,7 +156,7 @@ const Names = Schema.Struct({
 
 const decodeNames = decodeConfig({
   schema: Names,
-  keys: ["server_name", "config", "oauth", "user_agent", "proxy"],
+  keys: ["server_name", "config", "oauth", "limits", "user_agent", "proxy"],
   wireNames,
   rules: ({ proxy, serverName, userAgent }) => {
     const problems = [

@@ -15,7 +15,11 @@ export interface WireServerEntry {
     readonly args?: ReadonlyArray<string>
     readonly env?: Readonly<Record<string, string>>
     readonly cwd?: string
+    readonly start_timeout_seconds?: number
+    readonly token_renewal?: string
+    readonly token_file_env?: string
   }
+  readonly limits?: Readonly<Record<string, number>>
   readonly user_agent?: string
   readonly proxy?: string | false
   readonly oauth?: {

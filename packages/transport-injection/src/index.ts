@@ -1,5 +1,6 @@
 export * from "./EntryInjection.ts"
 export * from "./HttpClientInjection.ts"
+export * from "./Limits.ts"
 export * from "./ServerConfig.ts"
 export * from "./ServerEntry.ts"
 export * from "./TokenInjector.ts"

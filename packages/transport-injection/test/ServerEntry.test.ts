@@ -186,8 +186,8 @@ describe("config", () => {
     assert.deepStrictEqual(rule({ transport: "stdio", url }), [
       "config.transport: `stdio` needs a `command`, not a `url`"
     ])
-    assert.deepStrictEqual(rule({ transport: "sse", url }), [
-      'config.transport: must be "http" (Streamable HTTP) or "stdio"'
+    assert.deepStrictEqual(rule({ transport: "websocket", url }), [
+      'config.transport: must be "http" (Streamable HTTP), "sse" (HTTP+SSE of MCP 2024-11-05) or "stdio"'
     ])
   })
 
@@ -195,6 +195,69 @@ describe("config", () => {
     assert.deepStrictEqual(rule({ url, env: {} }), ["config.env: has no effect next to `url`"])
     assert.deepStrictEqual(rule({ command: "node", headers: {} }), [
       "config.headers: has no effect next to `command`"
+    ])
+  })
+
+  it("a child process has a time to start in and a way to get a new token", () => {
+    const [plain, file] = [
+      { command: "node" },
+      {
+        command: "node",
+        start_timeout_seconds: 5,
+        token_renewal: "file",
+        token_file_env: "TOKEN_FILE"
+      }
+    ].map((config) => decodeStdio({ server_name: "a", config }))
+    assert.deepInclude(plain, { startTimeoutSeconds: 60, tokenRenewal: { _tag: "Restart" } })
+    assert.deepInclude(file, {
+      startTimeoutSeconds: 5,
+      tokenRenewal: { _tag: "File", variable: "TOKEN_FILE" }
+    })
+    assert.deepStrictEqual(rule({ url, start_timeout_seconds: 5 }), [
+      "config.start_timeout_seconds: has no effect next to `url`"
+    ])
+    assert.deepStrictEqual(rule({ command: "node", start_timeout_seconds: 0 }), [
+      "config.start_timeout_seconds: must be more than 0 seconds"
+    ])
+    assert.deepStrictEqual(rule({ command: "node", token_renewal: "file" }), [
+      'config.token_file_env: required with `token_renewal` "file"'
+    ])
+    assert.deepStrictEqual(rule({ command: "node", token_file_env: "TOKEN_FILE" }), [
+      'config.token_file_env: has no effect without `token_renewal` "file"'
+    ])
+    assert.deepStrictEqual(rule({ command: "node", token_renewal: "file", token_file_env: "A=B" }), [
+      "config.token_file_env: is not the name of a variable"
+    ])
+    assert.lengthOf(rule({ command: "node", token_renewal: "never" }), 1)
+  })
+
+  it("limits are numbers within reason, and unknown ones are problems", () => {
+    const limits = { sessions: 3, session_idle_seconds: 0.5 }
+    assert.deepStrictEqual(decodeHttp({ server_name: "a", config: { url }, limits }).limits, {
+      sessions: 3,
+      sessionIdleSeconds: 0.5
+    })
+    assert.deepStrictEqual(
+      problemsOf({
+        server_name: "a",
+        config: { url },
+        limits: { sessions: 0, session_idle_seconds: 0, message_bytes: 10, session: 1, unread_messages: 1.5 }
+      }),
+      [
+        "limits.session: unknown key: did you mean `sessions`?",
+        "limits.unread_messages: Expected an integer",
+        "limits.sessions: must be at least 1",
+        "limits.session_idle_seconds: must be more than 0 seconds",
+        "limits.message_bytes: must be at least 1024"
+      ]
+    )
+  })
+
+  it("a server may speak HTTP+SSE", () => {
+    assert.strictEqual(decodeHttp({ server_name: "a", config: { url, transport: "sse" } }).transport, "sse")
+    assert.strictEqual(decodeHttp({ server_name: "a", config: { url } }).transport, "http")
+    assert.deepStrictEqual(rule({ transport: "sse", command: "node" }), [
+      "config.transport: `sse` needs a `url`, not a `command`"
     ])
   })
 

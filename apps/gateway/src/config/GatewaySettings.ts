@@ -1,7 +1,16 @@
-import { decodeConfig, type ConfigProblem, type ConfigResult } from "@secure-mcp/oauth-core"
+import {
+  ConfigError,
+  decodeConfig,
+  problemsAt,
+  type ConfigProblem,
+  type ConfigResult
+} from "@secure-mcp/oauth-core"
 import { proxyProblem, ProxySetting, userAgentProblem } from "@secure-mcp/oauth-core/internal"
+import { decodeLimits, type LimitsSetting } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
 const withDefault = <S extends Schema.Constraint>(schema: S, value: S["Encoded"]) =>
@@ -34,6 +43,8 @@ const fields = {
   callbackPort: withDefault(Schema.Int, 0),
   /** The `User-Agent` of the gateway's own requests, for every server that does not say otherwise. */
   userAgent: Schema.optionalKey(Schema.String),
+  /** The limits of every server that does not say otherwise. */
+  limits: Schema.Unknown.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
   /** The proxy for every server that does not say otherwise, in place of HTTP_PROXY and HTTPS_PROXY. */
   proxy: Schema.optionalKey(ProxySetting)
 }
@@ -49,9 +60,13 @@ const wireNames = {
 const GatewaySettings = Schema.Struct(fields).pipe(Schema.encodeKeys(wireNames))
 
 /** The `gateway` object of the configuration file. */
-export interface GatewaySettings extends Schema.Schema.Type<typeof GatewaySettings> {}
+export interface GatewaySettings extends Omit<Fields, "limits"> {
+  readonly limits: LimitsSetting
+}
 
-const rules = (settings: GatewaySettings): ReadonlyArray<ConfigProblem> => {
+type Fields = typeof GatewaySettings.Type
+
+const rules = (settings: Fields): ReadonlyArray<ConfigProblem> => {
   const problems: Array<ConfigProblem> = []
   if (settings.host === "") problems.push({ path: ["host"], message: "must not be empty" })
   if (settings.port < 0 || settings.port > 65_535)
@@ -86,9 +101,21 @@ const rules = (settings: GatewaySettings): ReadonlyArray<ConfigProblem> => {
 }
 
 /** Decodes the `gateway` object and reports every problem at once. */
-export const decodeGatewaySettings: (input: unknown) => ConfigResult<GatewaySettings> = decodeConfig({
+export const decodeGatewaySettings = (input: unknown): ConfigResult<GatewaySettings> => {
+  const settings = decodeFields(input)
+  const limits = decodeLimits(Predicate.hasProperty(input, "limits") ? input.limits : {})
+  if (Result.isSuccess(settings) && Result.isSuccess(limits))
+    return Result.succeed({ ...settings.success, limits: limits.success })
+  const problems = [
+    ...(Result.isFailure(settings) ? settings.failure.problems : []),
+    ...(Result.isFailure(limits) ? problemsAt(["limits"], limits.failure.problems) : [])
+  ]
+  return Result.fail(new ConfigError({ problems }))
+}
+
+const decodeFields = decodeConfig({
   schema: GatewaySettings,
-  keys: ["host", "port", "proxy", ...Object.values(wireNames)],
+  keys: ["host", "port", "proxy", "limits", ...Object.values(wireNames)],
   wireNames,
   rules
 })

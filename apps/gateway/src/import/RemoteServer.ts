@@ -33,7 +33,7 @@ export const remoteServer = (remote: RemoteServer, reading: Reading): NewServer 
   const sse = remote.isSse ?? (/\/sse\/?(?:\?|$)/.test(url) ? `a URL that ends with /sse` : undefined)
   if (sse !== undefined) {
     remark(
-      `HTTP+SSE (${sse}) is not spoken: the gateway uses Streamable HTTP, so ask the server for that URL`
+      `HTTP+SSE (${sse}) is the transport of MCP 2024-11-05. If the server has a URL for Streamable HTTP, use that, without \`transport\``
     )
   }
   const headers = new Map<string, readonly [name: string, value: string]>()
@@ -58,6 +58,7 @@ export const remoteServer = (remote: RemoteServer, reading: Reading): NewServer 
   }
   const config = {
     url,
+    ...(sse === undefined ? {} : { transport: "sse" }),
     ...(headers.size === 0 ? {} : { headers: Object.fromEntries(headers.values()) })
   }
   return {

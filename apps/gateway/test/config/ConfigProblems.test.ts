@@ -12,7 +12,7 @@ describe("the problems of a file", () => {
       Effect.gen(function* () {
         const problems = yield* problemsOf({
           projectId: "p",
-          gateway: { hots: "::1", apiKeys: [], nothing_like_it: 1 },
+          gateway: { hots: "::1", apiKeys: [], nothing_like_it: 1, limits: { session: 1 } },
           servers: [
             {
               server_nam: "remote",
@@ -27,6 +27,7 @@ describe("the problems of a file", () => {
           "gateway.hots: unknown key: did you mean `host`?",
           "gateway.apiKeys: unknown key: did you mean `api_keys`?",
           "gateway.nothing_like_it: unknown key",
+          "gateway.limits.session: unknown key: did you mean `sessions`?",
           "servers[0].server_nam: unknown key: did you mean `server_name`?",
           "servers[0].server_name: required",
           "servers[0].config.header: unknown key: did you mean `headers`?",

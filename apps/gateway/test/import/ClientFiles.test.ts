@@ -173,7 +173,7 @@ TWO_KEY = "canary-two"`
     ] as const)("a server that speaks HTTP+SSE is imported with a warning: %j", ([entry, words]) =>
       Effect.gen(function* () {
         const { remarks, server } = yield* importingOne(entry)
-        assert.deepStrictEqual(server, loggingIn(entry.url))
+        assert.deepStrictEqual(server, loggingIn(entry.url, {}, { transport: "sse" }))
         assert.isTrue(remarks.some((remark) => remark.includes("HTTP+SSE") && remark.includes(words)))
       })
     )
