@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from "node:http"
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http"
 
 /** Headers that concern one connection only (RFC 9110 §7.6.1). */
 const hopByHop: ReadonlySet<string> = new Set([
@@ -14,12 +14,15 @@ const hopByHop: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Request headers that are not forwarded: `Authorization` is the client's API key for the gateway, the gateway itself has
- * checked `Origin`, and the others are set again for the connection to the server.
+ * Whether a request header is not forwarded: `Authorization` is the client's API key for the gateway, the gateway itself has
+ * checked where a page comes from, and the others are set again for the connection to the server.
  */
-const notForwarded: ReadonlySet<string> = new Set([
+const isForGateway = (name: string): boolean => forGateway.has(name) || name.startsWith("sec-fetch-")
+
+const forGateway: ReadonlySet<string> = new Set([
   "authorization",
   "origin",
+  "referer",
   "host",
   "content-length",
   "expect"
@@ -29,7 +32,7 @@ const notForwarded: ReadonlySet<string> = new Set([
 export const requestHeaders = (
   headers: IncomingHttpHeaders,
   own: Readonly<Record<string, string>>
-): IncomingHttpHeaders => ({ ...endToEnd(headers, notForwarded), ...own })
+): IncomingHttpHeaders => ({ ...endToEnd(headers, isForGateway), ...own })
 
 /** Some firewalls refuse requests without a `User-Agent`: the gateway's own is sent for a client that has none. */
 export const withUserAgent = (
@@ -40,17 +43,30 @@ export const withUserAgent = (
     ? headers
     : { ...headers, "user-agent": userAgent }
 
-/** The headers of a server's answer to forward. */
-export const responseHeaders = (headers: IncomingHttpHeaders): IncomingHttpHeaders =>
-  endToEnd(headers, noNames)
+/**
+ * The headers of a server's answer to forward. Which pages may read it is said by the gateway.
+ *
+ * @param own the headers that the gateway has set already; its `Vary` is kept
+ */
+export const responseHeaders = (
+  headers: IncomingHttpHeaders,
+  own: OutgoingHttpHeaders
+): OutgoingHttpHeaders => {
+  const forwarded = endToEnd(headers, isAboutPages)
+  const vary = [own["vary"], headers.vary].filter((value) => value !== undefined)
+  return vary.length === 0 ? forwarded : { ...forwarded, vary: vary.join(", ") }
+}
 
-const noNames: ReadonlySet<string> = new Set()
+const isAboutPages = (name: string): boolean => name.startsWith("access-control-")
 
-const endToEnd = (headers: IncomingHttpHeaders, excluded: ReadonlySet<string>): IncomingHttpHeaders => {
+const endToEnd = (
+  headers: IncomingHttpHeaders,
+  isExcluded: (name: string) => boolean
+): IncomingHttpHeaders => {
   const listed = headers.connection?.split(",").map((option) => option.trim().toLowerCase()) ?? []
   const forwarded: IncomingHttpHeaders = {}
   for (const name in headers) {
-    if (!hopByHop.has(name) && !excluded.has(name) && !listed.includes(name)) forwarded[name] = headers[name]
+    if (!hopByHop.has(name) && !isExcluded(name) && !listed.includes(name)) forwarded[name] = headers[name]
   }
   return forwarded
 }

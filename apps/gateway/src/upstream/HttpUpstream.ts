@@ -93,7 +93,7 @@ const forward = ({ body, request, response }: Exchange, dispatcher: Dispatcher, 
             return discard()
           }
         }
-        response.writeHead(statusCode, responseHeaders(headers))
+        response.writeHead(statusCode, responseHeaders(headers, response.getHeaders()))
         if (isEventStream(headers["content-type"])) response.flushHeaders()
         return response
       },
