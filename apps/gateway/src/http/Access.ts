@@ -12,15 +12,18 @@ export interface Refusal {
   readonly message: string
 }
 
-/**
- * Decides who may use the gateway. Refuses unknown names in `Host` and `Origin`, because a web page could otherwise reach
- * a gateway on the person's machine (DNS rebinding). If there are API keys, the request must carry one of them.
- */
+/** Decides who may use the gateway. */
 export const makeAccess = (settings: GatewaySettings) => {
   const keys = settings.apiKeys.map(knownKey)
-  return (request: IncomingMessage): Result.Result<Caller, Refusal> => {
-    const refusal = checkHost(request, settings) ?? checkOrigin(request, settings)
-    return refusal === undefined ? identify(request, keys) : Result.fail(refusal)
+  return {
+    /**
+     * Refuses unknown names in `Host` and `Origin`, and what a browser sends for a page that it does not name, because a web
+     * page could otherwise reach a gateway on the person's machine (DNS rebinding, and requests that need no answer).
+     */
+    checkSite: (request: IncomingMessage): Refusal | undefined =>
+      checkHost(request, settings) ?? checkOrigin(request, settings),
+    /** If there are API keys, the request must carry one of them. */
+    identify: (request: IncomingMessage): Result.Result<Caller, Refusal> => identify(request, keys)
   }
 }
 
@@ -33,10 +36,11 @@ const checkHost = (request: IncomingMessage, settings: GatewaySettings): Refusal
   }
 }
 
+/** The port and the scheme of an origin do not count: a page may be served by another program on the same machine. */
 const checkOrigin = (request: IncomingMessage, settings: GatewaySettings): Refusal | undefined => {
   const { origin } = request.headers
-  if (origin === undefined) return undefined
-  const host = hostname(origin)
+  if (origin === undefined) return checkUnnamedPage(request)
+  const host = hostOfOrigin(origin)
   const own = hostname(`http://${request.headers.host ?? ""}`)
   if (host !== undefined && (isOwnName(host, settings) || host === own)) return undefined
   return {
@@ -44,6 +48,16 @@ const checkOrigin = (request: IncomingMessage, settings: GatewaySettings): Refus
     message: "The Origin header names a page of another machine. Add its host to gateway.allowed_hosts"
   }
 }
+
+/** A page can make its browser send GET without `Origin`: as an image, a frame or a link (Fetch, `no-cors`). */
+const checkUnnamedPage = (request: IncomingMessage): Refusal | undefined =>
+  request.headers["sec-fetch-site"] === "cross-site"
+    ? {
+        status: 403,
+        message:
+          "A page of another site made the browser send this without an Origin header. Call the gateway with fetch in mode cors, or open the address by hand"
+      }
+    : undefined
 
 interface KnownKey {
   readonly digest: Buffer
@@ -75,6 +89,14 @@ const identify = (
 const digest = (text: string): Buffer => createHash("sha256").update(text).digest()
 
 const hostname = (url: string): string | undefined => URL.parse(url)?.hostname || undefined
+
+/** An origin is a scheme, a host and a port, and nothing else (RFC 6454 §7.1): a list of them names none. */
+const hostOfOrigin = (origin: string): string | undefined => {
+  const url = URL.parse(origin)
+  return url !== null && origin.toLowerCase() === `${url.protocol}//${url.host}`
+    ? url.hostname || undefined
+    : undefined
+}
 
 const isOwnName = (host: string, settings: GatewaySettings): boolean =>
   isLoopbackHost(host) || host === settings.host.toLowerCase() || settings.allowedHosts.includes(host)

@@ -6,8 +6,9 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
 import type { GatewaySettings } from "../config/GatewaySettings.ts"
 import type { Caller } from "../upstream/Upstream.ts"
-import { makeAccess } from "./Access.ts"
-import { nodeExchange } from "./NodeExchange.ts"
+import { makeAccess, type Refusal } from "./Access.ts"
+import { allowOrigin, isPreflight, preflightHeaders } from "./CrossOrigin.ts"
+import { alreadyWritten, nodeExchange } from "./NodeExchange.ts"
 
 /** The caller of the current request. */
 export const CurrentCaller = Context.Reference<Caller>("@secure-mcp/gateway/CurrentCaller", {
@@ -16,25 +17,36 @@ export const CurrentCaller = Context.Reference<Caller>("@secure-mcp/gateway/Curr
 
 /**
  * Refuses, on every path, requests that `makeAccess` does not admit, and provides the caller of all others. The body of a
- * refused request is not read.
+ * refused request is not read. Answers preflights, and lets pages of allowed origins read every answer.
  */
 export const accessMiddleware = (settings: GatewaySettings) => {
-  const admit = makeAccess(settings)
+  const { checkSite, identify } = makeAccess(settings)
   return HttpRouter.middleware(
     (app) =>
       Effect.gen(function* () {
-        const { request } = yield* nodeExchange(yield* HttpServerRequest.HttpServerRequest)
-        const admission = admit(request)
-        if (Result.isSuccess(admission)) {
-          return yield* Effect.provideService(app, CurrentCaller, admission.success)
+        const { request, response } = yield* nodeExchange(yield* HttpServerRequest.HttpServerRequest)
+        const foreign = checkSite(request)
+        if (foreign !== undefined) return yield* refuse(foreign)
+        allowOrigin(request, response)
+        if (isPreflight(request)) {
+          response.writeHead(204, preflightHeaders(request)).end()
+          return alreadyWritten
         }
-        const refusal = admission.failure
-        yield* Effect.logWarning(`Request refused: ${refusal.message}`)
-        return HttpServerResponse.text(`${refusal.message}\n`, {
-          status: refusal.status,
-          headers: refusal.status === 401 ? { "www-authenticate": 'Bearer realm="secure-mcp-gateway"' } : {}
-        })
+        const caller = identify(request)
+        return Result.isSuccess(caller)
+          ? yield* Effect.provideService(app, CurrentCaller, caller.success)
+          : yield* refuse(caller.failure)
       }),
     { global: true }
   )
 }
+
+const refuse = ({ message, status }: Refusal) =>
+  Effect.logWarning(`Request refused: ${message}`).pipe(
+    Effect.as(
+      HttpServerResponse.text(`${message}\n`, {
+        status,
+        headers: status === 401 ? { "www-authenticate": 'Bearer realm="secure-mcp-gateway"' } : {}
+      })
+    )
+  )

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from "node:http"
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http"
 
 /** Headers that concern one connection only (RFC 9110 §7.6.1). */
 const hopByHop: ReadonlySet<string> = new Set([
@@ -15,21 +15,41 @@ const hopByHop: ReadonlySet<string> = new Set([
 
 /**
  * Request headers that are not forwarded: `Authorization` is the client's API key for the gateway, the gateway itself has
- * checked `Origin`, and the others are set again for the connection to the server.
+ * checked where a page comes from, and the others are set again for the connection to the server.
  */
-const notForwarded: ReadonlySet<string> = new Set([
+const forGateway: ReadonlySet<string> = new Set([
   "authorization",
   "origin",
+  "referer",
   "host",
   "content-length",
   "expect"
 ])
 
+const isForGateway = (name: string): boolean => forGateway.has(name) || name.startsWith("sec-fetch-")
+
+/**
+ * Headers of an answer that are not forwarded: those that lead a client to the server itself, past the gateway, and those that
+ * a client would take for statements about the gateway's own address.
+ */
+const aboutServer: ReadonlySet<string> = new Set([
+  "alt-svc",
+  "clear-site-data",
+  "content-location",
+  "link",
+  "location",
+  "refresh",
+  "strict-transport-security"
+])
+
+/** Which pages may read an answer is for the gateway to say. */
+const isAboutServer = (name: string): boolean => aboutServer.has(name) || name.startsWith("access-control-")
+
 /** The headers of a client's request to forward. The entry's own headers replace the client's. */
 export const requestHeaders = (
   headers: IncomingHttpHeaders,
   own: Readonly<Record<string, string>>
-): IncomingHttpHeaders => ({ ...endToEnd(headers, notForwarded), ...own })
+): IncomingHttpHeaders => ({ ...endToEnd(headers, isForGateway), ...own })
 
 /** Some firewalls refuse requests without a `User-Agent`: the gateway's own is sent for a client that has none. */
 export const withUserAgent = (
@@ -40,17 +60,49 @@ export const withUserAgent = (
     ? headers
     : { ...headers, "user-agent": userAgent }
 
-/** The headers of a server's answer to forward. */
-export const responseHeaders = (headers: IncomingHttpHeaders): IncomingHttpHeaders =>
-  endToEnd(headers, noNames)
+/**
+ * The headers of a server's answer to forward.
+ *
+ * @param own the headers that the gateway has set already; its `Vary` is kept
+ */
+export const responseHeaders = (
+  headers: IncomingHttpHeaders,
+  own: OutgoingHttpHeaders
+): OutgoingHttpHeaders => {
+  const forwarded: OutgoingHttpHeaders = endToEnd(headers, isAboutServer)
+  const challenges = forwarded["www-authenticate"]
+  if (challenges !== undefined) forwarded["www-authenticate"] = [challenges].flat().map(withoutMetadata)
+  const vary = [own["vary"], headers.vary].filter((value) => value !== undefined)
+  if (vary.length > 0) forwarded["vary"] = vary.join(", ")
+  return forwarded
+}
 
-const noNames: ReadonlySet<string> = new Set()
+/** A challenge without the address of the server's metadata (RFC 9728 §5.1): the client's tokens are for the gateway. */
+const withoutMetadata = (challenges: string | number): string =>
+  String(challenges)
+    .replaceAll(metadataParameter, (found) => (found.startsWith('"') ? found : ""))
+    .replace(/[\s,]+$/, "")
 
-const endToEnd = (headers: IncomingHttpHeaders, excluded: ReadonlySet<string>): IncomingHttpHeaders => {
-  const listed = headers.connection?.split(",").map((option) => option.trim().toLowerCase()) ?? []
+/** With the comma that follows it, if another parameter follows; or any quoted text, which is left alone. */
+const metadataParameter =
+  /\bresource_metadata\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s,"]*)(?:\s*,\s*(?=[\w-]+\s*=[^=]))?|"(?:[^"\\]|\\.)*"/gi
+
+const endToEnd = (
+  headers: IncomingHttpHeaders,
+  isExcluded: (name: string) => boolean
+): IncomingHttpHeaders => {
+  const listed = optionsOf(headers)
   const forwarded: IncomingHttpHeaders = {}
   for (const name in headers) {
-    if (!hopByHop.has(name) && !excluded.has(name) && !listed.includes(name)) forwarded[name] = headers[name]
+    if (!hopByHop.has(name) && !isExcluded(name) && !listed.includes(name)) forwarded[name] = headers[name]
   }
   return forwarded
 }
+
+/** What `Connection` lists. A header that was repeated may be a list of its lines. */
+const optionsOf = (headers: IncomingHttpHeaders): ReadonlyArray<string> =>
+  headers.connection === undefined
+    ? []
+    : String(headers.connection)
+        .split(",")
+        .map((option) => option.trim().toLowerCase())

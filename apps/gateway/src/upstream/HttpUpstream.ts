@@ -1,22 +1,12 @@
-import type { IncomingHttpHeaders, ServerResponse } from "node:http"
-import { Writable } from "node:stream"
 import { ClientCertificates } from "@secure-mcp/mtls"
-import { parseChallenge } from "@secure-mcp/oauth-core"
-import {
-  accepted,
-  type AttemptOutcome,
-  type HttpServerEntry,
-  mayRefuseToken,
-  refused,
-  refusesToken,
-  TokenInjector
-} from "@secure-mcp/transport-injection"
+import { type AttemptOutcome, type HttpServerEntry, TokenInjector } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as Ref from "effect/Ref"
 import type { Dispatcher } from "undici"
-import { requestHeaders, responseHeaders, withUserAgent } from "./ForwardedHeaders.ts"
-import { outgoingBody } from "./RequestBody.ts"
-import type { Exchange, Upstream } from "./Upstream.ts"
+import { type Destination, forwardExchange, type Redirected } from "./ForwardExchange.ts"
+import { requestHeaders, withUserAgent } from "./ForwardedHeaders.ts"
+import { type Exchange, type Upstream, UpstreamFailure } from "./Upstream.ts"
 import { upstreamUnreachable } from "./UpstreamUnreachable.ts"
 
 /** Makes the upstream of an entry with a `url`: forwards exchanges over Streamable HTTP, with the token added. */
@@ -26,29 +16,48 @@ export const makeHttpUpstream = Effect.fnUntraced(function* (
 ) {
   const certificates = yield* ClientCertificates
   const injector = yield* TokenInjector
-  const { origin, pathname, search } = new URL(entry.url)
   const ownHeaders = Object.fromEntries(
     Object.entries(entry.headers).map(([name, value]) => [name.toLowerCase(), Redacted.value(value)])
   )
+  const redirects = yield* makeRedirects(entry.serverName)
+
+  const forward = (
+    exchange: Exchange,
+    dispatcher: Dispatcher,
+    destination: Destination
+  ): Effect.Effect<AttemptOutcome<void>, UpstreamFailure> =>
+    forwardExchange(exchange, dispatcher, destination).pipe(
+      Effect.mapError((error) => upstreamUnreachable(entry, error)),
+      Effect.flatMap((outcome) =>
+        outcome._tag === "Redirected"
+          ? Effect.flatMap(redirects.follow(outcome, exchange), (url) =>
+              forward(exchange, dispatcher, { ...destination, url, isRedirected: true })
+            )
+          : Effect.succeed(outcome)
+      )
+    )
 
   // Choose the connection after the token: a token that is bound to a new certificate works only over its connections.
   const send = (exchange: Exchange, token: Redacted.Redacted | undefined) =>
-    Effect.flatMap(certificates.connection(entry.oauth, entry.proxies), ({ dispatcher }) =>
-      forward(exchange, dispatcher, {
-        origin,
-        path: pathname + search,
-        headers: withUserAgent(
-          entry.userAgent,
-          requestHeaders(
-            exchange.request.headers,
-            token === undefined
-              ? ownHeaders
-              : { ...ownHeaders, authorization: `Bearer ${Redacted.value(token)}` }
-          )
-        ),
-        withholdsRefusals: entry.oauth !== undefined
-      })
-    ).pipe(Effect.mapError((error) => upstreamUnreachable(entry, error)))
+    certificates.connection(entry.oauth, entry.proxies).pipe(
+      Effect.mapError((error) => upstreamUnreachable(entry, error)),
+      Effect.flatMap(({ dispatcher }) =>
+        forward(exchange, dispatcher, {
+          url: new URL(entry.url),
+          headers: withUserAgent(
+            entry.userAgent,
+            requestHeaders(
+              exchange.request.headers,
+              token === undefined
+                ? ownHeaders
+                : { ...ownHeaders, authorization: `Bearer ${Redacted.value(token)}` }
+            )
+          ),
+          withholdsRefusals: entry.oauth !== undefined,
+          isRedirected: false
+        })
+      )
+    )
 
   return {
     tokenRequest,
@@ -61,68 +70,38 @@ export const makeHttpUpstream = Effect.fnUntraced(function* (
   } satisfies Upstream
 })
 
-interface Destination {
-  readonly origin: string
-  readonly path: string
-  readonly headers: IncomingHttpHeaders
-  /** Whether an answer that refuses the token, or wants one, is not forwarded, because another may be accepted. */
-  readonly withholdsRefusals: boolean
-}
-
-/**
- * Forwards one exchange and its answer. Succeeds when the answer is written or withheld; fails only if nothing of an
- * answer has been written. Interrupting it closes the connection to the server.
- */
-const forward = ({ body, request, response }: Exchange, dispatcher: Dispatcher, destination: Destination) =>
-  Effect.callback<AttemptOutcome<void>, Error>((resume, signal) => {
-    dispatcher.stream(
-      {
-        origin: destination.origin,
-        path: destination.path,
-        method: request.method ?? "GET",
-        headers: destination.headers,
-        body: outgoingBody(body),
-        signal
-      },
-      ({ headers, statusCode }) => {
-        if (destination.withholdsRefusals && mayRefuseToken(statusCode)) {
-          const challenge = parseChallenge(headers["www-authenticate"])
-          if (refusesToken(statusCode, challenge)) {
-            // The streamed part of the body cannot be sent again.
-            resume(Effect.succeed(refused(statusCode, challenge, { repeatable: body.rest === undefined })))
-            return discard()
-          }
-        }
-        response.writeHead(statusCode, responseHeaders(headers))
-        if (isEventStream(headers["content-type"])) response.flushHeaders()
-        return response
-      },
-      (error) => {
-        if (error === null) resume(Effect.succeed(answered))
-        else if (response.headersSent) resume(Effect.sync(() => hangUp(response)))
-        else resume(Effect.fail(error))
-      }
+/** What a server's redirects lead to. Only the log says where: a client that knew would go past the gateway. */
+const makeRedirects = Effect.fnUntraced(function* (serverName: string) {
+  const isKnown = yield* Ref.make(false)
+  const refuse = (status: number, problem: string) =>
+    Effect.logWarning(`The MCP server "${serverName}" ${problem}`).pipe(
+      Effect.andThen(
+        Effect.fail(
+          new UpstreamFailure({
+            serverName,
+            reason: "UpstreamRedirected",
+            problem: `HTTP status ${status}, which the gateway does not follow. Its log says where to`
+          })
+        )
+      )
     )
-  })
-
-const answered = accepted<void>(undefined)
-
-const isEventStream = (contentType: string | ReadonlyArray<string> | undefined): boolean =>
-  String(contentType).startsWith("text/event-stream")
-
-/** Reads a withheld answer of up to 64 KiB, so that its connection can be used again; a longer one closes it. */
-const discard = (): Writable => {
-  let remaining = 64 * 1024
-  return new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      remaining -= chunk.length
-      done(remaining < 0 ? new Error("the withheld answer is too long") : null)
+  return {
+    /** The address that the exchange is forwarded to instead. */
+    follow: ({ redirect, status }: Redirected, { body }: Exchange): Effect.Effect<URL, UpstreamFailure> => {
+      if (redirect._tag === "Refused") return refuse(status, redirect.problem)
+      const { url } = redirect
+      const address = url.origin + url.pathname
+      if (body.rest !== undefined) {
+        return refuse(
+          status,
+          `redirects (HTTP status ${status}) to ${address}, which is not followed with a body of more than 4 MiB: configure that address as its \`url\``
+        )
+      }
+      const advice = `The MCP server "${serverName}" redirects every request to ${address}: configure that address as its \`url\``
+      return Ref.getAndSet(isKnown, true).pipe(
+        Effect.flatMap((known) => (known ? Effect.void : Effect.logWarning(advice))),
+        Effect.as(url)
+      )
     }
-  })
-}
-
-/** Closes the connection to the client, which shows it that the answer is incomplete. */
-const hangUp = (response: ServerResponse) => {
-  response.destroy()
-  return answered
-}
+  }
+})

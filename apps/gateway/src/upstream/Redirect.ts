@@ -26,7 +26,7 @@ export const redirectOf = (
 ): Redirect => {
   if (!redirects.has(status)) return { _tag: "NotRedirected" }
   const target =
-    location === null || location === undefined ? undefined : (URL.parse(location, url) ?? undefined)
+    location === null || location === undefined ? undefined : (URL.parse(location, url.href) ?? undefined)
   const problem =
     target === undefined
       ? location === null || location === undefined

@@ -29,7 +29,7 @@ export interface Upstream {
 /** The MCP server gave no answer, or cannot take the request. */
 export class UpstreamFailure extends Schema.TaggedError<UpstreamFailure>()("UpstreamFailure", {
   serverName: Schema.String,
-  reason: Schema.Literals(["UpstreamUnreachable", "RequestTooLarge"]),
+  reason: Schema.Literals(["UpstreamUnreachable", "UpstreamRedirected", "RequestTooLarge"]),
   problem: Schema.String
 }) {
   /** The HTTP status for the client. */
@@ -38,6 +38,7 @@ export class UpstreamFailure extends Schema.TaggedError<UpstreamFailure>()("Upst
   }
 
   override get message(): string {
-    return `The MCP server "${this.serverName}" gave no answer: ${this.problem}`
+    const what = this.reason === "UpstreamRedirected" ? "answered with a redirect" : "gave no answer"
+    return `The MCP server "${this.serverName}" ${what}: ${this.problem}`
   }
 }

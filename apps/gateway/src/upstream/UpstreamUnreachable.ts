@@ -18,6 +18,14 @@ export const upstreamUnreachable = (
 
 const describe = (error: unknown, intended: Parameters<typeof describeConnectionFailure>[1]): string => {
   if (error instanceof CertificateUnusable) return error.message
-  const { advice, problem } = describeConnectionFailure(error, intended)
-  return advice === undefined ? problem : `${problem}. ${advice}`
+  const { advice, code, problem } = describeConnectionFailure(error, intended)
+  const consequence =
+    code !== undefined && beforeRequest.test(code)
+      ? "The request was not carried out"
+      : "The request may have been carried out"
+  return [problem, consequence, ...(advice === undefined ? [] : [advice])].join(". ")
 }
+
+/** Codes of connections that were never made: the address, the proxy, or the server's certificate. */
+const beforeRequest =
+  /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|PROXY_FAILED|CERT_.*|.*_CERT(?:IFICATE)?(?:_.*)?|UNABLE_TO_.*|ERR_SSL_.*)$/

@@ -56,7 +56,7 @@ describe("the gateway", () => {
         assert.strictEqual(id, 1)
         assert.deepInclude(error.data, { reason: "UpstreamUnreachable", server_name: name })
         assert.match(error.data.correlation_id, /^[\da-f-]{36}$/)
-        assert.include(error.message, "connection refused")
+        assert.include(error.message, "connection refused. The request was not carried out")
       }
     })
   )
@@ -70,7 +70,10 @@ describe("the gateway", () => {
       const answer = yield* send(gateway.mcp("raw"), ping)
       assert.strictEqual(answer.status, 502)
       assert.strictEqual(failureIn(answer).error.data.reason, "UpstreamUnreachable")
-      assert.include(failureIn(answer).error.message, "closed before an answer")
+      assert.include(
+        failureIn(answer).error.message,
+        "closed before an answer came. The request may have been carried out"
+      )
     })
   )
 
@@ -93,28 +96,6 @@ describe("the gateway", () => {
       })
       const body = Buffer.alloc(32 * 1024 * 1024, "m")
       assert.strictEqual((yield* send(gateway.mcp("other"), { method: "POST", body })).status, 404)
-    })
-  )
-
-  it.effect("returns a redirect without following it, so the token goes to no other place", () =>
-    Effect.gen(function* () {
-      const { oauth } = yield* startTokenEndpoint
-      const tokens: Array<unknown> = []
-      const stranger = yield* serveRaw((request, response) => {
-        tokens.push("the stranger", request.headers.authorization)
-        response.end()
-      })
-      const upstream = yield* serveRaw((request, response) => {
-        tokens.push(request.headers.authorization)
-        response.writeHead(307, { location: stranger.url }).end()
-      })
-      const gateway = yield* startGateway({
-        servers: [{ server_name: "raw", config: { url: upstream.url }, oauth }]
-      })
-      const answer = yield* send(gateway.mcp("raw"), ping)
-      assert.strictEqual(answer.status, 307)
-      assert.strictEqual(answer.headers.location, stranger.url)
-      assert.deepStrictEqual(tokens, ["Bearer token-1"])
     })
   )
 

@@ -1,0 +1,54 @@
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http"
+
+/**
+ * Lets a page of an allowed origin read the answer, whoever writes it (CORS: Fetch §3.3). The origin itself is named and
+ * never `*`, and cookies are not allowed: an API key is what identifies a caller.
+ */
+export const allowOrigin = (request: IncomingMessage, response: ServerResponse): void => {
+  response.setHeader("vary", "Origin")
+  const { origin } = request.headers
+  if (origin === undefined) return
+  response
+    .setHeader("access-control-allow-origin", origin)
+    .setHeader("access-control-expose-headers", "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate")
+}
+
+/** Whether a browser asks if a page may send a request (a preflight). It never carries an API key. */
+export const isPreflight = ({ headers, method }: IncomingMessage): boolean =>
+  method === "OPTIONS" &&
+  headers.origin !== undefined &&
+  headers["access-control-request-method"] !== undefined
+
+/** What a page of an allowed origin may send: the requests of MCP, and its own headers, because they are forwarded. */
+export const preflightHeaders = ({ headers }: IncomingMessage): OutgoingHttpHeaders => ({
+  "access-control-allow-methods": "GET, POST, DELETE",
+  "access-control-allow-headers": allowedHeaders(headers["access-control-request-headers"]).join(", "),
+  // Seconds; Chromium keeps an answer no longer. Each request is checked all the same.
+  "access-control-max-age": "7200",
+  ...(headers["access-control-request-private-network"] === "true"
+    ? { "access-control-allow-private-network": "true" }
+    : {}),
+  vary: "Origin, Access-Control-Request-Headers"
+})
+
+const allowedHeaders = (asked: string | ReadonlyArray<string> | undefined): ReadonlyArray<string> => {
+  const names = String(asked ?? "")
+    .toLowerCase()
+    .split(",")
+    .map((name) => name.trim())
+  return [...new Set([...mcpHeaders, ...names.filter((name) => token.test(name))])]
+}
+
+const mcpHeaders: ReadonlyArray<string> = [
+  "accept",
+  "authorization",
+  "content-type",
+  "last-event-id",
+  "mcp-method",
+  "mcp-name",
+  "mcp-protocol-version",
+  "mcp-session-id"
+]
+
+/** A header name (RFC 9110 §5.6.2). */
+const token = /^[\w!#$%&'*+.^`|~-]+$/

@@ -1,0 +1,106 @@
+import type { IncomingHttpHeaders, ServerResponse } from "node:http"
+import { Writable } from "node:stream"
+import { parseChallenge } from "@secure-mcp/oauth-core"
+import {
+  accepted,
+  type AttemptOutcome,
+  mayRefuseToken,
+  refused,
+  refusesToken
+} from "@secure-mcp/transport-injection"
+import * as Effect from "effect/Effect"
+import type { Dispatcher } from "undici"
+import { responseHeaders } from "./ForwardedHeaders.ts"
+import { type Redirect, redirectOf } from "./Redirect.ts"
+import { outgoingBody } from "./RequestBody.ts"
+import type { Exchange } from "./Upstream.ts"
+
+/** Where an exchange is forwarded to. */
+export interface Destination {
+  readonly url: URL
+  readonly headers: IncomingHttpHeaders
+  /** Whether an answer that refuses the token, or wants one, is not forwarded, because another may be accepted. */
+  readonly withholdsRefusals: boolean
+  /** Whether the URL is that of a redirect. */
+  readonly isRedirected: boolean
+}
+
+/** The server answered with a redirect, which is not forwarded. */
+export interface Redirected {
+  readonly _tag: "Redirected"
+  /** The HTTP status. */
+  readonly status: number
+  readonly redirect: Exclude<Redirect, { readonly _tag: "NotRedirected" }>
+}
+
+/**
+ * Forwards one exchange and its answer. Succeeds when the answer is written or withheld; fails only if nothing of an
+ * answer has been written. Interrupting it closes the connection to the server.
+ */
+export const forwardExchange = (
+  { body, request, response }: Exchange,
+  dispatcher: Dispatcher,
+  { headers, isRedirected, url, withholdsRefusals }: Destination
+) =>
+  Effect.callback<AttemptOutcome<void> | Redirected, Error>((resume, signal) => {
+    const method = request.method ?? "GET"
+    dispatcher.stream(
+      {
+        origin: url.origin,
+        path: url.pathname + url.search,
+        method,
+        headers,
+        body: outgoingBody(body),
+        signal
+      },
+      (answer) => {
+        const status = answer.statusCode
+        const location = answer.headers["location"]
+        const redirect = redirectOf(url, status, location?.toString(), method, {
+          alreadyFollowed: isRedirected
+        })
+        if (redirect._tag !== "NotRedirected") {
+          resume(Effect.succeed({ _tag: "Redirected", status, redirect }))
+          return discard()
+        }
+        if (withholdsRefusals && mayRefuseToken(status)) {
+          const challenge = parseChallenge(answer.headers["www-authenticate"])
+          if (refusesToken(status, challenge)) {
+            // The streamed part of the body cannot be sent again.
+            resume(Effect.succeed(refused(status, challenge, { repeatable: body.rest === undefined })))
+            return discard()
+          }
+        }
+        response.writeHead(status, responseHeaders(answer.headers, response.getHeaders()))
+        if (isEventStream(answer.headers["content-type"])) response.flushHeaders()
+        return response
+      },
+      (error) => {
+        if (error === null) resume(Effect.succeed(answered))
+        else if (response.headersSent) resume(Effect.sync(() => hangUp(response)))
+        else resume(Effect.fail(error))
+      }
+    )
+  })
+
+const answered = accepted<void>(undefined)
+
+const isEventStream = (contentType: string | ReadonlyArray<string> | undefined): boolean =>
+  String(contentType).startsWith("text/event-stream")
+
+/** Reads a withheld answer of up to 64 KiB, so that its connection can be used again; a longer one closes it. */
+const discard = (): Writable => {
+  let remaining = 64 * 1024
+  return new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      remaining -= chunk.length
+      done(remaining < 0 ? new Error("the withheld answer is too long") : null)
+    }
+  })
+}
+
+/** Closes the connection to the client, which shows it that the answer is incomplete. */
+const hangUp = (response: ServerResponse) => {
+  response.destroy()
+  return answered
+}
