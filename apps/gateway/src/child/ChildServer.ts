@@ -1,68 +1,125 @@
+import * as NodeSink from "@effect/platform-node/NodeSink"
+import * as NodeStream from "@effect/platform-node/NodeStream"
 import type * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import * as ChildProcess from "effect/process/ChildProcess"
-import type { ChildProcessHandle, ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Queue from "effect/Queue"
+import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
+import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
-import { childEnvironment, makeRedactor, type ChildCommand } from "./ChildCommand.ts"
-import { parseJsonRpc, type JsonRpcMessage } from "../jsonrpc/JsonRpc.ts"
-import { boundedLines } from "../jsonrpc/Lines.ts"
-import { ConnectionFailed, type MessageConnection } from "../jsonrpc/MessageConnection.ts"
+import type { Readable, Writable } from "node:stream"
+import { defaultLimits, type Limits } from "@secure-mcp/transport-injection"
+import { makeRedactor, type ChildCommand } from "./ChildCommand.ts"
+import { describeEnd, type ChildEnd } from "./ChildEnd.ts"
+import { ChildProcesses, type StartedChild } from "./ChildProcesses.ts"
+import { logErrorOutput } from "./ErrorOutput.ts"
+import { errorCodes, errorResponse, onlyMessageIn, type JsonRpcMessage } from "../jsonrpc/JsonRpc.ts"
+import { lines } from "../jsonrpc/Lines.ts"
+import { type LongMessage, LongMessageReader } from "../jsonrpc/LongMessage.ts"
+import type { ConnectionFailed, MessageConnection } from "../jsonrpc/MessageConnection.ts"
+import { readMessageLine } from "../jsonrpc/MessageLine.ts"
 
-/** The most UTF-16 units of a message. A child that writes a longer one is stopped. */
-const maxMessageLength = 64 * 1024 * 1024
-const maxLogLineLength = 64 * 1024
 const shutdownGrace = "2 seconds"
+/** How long an output that a process keeps open is waited for after the child has ended. */
+const lastOutput = "1 second"
 
 /**
  * Starts a stdio server: a child process that reads and writes JSON-RPC messages, one a line (MCP 2026-07-28 and earlier,
  * stdio). Its token is in its environment, never among the arguments; a running process cannot be given another one.
  *
+ * What it writes that is no message is logged and never passed on: many servers log where only messages belong.
+ *
  * To stop it, standard input is closed; after two seconds the process group gets SIGTERM, after two more SIGKILL.
  *
  * @param onMessage gets one message after the other, in order
+ * @param limits a message of more than `messageBytes` is dropped, and the request that it answers gets an error
  */
 export const startChildServer = Effect.fnUntraced(function* (
   serverName: string,
   command: ChildCommand,
-  onMessage: (message: JsonRpcMessage) => Effect.Effect<void>
-): Effect.fn.Return<MessageConnection, ConnectionFailed, Scope.Scope | ChildProcessSpawner> {
+  onMessage: (message: JsonRpcMessage) => Effect.Effect<void>,
+  { messageBytes }: Pick<Limits, "messageBytes"> = defaultLimits
+): Effect.fn.Return<MessageConnection, ConnectionFailed, Scope.Scope | ChildProcesses> {
   const redact = makeRedactor(command)
-  const handle = yield* ChildProcess.make(command.command, command.args, {
-    env: childEnvironment(command),
-    cwd: command.cwd,
-    forceKillAfter: shutdownGrace
-  }).pipe(
-    Effect.mapError(
-      ({ reason }) =>
-        new ConnectionFailed({
-          serverName,
-          problem: `The command of MCP server "${serverName}" could not be started: ${reason._tag}`
-        })
-    )
-  )
+  const scope = yield* Effect.scope
+  const processes = yield* ChildProcesses
+  const child = yield* processes.start(serverName, command, "pipe")
+  const { stderr, stdin, stdout } = child.process
   const input = yield* Queue.bounded<string, Cause.Done>(64)
   const ended = yield* Deferred.make<string>()
+  const lastLines = yield* Ref.make<ReadonlyArray<string>>([])
+  const progress = yield* Ref.make<Progress>({ messages: 0, isBusy: false })
 
-  yield* Effect.forkScoped(writeMessages(handle, input))
-  yield* Effect.forkScoped(logErrorOutput(handle, redact))
-  yield* Effect.forkScoped(
-    readMessages(handle, redact, onMessage).pipe(
-      Effect.ensuring(Queue.shutdown(input)),
-      Effect.ensuring(Deferred.succeed(ended, "has ended"))
+  const send = (text: string) => Effect.asVoid(Queue.offer(input, text))
+  const logNoise = (text: string) =>
+    Effect.logWarning(
+      "MCP server wrote to its standard output what is no message (logs belong on standard error):",
+      shorten(redact(text))
     )
+
+  const passOn = (message: JsonRpcMessage) =>
+    Ref.update(progress, ({ messages }) => ({ messages, isBusy: true })).pipe(
+      Effect.andThen(onMessage(message)),
+      Effect.ensuring(Ref.update(progress, ({ messages }) => ({ messages: messages + 1, isBusy: false })))
+    )
+
+  const readLine = (line: string) => {
+    const { messages, noise } = readMessageLine(line)
+    return Effect.andThen(
+      Effect.forEach(noise, logNoise, { discard: true }),
+      Effect.forEach(messages, passOn, { discard: true })
+    )
+  }
+
+  const reportTooLong = Effect.fnUntraced(function* ({ answers, requests }: LongMessage) {
+    const problem = `The MCP server "${serverName}" sent a message of more than ${messageBytes} bytes. It was dropped: ask for less, or raise limits.message_bytes`
+    yield* Effect.logError(problem)
+    const errors = (ids: LongMessage["answers"]) =>
+      ids.map((id) => errorResponse(id, errorCodes.gatewayFailure, problem))
+    for (const message of errors(answers).map(onlyMessageIn))
+      if (message !== undefined) yield* passOn(message)
+    // In a fiber of its own: the child may read nothing before more of its output has been read.
+    yield* Effect.forkIn(Effect.forEach(errors(requests), send, { discard: true }), scope)
+  })
+
+  const readMessages = readable(stdout).pipe(
+    lines({
+      maxBytes: messageBytes,
+      lineEnd: "crOrLf",
+      onTooLong: () => new LongMessageReader()
+    }),
+    Stream.runForEach((line) => (typeof line === "string" ? readLine(line) : reportTooLong(line))),
+    Effect.ignore
   )
+
+  yield* Effect.forkScoped(writeMessages(stdin, input))
+  const errorLog = yield* Effect.forkScoped(logErrorOutput(readable(stderr), redact, lastLines), {
+    startImmediately: true
+  })
+  const untilEnd = Effect.gen(function* () {
+    yield* Effect.raceFirst(readMessages, outputGivenUp(child, progress))
+    yield* Queue.shutdown(input)
+    // A server that has closed its output can answer nothing any more.
+    const exit = yield* Effect.timeoutOption(child.ended, shutdownGrace)
+    if (Option.isNone(exit)) yield* child.terminate("SIGTERM", shutdownGrace)
+    const end = yield* child.ended
+    yield* Effect.timeoutOption(Fiber.await(errorLog), lastOutput)
+    const text = endText(end, Option.isNone(exit), yield* Ref.get(lastLines))
+    yield* Deferred.succeed(ended, text)
+    yield* child.terminate("SIGTERM", shutdownGrace)
+  })
+  yield* Effect.forkScoped(untilEnd, { startImmediately: true })
   const stop = Effect.gen(function* () {
     yield* Queue.end(input)
-    const exit = yield* Effect.timeoutOption(Effect.exit(handle.exitCode), shutdownGrace)
-    if (Option.isNone(exit)) yield* Effect.ignore(handle.kill({ forceKillAfter: shutdownGrace }))
+    const end = yield* Effect.timeoutOption(child.ended, shutdownGrace)
+    if (Option.isNone(end)) yield* child.terminate("SIGTERM", shutdownGrace)
   })
   yield* Effect.addFinalizer(() => stop)
   return {
-    send: (text) => Effect.asVoid(Queue.offer(input, text)),
+    send,
     ended: Deferred.await(ended),
     logUnexpected: (text) =>
       Effect.logWarning("MCP server sent what nobody asked for:", shorten(redact(text))),
@@ -71,53 +128,46 @@ export const startChildServer = Effect.fnUntraced(function* (
   }
 })
 
-const writeMessages = (handle: ChildProcessHandle, input: Queue.Queue<string, Cause.Done>) =>
+const readable = (output: Readable | null): Stream.Stream<Uint8Array, unknown> =>
+  output === null ? Stream.empty : NodeStream.fromReadable<Uint8Array>({ evaluate: () => output })
+
+const writeMessages = (stdin: Writable | null, input: Queue.Queue<string, Cause.Done>) =>
   Stream.fromQueue(input).pipe(
-    Stream.map((text) => encoder.encode(`${text}\n`)),
-    Stream.run(handle.stdin),
+    Stream.map((text) => `${text}\n`),
+    Stream.run(
+      stdin === null
+        ? Sink.drain
+        : NodeSink.fromWritable({ evaluate: () => stdin, onError: (error) => error })
+    ),
     // The child has closed its input. Its end is noticed at its output.
     Effect.ignore,
     Effect.ensuring(Queue.shutdown(input))
   )
 
-const encoder = new TextEncoder()
+/** How far the reading of the messages is. */
+interface Progress {
+  readonly messages: number
+  /** Somebody has not taken the last message yet. */
+  readonly isBusy: boolean
+}
 
-const readMessages = (
-  handle: ChildProcessHandle,
-  redact: (text: string) => string,
-  onMessage: (message: JsonRpcMessage) => Effect.Effect<void>
-) =>
-  handle.stdout.pipe(
-    boundedLines(maxMessageLength),
-    Stream.runForEachWhile((line) => {
-      if (line === undefined)
-        return Effect.as(Effect.logError("MCP server wrote a message that is too long; stopping it"), false)
-      if (line.trim() === "") return Effect.succeed(true)
-      const parsed = parseJsonRpc(line)
-      if (parsed === undefined)
-        return Effect.as(
-          Effect.logWarning("MCP server wrote to its output what is no message:", shorten(redact(line))),
-          true
-        )
-      return Effect.as(Effect.forEach(parsed.messages, onMessage, { discard: true }), true)
-    }),
-    Effect.ignore,
-    Effect.raceFirst(outputGivenUp(handle))
-  )
+/**
+ * A process that the child has started may keep the outputs open after the child has ended. They are given up once nothing
+ * has come for a second.
+ */
+const outputGivenUp = (child: StartedChild, progress: Ref.Ref<Progress>) => {
+  const untilQuiet: Effect.Effect<void> = Effect.gen(function* () {
+    const before = yield* Ref.get(progress)
+    yield* Effect.sleep(lastOutput)
+    const after = yield* Ref.get(progress)
+    if (after.isBusy || after.messages !== before.messages) yield* untilQuiet
+  })
+  return Effect.andThen(child.ended, untilQuiet)
+}
 
-/** A process that the child has started may keep the output open after the child has ended. */
-const outputGivenUp = (handle: ChildProcessHandle) =>
-  Effect.andThen(Effect.exit(handle.exitCode), Effect.sleep("1 second"))
+const endText = (end: ChildEnd, hadClosedOutput: boolean, lastLines: ReadonlyArray<string>): string => {
+  const how = hadClosedOutput ? `closed its standard output and ${describeEnd(end)}` : describeEnd(end)
+  return lastLines.length === 0 ? how : `${how}. The end of its error output:\n${lastLines.join("\n")}`
+}
 
-const logErrorOutput = (handle: ChildProcessHandle, redact: (text: string) => string) =>
-  handle.stderr.pipe(
-    boundedLines(maxLogLineLength),
-    Stream.runForEach((line) =>
-      line === undefined
-        ? Effect.logWarning("MCP server wrote a line to its error output that is too long for the log")
-        : Effect.logInfo(redact(line))
-    ),
-    Effect.ignore
-  )
-
-const shorten = (text: string) => (text.length > 200 ? `${text.slice(0, 200)}...` : text)
+const shorten = (text: string) => (text.length > 2000 ? `${text.slice(0, 2000)}...` : text)

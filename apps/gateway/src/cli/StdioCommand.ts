@@ -1,18 +1,20 @@
 import type { AccessTokenRequest } from "@secure-mcp/oauth-core"
 import type { HttpServerEntry, StdioServerEntry } from "@secure-mcp/transport-injection"
 import * as Command from "effect/cli/Command"
+import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as MutableRef from "effect/MutableRef"
 import * as Option from "effect/Option"
-import * as ChildProcess from "effect/process/ChildProcess"
 import { gatewayServices } from "../GatewayServices.ts"
 import { accessTokenRequest } from "../upstream/Servers.ts"
 import { makeChildCommand } from "../upstream/StdioUpstream.ts"
 import { makeUpstreamFetch } from "../relay/UpstreamFetch.ts"
-import { childEnvironment } from "../child/ChildCommand.ts"
+import { describeEnd, exitCodeOf } from "../child/ChildEnd.ts"
+import { ChildProcesses } from "../child/ChildProcesses.ts"
 import { relay } from "../relay/StdioRelay.ts"
-import { CommandFailure, failCommand, failCommandWith } from "./CommandFailure.ts"
+import { CommandFailure, failCommandWith } from "./CommandFailure.ts"
 import { ConfigFlag, loadConfig } from "./ConfigFlag.ts"
-import { declareEndsOnSignal } from "./process/StopSignal.ts"
+import { StopSignal } from "./process/StopSignal.ts"
 import { findServer, ServerArgument, SubjectFlag } from "./ServerArgument.ts"
 
 /** `stdio`: offers one server on standard input and output. */
@@ -20,7 +22,6 @@ export const StdioCommand = Command.make(
   "stdio",
   { server: ServerArgument, config: ConfigFlag, subject: SubjectFlag },
   Effect.fnUntraced(function* (flags) {
-    yield* declareEndsOnSignal
     const config = yield* loadConfig(flags.config)
     const entry = yield* findServer(config, flags.server)
     const tokenRequest = accessTokenRequest(entry, config, Option.getOrUndefined(flags.subject))
@@ -29,7 +30,7 @@ export const StdioCommand = Command.make(
     yield* offer.pipe(
       Effect.provide(gatewayServices(config)),
       Effect.catchTag(
-        ["OAuthError", "Misconfigured", "StoreUnavailable", "RelayError"],
+        ["OAuthError", "Misconfigured", "StoreUnavailable", "RelayError", "ConnectionFailed"],
         failCommandWith(tokenRequest)
       )
     )
@@ -46,27 +47,27 @@ const relayToUpstream = Effect.fnUntraced(function* (
   yield* relay({ input: process.stdin, output: process.stdout, fetch })
 })
 
-/** Gives the child the standard streams themselves: there is nothing to relay. */
+/**
+ * Gives the child the standard streams themselves: there is nothing to relay. A signal that ends this command is passed on to
+ * the child, which has less time for its end than an MCP client waits before it kills this process (two seconds).
+ */
 const runChild = Effect.fnUntraced(function* (
   entry: StdioServerEntry,
   tokenRequest: AccessTokenRequest | undefined
 ) {
+  const { received } = yield* StopSignal
   const childCommand = yield* makeChildCommand(entry, () => tokenRequest)
   const command = yield* childCommand(undefined)
-  const exitCode = yield* ChildProcess.make(command.command, command.args, {
-    env: childEnvironment(command),
-    cwd: command.cwd,
-    stdin: "inherit",
-    stdout: "inherit",
-    stderr: "inherit"
-  }).pipe(
-    Effect.flatMap((child) => child.exitCode),
-    Effect.catchTag("PlatformError", ({ reason }) =>
-      failCommand(`The command of server "${entry.serverName}" could not be run (${reason._tag})`)
-    )
+  const processes = yield* ChildProcesses
+  const child = yield* processes.start(entry.serverName, command, "inherit")
+  const end = yield* Effect.onInterrupt(child.ended, () =>
+    child.terminate(MutableRef.get(received) ?? "SIGTERM", "1500 millis")
   )
+  if (end.signal !== undefined)
+    yield* Console.error(`The MCP server "${entry.serverName}" ${describeEnd(end)}`)
+  const exitCode = exitCodeOf(end)
   if (exitCode !== 0) return yield* new CommandFailure({ exitCode })
-})
+}, Effect.provide(ChildProcesses.layer))
 
 type Offer = ReturnType<typeof relayToUpstream> | ReturnType<typeof runChild>
 type OfferError = Effect.Error<Offer>

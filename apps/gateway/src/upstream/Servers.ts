@@ -1,9 +1,14 @@
 import type { AccessTokenRequest } from "@secure-mcp/oauth-core"
-import { accessTokenRequest as tokenRequestFor, type ServerEntry } from "@secure-mcp/transport-injection"
+import {
+  accessTokenRequest as tokenRequestFor,
+  defaultLimits,
+  type ServerEntry
+} from "@secure-mcp/transport-injection"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { GatewayConfig } from "../config/GatewayConfig.ts"
+import { ChildProcesses } from "../child/ChildProcesses.ts"
 import { makeHttpUpstream } from "./HttpUpstream.ts"
 import { makeStdioUpstream } from "./StdioUpstream.ts"
 import type { Upstream } from "./Upstream.ts"
@@ -19,7 +24,7 @@ export class Servers extends Context.Service<Servers, ReadonlyMap<string, Upstre
       Effect.forEach(config.servers, (entry) =>
         Effect.map(makeUpstream(entry, config), (upstream) => [entry.serverName, upstream] as const)
       ).pipe(Effect.map((entries) => new Map(entries)))
-    )
+    ).pipe(Layer.provide(ChildProcesses.layer))
 }
 
 const makeUpstream = Effect.fnUntraced(function* (entry: ServerEntry, config: GatewayConfig) {
@@ -27,7 +32,11 @@ const makeUpstream = Effect.fnUntraced(function* (entry: ServerEntry, config: Ga
   const upstream: Upstream =
     entry._tag === "Http"
       ? yield* makeHttpUpstream(entry, tokenRequest)
-      : yield* makeStdioUpstream(entry, tokenRequest)
+      : yield* makeStdioUpstream(entry, tokenRequest, {
+          ...defaultLimits,
+          ...config.gateway.limits,
+          ...entry.limits
+        })
   return upstream
 })
 

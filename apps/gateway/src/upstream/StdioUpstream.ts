@@ -1,10 +1,10 @@
 import { type AccessTokenRequest, type OAuthError, OAuthService } from "@secure-mcp/oauth-core"
-import { type StdioServerEntry, tokenVariables } from "@secure-mcp/transport-injection"
+import { type Limits, type StdioServerEntry, tokenVariables } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
-import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
 import type { ChildCommand } from "../child/ChildCommand.ts"
+import { ChildProcesses } from "../child/ChildProcesses.ts"
 import { startChildServer } from "../child/ChildServer.ts"
 import * as StdioBridge from "../bridge/StdioBridge.ts"
 import { type Upstream, UpstreamFailure } from "./Upstream.ts"
@@ -12,19 +12,20 @@ import { type Upstream, UpstreamFailure } from "./Upstream.ts"
 /** Makes the upstream of an entry with a `command`: a child process, offered over Streamable HTTP. */
 export const makeStdioUpstream = Effect.fnUntraced(function* (
   entry: StdioServerEntry,
-  tokenRequest: Upstream["tokenRequest"]
+  tokenRequest: Upstream["tokenRequest"],
+  limits: Limits
 ) {
   const childCommand = yield* makeChildCommand(entry, (owner: string | undefined) =>
     tokenRequest({ subject: owner })
   )
-  const spawner = yield* ChildProcessSpawner
+  const processes = yield* ChildProcesses
   const { serverName } = entry
   const bridge = yield* StdioBridge.make({
     serverName,
     connect: (owner) => (onMessage) =>
       childCommand(owner).pipe(
-        Effect.flatMap((command) => startChildServer(serverName, command, onMessage)),
-        Effect.provideService(ChildProcessSpawner, spawner)
+        Effect.flatMap((command) => startChildServer(serverName, command, onMessage, limits)),
+        Effect.provideService(ChildProcesses, processes)
       )
   })
   return {

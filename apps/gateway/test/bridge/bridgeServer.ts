@@ -1,13 +1,14 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { createServer, type IncomingMessage, type Server } from "node:http"
 import { fileURLToPath } from "node:url"
 import type { ChildCommand } from "../../src/child/ChildCommand.ts"
+import { ChildProcesses } from "../../src/child/ChildProcesses.ts"
 import { startChildServer } from "../../src/child/ChildServer.ts"
 import type { Connect } from "../../src/jsonrpc/MessageConnection.ts"
 import * as StdioBridge from "../../src/bridge/StdioBridge.ts"
@@ -31,11 +32,11 @@ export const serveBridge = (childCommand: Effect.Effect<ChildCommand, "no token"
     Effect.sync(() => (starts += 1))
   )
   return Effect.gen(function* () {
-    const spawner = yield* ChildProcessSpawner
+    const processes = yield* ChildProcesses
     const connect: Connect<"no token"> = (onMessage) =>
       counted.pipe(
         Effect.flatMap((command) => startChildServer("fixture", command, onMessage)),
-        Effect.provideService(ChildProcessSpawner, spawner)
+        Effect.provideService(ChildProcesses, processes)
       )
     const bridge = yield* StdioBridge.make({ serverName: "fixture", connect: () => connect })
     const calls = yield* FiberSet.make<void, never>()
@@ -59,7 +60,7 @@ export const serveBridge = (childCommand: Effect.Effect<ChildCommand, "no token"
     }
   }).pipe(
     Effect.provide([
-      NodeServices.layer,
+      ChildProcesses.layer.pipe(Layer.provide(NodeServices.layer)),
       Logger.layer([Logger.make(({ message }) => logs.push(JSON.stringify(message)))])
     ])
   )

@@ -1,3 +1,4 @@
+import { constants } from "node:os"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -5,20 +6,53 @@ import * as Exit from "effect/Exit"
 import * as MutableRef from "effect/MutableRef"
 import * as Runtime from "effect/Runtime"
 
-/** Whether SIGINT and SIGTERM are the ordinary end of this process. */
-export class EndsOnSignal extends Context.Service<EndsOnSignal, MutableRef.MutableRef<boolean>>()(
-  "@secure-mcp/gateway/EndsOnSignal"
-) {}
+/** The signal that tells this process to end, and what it means. */
+export class StopSignal extends Context.Service<
+  StopSignal,
+  {
+    /** The one that was received; undefined as long as there was none. */
+    readonly received: MutableRef.MutableRef<NodeJS.Signals | undefined>
+    /** Whether it is the ordinary end of this process. */
+    readonly isOrdinaryEnd: MutableRef.MutableRef<boolean>
+  }
+>()("@secure-mcp/gateway/StopSignal") {}
+
+/** No signal yet. */
+export const makeStopSignal = (): StopSignal["Service"] => ({
+  received: MutableRef.make<NodeJS.Signals | undefined>(undefined),
+  isOrdinaryEnd: MutableRef.make(false)
+})
 
 /** Declares that the running command ends with exit code 0 when it is told to stop. */
-export const declareEndsOnSignal = Effect.map(EndsOnSignal, (endsOnSignal) =>
-  MutableRef.set(endsOnSignal, true)
+export const declareEndsOnSignal = Effect.map(StopSignal, ({ isOrdinaryEnd }) =>
+  MutableRef.set(isOrdinaryEnd, true)
 )
 
-/** How the process ends. A signal cuts a command short, unless the command was declared to end that way. */
-export const makeTeardown =
-  (endsOnSignal: EndsOnSignal["Service"]): Runtime.Teardown =>
-  (exit, onExit) =>
-    Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) && MutableRef.get(endsOnSignal)
-      ? onExit(0)
-      : Runtime.defaultTeardown(exit, onExit)
+/** The signals that tell a process to end: by a service manager, by Ctrl+C, by a terminal that is closed, by Ctrl+Break. */
+const stopSignals = ["SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK"] as const
+
+/**
+ * Runs a command as this process. A signal to end interrupts it, so that what it has opened is closed; the exit code is then
+ * 128 and the number of the signal, as in a shell, unless the command was declared to end that way.
+ */
+export const runMain = ({ isOrdinaryEnd, received }: StopSignal["Service"]) =>
+  Runtime.makeRunMain(({ fiber, teardown }) => {
+    const stop = (signal: NodeJS.Signals) => {
+      MutableRef.set(received, signal)
+      fiber.interruptUnsafe(fiber.id)
+    }
+    for (const signal of stopSignals) process.on(signal, stop)
+    fiber.addObserver((exit) => {
+      for (const signal of stopSignals) process.off(signal, stop)
+      teardown(exit, (code) => {
+        if (code !== 0 || MutableRef.get(received) !== undefined) process.exit(code)
+      })
+    })
+  })({
+    teardown: (exit, onExit) => {
+      const signal = MutableRef.get(received)
+      if (signal === undefined || Exit.isSuccess(exit) || !Cause.hasInterruptsOnly(exit.cause))
+        return Runtime.defaultTeardown(exit, onExit)
+      onExit(MutableRef.get(isOrdinaryEnd) ? 0 : 128 + constants.signals[signal])
+    }
+  })
