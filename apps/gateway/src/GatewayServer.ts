@@ -4,6 +4,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import type { GatewayConfig } from "./config/GatewayConfig.ts"
 import { accessMiddleware } from "./http/AccessMiddleware.ts"
+import { watchClient } from "./http/ClientConnection.ts"
 import { McpRoute } from "./http/McpRoute.ts"
 import { OperationsRoutes } from "./http/OperationsRoutes.ts"
 import { Servers } from "./upstream/Servers.ts"
@@ -34,13 +35,20 @@ const makeServer = () => {
     // Milliseconds a client may take to send one request; answers, such as event streams, may take forever.
     requestTimeout: 60_000,
     // Ignore an offer to upgrade to HTTP/2 or WebSocket and serve the request itself (RFC 9110 §7.8).
-    shouldUpgradeCallback: () => false
+    shouldUpgradeCallback: () => false,
+    // The system asks a silent client each minute whether it is still there: it may have gone without a word.
+    keepAlive: true,
+    keepAliveInitialDelay: 60_000
   })
-  // Otherwise a client that keeps its connection open would still be served while the gateway stops.
-  const hangUpWhenStopped = ({ socket }: IncomingMessage, response: ServerResponse) => {
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+    watchClient(request, response)
+    // Otherwise a client that keeps its connection open would still be served while the gateway stops.
     response.once("finish", () => {
-      if (!server.listening) socket.destroySoon()
+      if (!server.listening) request.socket.destroySoon()
     })
   }
-  return server.on("request", hangUpWhenStopped).on("checkContinue", hangUpWhenStopped)
+  // Otherwise Node gives no answer to a client that has closed its sending side.
+  return Object.assign(server, { httpAllowHalfOpen: true })
+    .on("request", onRequest)
+    .on("checkContinue", onRequest)
 }

@@ -8,7 +8,7 @@ import type { Caller } from "../upstream/Upstream.ts"
 
 /** Why a request is refused. */
 export interface Refusal {
-  readonly status: 401 | 403
+  readonly status: 400 | 401 | 403
   readonly message: string
 }
 
@@ -28,8 +28,14 @@ export const makeAccess = (settings: GatewaySettings) => {
 }
 
 const checkHost = (request: IncomingMessage, settings: GatewaySettings): Refusal | undefined => {
-  const host = hostname(`http://${request.headers.host ?? ""}`)
-  if (host !== undefined && (isOwnName(host, settings) || isAddress(host))) return undefined
+  const lines = request.headersDistinct["host"] ?? []
+  // Load balancers of old ask for the health without it. A browser never does, so no page can.
+  if (lines.length === 0 && request.httpVersion === "1.0") return undefined
+  const host = hostOf(request)
+  if (host === undefined || lines.length > 1) {
+    return { status: 400, message: "The request must have one Host header that names a host (RFC 9112 §3.2)" }
+  }
+  if (isOwnName(host, settings) || isAddress(host)) return undefined
   return {
     status: 403,
     message: "The Host header names another machine. Add the name to gateway.allowed_hosts"
@@ -41,8 +47,7 @@ const checkOrigin = (request: IncomingMessage, settings: GatewaySettings): Refus
   const { origin } = request.headers
   if (origin === undefined) return checkUnnamedPage(request)
   const host = hostOfOrigin(origin)
-  const own = hostname(`http://${request.headers.host ?? ""}`)
-  if (host !== undefined && (isOwnName(host, settings) || host === own)) return undefined
+  if (host !== undefined && (isOwnName(host, settings) || host === hostOf(request))) return undefined
   return {
     status: 403,
     message: "The Origin header names a page of another machine. Add its host to gateway.allowed_hosts"
@@ -87,6 +92,10 @@ const identify = (
 
 /** Digests have equal lengths, as the constant-time comparison requires. */
 const digest = (text: string): Buffer => createHash("sha256").update(text).digest()
+
+/** The host that a request is for: of its target, if that has one, else of `Host` (RFC 9112 §3.2.2). */
+const hostOf = ({ headers, url = "" }: IncomingMessage): string | undefined =>
+  hostname(/^https?:\/\//i.test(url) ? url : `http://${headers.host ?? ""}`)
 
 const hostname = (url: string): string | undefined => URL.parse(url)?.hostname || undefined
 

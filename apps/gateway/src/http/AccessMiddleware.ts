@@ -33,9 +33,11 @@ export const accessMiddleware = (settings: GatewaySettings) => {
           return alreadyWritten
         }
         const caller = identify(request)
-        return Result.isSuccess(caller)
-          ? yield* Effect.provideService(app, CurrentCaller, caller.success)
-          : yield* refuse(caller.failure)
+        if (Result.isFailure(caller)) return yield* refuse(caller.failure)
+        // `OPTIONS *` is about the server as a whole (RFC 9110 §9.3.7), so it has no route.
+        return request.url === "*"
+          ? HttpServerResponse.empty({ headers: { allow: "GET, POST, DELETE, OPTIONS" } })
+          : yield* Effect.provideService(app, CurrentCaller, caller.success)
       }),
     { global: true }
   )
@@ -46,7 +48,14 @@ const refuse = ({ message, status }: Refusal) =>
     Effect.as(
       HttpServerResponse.text(`${message}\n`, {
         status,
-        headers: status === 401 ? { "www-authenticate": 'Bearer realm="secure-mcp-gateway"' } : {}
+        headers: headersOf[status]
       })
     )
   )
+
+/** Where a request for two hosts ends, an intermediary may see another end than we do: nothing more of it is read. */
+const headersOf = {
+  400: { connection: "close" },
+  401: { "www-authenticate": 'Bearer realm="secure-mcp-gateway"' },
+  403: {}
+} as const

@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import type { AccessTokenRequest, OAuthError } from "@secure-mcp/oauth-core"
 import * as Cause from "effect/Cause"
 import * as SecureRandom from "effect/crypto/SecureRandom"
@@ -52,8 +52,7 @@ export const McpRoute = HttpRouter.use(
     }
 
     const pass = (serverName: string, exchange: Exchange) => {
-      const { body, request, response } = exchange
-      if (!methods.includes(request.method ?? "")) return fail(response, body.head, notAllowed(serverName))
+      const { body, response } = exchange
       const upstream = servers.get(serverName)
       if (upstream === undefined) return fail(response, body.head, unknownServer(serverName))
       return serve(upstream, exchange).pipe(
@@ -77,8 +76,12 @@ export const McpRoute = HttpRouter.use(
       Effect.gen(function* () {
         const { server_name: serverName = "" } = yield* HttpRouter.params
         const { request, response } = yield* nodeExchange(yield* HttpServerRequest.HttpServerRequest)
-        const body = yield* readRequestBody(request, response)
-        yield* pass(serverName, { request, response, body, caller: yield* CurrentCaller })
+        const refusal = unacceptable(request, serverName)
+        if (refusal !== undefined) yield* fail(response, noBody, refusal)
+        else {
+          const body = yield* readRequestBody(request, response)
+          yield* pass(serverName, { request, response, body, caller: yield* CurrentCaller })
+        }
         return alreadyWritten
       })
     )
@@ -93,13 +96,30 @@ const answer = (response: ServerResponse, body: Uint8Array, failure: GatewayFail
     Effect.andThen(Effect.sync(() => writeFailure(response, failure, body)))
   )
 
-const notAllowed = (serverName: string) => ({
-  status: 405,
-  reason: "MethodNotAllowed",
-  message: `This path answers ${methods.join(", ")}`,
-  serverName,
-  headers: { allow: methods.join(", ") }
-})
+const noBody = Buffer.alloc(0)
+
+/** Why a request is refused before its body is read. */
+const unacceptable = ({ headers, method = "" }: IncomingMessage, serverName: string) => {
+  if (!methods.includes(method)) {
+    return {
+      status: 405,
+      reason: "MethodNotAllowed",
+      message: `This path answers ${methods.join(", ")}`,
+      serverName,
+      headers: { allow: methods.join(", ") }
+    }
+  }
+  const coding = headers["transfer-encoding"]
+  return coding === undefined || coding.toLowerCase() === "chunked"
+    ? undefined
+    : {
+        status: 501,
+        reason: "TransferCodingNotSupported",
+        message: "The only transfer coding of a request is chunked (RFC 9112 §6.1)",
+        serverName,
+        headers: { connection: "close" }
+      }
+}
 
 const unknownServer = (serverName: string) => ({
   status: 404,

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, ServerResponse } from "node:http"
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
 import { Writable } from "node:stream"
 import { parseChallenge } from "@secure-mcp/oauth-core"
 import {
@@ -49,7 +49,7 @@ export const forwardExchange = (
         origin: url.origin,
         path: url.pathname + url.search,
         method,
-        headers,
+        headers: body.rest === undefined ? headers : withLength(request, headers),
         body: outgoingBody(body),
         signal
       },
@@ -71,7 +71,15 @@ export const forwardExchange = (
             return discard()
           }
         }
-        response.writeHead(status, responseHeaders(answer.headers, response.getHeaders()))
+        const forwarded = responseHeaders(answer.headers, response.getHeaders())
+        if (hasNoContent.has(status)) {
+          delete forwarded["content-length"]
+          response
+            .writeHead(status, status === 205 ? { ...forwarded, "content-length": "0" } : forwarded)
+            .end()
+          return discard()
+        }
+        response.writeHead(status, forwarded)
         if (isEventStream(answer.headers["content-type"])) response.flushHeaders()
         return response
       },
@@ -83,7 +91,16 @@ export const forwardExchange = (
     )
   })
 
+/** Not every server takes a body whose length it does not know. */
+const withLength = ({ headers }: IncomingMessage, forwarded: IncomingHttpHeaders): IncomingHttpHeaders =>
+  headers["content-length"] === undefined
+    ? forwarded
+    : { ...forwarded, "content-length": headers["content-length"] }
+
 const answered = accepted<void>(undefined)
+
+/** What a server sends with these is no content, and must not be taken for the next answer (RFC 9110 §15.3.5, §15.3.6). */
+const hasNoContent: ReadonlySet<number> = new Set([204, 205])
 
 const isEventStream = (contentType: string | ReadonlyArray<string> | undefined): boolean =>
   String(contentType).startsWith("text/event-stream")

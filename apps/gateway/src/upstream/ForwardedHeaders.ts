@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http"
+import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from "node:http"
 
 /** Headers that concern one connection only (RFC 9110 §7.6.1). */
 const hopByHop: ReadonlySet<string> = new Set([
@@ -47,9 +47,14 @@ const isAboutServer = (name: string): boolean => aboutServer.has(name) || name.s
 
 /** The headers of a client's request to forward. The entry's own headers replace the client's. */
 export const requestHeaders = (
-  headers: IncomingHttpHeaders,
+  { headers, httpVersion }: Pick<IncomingMessage, "headers" | "httpVersion">,
   own: Readonly<Record<string, string>>
-): IncomingHttpHeaders => ({ ...endToEnd(headers, isForGateway), ...own })
+): IncomingHttpHeaders => ({
+  ...endToEnd(headers, isForGateway),
+  // Required of a gateway (RFC 9110 §7.6.3); a pseudonym, because the host's name is nobody's business.
+  via: [headers.via, `${httpVersion} secure-mcp-gateway`].filter((value) => value !== undefined).join(", "),
+  ...own
+})
 
 /** Some firewalls refuse requests without a `User-Agent`: the gateway's own is sent for a client that has none. */
 export const withUserAgent = (

@@ -47,7 +47,7 @@ export const makeHttpUpstream = Effect.fnUntraced(function* (
           headers: withUserAgent(
             entry.userAgent,
             requestHeaders(
-              exchange.request.headers,
+              exchange.request,
               token === undefined
                 ? ownHeaders
                 : { ...ownHeaders, authorization: `Bearer ${Redacted.value(token)}` }

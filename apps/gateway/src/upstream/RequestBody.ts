@@ -24,8 +24,9 @@ export const readRequestBody = (
 
 const readHead = (request: IncomingMessage, response: ServerResponse): Effect.Effect<RequestBody> =>
   Effect.callback((resume) => {
-    // Effect's server does not do this: the reader of the body must (RFC 9110 §10.1.1).
-    if (/\b100-continue\b/i.test(request.headers.expect ?? "")) response.writeContinue()
+    // Effect's server does not do this: the reader of the body must, but not for HTTP/1.0 (RFC 9110 §10.1.1).
+    if (/\b100-continue\b/i.test(request.headers.expect ?? "") && request.httpVersion !== "1.0")
+      response.writeContinue()
     const chunks: Array<Buffer> = []
     let size = 0
     const finish = (body: RequestBody) => {
