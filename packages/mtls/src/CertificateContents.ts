@@ -11,6 +11,18 @@ export type CertificatePaths = Pick<
   "useMtls" | "clientCertPath" | "clientKeyPath" | "clientPkcs12Path" | "clientKeyPassphrase" | "caBundlePath"
 >
 
+/** The files of a TLS server. */
+export interface ServerCertificatePaths {
+  /** PEM of the certificate, then of intermediate ones: `cert_path`. */
+  readonly certPath: string
+  /** PEM of its private key: `key_path`. */
+  readonly keyPath: string
+  /** Opens the private key, if it is encrypted: `key_passphrase`. */
+  readonly keyPassphrase?: Redacted.Redacted | undefined
+  /** PEM of the authorities of client certificates, if clients must have one: `client_ca_path`. */
+  readonly clientCaPath?: string | undefined
+}
+
 /** A file and its content when it was read. */
 export interface FileContent extends NamedFile {
   readonly bytes: Redacted.Redacted<Uint8Array>
@@ -18,6 +30,7 @@ export interface FileContent extends NamedFile {
 
 /** The contents of a configuration's files, unchecked. */
 export interface CertificateContents {
+  /** The certificate with its key: of a client, or of a server. */
   readonly client:
     | { readonly certificate: FileContent; readonly privateKey: FileContent }
     | { readonly pkcs12: FileContent }
@@ -39,6 +52,21 @@ export const readCertificateContents = Effect.fnUntraced(function* (paths: Certi
   } satisfies CertificateContents
 })
 
+/** Reads the files of a TLS server. */
+export const readServerContents = Effect.fnUntraced(function* (paths: ServerCertificatePaths) {
+  const certificate = yield* read("cert_path", paths.certPath, serverPassphrase)
+  const privateKey = yield* read("key_path", paths.keyPath, serverPassphrase)
+  const authorities =
+    paths.clientCaPath === undefined ? undefined : yield* read("client_ca_path", paths.clientCaPath)
+  return {
+    client: { certificate, privateKey },
+    authorities,
+    digest: digest([certificate, privateKey, ...(authorities === undefined ? [] : [authorities])])
+  } satisfies CertificateContents
+})
+
+const serverPassphrase = "key_passphrase"
+
 const readClient = Effect.fnUntraced(function* (paths: CertificatePaths) {
   if (paths.clientPkcs12Path !== undefined) {
     return { pkcs12: yield* read("client_pkcs12_path", paths.clientPkcs12Path) }
@@ -56,12 +84,16 @@ const required = (key: string, path: string | undefined) =>
     ? Effect.fail(unusable(key, "is required with `use_mtls`, unless there is `client_pkcs12_path`"))
     : Effect.succeed(path)
 
-const read = Effect.fnUntraced(function* (key: string, path: string) {
+const read = Effect.fnUntraced(function* (
+  key: string,
+  path: string,
+  passphraseKey = "client_key_passphrase"
+) {
   const files = yield* FileSystem.FileSystem
   const bytes = yield* files
     .readFile(path)
     .pipe(Effect.mapError(({ reason: { _tag: reason } }) => unusable(key, readProblem(reason, path))))
-  return { key, path, bytes: Redacted.make(bytes) } satisfies FileContent
+  return { key, path, passphraseKey, bytes: Redacted.make(bytes) } satisfies FileContent
 })
 
 const readProblem = (reason: string, path: string): string => {

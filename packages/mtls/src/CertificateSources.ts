@@ -3,9 +3,9 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Ref from "effect/Ref"
-import type { CertificatePaths } from "./CertificateContents.ts"
-import { type CertificateSource, openCertificateSource } from "./CertificateSource.ts"
-import type { ConnectionPoolOptions } from "./ConnectionPool.ts"
+import { type CertificatePaths, readCertificateContents } from "./CertificateContents.ts"
+import { type CertificateReader, type CertificateSource, openCertificateSource } from "./CertificateSource.ts"
+import type { ConnectionPool, ConnectionPoolOptions } from "./ConnectionPool.ts"
 import { makePools } from "./ConnectionPools.ts"
 import { makeExpiryWarnings } from "./ExpiryWarnings.ts"
 
@@ -23,14 +23,14 @@ export const makeCertificateSources = Effect.fnUntraced(function* (options: Clie
   const files = yield* FileSystem.FileSystem
   const pools = yield* makePools(options)
   const warnOfExpiry = makeExpiryWarnings()
-  const sources = yield* Ref.make<ReadonlyArray<CertificateSource>>([])
+  const sources = yield* Ref.make<ReadonlyArray<CertificateSource<ConnectionPool>>>([])
   const firstSource = yield* Deferred.make<void>()
 
   const round = Effect.gen(function* () {
     const opened = yield* Ref.get(sources)
     yield* Effect.forEach(opened, ({ reload }) => reload, { discard: true })
     const loaded = yield* Effect.forEach(opened, (source) => source.loaded)
-    yield* pools.drainUnused(new Set(loaded.map(({ pool }) => pool)))
+    yield* pools.drainUnused(new Set(loaded.map(({ built }) => built)))
     yield* Effect.forEach(loaded, ({ client }) => warnOfExpiry(client), { discard: true })
   })
 
@@ -46,7 +46,7 @@ export const makeCertificateSources = Effect.fnUntraced(function* (options: Clie
 
     open: Effect.fn("ClientCertificates.load")(function* (paths: CertificatePaths) {
       const source = yield* Effect.provideService(
-        openCertificateSource(paths, pools.withCertificates),
+        openCertificateSource(readerOf(paths), pools.withCertificates),
         FileSystem.FileSystem,
         files
       )
@@ -56,4 +56,11 @@ export const makeCertificateSources = Effect.fnUntraced(function* (options: Clie
       return source
     })
   }
+})
+
+const readerOf = (paths: CertificatePaths): CertificateReader => ({
+  read: readCertificateContents(paths),
+  passphrase: paths.clientKeyPassphrase,
+  paths: [paths.clientPkcs12Path, paths.clientCertPath, paths.clientKeyPath, paths.caBundlePath],
+  certificate: "The client certificate"
 })

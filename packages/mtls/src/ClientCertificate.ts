@@ -9,6 +9,8 @@ export interface NamedFile {
   /** The configuration key that names it. */
   readonly key: string
   readonly path: string
+  /** The configuration key of the passphrase that opens it, if it is encrypted. */
+  readonly passphraseKey: string
 }
 
 /** A certificate with its private key, checked to belong together. */
@@ -57,9 +59,12 @@ export const validityProblem = (
 }
 
 /** An encrypted file could not be opened. */
-export const passphraseProblem = ({ path }: NamedFile, passphrase: Redacted.Redacted | undefined) =>
+export const passphraseProblem = (
+  { passphraseKey, path }: NamedFile,
+  passphrase: Redacted.Redacted | undefined
+) =>
   unusable(
-    "client_key_passphrase",
+    passphraseKey,
     passphrase === undefined
       ? `is required: the private key is encrypted in ${path}. Configure its passphrase, best as \`\${env:…}\``
       : `does not open the private key in ${path}. Check the passphrase, and that the file is whole`

@@ -10,7 +10,7 @@ import type * as Scope from "effect/Scope"
 import type { CertificatePaths } from "./CertificateContents.ts"
 import type { CertificateListener, CertificateSource } from "./CertificateSource.ts"
 import { type ClientCertificatesOptions, makeCertificateSources } from "./CertificateSources.ts"
-import type { ClientConnection } from "./ConnectionPool.ts"
+import type { ClientConnection, ConnectionPool } from "./ConnectionPool.ts"
 
 /**
  * The connections to use for a configuration: with its client certificate (`use_mtls`) and its own authorities
@@ -68,13 +68,13 @@ const make = Effect.fnUntraced(function* (options: ClientCertificatesOptions) {
   })
 
   // Called on every request, so a configuration that was seen before costs one look-up.
-  const known = new WeakMap<OAuthConfig, CertificateSource["pool"]>()
+  const known = new WeakMap<OAuthConfig, CertificateSource<ConnectionPool>["built"]>()
   const plain = Effect.succeed(sources.plain)
   const sourceOf = (config: OAuthConfig) => Cache.get(opened, certificatePaths(config))
   const open = (config: OAuthConfig) =>
-    Effect.flatMap(sourceOf(config), ({ pool }) => {
-      known.set(config, pool)
-      return pool
+    Effect.flatMap(sourceOf(config), ({ built }) => {
+      known.set(config, built)
+      return built
     })
 
   return ClientCertificates.of({

@@ -50,24 +50,26 @@ export const ServeCommand = Command.make(
     ).pipe(
       Effect.catchTags({
         ServeError: (error) => failCommand(cannotListen(gateway, error)),
+        CertificateUnusable: ({ key, problem }) => failCommand(`gateway.tls.${key}: ${problem}`),
         Misconfigured: (error) => failCommand(error.message),
         StoreUnavailable: (error) => failCommand(error.message)
       })
     )
-    yield* Console.log(HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address))
+    const url = HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)
+    yield* Console.log(gateway.tls === undefined ? url : url.replace(/^http:/, "https:"))
     return yield* Effect.never
   }, Effect.scoped)
 ).pipe(Command.withDescription("Run the gateway; prints its base URL once it accepts connections"))
 
-/** Everyone who reaches the gateway uses its tokens, so other machines must show a key. */
-const guardExposure = ({ apiKeys, host }: GatewaySettings, allowUnauthenticated: boolean) => {
-  if (isLoopbackHost(host) || apiKeys.length > 0) return Effect.void
+/** Everyone who reaches the gateway uses its tokens, so other machines must show a key, or a certificate. */
+const guardExposure = ({ apiKeys, host, tls }: GatewaySettings, allowUnauthenticated: boolean) => {
+  if (isLoopbackHost(host) || apiKeys.length > 0 || tls?.clientCaPath !== undefined) return Effect.void
   return allowUnauthenticated
     ? Effect.logWarning(
         `Listening on ${host} without gateway.api_keys: every machine that reaches this port can use the tokens of every configured server`
       )
     : failCommand(
-        `gateway.host ${host} can be reached from other machines. Configure gateway.api_keys, listen on 127.0.0.1, or allow it with --allow-unauthenticated`
+        `gateway.host ${host} can be reached from other machines. Configure gateway.api_keys or gateway.tls.client_ca_path, listen on 127.0.0.1, or allow it with --allow-unauthenticated`
       )
 }
 

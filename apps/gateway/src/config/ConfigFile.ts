@@ -6,7 +6,7 @@ import {
   type ConfigProblem,
   type OAuthConfig
 } from "@secure-mcp/oauth-core"
-import { ClientCertificates } from "@secure-mcp/mtls"
+import { checkServerCertificate, ClientCertificates } from "@secure-mcp/mtls"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
@@ -18,6 +18,7 @@ import { syntaxErrorPosition } from "./JsonSyntax.ts"
 import { DefaultUserAgent } from "./UserAgent.ts"
 import { readProxyVariables } from "./ProxyVariables.ts"
 import { resolveReferences } from "./References.ts"
+import { decodeTlsSettings } from "./TlsSettings.ts"
 
 /**
  * Reads a configuration file, resolves its references and checks it, certificates included. Nothing is sent and no port
@@ -35,6 +36,7 @@ export const loadConfigFile = Effect.fn("ConfigFile.load")(function* (path: stri
     ...elsewhere(resolved.problems, [
       ...(Result.isFailure(decoded) ? decoded.failure.problems : []),
       ...(yield* certificateProblems(resolved.value)),
+      ...(yield* tlsProblems(resolved.value)),
       ...(yield* storeProblems(resolved.value))
     ])
   ]
@@ -123,6 +125,20 @@ const openCertificates = (config: OAuthConfig) =>
     Effect.as([]),
     Effect.catch(({ key, problem }) => Effect.succeed([{ path: [key], message: problem }]))
   )
+
+/** Opens the certificate of the gateway itself, even if other settings have problems. */
+const tlsProblems = Effect.fnUntraced(function* (document: unknown) {
+  const gateway: unknown = Predicate.hasProperty(document, "gateway") ? document.gateway : undefined
+  const tls = decodeTlsSettings(Predicate.hasProperty(gateway, "tls") ? gateway.tls : undefined)
+  return Result.isFailure(tls)
+    ? []
+    : yield* checkServerCertificate(tls.success).pipe(
+        Effect.as([]),
+        Effect.catch(({ key, problem }) =>
+          Effect.succeed([{ path: ["gateway", "tls", key], message: problem }])
+        )
+      )
+})
 
 /** Opens the certificates of every entry, even if the entry has other problems. */
 const certificateProblems = Effect.fnUntraced(function* (document: unknown) {

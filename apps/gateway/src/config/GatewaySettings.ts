@@ -12,6 +12,7 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { decodeTlsSettings, type TlsSettings } from "./TlsSettings.ts"
 
 const withDefault = <S extends Schema.Constraint>(schema: S, value: S["Encoded"]) =>
   Schema.withDecodingDefaultKey<S>(Effect.succeed(value))(schema)
@@ -45,6 +46,8 @@ const fields = {
   userAgent: Schema.optionalKey(Schema.String),
   /** The limits of every server that does not say otherwise. */
   limits: Schema.Unknown.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
+  /** The certificate of the gateway itself; without it clients speak plain HTTP. */
+  tls: Schema.optionalKey(Schema.Unknown),
   /** The proxy for every server that does not say otherwise, in place of HTTP_PROXY and HTTPS_PROXY. */
   proxy: Schema.optionalKey(ProxySetting)
 }
@@ -60,8 +63,9 @@ const wireNames = {
 const GatewaySettings = Schema.Struct(fields).pipe(Schema.encodeKeys(wireNames))
 
 /** The `gateway` object of the configuration file. */
-export interface GatewaySettings extends Omit<Fields, "limits"> {
+export interface GatewaySettings extends Omit<Fields, "limits" | "tls"> {
   readonly limits: LimitsSetting
+  readonly tls?: TlsSettings
 }
 
 type Fields = typeof GatewaySettings.Type
@@ -102,20 +106,24 @@ const rules = (settings: Fields): ReadonlyArray<ConfigProblem> => {
 
 /** Decodes the `gateway` object and reports every problem at once. */
 export const decodeGatewaySettings = (input: unknown): ConfigResult<GatewaySettings> => {
-  const settings = decodeFields(input)
-  const limits = decodeLimits(Predicate.hasProperty(input, "limits") ? input.limits : {})
-  if (Result.isSuccess(settings) && Result.isSuccess(limits))
-    return Result.succeed({ ...settings.success, limits: limits.success })
-  const problems = [
-    ...(Result.isFailure(settings) ? settings.failure.problems : []),
-    ...(Result.isFailure(limits) ? problemsAt(["limits"], limits.failure.problems) : [])
-  ]
-  return Result.fail(new ConfigError({ problems }))
+  const problems: Array<ConfigProblem> = []
+  const accept = <A>(path: ReadonlyArray<PropertyKey>, result: ConfigResult<A>): A | undefined => {
+    if (Result.isSuccess(result)) return result.success
+    problems.push(...problemsAt(path, result.failure.problems))
+    return undefined
+  }
+  const settings = accept([], decodeFields(input))
+  const limits = accept(["limits"], decodeLimits(Predicate.hasProperty(input, "limits") ? input.limits : {}))
+  const tls = Predicate.hasProperty(input, "tls") ? accept(["tls"], decodeTlsSettings(input.tls)) : undefined
+  if (settings === undefined || limits === undefined || problems.length > 0)
+    return Result.fail(new ConfigError({ problems }))
+  const { tls: _, ...others } = settings
+  return Result.succeed({ ...others, limits, ...(tls === undefined ? {} : { tls }) })
 }
 
 const decodeFields = decodeConfig({
   schema: GatewaySettings,
-  keys: ["host", "port", "proxy", "limits", ...Object.values(wireNames)],
+  keys: ["host", "port", "proxy", "limits", "tls", ...Object.values(wireNames)],
   wireNames,
   rules
 })

@@ -1,9 +1,12 @@
 import { assert, describe, layer } from "@effect/vitest"
-import { Answer, refusedPort, StubAuthorizationServer } from "@secure-mcp/testing"
+import { Answer, Certificates, refusedPort, StubAuthorizationServer } from "@secure-mcp/testing"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FileSystem from "effect/FileSystem"
+import { once } from "node:events"
+import * as https from "node:https"
 import { fileURLToPath } from "node:url"
 import { entryWith, TestLayer } from "../config/configFile.ts"
 import { entry, runGateway, secretEnvironment, serve, writeConfig } from "./gatewayProcess.ts"
@@ -158,6 +161,36 @@ describe("serve", () => {
         assert.strictEqual(JSON.parse(allowed.text).error.data.reason, "UpstreamUnreachable")
         yield* gateway.signal("SIGTERM")
         assert.notInclude((yield* gateway.finished).stderr, "without gateway.api_keys")
+      })
+    )
+
+    it.effect("speaks HTTPS with a certificate, and needs no key where it asks for those of clients", () =>
+      Effect.gen(function* () {
+        const directory = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
+        const authority = yield* Certificates.makeAuthority("CA")
+        const server = yield* (yield* authority.issueServer()).writeTo(directory, "server")
+        const client = yield* authority.issueClient("client")
+        const tls = {
+          cert_path: server.certificatePath,
+          key_path: server.privateKeyPath,
+          client_ca_path: yield* authority.writeTo(directory, "clients")
+        }
+        const gateway = yield* serve({ gateway: { host: "0.0.0.0", tls }, servers: [entryWith()] })
+        assert.match(gateway.url, /^https:\/\/0\.0\.0\.0:[1-9]\d*$/)
+        const status = yield* Effect.promise(async () => {
+          const outgoing = https.get(`https://127.0.0.1:${new URL(gateway.url).port}/healthz`, {
+            agent: false,
+            ca: authority.certificatePem,
+            cert: client.certificatePem,
+            key: client.privateKeyPem
+          })
+          const [response] = await once(outgoing, "response")
+          response.resume()
+          return response.statusCode
+        })
+        assert.strictEqual(status, 200)
+        yield* gateway.signal("SIGTERM")
+        assert.strictEqual((yield* gateway.finished).exitCode, 0)
       })
     )
   })

@@ -1,0 +1,93 @@
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+  type ServerResponse
+} from "node:http"
+import { createServer as createTlsServer } from "node:https"
+import type { Socket } from "node:net"
+import { useServerCertificate } from "@secure-mcp/mtls"
+import * as Effect from "effect/Effect"
+import type { TlsSettings } from "../config/TlsSettings.ts"
+import { watchClient } from "./ClientConnection.ts"
+
+/**
+ * Makes the server of Node, with TLS if there are settings for it. Fails with `CertificateUnusable` if its certificate cannot
+ * be used; new contents of its files are used for the connections after that.
+ */
+export const makeListener = Effect.fnUntraced(function* (tls: TlsSettings | undefined) {
+  if (tls === undefined) return prepare(createServer(options))
+  const asksForCertificate = tls.clientCaPath !== undefined
+  const server = createTlsServer({
+    ...options,
+    requestCert: asksForCertificate,
+    rejectUnauthorized: asksForCertificate
+  })
+  yield* useServerCertificate(tls, (secureContext) =>
+    Effect.sync(() => server.setSecureContext(secureContext))
+  )
+  answerPlainHttp(server)
+  return prepare(server)
+})
+
+const options: ServerOptions = {
+  // Milliseconds a client may take to send one request; answers, such as event streams, may take forever.
+  requestTimeout: 60_000,
+  // Ignore an offer to upgrade to HTTP/2 or WebSocket and serve the request itself (RFC 9110 §7.8).
+  shouldUpgradeCallback: () => false,
+  // The system asks a silent client each minute whether it is still there: it may have gone without a word.
+  keepAlive: true,
+  keepAliveInitialDelay: 60_000
+}
+
+const prepare = (server: Server): Server => {
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+    watchClient(request, response)
+    // Otherwise a client that keeps its connection open would still be served while the gateway stops.
+    response.once("finish", () => {
+      if (!server.listening) request.socket.destroySoon()
+    })
+  }
+  // Otherwise Node gives no answer to a client that has closed its sending side.
+  return Object.assign(server, { httpAllowHalfOpen: true })
+    .on("request", onRequest)
+    .on("checkContinue", onRequest)
+}
+
+/** The first byte of a TLS connection: the type of a handshake record (RFC 8446 §5.1). */
+const handshake = 0x16
+
+/** Milliseconds until a client has to say something. */
+const longestSilence = 60_000
+
+/** Tells a client that speaks plain HTTP what this port speaks. TLS itself would only hang up. */
+const answerPlainHttp = (server: Server): void => {
+  const secure = server.listeners("connection")
+  const onConnection = (socket: Socket) => {
+    const hangUp = () => void socket.destroy()
+    socket.setTimeout(longestSilence, hangUp).on("error", hangUp)
+    socket.once("readable", () => {
+      const first: Buffer | null = socket.read()
+      if (first === null) hangUp()
+      else if (first[0] !== handshake) socket.resume().end(wrongProtocol)
+      else {
+        socket.setTimeout(0).off("timeout", hangUp).off("error", hangUp)
+        socket.unshift(first)
+        for (const listener of secure) listener.call(server, socket)
+      }
+    })
+  }
+  server.removeAllListeners("connection").on("connection", onConnection)
+}
+
+const explanation = "This port speaks HTTPS: the URL begins with https://\n"
+
+const wrongProtocol = [
+  "HTTP/1.1 400 Bad Request",
+  "Content-Type: text/plain",
+  `Content-Length: ${explanation.length}`,
+  "Connection: close",
+  "",
+  explanation
+].join("\r\n")
