@@ -117,7 +117,7 @@ const make = Effect.fnUntraced(function* (system: ProcessSystem) {
         const isGone = yield* Effect.timeoutOption(untilGone(tree), grace)
         if (Option.isSome(isGone)) return
         tree.signal("SIGKILL")
-        yield* untilGone(tree, 1000)
+        yield* untilGone(tree, 500)
       }).pipe(Effect.ensuring(Effect.sync(forgetIfGone)))
     return { process: child, ended: Deferred.await(ended), terminate } satisfies StartedChild
   })

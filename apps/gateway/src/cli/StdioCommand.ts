@@ -7,7 +7,7 @@ import * as MutableRef from "effect/MutableRef"
 import * as Option from "effect/Option"
 import { gatewayServices } from "../GatewayServices.ts"
 import { accessTokenRequest } from "../upstream/Servers.ts"
-import { makeChildCommand } from "../upstream/StdioUpstream.ts"
+import { makeChildCommand } from "../upstream/ChildToken.ts"
 import { makeUpstreamFetch } from "../relay/UpstreamFetch.ts"
 import { describeEnd, exitCodeOf } from "../child/ChildEnd.ts"
 import { ChildProcesses } from "../child/ChildProcesses.ts"
@@ -61,7 +61,7 @@ const runChild = Effect.fnUntraced(function* (
   const processes = yield* ChildProcesses
   const child = yield* processes.start(entry.serverName, command, "inherit")
   const end = yield* Effect.onInterrupt(child.ended, () =>
-    child.terminate(MutableRef.get(received) ?? "SIGTERM", "1500 millis")
+    child.terminate(MutableRef.get(received) ?? "SIGTERM", "1 second")
   )
   if (end.signal !== undefined)
     yield* Console.error(`The MCP server "${entry.serverName}" ${describeEnd(end)}`)
