@@ -7,7 +7,7 @@ import { ChildLayer, program, startChild } from "./startedChild.ts"
 
 describe("the end of a child", () => {
   layer(ChildLayer, { excludeTestServices: true })((it) => {
-    it.effect.each([
+    it.effect.each<readonly [string, string]>([
       ["process.exit(0)", "exited with code 0"],
       ["process.exit(3)", "exited with code 3"],
       [`process.kill(process.pid, "SIGKILL")`, "was ended by the signal SIGKILL"],
