@@ -1,4 +1,5 @@
 import { makeSecretCutter } from "@secure-mcp/oauth-flows/internal"
+import * as MutableRef from "effect/MutableRef"
 import type * as Redacted from "effect/Redacted"
 
 /** The command of a child process. */
@@ -8,8 +9,8 @@ export interface ChildCommand {
   /** The entry's variables, and those with the token. The child gets these and a few harmless ones. */
   readonly env: Readonly<Record<string, Redacted.Redacted>>
   readonly cwd?: string | undefined
-  /** The token among the variables, which may stand there in a format. */
-  readonly token?: Redacted.Redacted | undefined
+  /** The tokens that the child has got: that among the variables, which may stand there in a format, and later ones. */
+  readonly tokens?: (() => ReadonlyArray<Redacted.Redacted>) | undefined
   /** When the token among the variables expires, in milliseconds since the epoch; absent if that is not known. */
   readonly expiresAt?: number | undefined
 }
@@ -53,11 +54,20 @@ export const childEnvironment = (command: ChildCommand): Record<string, string |
 }
 
 /**
- * Makes a function that takes the values of the command's variables out of a text: as they are, line by line, and
- * in the encodings in which programs print them.
+ * Makes a function that takes the values of the command's variables, and the tokens that the child has got by then, out of a
+ * text: as they are, line by line, and in the encodings in which programs print them.
  */
-export const makeRedactor = (command: ChildCommand): ((text: string) => string) =>
-  makeSecretCutter(
-    [...Object.values(command.env), ...(command.token === undefined ? [] : [command.token])],
-    "<redacted>"
-  )
+export const makeRedactor = ({ env, tokens }: ChildCommand): ((text: string) => string) => {
+  const known = MutableRef.make(makeCutter(env, tokens?.() ?? []))
+  return (text) => {
+    const current = tokens?.() ?? []
+    if (current.length > 0 && current !== MutableRef.get(known).tokens)
+      MutableRef.set(known, makeCutter(env, current))
+    return MutableRef.get(known).cut(text)
+  }
+}
+
+const makeCutter = (env: ChildCommand["env"], tokens: ReadonlyArray<Redacted.Redacted>) => ({
+  tokens,
+  cut: makeSecretCutter([...Object.values(env), ...tokens], "<redacted>")
+})

@@ -1,5 +1,4 @@
 import type { ChildProcess, SpawnOptions } from "node:child_process"
-import crossSpawn from "cross-spawn"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
@@ -14,7 +13,9 @@ import type * as Scope from "effect/Scope"
 import { ConnectionFailed } from "../jsonrpc/MessageConnection.ts"
 import { childEnvironment, type ChildCommand } from "./ChildCommand.ts"
 import type { ChildEnd } from "./ChildEnd.ts"
-import { currentSystem, processTree, type ProcessSystem, type ProcessTree } from "./ProcessTree.ts"
+import { currentSystem, type ProcessSystem } from "./ProcessSystem.ts"
+import { processTree, type ProcessTree } from "./ProcessTree.ts"
+import { findProgram } from "./ProgramSearch.ts"
 import { startProblem } from "./StartProblem.ts"
 import { makeWatchdog } from "./Watchdog.ts"
 
@@ -53,10 +54,9 @@ export class ChildProcesses extends Context.Service<
     ) => Effect.Effect<StartedChild, ConnectionFailed, Scope.Scope>
   }
 >()("@secure-mcp/gateway/ChildProcesses") {
-  static readonly layer = Layer.effect(
-    ChildProcesses,
-    Effect.suspend(() => make(currentSystem))
-  )
+  static readonly layer = Layer.suspend(() => ChildProcesses.layerSystem(currentSystem))
+
+  static readonly layerSystem = (system: ProcessSystem) => Layer.effect(ChildProcesses, make(system))
 }
 
 /** How long a child may take to end after SIGTERM. */
@@ -79,7 +79,7 @@ const make = Effect.fnUntraced(function* (system: ProcessSystem) {
     command: ChildCommand,
     stdio: "pipe" | "inherit"
   ) {
-    const child = yield* spawn(command, spawnOptions(command, stdio, system.platform)).pipe(
+    const child = yield* spawn(command, stdio, system).pipe(
       Effect.catch((code) =>
         Effect.flatMap(startProblem(command, code), (problem) =>
           Effect.fail(
@@ -106,7 +106,7 @@ const make = Effect.fnUntraced(function* (system: ProcessSystem) {
     }
     const endNow = () => end({ code: child.exitCode ?? undefined, signal: child.signalCode ?? undefined })
     child.on("exit", endNow)
-    // On Windows a missing program is noticed only after the shell that looks for it has ended.
+    // `cross-spawn` emits it in place of "exit" if a program is gone that was there a moment ago.
     child.on("error", endNow)
     if (child.exitCode !== null || child.signalCode !== null) endNow()
 
@@ -117,7 +117,7 @@ const make = Effect.fnUntraced(function* (system: ProcessSystem) {
         const isGone = yield* Effect.timeoutOption(untilGone(tree), grace)
         if (Option.isSome(isGone)) return
         tree.signal("SIGKILL")
-        yield* untilGone(tree, 1000)
+        yield* untilGone(tree, 500)
       }).pipe(Effect.ensuring(Effect.sync(forgetIfGone)))
     return { process: child, ended: Deferred.await(ended), terminate } satisfies StartedChild
   })
@@ -151,9 +151,19 @@ const plain = (environment: Readonly<Record<string, string | Redacted.Redacted>>
   )
 
 /** Fails with the code of the system's error. Node's error itself quotes arguments and variables. */
-const spawn = ({ args, command }: ChildCommand, options: SpawnOptions): Effect.Effect<ChildProcess, string> =>
-  Effect.callback<ChildProcess, string>((resume) => {
-    const attempt = Result.try({ try: () => crossSpawn(command, args, options), catch: codeOf })
+const spawn = Effect.fnUntraced(function* (
+  command: ChildCommand,
+  stdio: "pipe" | "inherit",
+  { platform, spawn }: ProcessSystem
+) {
+  // There a shell would look for the program, start in any case, and say in the system's language that there is none.
+  if (platform === "win32" && (yield* findProgram(command, platform)) === undefined)
+    return yield* Effect.fail("ENOENT")
+  return yield* Effect.callback<ChildProcess, string>((resume) => {
+    const attempt = Result.try({
+      try: () => spawn(command.command, command.args, spawnOptions(command, stdio, platform)),
+      catch: codeOf
+    })
     if (Result.isFailure(attempt)) return resume(Effect.fail(attempt.failure))
     const child = attempt.success
     child.once("spawn", () => resume(Effect.succeed(child)))
@@ -161,6 +171,7 @@ const spawn = ({ args, command }: ChildCommand, options: SpawnOptions): Effect.E
     // A write to a child that does not read any more fails here as well as where it was made.
     child.stdin?.on("error", () => {})
   })
+})
 
 const codeOf = (error: unknown): string =>
   error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "unknown error"

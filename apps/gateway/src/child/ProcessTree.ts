@@ -1,4 +1,5 @@
-import { spawnSync, type ChildProcess } from "node:child_process"
+import type { ChildProcess } from "node:child_process"
+import type { ProcessSystem } from "./ProcessSystem.ts"
 
 /** A child process and all that it has started and that has not left its process group. */
 export interface ProcessTree {
@@ -6,21 +7,6 @@ export interface ProcessTree {
   readonly signal: (signal: NodeJS.Signals) => void
   /** Whether a process of the tree is left. On Windows only the child itself is looked at. */
   readonly isAlive: () => boolean
-}
-
-/** What this module uses of the system; a test of Windows gives its own. */
-export interface ProcessSystem {
-  readonly platform: NodeJS.Platform
-  readonly kill: (pid: number, signal: NodeJS.Signals | 0) => void
-  readonly run: (command: string, args: ReadonlyArray<string>) => void
-}
-
-/** The system this process runs on. */
-export const currentSystem: ProcessSystem = {
-  platform: process.platform,
-  kill: (pid, signal) => void process.kill(pid, signal),
-  // Also while this process ends, when nothing asynchronous is done any more.
-  run: (command, args) => void spawnSync(command, [...args], { windowsHide: true, stdio: "ignore" })
 }
 
 /** The tree of a child that was started with a process group of its own (`detached`), except on Windows. */

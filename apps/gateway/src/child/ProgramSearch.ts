@@ -6,34 +6,44 @@ import * as Redacted from "effect/Redacted"
 import { childEnvironment, type ChildCommand } from "./ChildCommand.ts"
 
 /** Where the system would find the program of a command: at its path, else in the folders of PATH; undefined if nowhere. */
-export const findProgram = (
-  command: ChildCommand
-): Effect.Effect<string | undefined, never, FileSystem.FileSystem | Path.Path> =>
-  Effect.gen(function* () {
-    const candidates = yield* programCandidates(command)
-    return Option.getOrUndefined(yield* Effect.findFirst(candidates, isProgram))
-  })
+export const findProgram = Effect.fnUntraced(function* (
+  command: ChildCommand,
+  platform: NodeJS.Platform = process.platform
+): Effect.fn.Return<string | undefined, never, FileSystem.FileSystem | Path.Path> {
+  const candidates = yield* programCandidates(command, platform)
+  return Option.getOrUndefined(
+    yield* Effect.findFirst(candidates, (candidate) => isProgram(candidate, platform))
+  )
+})
 
 /** Every path at which the system looks for the program of a command. */
-export const programCandidates = Effect.fnUntraced(function* (command: ChildCommand) {
+export const programCandidates = Effect.fnUntraced(function* (
+  command: ChildCommand,
+  platform: NodeJS.Platform = process.platform
+): Effect.fn.Return<ReadonlyArray<string>, never, Path.Path> {
   const path = yield* Path.Path
-  const searched = childEnvironment(command)["PATH"] ?? ""
-  const folders = Redacted.isRedacted(searched) ? Redacted.value(searched) : searched
-  const isWindows = process.platform === "win32"
+  const folder = path.resolve(command.cwd ?? ".")
+  const environment = childEnvironment(command)
+  const isWindows = platform === "win32"
+  const searched = plain(environment["PATH"]).split(isWindows ? ";" : ":")
+  // Windows looks into the current folder first.
+  const folders = [...(isWindows ? [folder] : []), ...searched.filter((name) => name !== "")]
   const candidates = /[\\/]/.test(command.command)
-    ? [path.resolve(command.cwd ?? ".", command.command)]
-    : folders
-        .split(isWindows ? ";" : ":")
-        .filter((folder) => folder !== "")
-        .map((folder) => path.join(folder, command.command))
-  const endings = isWindows ? ["", ".exe", ".cmd", ".bat", ".com"] : [""]
+    ? [path.resolve(folder, command.command)]
+    : folders.map((name) => path.resolve(folder, name, command.command))
+  const endings = isWindows
+    ? ["", ...(plain(environment["PATHEXT"]) || ".EXE;.CMD;.BAT;.COM").split(";")]
+    : [""]
   return candidates.flatMap((candidate) => endings.map((ending) => candidate + ending))
 })
 
-const isProgram = Effect.fnUntraced(function* (candidate: string) {
+const plain = (value: string | Redacted.Redacted | undefined): string =>
+  Redacted.isRedacted(value) ? Redacted.value(value) : (value ?? "")
+
+const isProgram = Effect.fnUntraced(function* (candidate: string, platform: NodeJS.Platform) {
   const files = yield* FileSystem.FileSystem
   return yield* files.stat(candidate).pipe(
-    Effect.map(({ mode, type }) => type === "File" && (process.platform === "win32" || (mode & 0o111) !== 0)),
+    Effect.map(({ mode, type }) => type === "File" && (platform === "win32" || (mode & 0o111) !== 0)),
     Effect.orElseSucceed(() => false)
   )
 })

@@ -7,7 +7,7 @@ import * as MutableRef from "effect/MutableRef"
 import * as Option from "effect/Option"
 import { gatewayServices } from "../GatewayServices.ts"
 import { accessTokenRequest } from "../upstream/Servers.ts"
-import { makeChildCommand } from "../upstream/StdioUpstream.ts"
+import { makeChildCommand } from "../upstream/ChildToken.ts"
 import { makeUpstreamFetch } from "../relay/UpstreamFetch.ts"
 import { describeEnd, exitCodeOf } from "../child/ChildEnd.ts"
 import { ChildProcesses } from "../child/ChildProcesses.ts"
@@ -51,23 +51,24 @@ const relayToUpstream = Effect.fnUntraced(function* (
  * Gives the child the standard streams themselves: there is nothing to relay. A signal that ends this command is passed on to
  * the child, which has less time for its end than an MCP client waits before it kills this process (two seconds).
  */
-const runChild = Effect.fnUntraced(function* (
-  entry: StdioServerEntry,
-  tokenRequest: AccessTokenRequest | undefined
-) {
-  const { received } = yield* StopSignal
-  const childCommand = yield* makeChildCommand(entry, () => tokenRequest)
-  const command = yield* childCommand(undefined)
-  const processes = yield* ChildProcesses
-  const child = yield* processes.start(entry.serverName, command, "inherit")
-  const end = yield* Effect.onInterrupt(child.ended, () =>
-    child.terminate(MutableRef.get(received) ?? "SIGTERM", "1500 millis")
-  )
-  if (end.signal !== undefined)
-    yield* Console.error(`The MCP server "${entry.serverName}" ${describeEnd(end)}`)
-  const exitCode = exitCodeOf(end)
-  if (exitCode !== 0) return yield* new CommandFailure({ exitCode })
-}, Effect.provide(ChildProcesses.layer))
+const runChild = Effect.fnUntraced(
+  function* (entry: StdioServerEntry, tokenRequest: AccessTokenRequest | undefined) {
+    const { received } = yield* StopSignal
+    const childCommand = yield* makeChildCommand(entry, () => tokenRequest)
+    const command = yield* childCommand(undefined)
+    const processes = yield* ChildProcesses
+    const child = yield* processes.start(entry.serverName, command, "inherit")
+    const end = yield* Effect.onInterrupt(child.ended, () =>
+      child.terminate(MutableRef.get(received) ?? "SIGTERM", "1 second")
+    )
+    if (end.signal !== undefined)
+      yield* Console.error(`The MCP server "${entry.serverName}" ${describeEnd(end)}`)
+    const exitCode = exitCodeOf(end)
+    if (exitCode !== 0) return yield* new CommandFailure({ exitCode })
+  },
+  Effect.scoped,
+  Effect.provide(ChildProcesses.layer)
+)
 
 type Offer = ReturnType<typeof relayToUpstream> | ReturnType<typeof runChild>
 type OfferError = Effect.Error<Offer>

@@ -8,8 +8,16 @@ describe("the logs of a child", () => {
       command: "node",
       args: [],
       env: { AUTH_HEADER: Redacted.make("Bearer the-token") },
-      token: Redacted.make("the-token")
+      tokens: () => [Redacted.make("the-token")]
     })
     assert.strictEqual(redact("Bearer the-token, the-token"), "<redacted>, <redacted>")
+  })
+
+  it("the logs of a child hide a token that it has got after its start, and the one before it", () => {
+    let tokens = [Redacted.make("first-token")]
+    const redact = makeRedactor({ command: "node", args: [], env: {}, tokens: () => tokens })
+    assert.strictEqual(redact("first-token, second-token"), "<redacted>, second-token")
+    tokens = [...tokens, Redacted.make("second-token")]
+    assert.strictEqual(redact("first-token, second-token"), "<redacted>, <redacted>")
   })
 })

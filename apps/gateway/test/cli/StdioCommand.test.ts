@@ -137,32 +137,5 @@ describe("stdio", () => {
         assert.include(stderr, 'Could not get an access token for server "child"')
       })
     )
-
-    it.effect.each([
-      { script: "process.exit(7)", expected: 7 },
-      { script: "process.stdout.write('out'); process.stderr.write('err')", expected: 0 }
-    ])("exits as its child exits: $script", ({ expected, script }) =>
-      Effect.gen(function* () {
-        const child = { command: process.execPath, args: ["-e", script] }
-        const config = yield* writeConfig({ servers: [{ server_name: "child", config: child }] })
-        const { exitCode, stderr, stdout } = yield* runGateway(["stdio", "child", "-c", config])
-        assert.strictEqual(exitCode, expected)
-        assert.strictEqual(stdout, expected === 0 ? "out" : "")
-        assert.strictEqual(stderr, expected === 0 ? "err" : "")
-      })
-    )
-
-    it.effect("reports that the command of its child cannot be run", () =>
-      Effect.gen(function* () {
-        const config = yield* writeConfig({
-          servers: [{ server_name: "child", config: { command: "/nonexistent/mcp-server" } }]
-        })
-        assert.deepStrictEqual(yield* runGateway(["stdio", "child", "-c", config]), {
-          exitCode: 1,
-          stdout: "",
-          stderr: 'The command of server "child" could not be run (NotFound)\n'
-        })
-      })
-    )
   })
 })

@@ -38,6 +38,7 @@ export interface GatewayProcess {
   /** Completes once a text stands on standard error. */
   readonly logged: (text: string) => Effect.Effect<void>
   readonly signal: (signal: NodeJS.Signals) => Effect.Effect<void>
+  readonly closeOutputs: Effect.Effect<void>
   readonly finished: Effect.Effect<Finished>
 }
 
@@ -84,6 +85,11 @@ export const startCommand = Effect.fnUntraced(function* (
     until,
     write: (text: string) => Effect.sync(() => void child.stdin.write(text)),
     closeInput: Effect.sync(() => void child.stdin.end()),
+    /** Closes its outputs, as a terminal does that goes away. */
+    closeOutputs: Effect.sync(() => {
+      child.stdout.destroy()
+      child.stderr.destroy()
+    }),
     signal: (signal: NodeJS.Signals) => Effect.sync(() => void child.kill(signal)),
     finished: Effect.promise(async (): Promise<Finished> => {
       await closed
@@ -98,7 +104,7 @@ export const startGateway = Effect.fnUntraced(function* (
   env: Readonly<Record<string, string>> = {},
   input = ""
 ) {
-  const { closeInput, finished, pid, signal, until, write } = yield* startCommand(args, env)
+  const { closeInput, closeOutputs, finished, pid, signal, until, write } = yield* startCommand(args, env)
   if (input !== "") yield* write(input)
   yield* closeInput
   return {
@@ -106,6 +112,7 @@ export const startGateway = Effect.fnUntraced(function* (
     firstLine: until("stdout", (text) => /^(.*)\n/.exec(text)?.[1]),
     logged: (text) => until("stderr", (all) => (all.includes(text) ? true : undefined)).pipe(Effect.asVoid),
     signal,
+    closeOutputs,
     finished
   } satisfies GatewayProcess
 })
