@@ -39,7 +39,7 @@ export const fetchOk = Effect.fnUntraced(function* (
   })
 })
 
-/** Characters of an answer that refuses a request. */
+/** Bytes that are read of an answer that refuses a request. */
 const maxErrorBody = 1024 * 1024
 
 /** How long a server may take for the body of such an answer. */
@@ -60,54 +60,61 @@ const messageIn = (json: Readonly<Record<string, unknown>>): string | undefined 
   return [description, message, error, detail].find((value) => typeof value === "string")
 }
 
-/** Reads the whole body of a response, if it is not longer than `maxLength` (UTF-16 units). */
+/** Reads the whole body of a response, if it is not longer than `maxBytes`. */
 export const readText = (
   response: FetchResponse,
-  maxLength: number
+  maxBytes: number
 ): Effect.Effect<string, UpstreamFailed> => {
+  const decoder = new TextDecoder()
   const pieces: Array<string> = []
   let length = 0
-  return bodyText(response).pipe(
-    Stream.runForEach((piece) => {
-      length += piece.length
-      if (length > maxLength) return Effect.fail(tooLong(maxLength))
-      pieces.push(piece)
+  return chunksOf(response).pipe(
+    Stream.runForEach((chunk) => {
+      length += chunk.length
+      if (length > maxBytes) return Effect.fail(tooLong(maxBytes))
+      pieces.push(decoder.decode(chunk, { stream: true }))
       return Effect.void
     }),
-    Effect.map(() => pieces.join(""))
+    Effect.map(() => pieces.join("") + decoder.decode())
   )
 }
 
 /**
  * Reads the events of a response (text/event-stream).
  *
- * @param maxLength of one event, in UTF-16 units
+ * @param maxBytes of the data of one event
  */
 export const readEvents = (
   response: FetchResponse,
-  maxLength: number,
+  maxBytes: number,
   onEvent: (event: Sse.AnyEvent) => Effect.Effect<void>
 ): Effect.Effect<void, UpstreamFailed> => {
   const events: Array<Sse.AnyEvent> = []
-  const parser = Sse.makeParser((event) => events.push(event), { maxEventSize: maxLength })
-  return bodyText(response).pipe(
+  // Pending events count in UTF-16 units, of which there are no more than bytes.
+  const parser = Sse.makeParser((event) => events.push(event), { maxEventSize: maxBytes })
+  const readEvent = (event: Sse.AnyEvent) =>
+    event._tag === "Event" && isLonger(event.data, maxBytes) ? Effect.fail(tooLong(maxBytes)) : onEvent(event)
+  return chunksOf(response).pipe(
+    Stream.decodeText(),
     Stream.runForEach((text) => {
       const tooLarge = parser.feed(text)
-      const complete = Effect.forEach(events.splice(0), onEvent, { discard: true })
-      return tooLarge === undefined ? complete : Effect.andThen(complete, Effect.fail(tooLong(maxLength)))
+      const complete = Effect.forEach(events.splice(0), readEvent, { discard: true })
+      return tooLarge === undefined ? complete : Effect.andThen(complete, Effect.fail(tooLong(maxBytes)))
     })
   )
 }
 
-const bodyText = (response: FetchResponse) =>
-  Stream.fromAsyncIterable(response.body ?? noBytes, (cause) => describeFailure(cause)).pipe(
-    Stream.decodeText()
-  )
+/** A UTF-16 unit has at most three bytes in UTF-8. */
+const isLonger = (text: string, maxBytes: number): boolean =>
+  3 * text.length > maxBytes && Buffer.byteLength(text) > maxBytes
 
-const tooLong = (maxLength: number) =>
+const chunksOf = (response: FetchResponse) =>
+  Stream.fromAsyncIterable(response.body ?? noBytes, (cause) => describeFailure(cause))
+
+const tooLong = (maxBytes: number) =>
   new UpstreamFailed({
     kind: "Unusable",
-    problem: `MCP server sent a message that is longer than ${maxLength}, the value of \`limits.message_bytes\``
+    problem: `MCP server sent a message of more than ${maxBytes} bytes, the value of \`limits.message_bytes\``
   })
 
 const noBytes: AsyncIterable<Uint8Array> = {

@@ -11,7 +11,7 @@ import { advance, resumed, resumptionHeaders, type StreamPosition } from "./Stre
 /** Where a stream comes from, and where its messages go. */
 export interface StreamSource {
   readonly fetch: Fetch
-  /** The longest message, in UTF-16 units. */
+  /** The longest message. */
   readonly messageBytes: number
   /** The headers that name the session. */
   readonly headers: Record<string, string>
@@ -105,7 +105,7 @@ export const resumeAnswer = Effect.fnUntraced(function* (
   const step = Effect.gen(function* () {
     const before = yield* Ref.get(endings)
     const { events, lastEventId, retry } = yield* Ref.get(position)
-    if (lastEventId === undefined || isHopeless(before)) return yield* before.failure ?? hungUp
+    if (lastEventId === undefined || isHopeless(before)) return yield* lastFailure(before, failure)
     yield* Effect.sleep(
       before.failure === undefined
         ? pauseAfterEnd(retry, before.empty)
@@ -119,6 +119,15 @@ export const resumeAnswer = Effect.fnUntraced(function* (
 
   if (!(yield* isDone)) yield* Effect.repeat(step, { until: (done) => done })
 })
+
+/** A refused resumption says nothing about the request: that one was accepted. */
+const lastFailure = (last: Endings, first: UpstreamFailed | undefined): UpstreamFailed =>
+  last.failure === undefined || last.failure === first
+    ? (first ?? hungUp)
+    : new UpstreamFailed({
+        kind: "Broken",
+        problem: `The answer of the MCP server broke off and could not be resumed: ${last.failure.problem}`
+      })
 
 const isHopeless = ({ empty, failure, failures }: Endings): boolean =>
   failures > maxFailures ||

@@ -39,7 +39,7 @@ export const patience = "2 seconds"
  * A client that speaks stdio knows no sessions. So if the server forgets the session, another one is begun with the
  * client's own `initialize` (MCP 2025-11-25, "Session Management"), and the message that was refused is sent again.
  *
- * @param options.messageBytes the longest message of the server, in UTF-16 units
+ * @param options.messageBytes the longest message of the server
  */
 export const makeHttpSession = Effect.fnUntraced(function* (options: {
   readonly fetch: Fetch

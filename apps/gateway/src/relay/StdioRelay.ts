@@ -36,7 +36,7 @@ export interface RelayLimits {
   readonly messageBytes: number
   /** Requests that have no answer yet. */
   readonly unreadMessages: number
-  /** Messages that are being sent; the input is not read on until there is room. In UTF-16 units. */
+  /** Messages that are being sent; the input is not read on until there is room. */
   readonly unreadBytes: number
 }
 
@@ -92,7 +92,7 @@ export const relay = Effect.fnUntraced(function* (options: {
 
   /** Makes the effect that sends a message in its turn, when there is room for the message. */
   const takeUp = (message: JsonRpcMessage) => {
-    const size = Math.min(message.text.length, limits.unreadBytes)
+    const size = Math.min(Buffer.byteLength(message.text), limits.unreadBytes)
     return Semaphore.take(room, size).pipe(
       Effect.andThen(Ref.get(turn)),
       Effect.map((before) =>
