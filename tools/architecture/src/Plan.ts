@@ -83,7 +83,7 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
       ".": ["http", "upstream", "login", "status", "config"],
       doctor: [".", "login", "upstream", "child", "config"],
       "cli/process": [],
-      cli: ["cli/process", ".", "doctor", "import", "relay", "upstream", "login", "status", "child", "config"]
+      cli: ["cli/process", ".", "doctor", "import", "relay", "sse", "upstream", "login", "status", "child", "config"]
     }
   },
   "apps/echo-server": { imports: [], testImports: ["testing"], rooms: {} },

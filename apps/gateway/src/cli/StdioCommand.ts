@@ -11,8 +11,12 @@ import { makeChildCommand } from "../upstream/StdioUpstream.ts"
 import { makeUpstreamFetch } from "../upstream/UpstreamFetch.ts"
 import { describeEnd, exitCodeOf } from "../child/ChildEnd.ts"
 import { ChildProcesses } from "../child/ChildProcesses.ts"
+import { makeFallbackSession } from "../relay/FallbackSession.ts"
 import { makeHttpSession } from "../relay/HttpSession.ts"
+import type { Deliver } from "../relay/ServerSession.ts"
+import { makeSseSession } from "../relay/SseSession.ts"
 import { relay } from "../relay/StdioRelay.ts"
+import { connectSse, opensSse } from "../sse/SseConnection.ts"
 import { CommandFailure, failCommandWith } from "./CommandFailure.ts"
 import { ConfigFlag, loadConfig } from "./ConfigFlag.ts"
 import { StopSignal } from "./process/StopSignal.ts"
@@ -48,11 +52,22 @@ const relayToUpstream = Effect.fnUntraced(function* (
   limits: Limits
 ) {
   const fetch = yield* makeUpstreamFetch(entry, tokenRequest)
+  const { messageBytes } = limits
+  const connectHttp = (deliver: Deliver) => makeHttpSession({ fetch, deliver, messageBytes })
+  const connectSession = (deliver: Deliver) =>
+    makeSseSession({ deliver, connect: (onMessage) => connectSse({ fetch, messageBytes }, onMessage) })
   yield* relay({
     input: process.stdin,
     output: process.stdout,
     limits,
-    connect: (deliver) => makeHttpSession({ fetch, deliver, messageBytes: limits.messageBytes })
+    connect: (deliver) =>
+      entry.transport === "sse"
+        ? connectSession(deliver)
+        : makeFallbackSession({
+            http: connectHttp(deliver),
+            sse: connectSession(deliver),
+            isOlder: opensSse({ fetch, messageBytes })
+          })
   })
 })
 

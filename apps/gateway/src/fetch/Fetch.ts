@@ -41,11 +41,19 @@ export class UpstreamFailed extends Schema.TaggedError<UpstreamFailed>()("Upstre
   /** The body that came with the status; it may be a JSON-RPC error. */
   body: Schema.optionalKey(Schema.String),
   /** `Retry-After` as it was sent (RFC 9110 §10.2.3). */
-  retryAfter: Schema.optionalKey(Schema.String)
+  retryAfter: Schema.optionalKey(Schema.String),
+  /** The error behind it, for those who know what to do about it. */
+  cause: Schema.optionalKey(Schema.Defect())
 }) {
   override get message(): string {
     return this.problem
   }
+}
+
+/** Whether a request that failed can be sent again without being carried out twice: a sentence to add to the problem. */
+export const describeFate = ({ kind }: UpstreamFailed): string => {
+  if (kind === "NotSent") return ". The request was not sent"
+  return kind === "Broken" || kind === "Unusable" ? ". The request may have been carried out" : ""
 }
 
 /** Describes a connection that broke: the error's own message and the system's code, never the URL or a header. */

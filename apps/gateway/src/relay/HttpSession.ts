@@ -28,7 +28,7 @@ import { lookUpTools, makeToolHeaders } from "./ToolHeaders.ts"
 /** How long the server has to begin another session, to answer a `ping`, and to end the session. */
 const restartTimeout = "30 seconds"
 const pingTimeout = "10 seconds"
-const endTimeout = "1 second"
+const endTimeout = "750 millis"
 
 /** How long the acceptance of `notifications/initialized` may hold up what follows it. */
 export const patience = "2 seconds"

@@ -10,7 +10,7 @@ import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import type { Readable, Writable } from "node:stream"
-import type { UpstreamFailed } from "../fetch/Fetch.ts"
+import { describeFate, type UpstreamFailed } from "../fetch/Fetch.ts"
 import {
   errorCodes,
   errorResponse,
@@ -41,7 +41,7 @@ export interface RelayLimits {
 }
 
 /** How long a client that has closed its input gets answers that are due. */
-const lastAnswers = "1 second"
+const lastAnswers = "750 millis"
 
 /** The same for a script that has closed its input before there was any answer. */
 const scriptAnswers = "60 seconds"
@@ -223,12 +223,6 @@ const failureResponse = (id: IdText, failure: UpstreamFailed): string => {
     ({ json }) => isResponse(json) && "error" in json && "id" in json
   )
   return error === undefined
-    ? errorResponse(id, errorCodes.internalError, `${failure.problem}${fateOf(failure)}`)
+    ? errorResponse(id, errorCodes.internalError, `${failure.problem}${describeFate(failure)}`)
     : withId(error, id)
-}
-
-/** Whether the client may send the request again without doing something twice. */
-const fateOf = ({ kind }: UpstreamFailed): string => {
-  if (kind === "NotSent") return ". The request was not sent"
-  return kind === "Broken" || kind === "Unusable" ? ". The request may have been carried out" : ""
 }

@@ -88,7 +88,11 @@ export const makeUpstreamFetch = Effect.fnUntraced(function* (
           .pipe(
             Effect.catchTag("OAuthError", (error) =>
               Effect.fail(
-                new UpstreamFailed({ kind: "NoToken", problem: describeOAuthError(error, tokenRequest) })
+                new UpstreamFailed({
+                  kind: "NoToken",
+                  problem: describeOAuthError(error, tokenRequest),
+                  cause: error
+                })
               )
             )
           )
