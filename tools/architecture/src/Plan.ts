@@ -71,8 +71,10 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
       jsonrpc: [],
       child: ["jsonrpc"],
       bridge: ["jsonrpc"],
-      upstream: ["bridge", "child", "jsonrpc", "config"],
-      relay: ["upstream", "jsonrpc"],
+      fetch: ["jsonrpc"],
+      sse: ["fetch", "jsonrpc"],
+      upstream: ["bridge", "child", "sse", "fetch", "jsonrpc", "config"],
+      relay: ["sse", "fetch", "jsonrpc"],
       login: ["jsonrpc", "config"],
       status: ["config"],
       http: ["upstream", "login", "jsonrpc", "config"],
@@ -81,7 +83,7 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
       ".": ["http", "upstream", "login", "status", "config"],
       doctor: [".", "login", "upstream", "child", "config"],
       "cli/process": [],
-      cli: ["cli/process", ".", "doctor", "import", "relay", "upstream", "login", "status", "child", "config"]
+      cli: ["cli/process", ".", "doctor", "import", "relay", "sse", "upstream", "login", "status", "child", "config"]
     }
   },
   "apps/echo-server": { imports: [], testImports: ["testing"], rooms: {} },

@@ -1,17 +1,22 @@
 import type { AccessTokenRequest } from "@secure-mcp/oauth-core"
-import type { HttpServerEntry, StdioServerEntry } from "@secure-mcp/transport-injection"
+import type { HttpServerEntry, Limits, StdioServerEntry } from "@secure-mcp/transport-injection"
 import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as MutableRef from "effect/MutableRef"
 import * as Option from "effect/Option"
 import { gatewayServices } from "../GatewayServices.ts"
-import { accessTokenRequest } from "../upstream/Servers.ts"
+import { accessTokenRequest, limitsOf } from "../upstream/Servers.ts"
 import { makeChildCommand } from "../upstream/ChildToken.ts"
-import { makeUpstreamFetch } from "../relay/UpstreamFetch.ts"
+import { makeUpstreamFetch } from "../upstream/UpstreamFetch.ts"
 import { describeEnd, exitCodeOf } from "../child/ChildEnd.ts"
 import { ChildProcesses } from "../child/ChildProcesses.ts"
+import { makeFallbackSession } from "../relay/FallbackSession.ts"
+import { makeHttpSession } from "../relay/HttpSession.ts"
+import type { Deliver } from "../relay/ServerSession.ts"
+import { makeSseSession } from "../relay/SseSession.ts"
 import { relay } from "../relay/StdioRelay.ts"
+import { connectSse, opensSse } from "../sse/SseConnection.ts"
 import { CommandFailure, failCommandWith } from "./CommandFailure.ts"
 import { ConfigFlag, loadConfig } from "./ConfigFlag.ts"
 import { StopSignal } from "./process/StopSignal.ts"
@@ -26,7 +31,9 @@ export const StdioCommand = Command.make(
     const entry = yield* findServer(config, flags.server)
     const tokenRequest = accessTokenRequest(entry, config, Option.getOrUndefined(flags.subject))
     const offer: Effect.Effect<void, OfferError, OfferServices> =
-      entry._tag === "Http" ? relayToUpstream(entry, tokenRequest) : runChild(entry, tokenRequest)
+      entry._tag === "Http"
+        ? relayToUpstream(entry, tokenRequest, limitsOf(entry, config))
+        : runChild(entry, tokenRequest)
     yield* offer.pipe(
       Effect.provide(gatewayServices(config)),
       Effect.catchTag(
@@ -41,10 +48,27 @@ export const StdioCommand = Command.make(
 
 const relayToUpstream = Effect.fnUntraced(function* (
   entry: HttpServerEntry,
-  tokenRequest: AccessTokenRequest | undefined
+  tokenRequest: AccessTokenRequest | undefined,
+  limits: Limits
 ) {
   const fetch = yield* makeUpstreamFetch(entry, tokenRequest)
-  yield* relay({ input: process.stdin, output: process.stdout, fetch })
+  const { messageBytes } = limits
+  const connectHttp = (deliver: Deliver) => makeHttpSession({ fetch, deliver, messageBytes })
+  const connectSession = (deliver: Deliver) =>
+    makeSseSession({ deliver, connect: (onMessage) => connectSse({ fetch, messageBytes }, onMessage) })
+  yield* relay({
+    input: process.stdin,
+    output: process.stdout,
+    limits,
+    connect: (deliver) =>
+      entry.transport === "sse"
+        ? connectSession(deliver)
+        : makeFallbackSession({
+            http: connectHttp(deliver),
+            sse: connectSession(deliver),
+            isOlder: opensSse({ fetch, messageBytes })
+          })
+  })
 })
 
 /**

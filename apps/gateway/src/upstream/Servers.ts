@@ -2,6 +2,7 @@ import type { AccessTokenRequest } from "@secure-mcp/oauth-core"
 import {
   accessTokenRequest as tokenRequestFor,
   defaultLimits,
+  type Limits,
   type ServerEntry
 } from "@secure-mcp/transport-injection"
 import * as Context from "effect/Context"
@@ -32,12 +33,15 @@ const makeUpstream = Effect.fnUntraced(function* (entry: ServerEntry, config: Ga
   const upstream: Upstream =
     entry._tag === "Http"
       ? yield* makeHttpUpstream(entry, tokenRequest)
-      : yield* makeStdioUpstream(entry, tokenRequest, {
-          ...defaultLimits,
-          ...config.gateway.limits,
-          ...entry.limits
-        })
+      : yield* makeStdioUpstream(entry, tokenRequest, limitsOf(entry, config))
   return upstream
+})
+
+/** What an entry names goes before what `gateway` names. */
+export const limitsOf = (entry: ServerEntry, { gateway }: GatewayConfig): Limits => ({
+  ...defaultLimits,
+  ...gateway.limits,
+  ...entry.limits
 })
 
 /**

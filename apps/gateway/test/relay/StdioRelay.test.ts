@@ -10,8 +10,10 @@ import { TestClock } from "effect/testing"
 import { randomUUID } from "node:crypto"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { PassThrough } from "node:stream"
+import type { Deliver } from "../../src/relay/ServerSession.ts"
 import { relay } from "../../src/relay/StdioRelay.ts"
-import { describeFailure, type Fetch } from "../../src/relay/UpstreamResponse.ts"
+import { describeFailure, type Fetch } from "../../src/fetch/Fetch.ts"
+import { makeHttpSession } from "../../src/relay/HttpSession.ts"
 import { listen } from "../bridge/bridgeServer.ts"
 import type { Message } from "../bridge/httpCall.ts"
 
@@ -23,11 +25,14 @@ const fetchFrom =
       Effect.tryPromise({ try: () => globalThis.fetch(url, { ...request, signal }), catch: describeFailure })
     )
 
+const limits = { messageBytes: 10_000, unreadMessages: 100, unreadBytes: 20_000 }
+
 /** A relay on a pair of pipes, and the client's ends of them. */
 const startRelay = Effect.fnUntraced(function* (url: URL, fetch: Fetch = fetchFrom(url)) {
   const input = new PassThrough()
   const output = new PassThrough()
-  const running = yield* Effect.forkScoped(Effect.scoped(relay({ input, output, fetch })))
+  const connect = (deliver: Deliver) => makeHttpSession({ fetch, deliver, messageBytes: limits.messageBytes })
+  const running = yield* Effect.forkScoped(Effect.scoped(relay({ input, output, connect, limits })))
   const lines = readLines(output)
   return {
     running,

@@ -1,0 +1,66 @@
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+
+/** A request to the MCP server. Its token and the entry's headers are added by `Fetch`. */
+export interface FetchRequest {
+  readonly method: "POST" | "GET" | "DELETE"
+  readonly headers: Record<string, string>
+  readonly body?: string
+  /** An address of the entry's origin; the entry's own if it is left out. */
+  readonly url?: URL
+}
+
+/** The part of the Web's `Response` that is used. */
+export interface FetchResponse {
+  readonly status: number
+  /** Where the answer comes from, after redirects. */
+  readonly url: string
+  readonly headers: { readonly get: (name: string) => string | null }
+  readonly body: AsyncIterable<Uint8Array> | null
+}
+
+/** Sends a request. The connection is closed with the scope. */
+export type Fetch = (request: FetchRequest) => Effect.Effect<FetchResponse, UpstreamFailed, Scope.Scope>
+
+/** A request that did not lead to an answer. */
+export class UpstreamFailed extends Schema.TaggedError<UpstreamFailed>()("UpstreamFailed", {
+  /**
+   * - `NotSent`: there was no connection, so the server knows nothing of the request.
+   * - `Broken`: the connection broke before the answer was complete.
+   * - `Refused`: the server answered with an HTTP status that is not 2xx.
+   * - `Unusable`: what came with a status of 2xx is no answer of MCP, or too long.
+   * - `NoToken`: there is no token that the server accepts.
+   * - `NoSession`: the server has forgotten the session, and no other could be begun.
+   */
+  kind: Schema.Literals(["NotSent", "Broken", "Refused", "Unusable", "NoToken", "NoSession"]),
+  /** Shown to the client: holds neither the URL nor a header. */
+  problem: Schema.String,
+  /** HTTP status, of `Refused` only. */
+  status: Schema.optionalKey(Schema.Int),
+  /** The body that came with the status; it may be a JSON-RPC error. */
+  body: Schema.optionalKey(Schema.String),
+  /** `Retry-After` as it was sent (RFC 9110 §10.2.3). */
+  retryAfter: Schema.optionalKey(Schema.String),
+  /** The error behind it, for those who know what to do about it. */
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
+  override get message(): string {
+    return this.problem
+  }
+}
+
+/** Whether a request that failed can be sent again without being carried out twice: a sentence to add to the problem. */
+export const describeFate = ({ kind }: UpstreamFailed): string => {
+  if (kind === "NotSent") return ". The request was not sent"
+  return kind === "Broken" || kind === "Unusable" ? ". The request may have been carried out" : ""
+}
+
+/** Describes a connection that broke: the error's own message and the system's code, never the URL or a header. */
+export const describeFailure = (cause: unknown, kind: UpstreamFailed["kind"] = "Broken"): UpstreamFailed => {
+  const message = cause instanceof Error ? cause.message : "the request failed"
+  const inner = cause instanceof Error ? cause.cause : undefined
+  const code =
+    typeof inner === "object" && inner !== null && "code" in inner ? ` (${String(inner.code)})` : ""
+  return new UpstreamFailed({ kind, problem: `The request to the MCP server failed: ${message}${code}` })
+}

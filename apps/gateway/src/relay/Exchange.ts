@@ -1,0 +1,74 @@
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Ref from "effect/Ref"
+import { fetchOk } from "../fetch/AnswerBody.ts"
+import type { FetchResponse, UpstreamFailed } from "../fetch/Fetch.ts"
+import {
+  idTextAt,
+  isJsonObject,
+  isRequest,
+  isResponse,
+  matchingId,
+  type JsonObject,
+  type JsonRpcMessage
+} from "../jsonrpc/JsonRpc.ts"
+import { replaceAt } from "../jsonrpc/JsonText.ts"
+import { failureOf, readMessages, resumeAnswer, type StreamSource } from "./EventStream.ts"
+import type { Deliver } from "./ServerSession.ts"
+import { streamStart } from "./StreamPosition.ts"
+
+/** How long a stream may go on after its answer. The server ought to end it. */
+const afterAnswer = "2 seconds"
+
+/**
+ * One exchange over Streamable HTTP: the POST and, if the stream of the answer does not last, the GETs that resume it.
+ * Completes when the message is accepted and, if it is a request, answered. Interrupting it closes the connection.
+ *
+ * @param headers of the POST; those of a resumption are the source's own
+ * @param onResult is run before a result is delivered
+ */
+export const exchange = Effect.fnUntraced(function* (
+  source: StreamSource,
+  outgoing: JsonRpcMessage,
+  headers: Record<string, string>,
+  onResult: (result: JsonObject, response: FetchResponse) => Effect.Effect<void> = () => Effect.void
+): Effect.fn.Return<void, UpstreamFailed> {
+  yield* Effect.scoped(
+    Effect.gen(function* () {
+      const { json, text } = outgoing
+      const response = yield* fetchOk(source.fetch, {
+        method: "POST",
+        headers: { ...contentHeaders, ...headers },
+        body: text
+      })
+      const id = idTextAt(outgoing)
+      if (!isRequest(json) || id === undefined) return
+
+      const answered = yield* Deferred.make<void>()
+      const deliver: Deliver = (message) => {
+        const answeredId = isResponse(message.json) ? idTextAt(message) : undefined
+        if (answeredId === undefined || matchingId([id], answeredId) === undefined)
+          return source.deliver(message)
+        const { result } = message.json
+        const answer = answeredId === id ? message : { ...message, text: replaceAt(message.text, ["id"], id) }
+        return Effect.andThen(
+          isJsonObject(result) ? onResult(result, response) : Effect.void,
+          Effect.andThen(source.deliver(answer), Deferred.succeed(answered, undefined))
+        )
+      }
+      const answers = { ...source, deliver }
+      const position = yield* Ref.make(streamStart)
+      yield* Effect.raceFirst(
+        Effect.flatMap(failureOf(readMessages(answers, response, position)), (broken) =>
+          resumeAnswer(answers, position, broken, Deferred.isDone(answered))
+        ),
+        Effect.andThen(Deferred.await(answered), Effect.sleep(afterAnswer))
+      )
+    })
+  )
+})
+
+const contentHeaders = {
+  "content-type": "application/json",
+  accept: "application/json, text/event-stream"
+}

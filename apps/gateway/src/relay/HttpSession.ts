@@ -1,0 +1,239 @@
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Ref from "effect/Ref"
+import type * as Scope from "effect/Scope"
+import { fetchOk } from "../fetch/AnswerBody.ts"
+import { type Fetch, UpstreamFailed } from "../fetch/Fetch.ts"
+import {
+  errorCodeOf,
+  errorCodes,
+  isResponse,
+  makeNotification,
+  makeRequest,
+  objectAt,
+  parseJsonRpc,
+  type JsonObject,
+  type JsonRpcMessage
+} from "../jsonrpc/JsonRpc.ts"
+import { declaredVersion, mirroredHeaders } from "../jsonrpc/MirroredHeaders.ts"
+import { type Agreement, makeAgreement, makeNoAgreement, sessionHeaders } from "./Agreement.ts"
+import { afterResult, emptyClientState, requestsOf } from "./ClientState.ts"
+import type { StreamSource } from "./EventStream.ts"
+import { exchange } from "./Exchange.ts"
+import { listenForMessages } from "./Listener.ts"
+import type { Deliver, ServerSession } from "./ServerSession.ts"
+import { judgeRefusal } from "./SessionLoss.ts"
+import { lookUpTools, makeToolHeaders } from "./ToolHeaders.ts"
+
+/** How long the server has to begin another session, to answer a `ping`, and to end the session. */
+const restartTimeout = "30 seconds"
+const pingTimeout = "10 seconds"
+const endTimeout = "750 millis"
+
+/** How long the acceptance of `notifications/initialized` may hold up what follows it. */
+export const patience = "2 seconds"
+
+/**
+ * Makes a session over Streamable HTTP with the server that `fetch` reaches, for messages of any revision.
+ *
+ * A client that speaks stdio knows no sessions. So if the server forgets the session, another one is begun with the
+ * client's own `initialize` (MCP 2025-11-25, "Session Management"), and the message that was refused is sent again.
+ *
+ * @param options.messageBytes the longest message of the server
+ */
+export const makeHttpSession = Effect.fnUntraced(function* (options: {
+  readonly fetch: Fetch
+  readonly deliver: Deliver
+  readonly messageBytes: number
+}): Effect.fn.Return<ServerSession, never, Scope.Scope> {
+  const scope = yield* Effect.scope
+  const toolHeaders = makeToolHeaders()
+  const agreement = yield* Ref.make(makeNoAgreement())
+  const clientState = yield* Ref.make(emptyClientState)
+  /** The session that is being begun in place of a lost one. */
+  const restarting = yield* Ref.make<Deferred.Deferred<void, UpstreamFailed> | undefined>(undefined)
+
+  const sourceIn = (agreed: Agreement, deliver: Deliver): StreamSource => ({
+    fetch: options.fetch,
+    messageBytes: options.messageBytes,
+    headers: sessionHeaders(agreed),
+    deliver
+  })
+
+  const replaceAgreement = (next: Agreement) =>
+    Effect.flatMap(Ref.getAndSet(agreement, next), ({ replaced }) => Deferred.succeed(replaced, undefined))
+
+  const send = (message: JsonRpcMessage, agreed: Agreement) =>
+    exchange(
+      sourceIn(agreed, options.deliver),
+      message,
+      headersFor(message.json, agreed),
+      (result, response): Effect.Effect<unknown> => {
+        const { method } = message.json
+        if (method === "initialize") return replaceAgreement(makeAgreement(message, result, response))
+        if (method === "tools/list") return Effect.sync(() => toolHeaders.learn(result))
+        return Ref.update(clientState, (state) => afterResult(state, message))
+      }
+    )
+
+  const headersFor = (json: JsonObject, agreed: Agreement): Record<string, string> => {
+    if (declaredVersion(json) !== undefined)
+      return { ...mirroredHeaders(json), ...toolHeaders.headersFor(json) }
+    return json["method"] === "initialize" ? {} : sessionHeaders(agreed)
+  }
+
+  /** The result of a request of the relay's own, with the response that it came in. */
+  const ask = Effect.fnUntraced(function* (request: JsonRpcMessage, agreed: Agreement) {
+    const answered = yield* Deferred.make<Agreement & { readonly result: JsonObject }, UpstreamFailed>()
+    const deliver: Deliver = (message) =>
+      isResponse(message.json)
+        ? Effect.asVoid(Deferred.fail(answered, refusalOf(message.json)))
+        : options.deliver(message)
+    yield* exchange(
+      sourceIn(agreed, deliver),
+      request,
+      headersFor(request.json, agreed),
+      (result, response) =>
+        Deferred.succeed(answered, { ...makeAgreement(request, result, response), result })
+    )
+    return yield* Deferred.await(answered)
+  })
+
+  /** Begins another session in place of a lost one. Whoever finds it lost meanwhile waits for the same one. */
+  const restart = Effect.fnUntraced(function* (lost: Agreement) {
+    const { initialize, replaced } = yield* Ref.get(agreement)
+    if (replaced !== lost.replaced || initialize === undefined) return
+    const known = yield* Ref.get(restarting)
+    if (known !== undefined) return yield* Deferred.await(known)
+    const begun = Deferred.makeUnsafe<void, UpstreamFailed>()
+    yield* Ref.set(restarting, begun)
+    yield* beginAgain(initialize, lost).pipe(
+      Effect.ensuring(Ref.set(restarting, undefined)),
+      Deferred.into(begun),
+      Effect.forkIn(scope)
+    )
+    yield* Deferred.await(begun)
+  })
+
+  const beginAgain = (initialize: JsonRpcMessage, lost: Agreement) =>
+    Effect.gen(function* () {
+      yield* Effect.logWarning("The MCP server has forgotten the session; beginning another one")
+      const next = yield* ask(initialize, lost)
+      if (next.protocolVersion !== lost.protocolVersion)
+        yield* Effect.logWarning(
+          `The MCP server now speaks revision ${next.protocolVersion}, and before ${lost.protocolVersion}, which the client goes by`
+        )
+      yield* tell(makeNotification("notifications/initialized"), next).pipe(Effect.timeoutOption(patience))
+      yield* replaceAgreement(next)
+      const requests = requestsOf(yield* Ref.get(clientState))
+      yield* Effect.forkIn(
+        Effect.forEach(requests, (request) => tell(request, next), { discard: true }),
+        scope
+      )
+    }).pipe(
+      Effect.timeoutOrElse({
+        duration: restartTimeout,
+        orElse: () => Effect.fail(new UpstreamFailed({ kind: "Broken", problem: "there was no answer" }))
+      }),
+      Effect.mapError(
+        ({ problem }) =>
+          new UpstreamFailed({
+            kind: "NoSession",
+            problem: `MCP server has forgotten the session, and another one could not be begun: ${problem}`
+          })
+      )
+    )
+
+  /** Sends a message of which nobody needs the answer. */
+  const tell = (message: JsonRpcMessage, agreed: Agreement): Effect.Effect<void> =>
+    exchange(
+      sourceIn(agreed, () => Effect.void),
+      message,
+      headersFor(message.json, agreed)
+    ).pipe(
+      Effect.catch((failure) =>
+        Effect.logWarning(`The MCP server refused ${String(message.json["method"])}:`, failure.message)
+      )
+    )
+
+  const isLost = (failure: UpstreamFailed, agreed: Agreement): Effect.Effect<boolean> => {
+    if (agreed.initialize === undefined) return Effect.succeed(false)
+    const hasId = agreed.sessionId !== undefined
+    const judgement = judgeRefusal(failure, hasId)
+    if (judgement !== "Doubtful") return Effect.succeed(judgement === "Lost")
+    return ask(makeRequest("ping-of-the-relay", "ping"), agreed).pipe(
+      Effect.as(false),
+      Effect.catch((refusal) => Effect.succeed(judgeRefusal(refusal, hasId) !== "Other")),
+      Effect.timeoutOption(pingTimeout),
+      Effect.map((answer) => answer._tag === "Some" && answer.value)
+    )
+  }
+
+  const post = Effect.fnUntraced(function* (message: JsonRpcMessage) {
+    const { json } = message
+    const begun = yield* Ref.get(restarting)
+    if (begun !== undefined) yield* Effect.ignore(Deferred.await(begun))
+    const agreed = yield* Ref.get(agreement)
+    yield* send(message, agreed).pipe(
+      Effect.catch((failure) =>
+        Effect.gen(function* () {
+          if (json["method"] === "tools/call" && isHeaderMismatch(failure)) {
+            yield* lookUpTools(json, (request) =>
+              Effect.map(ask(request, agreed), ({ result }) => {
+                toolHeaders.learn(result)
+                return result
+              })
+            ).pipe(Effect.mapError(() => failure))
+            return yield* send(message, agreed)
+          }
+          const isInSession = declaredVersion(json) === undefined && json["method"] !== "initialize"
+          if (!isInSession || !(yield* isLost(failure, agreed))) return yield* failure
+          yield* restart(agreed)
+          if (!endsWithSession(json)) yield* send(message, yield* Ref.get(agreement))
+        })
+      )
+    )
+  })
+
+  const listen = listenForMessages(
+    Effect.map(Ref.get(agreement), (agreed) => ({
+      source: sourceIn(agreed, options.deliver),
+      replaced: Deferred.await(agreed.replaced),
+      recover: (refusal) =>
+        Effect.flatMap(isLost(refusal, agreed), (lost) =>
+          lost ? Effect.ignore(restart(agreed)) : Effect.void
+        )
+    }))
+  )
+
+  const end = Effect.flatMap(Ref.get(agreement), (agreed) =>
+    agreed.sessionId === undefined
+      ? Effect.void
+      : Effect.scoped(fetchOk(options.fetch, { method: "DELETE", headers: sessionHeaders(agreed) })).pipe(
+          Effect.interruptible,
+          Effect.ignore,
+          Effect.timeoutOption(endTimeout),
+          Effect.asVoid
+        )
+  )
+
+  return { post, listen, end }
+})
+
+/** Answers to the server's requests and cancellations mean something in their own session only. */
+const endsWithSession = (json: JsonObject): boolean =>
+  isResponse(json) ||
+  json["method"] === "notifications/cancelled" ||
+  json["method"] === "notifications/progress"
+
+const refusalOf = (json: JsonObject): UpstreamFailed => {
+  const { message } = objectAt(json, "error")
+  return new UpstreamFailed({
+    kind: "Unusable",
+    problem: typeof message === "string" ? message : "the request was refused"
+  })
+}
+
+const isHeaderMismatch = ({ body }: UpstreamFailed): boolean =>
+  parseJsonRpc(body ?? "")?.messages.some(({ json }) => errorCodeOf(json) === errorCodes.headerMismatch) ===
+  true

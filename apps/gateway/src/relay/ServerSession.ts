@@ -1,0 +1,20 @@
+import type * as Effect from "effect/Effect"
+import type { UpstreamFailed } from "../fetch/Fetch.ts"
+import type { JsonRpcMessage } from "../jsonrpc/JsonRpc.ts"
+
+/** The relay's end of a session with an MCP server, whatever the transport. */
+export interface ServerSession {
+  /**
+   * Sends a message. For a request it completes when everything that answers it has been delivered. Interrupting it
+   * ends the waiting; over Streamable HTTP it also closes the connection, which cancels a request of the stateless
+   * revision.
+   */
+  readonly post: (message: JsonRpcMessage) => Effect.Effect<void, UpstreamFailed>
+  /** Delivers what the server sends without being asked, for as long as it offers a stream for that. */
+  readonly listen: Effect.Effect<void>
+  /** Ends the session, if there is one, within a second. */
+  readonly end: Effect.Effect<void>
+}
+
+/** Gets every message of the server; those of one stream in order. */
+export type Deliver = (message: JsonRpcMessage) => Effect.Effect<void>

@@ -1,0 +1,142 @@
+import { ClientCertificates } from "@secure-mcp/mtls"
+import {
+  type AccessTokenRequest,
+  CertificateUnusable,
+  describeConnectionFailure,
+  parseChallenge
+} from "@secure-mcp/oauth-core"
+import {
+  accepted,
+  type HttpServerEntry,
+  refused,
+  refusesToken,
+  TokenInjector
+} from "@secure-mcp/transport-injection"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Undici from "undici"
+import { type Fetch, type FetchRequest, UpstreamFailed } from "../fetch/Fetch.ts"
+import { describeOAuthError } from "./OAuthAdvice.ts"
+import { redirectOf } from "./Redirect.ts"
+import { upstreamUnreachable } from "./UpstreamUnreachable.ts"
+
+/**
+ * Makes the `fetch` for an entry: requests go to its origin, over its connections, with its headers and its token, and
+ * are repeated with another token as `TokenInjector.use` says. One redirect is followed, within the origin.
+ */
+export const makeUpstreamFetch = Effect.fnUntraced(function* (
+  entry: HttpServerEntry,
+  tokenRequest: AccessTokenRequest | undefined
+) {
+  const certificates = yield* ClientCertificates
+  const injector = yield* TokenInjector
+  const entryUrl = new URL(entry.url)
+
+  const sendOnce = Effect.fnUntraced(
+    function* (url: URL, request: FetchRequest, token: Redacted.Redacted | undefined) {
+      const { dispatcher } = yield* certificates.connection(entry.oauth, entry.proxies)
+      const signal = yield* Effect.abortSignal
+      const { body, method } = request
+      const headers = withOwn(request.headers, entry, token)
+      const init = { method, headers, signal, dispatcher, ...(body === undefined ? {} : { body }) }
+      return yield* Effect.tryPromise(() => Undici.fetch(url, { ...init, redirect: "manual" }))
+    },
+    Effect.mapError(
+      (error) =>
+        new UpstreamFailed({
+          kind: wasSent(error) ? "Broken" : "NotSent",
+          problem: upstreamUnreachable(entry, error).message
+        })
+    )
+  )
+
+  const send = Effect.fnUntraced(function* (
+    request: FetchRequest,
+    token: Redacted.Redacted | undefined
+  ): Effect.fn.Return<Undici.Response, UpstreamFailed, Effect.Services<ReturnType<typeof sendOnce>>> {
+    const url = request.url ?? entryUrl
+    if (url.origin !== entryUrl.origin)
+      return yield* new UpstreamFailed({
+        kind: "NotSent",
+        problem: `The MCP server "${entry.serverName}" has ${entryUrl.origin} as its origin: nothing is sent to ${url.origin}`
+      })
+    const response = yield* sendOnce(url, request, token)
+    const redirect = decide(url, response, request, false)
+    if (redirect._tag === "NotRedirected") return response
+    yield* discard(response)
+    if (redirect._tag === "Refused") return yield* refuseRedirect(redirect.problem, response.status)
+    const second = yield* sendOnce(redirect.url, request, token)
+    const again = decide(redirect.url, second, request, true)
+    if (again._tag !== "Refused") return second
+    yield* discard(second)
+    return yield* refuseRedirect(again.problem, second.status)
+  })
+
+  const refuseRedirect = (redirects: string, status: number) => {
+    const problem = `The MCP server "${entry.serverName}" ${redirects}`
+    return Effect.andThen(
+      Effect.logWarning(problem),
+      Effect.fail(new UpstreamFailed({ kind: "Refused", problem, status }))
+    )
+  }
+
+  const fetch: Fetch = (request) =>
+    tokenRequest === undefined
+      ? send(request, undefined)
+      : injector
+          .use(tokenRequest, (token) => Effect.flatMap(send(request, token), outcome))
+          .pipe(
+            Effect.catchTag("OAuthError", (error) =>
+              Effect.fail(
+                new UpstreamFailed({
+                  kind: "NoToken",
+                  problem: describeOAuthError(error, tokenRequest),
+                  cause: error
+                })
+              )
+            )
+          )
+  return fetch
+})
+
+const decide = (
+  url: URL,
+  { headers, status }: Undici.Response,
+  { method }: FetchRequest,
+  alreadyFollowed: boolean
+) => redirectOf(url, status, headers.get("location"), method, { alreadyFollowed })
+
+/** Whether the server may have got the request: false only if there was no connection to send it over. */
+const wasSent = (error: unknown): boolean => {
+  if (error instanceof CertificateUnusable) return false
+  const { code } = describeConnectionFailure(error, { https: false, useMtls: false })
+  return code === undefined || !noConnection.test(code)
+}
+
+/** The codes of Node, OpenSSL and undici for a connection that was not made, and the one of a proxy that gave none. */
+const noConnection =
+  /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|PROXY_FAILED|ERR_TLS_CERT_ALTNAME_INVALID|(?:CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)_.*)$/
+
+/** The headers of a request, with the entry's own and the token in place of the client's. */
+const withOwn = (
+  headers: Record<string, string>,
+  entry: HttpServerEntry,
+  token: Redacted.Redacted | undefined
+): Undici.Headers => {
+  const all = new Undici.Headers(headers)
+  if (entry.userAgent !== undefined) all.set("user-agent", entry.userAgent)
+  for (const [name, value] of Object.entries(entry.headers)) all.set(name, Redacted.value(value))
+  if (token !== undefined) all.set("authorization", `Bearer ${Redacted.value(token)}`)
+  return all
+}
+
+const outcome = (response: Undici.Response) => {
+  const challenge = parseChallenge(response.headers.get("www-authenticate") ?? undefined)
+  return refusesToken(response.status, challenge)
+    ? Effect.as(discard(response), refused(response.status, challenge))
+    : Effect.succeed(accepted(response))
+}
+
+/** Frees the connection: an answer that is not read would keep it open. */
+const discard = ({ body }: Undici.Response): Effect.Effect<void> =>
+  body === null ? Effect.void : Effect.ignore(Effect.tryPromise(() => body.cancel()))
