@@ -1,5 +1,6 @@
 import { type AccessTokenRequest, type OAuthError, OAuthService } from "@secure-mcp/oauth-core"
 import { type Limits, type StdioServerEntry, tokenVariables } from "@secure-mcp/transport-injection"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
@@ -22,6 +23,8 @@ export const makeStdioUpstream = Effect.fnUntraced(function* (
   const { serverName } = entry
   const bridge = yield* StdioBridge.make({
     serverName,
+    limits,
+    startTimeout: Duration.seconds(entry.startTimeoutSeconds),
     connect: (owner) => (onMessage) =>
       childCommand(owner).pipe(
         Effect.flatMap((command) => startChildServer(serverName, command, onMessage, limits)),
