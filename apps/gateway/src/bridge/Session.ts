@@ -17,7 +17,7 @@ import {
   type IdText,
   type JsonRpcMessage
 } from "../jsonrpc/JsonRpc.ts"
-import type { Connect, ConnectionFailed } from "../jsonrpc/MessageConnection.ts"
+import { type Connect, ConnectionFailed } from "../jsonrpc/MessageConnection.ts"
 import type { Connection } from "./Connections.ts"
 import { makeHttpExchange, type HttpExchange } from "./HttpExchange.ts"
 import { makeSessionConnection } from "./SessionConnection.ts"
@@ -185,11 +185,18 @@ export const makeSession = Effect.fnUntraced(function* <E>(options: {
       return yield* add(requests, exchange)
     })
 
-  const endExchange = (requests: ReadonlyArray<{ readonly id: IdText }>, exchange: HttpExchange) => {
-    const why = hasEnded("could not be started with a new token")
+  const refuseAll = (
+    requests: ReadonlyArray<{ readonly id: IdText }>,
+    exchange: HttpExchange,
+    error: E | ConnectionFailed
+  ) => {
+    const problem =
+      error instanceof ConnectionFailed
+        ? error.message
+        : `The token of MCP server "${serverName}" has expired, and there is no new one`
     return Effect.forEach(
       requests,
-      ({ id }) => exchange.answer(unavailableResponse(serverName, id, why), why.status),
+      ({ id }) => exchange.answer(errorResponse(id, errorCodes.serverUnavailable, problem), 502),
       { discard: true }
     )
   }
@@ -223,7 +230,9 @@ export const makeSession = Effect.fnUntraced(function* <E>(options: {
       yield* Effect.addFinalizer(() => cancelUnanswered(exchange))
       const refused = yield* add(requests, exchange).pipe(
         Effect.catch((error) =>
-          response.headersSent ? Effect.as(endExchange(requests, exchange), undefined) : Effect.fail(error)
+          response.headersSent
+            ? Effect.as(refuseAll(requests, exchange, error), undefined)
+            : Effect.fail(error)
         )
       )
       if (refused !== undefined) {

@@ -33,6 +33,8 @@ export interface SessionRenewal<E> {
 const patience = "30 seconds"
 /** After which time in milliseconds a renewal is tried again that was held up. */
 const postponement = 60_000
+/** How many milliseconds at least lie between two renewals, should a token be given that expires at once. */
+const leastInterval = 1000
 
 /**
  * Makes the renewal of a session. The token has to have expired: a valid one is served again by the cache, so that
@@ -80,7 +82,9 @@ export const makeSessionRenewal = Effect.fnUntraced(function* <E>(options: {
     yield* Effect.forEach(asked, (id) => tellClient(makeCancellation(id, "The MCP server is started anew")), {
       discard: true
     })
-    yield* connection.open
+    yield* Effect.mapError(connection.open, (error) =>
+      error instanceof ConnectionFailed ? failed(error.problem) : error
+    )
     const history = yield* Ref.get(options.history)
     if (history.initialize === undefined) return
     const result = yield* initialize(history.initialize)
@@ -104,6 +108,7 @@ export const makeSessionRenewal = Effect.fnUntraced(function* <E>(options: {
         "The token of the MCP server has expired. It is not started anew yet, because requests are under way"
       )
     }
+    postponedUntil = (yield* Clock.currentTimeMillis) + leastInterval
     yield* Latch.close(ready)
     yield* renew(asked).pipe(
       Effect.tapError(() =>

@@ -19,7 +19,8 @@ export interface Peer {
   readonly isStopped: () => boolean
 }
 
-interface MemoryServerOptions {
+/** How a server in memory behaves. */
+export interface MemoryServerOptions {
   /** What the server does with a message. Without an answer of its own it gives an empty result to `initialize` and `ping`. */
   readonly onMessage?: (message: JsonObject & { readonly text: string }, peer: Peer) => void
   /** For how many milliseconds the token of a connection is valid. */
