@@ -3,6 +3,8 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http"
 import { sendJson } from "../jsonrpc/HttpAnswer.ts"
+import type { Limits } from "@secure-mcp/transport-injection"
+import { makeOutgoingStream } from "./OutgoingStream.ts"
 
 /** The response to one HTTP request, to which JSON-RPC messages are written (MCP, Streamable HTTP). */
 export interface HttpExchange {
@@ -13,7 +15,9 @@ export interface HttpExchange {
    *
    * @param status the HTTP status, if the response has not begun
    */
-  readonly answer: (text: string, status: number) => Effect.Effect<void>
+  readonly answer: (text: string, status: number, headers?: OutgoingHttpHeaders) => Effect.Effect<void>
+  /** Waits for one answer less: its request was cancelled. Without any answer the response is an empty event stream. */
+  readonly cancelAnswer: Effect.Effect<void>
   /** Ends the response, whatever it still waits for. */
   readonly end: Effect.Effect<void>
   readonly isOpen: () => boolean
@@ -23,73 +27,73 @@ export interface HttpExchange {
 
 const keepAliveInterval = "15 seconds"
 
-/** The most bytes that a client may leave unread before its connection is cut. */
-const maxUnread = 8 * 1024 * 1024
-
 /**
  * Begins an exchange. If nothing is sent for 15 seconds, an event stream is opened and a comment sent, so that no proxy
  * closes the connection as idle.
  *
  * @param options.answers how many answers end the response; 0 for an event stream that opens at once and stays
  * @param options.isBatch answers are given as an array
- * @param options.whenFull what to do when the client reads too slowly: let the sender wait, or cut the connection
  */
 export const makeHttpExchange = Effect.fnUntraced(function* (options: {
   readonly response: ServerResponse
   readonly headers: OutgoingHttpHeaders
   readonly answers: number
   readonly isBatch: boolean
-  readonly whenFull: "wait" | "cut"
+  readonly limits: Pick<Limits, "unreadBytes" | "unreadMessages">
 }): Effect.fn.Return<HttpExchange, never, Scope.Scope> {
-  const { headers, response } = options
+  const { headers, limits, response } = options
   const closed = yield* Deferred.make<void>()
   const onClose = () => Deferred.doneUnsafe(closed, Effect.void)
   if (response.destroyed) onClose()
   response.once("close", onClose).on("error", onClose)
 
-  const answers: Array<string> = []
+  const stream = yield* makeOutgoingStream(response, limits)
+  /** Until the response begins. */
+  let answers: ReadonlyArray<string> = []
+  let answersBytes = 0
+  let missing = options.answers
   let isStreaming = false
-  const isOpen = () => !response.writableEnded && !response.destroyed
 
-  const openStream = () => {
-    if (isStreaming) return
+  const openStream = Effect.suspend(() => {
+    if (isStreaming || !stream.isOpen()) return Effect.void
     isStreaming = true
     response.writeHead(200, { ...headers, ...eventStreamHeaders }).flushHeaders()
-    for (const text of answers) response.write(event(text))
-  }
-  const write = (chunk: string) =>
-    Effect.suspend(() => {
-      if (!isOpen()) return Effect.void
-      openStream()
-      if (response.write(chunk)) return Effect.void
-      if (options.whenFull === "wait") return drained(response)
-      if (response.writableLength > maxUnread) response.destroy()
-      return Effect.void
-    })
-  const end = Effect.sync(() => {
-    if (isOpen()) response.end()
+    const earlier = answers
+    answers = []
+    return Effect.forEach(earlier, (text) => stream.write(event(text)), { discard: true })
   })
+  const end = Effect.andThen(openStream, stream.end)
+  const endIfComplete = Effect.suspend(() => (missing === 0 && options.answers > 0 ? end : Effect.void))
 
-  if (options.answers === 0) openStream()
-  yield* Effect.forkScoped(Effect.forever(Effect.delay(write(":\n\n"), keepAliveInterval)))
+  const sendCollected = (status: number, more: OutgoingHttpHeaders) =>
+    Effect.sync(() => {
+      if (!stream.isOpen()) return
+      const text = options.isBatch ? `[${answers.join(",")}]` : answers.join("")
+      sendJson(response, options.isBatch ? 200 : status, text, { ...headers, ...more })
+    })
+
+  if (options.answers === 0) yield* openStream
+  yield* Effect.forkScoped(
+    Effect.forever(Effect.delay(Effect.andThen(openStream, stream.writeIfIdle(":\n\n")), keepAliveInterval))
+  )
   return {
-    notify: (text) => write(event(text)),
-    answer: (text, status) =>
+    notify: (text) => Effect.andThen(openStream, stream.write(event(text))),
+    answer: (text, status, more = {}) =>
       Effect.suspend(() => {
-        answers.push(text)
-        const isLast = answers.length === options.answers
-        if (isStreaming) return Effect.andThen(write(event(text)), isLast ? end : Effect.void)
-        if (isLast && isOpen())
-          sendJson(
-            response,
-            options.isBatch ? 200 : status,
-            options.isBatch ? `[${answers.join(",")}]` : text,
-            headers
-          )
-        return Effect.void
+        missing -= 1
+        if (isStreaming) return Effect.andThen(stream.write(event(text)), endIfComplete)
+        answers = [...answers, text]
+        answersBytes += Buffer.byteLength(text)
+        if (missing === 0) return sendCollected(status, more)
+        return answersBytes > limits.unreadBytes ? openStream : Effect.void
       }),
+    cancelAnswer: Effect.suspend(() => {
+      missing -= 1
+      if (missing === 0 && !isStreaming && answers.length > 0) return sendCollected(200, {})
+      return endIfComplete
+    }),
     end,
-    isOpen,
+    isOpen: stream.isOpen,
     closed: Deferred.await(closed)
   }
 })
@@ -102,14 +106,3 @@ const eventStreamHeaders = {
 }
 
 const event = (text: string) => `event: message\ndata: ${text}\n\n`
-
-const drained = (response: ServerResponse) =>
-  Effect.callback<void>((resume) => {
-    const release = () => response.off("drain", done).off("close", done)
-    const done = () => {
-      release()
-      resume(Effect.void)
-    }
-    response.on("drain", done).on("close", done)
-    return Effect.sync(release)
-  })

@@ -24,13 +24,13 @@ export const clientIdsOf = (request: JsonRpcMessage): ClientIds | undefined => {
 }
 
 /**
- * The ids, progress tokens and subscription ids of different clients may be alike. Towards a child that they share,
+ * The ids, progress tokens and subscription ids of different clients may be alike. Towards a server that they share,
  * each request has a number of its own for all three.
  */
 export const withNumber = ({ text }: JsonRpcMessage, number: number): string =>
   replaceAt(replaceAt(text, ["id"], String(number)), progressToken, String(number))
 
-/** The number of the request that a notification of the child belongs to; undefined if it does not say. */
+/** The number of the request that a notification of the server belongs to; undefined if it does not say. */
 export const numberIn = (notification: JsonObject): unknown => {
   const subscription = metaOf(notification)[metaKeys.subscriptionId]
   if (subscription !== undefined) return subscription
@@ -43,11 +43,11 @@ const numberKeys: ReadonlyMap<unknown, string> = new Map([
   ["notifications/cancelled", "requestId"]
 ])
 
-/** A response of the child with the ids that its client knows. */
+/** A response of the server with the ids that its client knows. */
 export const restoreResponse = ({ text }: JsonRpcMessage, { id }: ClientIds): string =>
   replaceAt(replaceAt(text, ["id"], id), ["result", "_meta", metaKeys.subscriptionId], id)
 
-/** A notification of the child with the ids that its client knows. */
+/** A notification of the server with the ids that its client knows. */
 export const restoreNotification = ({ json, text }: JsonRpcMessage, ids: ClientIds): string => {
   const key = numberKeys.get(json["method"])
   const own = json["method"] === "notifications/progress" ? ids.progressToken : ids.id

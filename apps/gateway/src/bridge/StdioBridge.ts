@@ -1,10 +1,14 @@
+import type { Limits } from "@secure-mcp/transport-injection"
 import * as Cause from "effect/Cause"
 import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { IncomingMessage, ServerResponse } from "node:http"
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http"
 import { sendEmpty, sendJson } from "../jsonrpc/HttpAnswer.ts"
-import { makeChildren } from "./Children.ts"
+import { makeConnections } from "./Connections.ts"
+import { makeCrashBackoff, TooManyCrashes } from "./CrashBackoff.ts"
+import { statusUnanswered } from "./Discovery.ts"
 import { type Connect, ConnectionFailed } from "../jsonrpc/MessageConnection.ts"
 import {
   errorCodes,
@@ -19,17 +23,17 @@ import {
 } from "../jsonrpc/JsonRpc.ts"
 import { declaredVersion, findHeaderMismatch } from "../jsonrpc/MirroredHeaders.ts"
 import { clientIdsOf } from "./IdTranslation.ts"
-import { makeChildSession, type Posted } from "./ChildSession.ts"
-import { makeSharedChild } from "./SharedChild.ts"
+import { makeSession, type Posted } from "./Session.ts"
+import { makeSharedConnection } from "./SharedConnection.ts"
 
-/** Offers a stdio server over Streamable HTTP. */
+/** Offers the server at the end of a `MessageConnection` over Streamable HTTP. */
 export interface StdioBridge<E> {
   /**
    * Answers one HTTP request (POST, GET or DELETE) and completes when the response is ended. Fails only with the
    * error of `connect`, before anything is written; every other problem is answered.
    *
    * @param body of a POST; empty otherwise
-   * @param owner who is calling; neither sessions nor children are shared between owners
+   * @param owner who is calling; neither sessions nor connections are shared between owners
    */
   readonly handle: (
     request: IncomingMessage,
@@ -39,18 +43,17 @@ export interface StdioBridge<E> {
   ) => Effect.Effect<void, E>
 }
 
-/** The revisions with sessions. All later ones are stateless. */
-const sessionRevisions: ReadonlySet<unknown> = new Set([
-  "2024-11-05",
-  "2025-03-26",
-  "2025-06-18",
-  "2025-11-25"
-])
+/** The first stateless revision. Those before have sessions, and all later ones are stateless, too. */
+const firstStatelessRevision = "2026-07-28"
 
-const maxChildren = 1000
+/** Whether a header names a stateless revision. Its form counts, so that servers may have revisions that we do not know. */
+const isStatelessRevision = (version: unknown): boolean =>
+  typeof version === "string" && /^\d{4}-\d{2}-\d{2}$/.test(version) && version >= firstStatelessRevision
 
 /** MCP 2026-07-28, basic, "_meta". */
 const undeclaredVersion = `\`params._meta\` has no \`${metaKeys.protocolVersion}\``
+
+const noSession = "There is no such session, or it has ended. Begin a new one with `initialize`"
 
 /** An HTTP request and where it is answered. */
 interface Call {
@@ -60,44 +63,60 @@ interface Call {
 }
 
 /**
- * Makes the bridge to one server. Revisions with sessions get a child for each `Mcp-Session-Id`, the stateless
- * revision gets one for each owner. Children are stopped with the scope, and when nobody has used them for 30
- * minutes.
+ * Makes the bridge to one server. Revisions with sessions get a connection for each `Mcp-Session-Id`, the stateless
+ * revision gets one for each owner. Connections are stopped with the scope, and when nobody has used them for
+ * `limits.session_idle_seconds`.
  *
- * A child has the token it was started with. A shared child whose token has expired is replaced at the next request and
- * stopped once its pending requests are answered. The child of a session is not replaced, because the session would be
- * lost.
+ * A connection whose token has expired is replaced at the next request: a shared one is stopped once its pending requests
+ * are answered, that of a session before the new one is opened (`SessionRenewal`).
  *
  * @param options.connect opens a connection to the server for an owner
+ * @param options.startTimeout how long the first answer on a connection may take
  */
 export const make = Effect.fnUntraced(function* <E>(options: {
   readonly serverName: string
   readonly connect: (owner: string | undefined) => Connect<E>
+  readonly limits: Limits
+  readonly startTimeout: Duration.Duration
 }): Effect.fn.Return<StdioBridge<E>, never, Scope.Scope | SecureRandom.SecureRandom> {
-  const { connect, serverName } = options
+  const { connect, limits, serverName, startTimeout } = options
   const random = yield* SecureRandom.SecureRandom
+  const bounds = {
+    capacity: limits.sessions,
+    idleTimeToLive: Duration.seconds(limits.sessionIdleSeconds)
+  }
 
-  const sessions = yield* makeChildren({
-    start: (key: string) => {
+  const guardSession = makeCrashBackoff(serverName)
+  const sessions = yield* makeConnections({
+    ...bounds,
+    open: (key: string) => {
       const { id, owner } = parseSessionKey(key)
-      return makeChildSession({ id, serverName, connect: connect(owner) })
-    },
-    capacity: maxChildren
+      return makeSession({
+        id,
+        serverName,
+        connect: guardSession(owner, connect(owner)),
+        limits,
+        startTimeout
+      })
+    }
   })
-  const sharedChildren = yield* makeChildren({
-    start: (owner: string | undefined) => makeSharedChild({ serverName, connect: connect(owner) }),
-    capacity: maxChildren
+  // Apart from that of sessions: a server of a revision with sessions may end when it is asked for another.
+  const guardShared = makeCrashBackoff(serverName)
+  const shared = yield* makeConnections({
+    ...bounds,
+    open: (owner: string | undefined) =>
+      makeSharedConnection({ serverName, connect: guardShared(owner, connect(owner)), limits, startTimeout })
   })
 
   const post = (call: Call, posted: Posted) => {
-    const version = call.request.headers["mcp-protocol-version"]
-    const isStateless =
-      posted.messages.some(({ json }) => declaredVersion(json) !== undefined) ||
-      (version !== undefined && !sessionRevisions.has(version))
-    if (isStateless) return postToSharedChild(call, posted)
-    if (call.request.headers["mcp-session-id"] !== undefined) return postToSession(call, posted)
+    const { headers } = call.request
+    if (posted.messages.some(({ json }) => declaredVersion(json) !== undefined))
+      return postToShared(call, posted)
+    // Whatever the headers say: a client that initializes begins anew.
     if (posted.messages.some(({ json }) => isRequest(json) && json.method === "initialize"))
       return initialize(call, posted)
+    if (headers["mcp-session-id"] !== undefined) return postToSession(call, posted)
+    if (isStatelessRevision(headers["mcp-protocol-version"])) return postToShared(call, posted)
     return Effect.sync(() => refuse(call, posted, 400, "The Mcp-Session-Id header is missing"))
   }
 
@@ -112,11 +131,11 @@ export const make = Effect.fnUntraced(function* <E>(options: {
 
   const postToSession = Effect.fnUntraced(function* (call: Call, posted: Posted) {
     const session = yield* sessions.find(sessionKeyOf(call))
-    if (session === undefined) return refuse(call, posted, 404, "No such session")
+    if (session === undefined) return refuse(call, posted, 404, noSession)
     yield* session.post(posted, call.response)
   })
 
-  const postToSharedChild = Effect.fnUntraced(function* (call: Call, posted: Posted) {
+  const postToShared = Effect.fnUntraced(function* (call: Call, posted: Posted) {
     const [message] = posted.messages
     if (message === undefined || posted.isBatch)
       return refuse(call, posted, 400, "This protocol revision has no batches")
@@ -127,13 +146,13 @@ export const make = Effect.fnUntraced(function* <E>(options: {
       return refuse(call, posted, 400, `Header mismatch: ${mismatch}`, errorCodes.headerMismatch)
     const ids = isRequest(message.json) ? clientIdsOf(message) : undefined
     if (ids !== undefined) {
-      const child = yield* sharedChildren.get(call.owner)
-      return yield* child.request({ ...message, ids }, call.response)
+      const connection = yield* shared.get(call.owner)
+      return yield* connection.request({ ...message, ids }, call.response)
     }
     if (message.json["method"] === undefined)
       return refuse(call, posted, 400, "This protocol revision has no requests from the server to answer")
-    const child = yield* sharedChildren.find(call.owner)
-    if (child !== undefined) yield* child.notify(message)
+    const connection = yield* shared.find(call.owner)
+    if (connection !== undefined) yield* connection.notify(message)
     sendEmpty(call.response, 202)
   })
 
@@ -142,14 +161,14 @@ export const make = Effect.fnUntraced(function* <E>(options: {
 
   const listen = Effect.fnUntraced(function* (call: Call) {
     const session = yield* sessions.find(sessionKeyOf(call))
-    if (session === undefined) return refuse(call, undefined, 404, "No such session")
+    if (session === undefined) return refuse(call, undefined, 404, noSession)
     yield* session.listen(call.response)
   })
 
   const endSession = Effect.fnUntraced(function* (call: Call) {
     const key = sessionKeyOf(call)
     const session = yield* sessions.find(key)
-    if (session === undefined) return refuse(call, undefined, 404, "No such session")
+    if (session === undefined) return refuse(call, undefined, 404, noSession)
     yield* sessions.retire(key, session)
     yield* session.end
     sendEmpty(call.response, 204)
@@ -179,9 +198,17 @@ export const make = Effect.fnUntraced(function* <E>(options: {
               Effect.logError(error.message),
               Effect.sync(() => refuse(call, posted, 502, error.message, errorCodes.serverUnavailable))
             )
+          if (error instanceof TooManyCrashes)
+            return Effect.sync(() =>
+              refuse(call, posted, statusOfRefusal(posted), error.message, errorCodes.serverUnavailable, {
+                "retry-after": String(error.retryAfterSeconds)
+              })
+            )
           if (Cause.isExceededCapacityError(error))
             return Effect.sync(() =>
-              refuse(call, posted, 503, "Too many sessions are open", errorCodes.serverUnavailable)
+              refuse(call, posted, 503, tooManySessions(serverName, limits), errorCodes.serverUnavailable, {
+                "retry-after": String(retrySeconds)
+              })
             )
           return Effect.fail(error)
         })
@@ -205,9 +232,21 @@ const refuse = (
   posted: Posted | undefined,
   status: number,
   problem: string,
-  code: number = errorCodes.invalidRequest
+  code: number = errorCodes.invalidRequest,
+  headers: OutgoingHttpHeaders = {}
 ): void => {
-  sendJson(response, status, errorResponse(onlyId(posted), code, problem))
+  sendJson(response, status, errorResponse(onlyId(posted), code, problem), headers)
+}
+
+const tooManySessions = (serverName: string, { sessionIdleSeconds, sessions }: Limits): string =>
+  `The MCP server "${serverName}" has ${sessions} sessions, and more are not allowed (\`limits.sessions\`). End one, or wait until one has not been used for ${sessionIdleSeconds} seconds (\`limits.session_idle_seconds\`)`
+
+/** When a client may ask again for a session. */
+const retrySeconds = 30
+
+const statusOfRefusal = (posted: Posted | undefined): number => {
+  const [message] = posted?.messages ?? []
+  return message === undefined ? 503 : statusUnanswered(message, 503)
 }
 
 const onlyId = (posted: Posted | undefined): IdText | undefined => {

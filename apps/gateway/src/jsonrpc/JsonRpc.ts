@@ -1,6 +1,6 @@
 import * as Brand from "effect/Brand"
 import * as Predicate from "effect/Predicate"
-import { elementsOf, sourceAt } from "./JsonText.ts"
+import { elementsOf, replaceAt, sourceAt } from "./JsonText.ts"
 
 /** What identifies a request between two peers (JSON-RPC 2.0 §4; MCP leaves out null). */
 export type RequestId = string | number
@@ -168,6 +168,13 @@ export const makeRequest = (id: RequestId, method: string, params?: JsonObject):
 /** A notification, with its text. */
 export const makeNotification = (method: string, params?: JsonObject): JsonRpcMessage =>
   withText({ jsonrpc: "2.0", method, ...(params === undefined ? {} : { params }) })
+
+/** Tells the peer that an answer is not waited for any more (MCP, "Cancellation"). */
+export const makeCancellation = (id: IdText, reason: string): JsonRpcMessage => {
+  const requestId: unknown = JSON.parse(id)
+  const { json, text } = makeNotification("notifications/cancelled", { requestId, reason })
+  return { json, text: replaceAt(text, ["params", "requestId"], id) }
+}
 
 const withText = (json: JsonObject): JsonRpcMessage => ({ json, text: JSON.stringify(json) })
 

@@ -1,4 +1,5 @@
 import type { Limits, StdioServerEntry } from "@secure-mcp/transport-injection"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { ChildProcesses } from "../child/ChildProcesses.ts"
 import { startChildServer } from "../child/ChildServer.ts"
@@ -19,6 +20,8 @@ export const makeStdioUpstream = Effect.fnUntraced(function* (
   const { serverName } = entry
   const bridge = yield* StdioBridge.make({
     serverName,
+    limits,
+    startTimeout: Duration.seconds(entry.startTimeoutSeconds),
     connect: (owner) => (onMessage) =>
       childCommand(owner).pipe(
         Effect.flatMap((command) => startChildServer(serverName, command, onMessage, limits)),

@@ -1,4 +1,6 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import { defaultLimits, type Limits } from "@secure-mcp/transport-injection"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
@@ -23,9 +25,18 @@ export const fixture = (
   env: Object.fromEntries(Object.entries(env).map(([key, value]) => [key, Redacted.make(value)]))
 })
 
-/** A bridge behind an HTTP server. The header `x-owner` says who is calling. */
-export const serveBridge = (childCommand: Effect.Effect<ChildCommand, "no token">) => {
-  const logs: Array<string> = []
+/** What a test of the bridge may set. */
+export interface BridgeOptions {
+  readonly limits?: Partial<Limits>
+  /** In seconds. */
+  readonly startTimeout?: number
+}
+
+/** A bridge to a child process, behind an HTTP server. */
+export const serveBridge = (
+  childCommand: Effect.Effect<ChildCommand, "no token">,
+  options: BridgeOptions = {}
+) => {
   let starts = 0
   const counted = Effect.tap(
     childCommand,
@@ -38,7 +49,20 @@ export const serveBridge = (childCommand: Effect.Effect<ChildCommand, "no token"
         Effect.flatMap((command) => startChildServer("fixture", command, onMessage)),
         Effect.provideService(ChildProcesses, processes)
       )
-    const bridge = yield* StdioBridge.make({ serverName: "fixture", connect: () => connect })
+    return { ...(yield* serveConnections(connect, options)), starts: () => starts }
+  }).pipe(Effect.provide(ChildProcesses.layer.pipe(Layer.provide(NodeServices.layer))))
+}
+
+/** A bridge behind an HTTP server. The header `x-owner` says who is calling. */
+export const serveConnections = (connect: Connect<"no token">, options: BridgeOptions = {}) => {
+  const logs: Array<string> = []
+  return Effect.gen(function* () {
+    const bridge = yield* StdioBridge.make({
+      serverName: "fixture",
+      connect: () => connect,
+      limits: { ...defaultLimits, ...options.limits },
+      startTimeout: Duration.seconds(options.startTimeout ?? 60)
+    })
     const calls = yield* FiberSet.make<void, never>()
     const run = yield* FiberSet.runtime(calls)()
     const server = createServer((request, response) => {
@@ -53,17 +77,11 @@ export const serveBridge = (childCommand: Effect.Effect<ChildCommand, "no token"
     return {
       url: yield* listen(server),
       logs,
-      starts: () => starts,
       underWay: () => FiberSet.size(calls).pipe(Effect.runSync),
       /** Completes when no request is under way any more. */
       settled: FiberSet.awaitEmpty(calls)
     }
-  }).pipe(
-    Effect.provide([
-      ChildProcesses.layer.pipe(Layer.provide(NodeServices.layer)),
-      Logger.layer([Logger.make(({ message }) => logs.push(JSON.stringify(message)))])
-    ])
-  )
+  }).pipe(Effect.provide(Logger.layer([Logger.make(({ message }) => logs.push(JSON.stringify(message)))])))
 }
 
 const readBody = async (request: IncomingMessage): Promise<Buffer> => {

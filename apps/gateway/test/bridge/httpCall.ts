@@ -17,6 +17,8 @@ export interface HttpCall {
   readonly isEventStream: boolean
   /** The next message; undefined at the end. */
   readonly next: Effect.Effect<Message | undefined>
+  /** The whole body, instead of its messages. */
+  readonly text: Effect.Effect<string>
   /** All messages up to the end. */
   readonly rest: Effect.Effect<ReadonlyArray<Message>>
   /** Closes the connection. */
@@ -57,6 +59,7 @@ export const call = Effect.fnUntraced(function* (
     headers: response.headers,
     isEventStream: response.headers.get("content-type") === "text/event-stream",
     next,
+    text: Effect.promise(() => response.text()),
     rest: Effect.promise(async () => {
       const all: Array<Message> = []
       for await (const message of messages) all.push(message)

@@ -328,19 +328,6 @@ describe("the stateless revision of a stdio server", () => {
     })
   )
 
-  it.effect("a client is told to initialize when the server does not answer at all", () =>
-    Effect.gen(function* () {
-      const server = yield* serveBridge(Effect.succeed(fixture("lineServer", { SILENT: "server/discover" })))
-      const probing = yield* Effect.forkChild(statelessCall(server.url, 1, "server/discover"))
-      while (probing.pollUnsafe() === undefined) {
-        yield* TestClock.adjust("1 second")
-        yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
-      }
-      const probe = yield* Fiber.join(probing)
-      assert.strictEqual(probe.status, 400)
-    })
-  )
-
   it.effect("the stateless revision has neither sessions nor streams nor batches", () =>
     Effect.gen(function* () {
       const server = yield* serveBridge(lineServer)

@@ -1,0 +1,93 @@
+import type * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as RcMap from "effect/RcMap"
+import type * as Scope from "effect/Scope"
+
+/** A connection to a server and what belongs to it. */
+export interface Connection {
+  /** Stops it, and completes when it has ended. */
+  readonly end: Effect.Effect<void>
+  /** Completes when it has ended, by itself or not. */
+  readonly ended: Effect.Effect<void>
+  /** Whether it accepts no more requests. */
+  readonly isOver: (now: number) => boolean
+}
+
+/** Connections by key. One is in use until the scope of its caller closes. */
+export interface Connections<K, A, E> {
+  /** The connection of a key; opened if there is none that accepts requests. */
+  readonly get: (key: K) => Effect.Effect<A, E | Cause.ExceededCapacityError, Scope.Scope>
+  /** The connection of a key; undefined if there is none that accepts requests. */
+  readonly find: (key: K) => Effect.Effect<A | undefined, E | Cause.ExceededCapacityError, Scope.Scope>
+  /** Removes a connection, which is stopped once no caller uses it. */
+  readonly retire: (key: K, connection: A) => Effect.Effect<void>
+}
+
+/**
+ * Keeps connections open until the scope closes, each until it ends or was not used for some time.
+ *
+ * @param options.capacity how many may be open at once
+ */
+export const makeConnections = Effect.fnUntraced(function* <K, A extends Connection, E, R>(options: {
+  readonly open: (key: K) => Effect.Effect<A, E, R | Scope.Scope>
+  readonly capacity: number
+  readonly idleTimeToLive: Duration.Input
+}): Effect.fn.Return<Connections<K, A, E>, never, R | Scope.Scope> {
+  const scope = yield* Effect.scope
+  const running = new Set<A>()
+  const retired = new WeakSet<A>()
+
+  /** Forked in the scope of all: a connection's own scope could not close while a fiber in it waits for that. */
+  const forget = (key: K) =>
+    Effect.asVoid(Effect.forkIn(RcMap.invalidate(map, key), scope, { startImmediately: true }))
+
+  /** Only the first call may remove the key: later the next connection may be there already. */
+  const retire = (key: K, connection: A) =>
+    Effect.suspend(() => {
+      if (retired.has(connection)) return Effect.void
+      retired.add(connection)
+      return forget(key)
+    })
+
+  const open = Effect.fnUntraced(function* (key: K) {
+    const connection = yield* options.open(key)
+    yield* Effect.acquireRelease(
+      Effect.sync(() => running.add(connection)),
+      () => Effect.sync(() => running.delete(connection))
+    )
+    yield* Effect.forkScoped(Effect.andThen(connection.ended, retire(key, connection)))
+    return connection
+  })
+
+  const map: RcMap.RcMap<K, A, E | Cause.ExceededCapacityError> = yield* RcMap.make({
+    lookup: (key: K) => Effect.onError(open(key), () => forget(key)),
+    idleTimeToLive: options.idleTimeToLive,
+    capacity: options.capacity
+  })
+  // Stop all at once; the map would stop one after the other.
+  yield* Effect.addFinalizer(() =>
+    Effect.forEach([...running], (connection) => connection.end, { concurrency: "unbounded", discard: true })
+  )
+
+  const retireIfOver = (key: K, connection: A) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      connection.isOver(now) ? retire(key, connection) : Effect.void
+    )
+
+  return {
+    get: (key) =>
+      // In a scope of its own, so that the request does not use the connection it replaces.
+      Effect.scoped(Effect.flatMap(RcMap.get(map, key), (connection) => retireIfOver(key, connection))).pipe(
+        Effect.andThen(RcMap.get(map, key))
+      ),
+    find: Effect.fnUntraced(function* (key) {
+      const found = yield* RcMap.getOption(map, key)
+      const now = yield* Clock.currentTimeMillis
+      return Option.getOrUndefined(Option.filter(found, (connection) => !connection.isOver(now)))
+    }),
+    retire
+  }
+})

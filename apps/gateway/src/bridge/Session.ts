@@ -1,0 +1,273 @@
+import type { Limits } from "@secure-mcp/transport-injection"
+import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Ref from "effect/Ref"
+import type * as Scope from "effect/Scope"
+import type { ServerResponse } from "node:http"
+import { sendEmpty } from "../jsonrpc/HttpAnswer.ts"
+import {
+  errorCodes,
+  errorResponse,
+  idTextAt,
+  isRequest,
+  isResponse,
+  makeCancellation,
+  type IdText,
+  type JsonRpcMessage
+} from "../jsonrpc/JsonRpc.ts"
+import { type Connect, ConnectionFailed } from "../jsonrpc/MessageConnection.ts"
+import type { Connection } from "./Connections.ts"
+import { makeHttpExchange, type HttpExchange } from "./HttpExchange.ts"
+import { makeSessionConnection } from "./SessionConnection.ts"
+import { emptyHistory, remember } from "./SessionHistory.ts"
+import { makeSessionRenewal } from "./SessionRenewal.ts"
+import {
+  abandonExchange,
+  addRequests,
+  cancelRequest,
+  endSession,
+  initialState,
+  openStream,
+  route,
+  takeAnswer,
+  type Delivery
+} from "./SessionState.ts"
+import { didNotStart, hasEnded, unavailableResponse, wasStopped, type Unavailable } from "./Unavailable.ts"
+
+/** A client's session with a connection of its own (MCP 2025-11-25 and older). */
+export interface Session<E> extends Connection {
+  /** Passes on the messages of one POST and answers it. Fails only if nothing has been written. */
+  readonly post: (
+    posted: Posted,
+    response: ServerResponse
+  ) => Effect.Effect<void, E | ConnectionFailed, Scope.Scope>
+  /** Opens the client's GET stream. It replaces an earlier one. */
+  readonly listen: (response: ServerResponse) => Effect.Effect<void, never, Scope.Scope>
+  /** Whether the client got a result, that of `initialize` above all. */
+  readonly isEstablished: () => boolean
+}
+
+/** The body of a POST. */
+export interface Posted {
+  readonly messages: ReadonlyArray<JsonRpcMessage>
+  readonly isBatch: boolean
+}
+
+/** Opens a connection and begins the session with it. */
+export const makeSession = Effect.fnUntraced(function* <E>(options: {
+  readonly id: string
+  readonly serverName: string
+  readonly connect: Connect<E>
+  readonly limits: Limits
+  readonly startTimeout: Duration.Duration
+}): Effect.fn.Return<Session<E>, E | ConnectionFailed, Scope.Scope> {
+  const { limits, serverName, startTimeout } = options
+  const headers = { "mcp-session-id": options.id }
+  const scope = yield* Effect.scope
+  const state = yield* Ref.make(initialState)
+  const history = yield* Ref.make(emptyHistory)
+  const ended = yield* Deferred.make<Unavailable>()
+  const idle = yield* Latch.make(true)
+
+  const noteIfIdle = Effect.suspend(() =>
+    Ref.getUnsafe(state).pending.size === 0 ? Latch.open(idle) : Latch.close(idle)
+  )
+  const tellClient = (message: JsonRpcMessage): Effect.Effect<void> =>
+    Ref.modify(state, route(message, limits)).pipe(Effect.flatMap(deliver), Effect.andThen(noteIfIdle))
+
+  /** Answers what is under way, now and each time it is called. */
+  const endAll = (why: Unavailable) =>
+    Effect.gen(function* () {
+      yield* Deferred.succeed(ended, why)
+      const { how, status } = yield* Deferred.await(ended)
+      const unanswered = yield* Ref.modify(state, endSession)
+      yield* Effect.forEach(
+        unanswered,
+        ({ exchange, id }) => exchange.answer(unavailableResponse(serverName, id, { how, status }), status),
+        { discard: true }
+      )
+      yield* noteIfIdle
+      const { stream } = yield* Ref.get(state)
+      if (stream !== undefined) yield* stream.end
+    })
+  /** The session may have ended while the server was written to. */
+  const endIfOver = Effect.suspend(() =>
+    Ref.getUnsafe(state).phase === "Ended" ? endAll(wasStopped) : Effect.void
+  )
+
+  const connection = yield* makeSessionConnection({
+    connect: options.connect,
+    onMessage: (message) => tellClient(message),
+    onEnded: (how) => endAll(hasEnded(how))
+  })
+  const renewal = yield* makeSessionRenewal({
+    serverName,
+    startTimeout,
+    state,
+    history,
+    connection,
+    whenIdle: Latch.await(idle),
+    tellClient,
+    endSession: endAll
+  })
+
+  const deliver = (delivery: Delivery): Effect.Effect<void> => {
+    switch (delivery._tag) {
+      case "Answer":
+        return delivery.exchange.answer(delivery.text, 200)
+      case "Notify":
+        return delivery.exchange.notify(delivery.text)
+      case "Queue":
+        return Effect.void
+      case "DropLateAnswer":
+        return Effect.logDebug("Dropped the answer to a request that was cancelled")
+      case "DropUnexpected":
+        return connection.logUnexpected(delivery.text)
+      case "DropMessage":
+        return refuseMessage(delivery.requestId)
+    }
+  }
+  /** Logged once until the client opens a stream, because more will follow. */
+  let isOverflowLogged = false
+  const refuseMessage = Effect.fnUntraced(function* (requestId: IdText | undefined) {
+    if (!isOverflowLogged)
+      yield* Effect.logWarning(
+        `Messages of the MCP server are dropped: its client has opened no stream, and too many wait for one (\`limits.queued_messages\` is ${limits.queuedMessages}, \`limits.unread_bytes\` is ${limits.unreadBytes})`
+      )
+    isOverflowLogged = true
+    if (requestId !== undefined)
+      yield* connection.send(
+        errorResponse(
+          requestId,
+          errorCodes.serverUnavailable,
+          "The client has opened no stream to be asked on"
+        )
+      )
+  })
+
+  const cancelUnanswered = Effect.fnUntraced(function* (exchange: HttpExchange) {
+    const abandoned = yield* Ref.modify(state, abandonExchange(exchange))
+    if (abandoned.length === 0) return
+    yield* noteIfIdle
+    yield* Effect.forEach(
+      // "The `initialize` request MUST NOT be cancelled" (MCP 2025-11-25, "Cancellation").
+      abandoned.filter(({ method }) => method !== "initialize"),
+      ({ id }) => connection.send(makeCancellation(id, "The client has closed the connection").text),
+      { discard: true }
+    ).pipe(Effect.forkIn(scope))
+  })
+
+  const pass = Effect.fnUntraced(function* (message: JsonRpcMessage) {
+    if (isResponse(message.json)) {
+      if (!(yield* Ref.modify(state, takeAnswer(message)))) return
+    } else if (message.json["method"] === "notifications/cancelled") {
+      const cancelled = yield* Ref.modify(state, cancelRequest(message))
+      if (cancelled !== undefined) yield* cancelled.exchange.cancelAnswer
+      yield* noteIfIdle
+    }
+    yield* Ref.update(history, remember(message))
+    yield* connection.send(message.text)
+  })
+
+  /** Adds requests once they can be sent. Gives those that cannot, because their ids are in use. */
+  const add = (
+    requests: Parameters<typeof addRequests>[0],
+    exchange: HttpExchange
+  ): Effect.Effect<ReadonlySet<JsonRpcMessage>, E | ConnectionFailed> =>
+    Effect.gen(function* () {
+      yield* renewal.renewIfExpired
+      const addition = yield* Ref.modify(state, addRequests(requests, exchange))
+      yield* noteIfIdle
+      if (addition._tag === "Added") return addition.refused
+      yield* renewal.whenReady
+      return yield* add(requests, exchange)
+    })
+
+  const refuseAll = (
+    requests: ReadonlyArray<{ readonly id: IdText }>,
+    exchange: HttpExchange,
+    error: E | ConnectionFailed
+  ) => {
+    const problem =
+      error instanceof ConnectionFailed
+        ? error.message
+        : `The token of MCP server "${serverName}" has expired, and there is no new one`
+    return Effect.forEach(
+      requests,
+      ({ id }) => exchange.answer(errorResponse(id, errorCodes.serverUnavailable, problem), 502),
+      { discard: true }
+    )
+  }
+
+  const watchStart = Effect.gen(function* () {
+    yield* Effect.sleep(startTimeout)
+    if (connection.hasAnswered()) return
+    yield* endAll(didNotStart(startTimeout))
+    yield* connection.stop
+  })
+
+  yield* connection.open
+  return {
+    post: Effect.fnUntraced(function* ({ isBatch, messages }, response) {
+      const requests = messages.flatMap((message) => {
+        const id = isRequest(message.json) ? idTextAt(message) : undefined
+        return id === undefined ? [] : [{ id, message }]
+      })
+      if (requests.length === 0) {
+        yield* renewal.whenReady
+        yield* Effect.forEach(messages, pass, { discard: true })
+        return sendEmpty(response, 202)
+      }
+      const exchange = yield* makeHttpExchange({
+        response,
+        headers,
+        answers: requests.length,
+        isBatch,
+        limits
+      })
+      yield* Effect.addFinalizer(() => cancelUnanswered(exchange))
+      const refused = yield* add(requests, exchange).pipe(
+        Effect.catch((error) =>
+          response.headersSent
+            ? Effect.as(refuseAll(requests, exchange, error), undefined)
+            : Effect.fail(error)
+        )
+      )
+      if (refused !== undefined) {
+        if (!connection.hasAnswered()) yield* Effect.forkScoped(watchStart)
+        yield* Effect.forEach(
+          messages,
+          (message) => (refused.has(message) ? refuseUsedId(message, exchange) : pass(message)),
+          { discard: true }
+        )
+      }
+      yield* endIfOver
+      yield* exchange.closed
+    }),
+    listen: Effect.fnUntraced(function* (response) {
+      const exchange = yield* makeHttpExchange({ response, headers, answers: 0, isBatch: false, limits })
+      const { queued, replaced } = yield* Ref.modify(state, openStream(exchange))
+      isOverflowLogged = false
+      if (replaced !== undefined) yield* replaced.end
+      yield* Effect.forEach(queued, exchange.notify, { discard: true })
+      yield* endIfOver
+      yield* exchange.closed
+    }),
+    end: Effect.andThen(endAll(wasStopped), connection.stop),
+    ended: Effect.asVoid(Deferred.await(ended)),
+    isOver: () => Ref.getUnsafe(state).phase === "Ended",
+    isEstablished: () => Ref.getUnsafe(state).phase === "Established"
+  }
+})
+
+const refuseUsedId = (message: JsonRpcMessage, exchange: HttpExchange) =>
+  exchange.answer(
+    errorResponse(
+      idTextAt(message),
+      errorCodes.invalidRequest,
+      "A request with this id is under way in the session"
+    ),
+    400
+  )
