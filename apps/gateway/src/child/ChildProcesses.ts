@@ -101,8 +101,8 @@ const make = Effect.fnUntraced(function* (system: ProcessSystem) {
       if (child.pid !== undefined) watchdog.remove(child.pid)
     }
     const end = (childEnd: ChildEnd) => {
-      Deferred.doneUnsafe(ended, Effect.succeed(childEnd))
       forgetIfGone()
+      Deferred.doneUnsafe(ended, Effect.succeed(childEnd))
     }
     const endNow = () => end({ code: child.exitCode ?? undefined, signal: child.signalCode ?? undefined })
     child.on("exit", endNow)
