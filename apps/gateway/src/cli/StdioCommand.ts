@@ -51,7 +51,7 @@ const relayToUpstream = Effect.fnUntraced(function* (
   tokenRequest: AccessTokenRequest | undefined,
   limits: Limits
 ) {
-  const fetch = yield* makeUpstreamFetch(entry, tokenRequest)
+  const fetch = (yield* makeUpstreamFetch(entry))(tokenRequest)
   const { messageBytes } = limits
   const connectHttp = (deliver: Deliver) => makeHttpSession({ fetch, deliver, messageBytes })
   const connectSession = (deliver: Deliver) =>

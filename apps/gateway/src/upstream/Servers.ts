@@ -11,6 +11,7 @@ import * as Layer from "effect/Layer"
 import type { GatewayConfig } from "../config/GatewayConfig.ts"
 import { ChildProcesses } from "../child/ChildProcesses.ts"
 import { makeHttpUpstream } from "./HttpUpstream.ts"
+import { makeSseUpstream } from "./SseUpstream.ts"
 import { makeStdioUpstream } from "./StdioUpstream.ts"
 import type { Upstream } from "./Upstream.ts"
 
@@ -32,7 +33,9 @@ const makeUpstream = Effect.fnUntraced(function* (entry: ServerEntry, config: Ga
   const tokenRequest: Upstream["tokenRequest"] = ({ subject }) => accessTokenRequest(entry, config, subject)
   const upstream: Upstream =
     entry._tag === "Http"
-      ? yield* makeHttpUpstream(entry, tokenRequest)
+      ? entry.transport === "sse"
+        ? yield* makeSseUpstream(entry, tokenRequest, limitsOf(entry, config))
+        : yield* makeHttpUpstream(entry, tokenRequest)
       : yield* makeStdioUpstream(entry, tokenRequest, limitsOf(entry, config))
   return upstream
 })

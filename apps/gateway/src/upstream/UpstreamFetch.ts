@@ -21,13 +21,10 @@ import { redirectOf } from "./Redirect.ts"
 import { upstreamUnreachable } from "./UpstreamUnreachable.ts"
 
 /**
- * Makes the `fetch` for an entry: requests go to its origin, over its connections, with its headers and its token, and
+ * Makes the `fetch` for an entry and a token request: requests go to its origin, over its connections, with its headers and its token, and
  * are repeated with another token as `TokenInjector.use` says. One redirect is followed, within the origin.
  */
-export const makeUpstreamFetch = Effect.fnUntraced(function* (
-  entry: HttpServerEntry,
-  tokenRequest: AccessTokenRequest | undefined
-) {
+export const makeUpstreamFetch = Effect.fnUntraced(function* (entry: HttpServerEntry) {
   const certificates = yield* ClientCertificates
   const injector = yield* TokenInjector
   const entryUrl = new URL(entry.url)
@@ -80,23 +77,23 @@ export const makeUpstreamFetch = Effect.fnUntraced(function* (
     )
   }
 
-  const fetch: Fetch = (request) =>
-    tokenRequest === undefined
-      ? send(request, undefined)
-      : injector
-          .use(tokenRequest, (token) => Effect.flatMap(send(request, token), outcome))
-          .pipe(
-            Effect.catchTag("OAuthError", (error) =>
-              Effect.fail(
-                new UpstreamFailed({
-                  kind: "NoToken",
-                  problem: describeOAuthError(error, tokenRequest),
-                  cause: error
-                })
+  return (tokenRequest: AccessTokenRequest | undefined): Fetch =>
+    (request) =>
+      tokenRequest === undefined
+        ? send(request, undefined)
+        : injector
+            .use(tokenRequest, (token) => Effect.flatMap(send(request, token), outcome))
+            .pipe(
+              Effect.catchTag("OAuthError", (error) =>
+                Effect.fail(
+                  new UpstreamFailed({
+                    kind: "NoToken",
+                    problem: describeOAuthError(error, tokenRequest),
+                    cause: error
+                  })
+                )
               )
             )
-          )
-  return fetch
 })
 
 const decide = (

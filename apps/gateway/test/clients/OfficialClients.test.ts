@@ -41,9 +41,15 @@ const ways = {
   "serve and a server of Streamable HTTP": Effect.flatMap(serveEverything, ({ http }) =>
     behindServe({ url: http })
   ),
+  "serve and a server of HTTP+SSE": Effect.flatMap(serveEverything, ({ sse }) =>
+    behindServe({ url: sse, transport: "sse" })
+  ),
   "stdio and a child process": behindStdio(everything),
   "stdio and a server of Streamable HTTP": Effect.flatMap(serveEverything, ({ http }) =>
     behindStdio({ url: http })
+  ),
+  "stdio and a server of HTTP+SSE": Effect.flatMap(serveEverything, ({ sse }) =>
+    behindStdio({ url: sse, transport: "sse" })
   )
 }
 

@@ -23,6 +23,10 @@ export class FakeBody implements AsyncIterable<Uint8Array> {
   /** Whether its reader has gone away before the end. */
   isCancelled = false
 
+  get isOpen(): boolean {
+    return this.#end === "no" && !this.isCancelled
+  }
+
   write(text: string): this {
     this.#chunks.push(Buffer.from(text))
     this.#wake()

@@ -25,7 +25,7 @@ const makeFetch = Effect.fnUntraced(function* (url: string, oauth: object, keys:
   const recorder = Logger.make(({ message }) => {
     logs.push(String(message))
   })
-  const fetch = yield* makeUpstreamFetch(entry, accessTokenRequest(entry, config, undefined)).pipe(
+  const fetchWith = yield* makeUpstreamFetch(entry).pipe(
     Effect.provide(
       yield* Layer.build(
         gatewayServices(config).pipe(
@@ -36,6 +36,7 @@ const makeFetch = Effect.fnUntraced(function* (url: string, oauth: object, keys:
       )
     )
   )
+  const fetch = fetchWith(accessTokenRequest(entry, config, undefined))
   return { fetch: Effect.scoped(fetch({ method: "POST", headers: {}, body: "{}" })), logs }
 })
 

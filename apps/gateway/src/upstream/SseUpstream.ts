@@ -1,0 +1,59 @@
+import { OAuthError } from "@secure-mcp/oauth-core"
+import type { HttpServerEntry, Limits } from "@secure-mcp/transport-injection"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as StdioBridge from "../bridge/StdioBridge.ts"
+import type { UpstreamFailed } from "../fetch/Fetch.ts"
+import { ConnectionFailed } from "../jsonrpc/MessageConnection.ts"
+import { connectSse } from "../sse/SseConnection.ts"
+import { makeUpstreamFetch } from "./UpstreamFetch.ts"
+import { type Upstream, UpstreamFailure } from "./Upstream.ts"
+
+/** How long the first answer of a server may take. */
+const startTimeout = Duration.seconds(60)
+
+/**
+ * Makes the upstream of an entry with `transport: "sse"`: a server of HTTP+SSE, offered over Streamable HTTP. Each session
+ * has a connection of its own, and ends with it.
+ */
+export const makeSseUpstream = Effect.fnUntraced(function* (
+  entry: HttpServerEntry,
+  tokenRequest: Upstream["tokenRequest"],
+  limits: Limits
+) {
+  const { serverName } = entry
+  const fetchWith = yield* makeUpstreamFetch(entry)
+  const settings = {
+    serverName,
+    limits,
+    startTimeout,
+    connect: (owner: string | undefined) => {
+      const server = { fetch: fetchWith(tokenRequest({ subject: owner })), messageBytes: limits.messageBytes }
+      return (onMessage: Parameters<typeof connectSse>[1]) =>
+        Effect.mapError(connectSse(server, onMessage), (failure) => reasonOf(serverName, failure))
+    }
+  }
+  const bridge = yield* StdioBridge.make(settings)
+  return {
+    tokenRequest,
+    handle: ({ body, caller, request, response }) =>
+      body.rest === undefined
+        ? bridge.handle(request, response, body.head, caller.subject)
+        : Effect.fail(
+            new UpstreamFailure({
+              serverName,
+              reason: "RequestTooLarge",
+              problem: "a server of HTTP+SSE takes messages of up to 4 MiB"
+            })
+          )
+  } satisfies Upstream
+})
+
+/** A missing token is no fault of the connection: a login may help. */
+const reasonOf = (serverName: string, { cause, problem }: UpstreamFailed) =>
+  cause instanceof OAuthError
+    ? cause
+    : new ConnectionFailed({
+        serverName,
+        problem: `The MCP server "${serverName}" cannot be reached: ${problem}`
+      })
