@@ -1,4 +1,4 @@
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -29,10 +29,12 @@ export interface Connections<K, A, E> {
 /**
  * Keeps connections open until the scope closes, each until it ends or was not used for some time.
  *
- * @param options.capacity how many may be open at once
+ * @param options.capacity how many may be open at once. If they are, one that is not in use ends for an owner who has at
+ * least two less than its owner: nobody can keep all others out
  */
 export const makeConnections = Effect.fnUntraced(function* <K, A extends Connection, E, R>(options: {
   readonly open: (key: K) => Effect.Effect<A, E, R | Scope.Scope>
+  readonly ownerOf: (key: K) => string | undefined
   readonly capacity: number
   readonly idleTimeToLive: Duration.Input
 }): Effect.fn.Return<Connections<K, A, E>, never, R | Scope.Scope> {
@@ -77,10 +79,38 @@ export const makeConnections = Effect.fnUntraced(function* <K, A extends Connect
       connection.isOver(now) ? retire(key, connection) : Effect.void
     )
 
+  /** The key of the connection that has to make room for an owner's, if there is one. */
+  const findSurplus = (owner: string | undefined): K | undefined => {
+    const entries = map.state._tag === "Open" ? [...map.state.map] : []
+    const ofOwner = (one: string | undefined) => entries.filter(([key]) => options.ownerOf(key) === one)
+    const own = ofOwner(owner).length
+    const owners = [...new Set(entries.map(([key]) => options.ownerOf(key)))]
+    const largest = owners
+      .map(ofOwner)
+      .reduce<typeof entries>((most, some) => (some.length > most.length ? some : most), [])
+    if (largest.length < own + 2) return undefined
+    const unused = largest.filter(([, { refCount }]) => refCount === 0)
+    return unused.sort(([, one], [, other]) => one.expiresAt - other.expiresAt)[0]?.[0]
+  }
+  const makeRoom = (key: K) =>
+    Effect.suspend(() => {
+      const surplus = findSurplus(options.ownerOf(key))
+      if (surplus === undefined) return Effect.void
+      return Effect.andThen(
+        Effect.logWarning("Ended a connection that was not in use, because its owner has more than another"),
+        forget(surplus)
+      )
+    })
+
+  const getOrOpen = (key: K) =>
+    Effect.catchIf(RcMap.get(map, key), Cause.isExceededCapacityError, () =>
+      Effect.andThen(makeRoom(key), RcMap.get(map, key))
+    )
+
   return {
     get: (key) =>
       // In a scope of its own, so that the request does not use the connection it replaces.
-      Effect.scoped(Effect.flatMap(RcMap.get(map, key), (connection) => retireIfOver(key, connection))).pipe(
+      Effect.scoped(Effect.flatMap(getOrOpen(key), (connection) => retireIfOver(key, connection))).pipe(
         Effect.andThen(RcMap.get(map, key))
       ),
     find: Effect.fnUntraced(function* (key) {

@@ -15,7 +15,8 @@ export class TooManyCrashes extends Schema.TaggedError<TooManyCrashes>()("TooMan
   retryAfterSeconds: Schema.Int
 }) {
   override get message(): string {
-    return `The MCP server "${this.serverName}" has ended ${this.crashes} times in a row before it gave a result, and may be started again in ${this.retryAfterSeconds} seconds. The last time it ${this.how}`
+    const { crashes, how, retryAfterSeconds: seconds, serverName } = this
+    return `The MCP server "${serverName}" has ended ${crashes} times in a row before it gave a result, and may be started again in ${seconds} ${seconds === 1 ? "second" : "seconds"}. The last time it ${how}`
   }
 }
 

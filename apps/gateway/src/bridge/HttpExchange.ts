@@ -8,8 +8,8 @@ import { makeOutgoingStream } from "./OutgoingStream.ts"
 
 /** The response to one HTTP request, to which JSON-RPC messages are written (MCP, Streamable HTTP). */
 export interface HttpExchange {
-  /** Sends a message ahead of the answers: from here on the response is an event stream. */
-  readonly notify: (text: string) => Effect.Effect<void>
+  /** Sends messages ahead of the answers: from here on the response is an event stream. */
+  readonly notify: (...texts: ReadonlyArray<string>) => Effect.Effect<void>
   /**
    * Sends an answer; with the last one the response ends. If nothing was sent before, it is plain JSON.
    *
@@ -20,12 +20,17 @@ export interface HttpExchange {
   readonly cancelAnswer: Effect.Effect<void>
   /** Ends the response, whatever it still waits for. */
   readonly end: Effect.Effect<void>
+  /** Ends the response, and drops what the client has not read. */
+  readonly drop: Effect.Effect<void>
   readonly isOpen: () => boolean
   /** Completes when the response has been sent, or the client has gone. */
   readonly closed: Effect.Effect<void>
 }
 
 const keepAliveInterval = "15 seconds"
+
+/** How long a client may take to read a response that has ended. */
+const longestRead = "10 minutes"
 
 /**
  * Begins an exchange. If nothing is sent for 15 seconds, an event stream is opened and a comment sent, so that no proxy
@@ -42,6 +47,7 @@ export const makeHttpExchange = Effect.fnUntraced(function* (options: {
   readonly limits: Pick<Limits, "unreadBytes" | "unreadMessages">
 }): Effect.fn.Return<HttpExchange, never, Scope.Scope> {
   const { headers, limits, response } = options
+  const scope = yield* Effect.scope
   const closed = yield* Deferred.make<void>()
   const onClose = () => Deferred.doneUnsafe(closed, Effect.void)
   if (response.destroyed) onClose()
@@ -60,9 +66,14 @@ export const makeHttpExchange = Effect.fnUntraced(function* (options: {
     response.writeHead(200, { ...headers, ...eventStreamHeaders }).flushHeaders()
     const earlier = answers
     answers = []
-    return Effect.forEach(earlier, (text) => stream.write(event(text)), { discard: true })
+    return earlier.length === 0 ? Effect.void : stream.write(events(earlier))
   })
-  const end = Effect.andThen(openStream, stream.end)
+  const limitReading = Effect.sync(() => response.destroy()).pipe(
+    Effect.delay(longestRead),
+    Effect.forkIn(scope),
+    Effect.asVoid
+  )
+  const end = openStream.pipe(Effect.andThen(stream.end), Effect.andThen(limitReading))
   const endIfComplete = Effect.suspend(() => (missing === 0 && options.answers > 0 ? end : Effect.void))
 
   const sendCollected = (status: number, more: OutgoingHttpHeaders) =>
@@ -70,18 +81,18 @@ export const makeHttpExchange = Effect.fnUntraced(function* (options: {
       if (!stream.isOpen()) return
       const text = options.isBatch ? `[${answers.join(",")}]` : answers.join("")
       sendJson(response, options.isBatch ? 200 : status, text, { ...headers, ...more })
-    })
+    }).pipe(Effect.andThen(limitReading))
 
   if (options.answers === 0) yield* openStream
   yield* Effect.forkScoped(
     Effect.forever(Effect.delay(Effect.andThen(openStream, stream.writeIfIdle(":\n\n")), keepAliveInterval))
   )
   return {
-    notify: (text) => Effect.andThen(openStream, stream.write(event(text))),
+    notify: (...texts) => Effect.andThen(openStream, stream.write(events(texts))),
     answer: (text, status, more = {}) =>
       Effect.suspend(() => {
         missing -= 1
-        if (isStreaming) return Effect.andThen(stream.write(event(text)), endIfComplete)
+        if (isStreaming) return Effect.andThen(stream.write(events([text])), endIfComplete)
         answers = [...answers, text]
         answersBytes += Buffer.byteLength(text)
         if (missing === 0) return sendCollected(status, more)
@@ -93,6 +104,7 @@ export const makeHttpExchange = Effect.fnUntraced(function* (options: {
       return endIfComplete
     }),
     end,
+    drop: stream.drop,
     isOpen: stream.isOpen,
     closed: Deferred.await(closed)
   }
@@ -105,4 +117,5 @@ const eventStreamHeaders = {
   "x-accel-buffering": "no"
 }
 
-const event = (text: string) => `event: message\ndata: ${text}\n\n`
+const events = (texts: ReadonlyArray<string>) =>
+  texts.map((text) => `event: message\ndata: ${text}\n\n`).join("")

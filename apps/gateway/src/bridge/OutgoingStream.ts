@@ -11,6 +11,8 @@ export interface OutgoingStream {
   readonly writeIfIdle: (text: string) => Effect.Effect<void>
   /** Ends the response once everything has been sent. */
   readonly end: Effect.Effect<void>
+  /** Ends the response, and drops what the client has not read. */
+  readonly drop: Effect.Effect<void>
   readonly isOpen: () => boolean
 }
 
@@ -107,6 +109,10 @@ export const makeOutgoingStream = Effect.fnUntraced(function* (
       if (!isOpen()) return
       isEnding = true
       endIfSent()
+    }),
+    drop: Effect.sync(() => {
+      if (waiting.length > 0) response.destroy()
+      else if (isOpen()) response.end()
     }),
     isOpen
   }

@@ -17,7 +17,7 @@ import {
   type IdText,
   type JsonRpcMessage
 } from "../jsonrpc/JsonRpc.ts"
-import { type Connect, ConnectionFailed } from "../jsonrpc/MessageConnection.ts"
+import type { Connect, ConnectionFailed } from "../jsonrpc/MessageConnection.ts"
 import type { Connection } from "./Connections.ts"
 import { makeHttpExchange, type HttpExchange } from "./HttpExchange.ts"
 import { makeSessionConnection } from "./SessionConnection.ts"
@@ -71,6 +71,8 @@ export const makeSession = Effect.fnUntraced(function* <E>(options: {
   const ended = yield* Deferred.make<Unavailable>()
   const idle = yield* Latch.make(true)
 
+  const isOver = () => Ref.getUnsafe(state).phase === "Ended"
+
   const noteIfIdle = Effect.suspend(() =>
     Ref.getUnsafe(state).pending.size === 0 ? Latch.open(idle) : Latch.close(idle)
   )
@@ -93,14 +95,13 @@ export const makeSession = Effect.fnUntraced(function* <E>(options: {
       if (stream !== undefined) yield* stream.end
     })
   /** The session may have ended while the server was written to. */
-  const endIfOver = Effect.suspend(() =>
-    Ref.getUnsafe(state).phase === "Ended" ? endAll(wasStopped) : Effect.void
-  )
+  const endIfOver = Effect.suspend(() => (isOver() ? endAll(wasStopped) : Effect.void))
 
   const connection = yield* makeSessionConnection({
     connect: options.connect,
     onMessage: (message) => tellClient(message),
-    onEnded: (how) => endAll(hasEnded(how))
+    onEnded: (how) =>
+      Effect.andThen(isOver() ? Effect.void : Effect.logWarning(`MCP server ${how}`), endAll(hasEnded(how)))
   })
   const renewal = yield* makeSessionRenewal({
     serverName,
@@ -191,7 +192,7 @@ export const makeSession = Effect.fnUntraced(function* <E>(options: {
     error: E | ConnectionFailed
   ) => {
     const problem =
-      error instanceof ConnectionFailed
+      error instanceof Error
         ? error.message
         : `The token of MCP server "${serverName}" has expired, and there is no new one`
     return Effect.forEach(
@@ -250,14 +251,14 @@ export const makeSession = Effect.fnUntraced(function* <E>(options: {
       const exchange = yield* makeHttpExchange({ response, headers, answers: 0, isBatch: false, limits })
       const { queued, replaced } = yield* Ref.modify(state, openStream(exchange))
       isOverflowLogged = false
-      if (replaced !== undefined) yield* replaced.end
-      yield* Effect.forEach(queued, exchange.notify, { discard: true })
+      if (replaced !== undefined) yield* replaced.drop
+      if (queued.length > 0) yield* exchange.notify(...queued)
       yield* endIfOver
       yield* exchange.closed
     }),
     end: Effect.andThen(endAll(wasStopped), connection.stop),
     ended: Effect.asVoid(Deferred.await(ended)),
-    isOver: () => Ref.getUnsafe(state).phase === "Ended",
+    isOver,
     isEstablished: () => Ref.getUnsafe(state).phase === "Established"
   }
 })

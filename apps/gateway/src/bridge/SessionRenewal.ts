@@ -103,6 +103,7 @@ export const makeSessionRenewal = Effect.fnUntraced(function* <E>(options: {
     yield* Effect.timeoutOption(options.whenIdle, patience)
     const asked = yield* Ref.modify(state, beginRenewal)
     if (asked === undefined) {
+      if ((yield* Ref.get(state)).phase === "Ended") return
       postponedUntil = (yield* Clock.currentTimeMillis) + postponement
       return yield* Effect.logWarning(
         "The token of the MCP server has expired. It is not started anew yet, because requests are under way"

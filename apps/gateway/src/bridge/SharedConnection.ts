@@ -183,7 +183,12 @@ export const makeSharedConnection = Effect.fnUntraced(function* <E>(options: {
       { discard: true }
     )
   })
-  yield* Effect.forkScoped(Effect.flatMap(connection.ended, (how) => end(hasEnded(how))))
+  const isOver = () => Ref.getUnsafe(state).ended !== undefined
+  yield* connection.ended.pipe(
+    Effect.tap((how) => (isOver() ? Effect.void : Effect.logWarning(`MCP server ${how}`))),
+    Effect.flatMap((how) => end(hasEnded(how))),
+    Effect.forkScoped
+  )
 
   const cancelIfPending = Effect.fnUntraced(function* (number: number) {
     const requester = yield* Ref.modify(state, cancel(number))
@@ -238,7 +243,7 @@ export const makeSharedConnection = Effect.fnUntraced(function* <E>(options: {
       if (isDiscovery(request)) yield* Effect.forkScoped(giveUpDiscovery(number, { request, exchange }))
       yield* connection.send(withNumber(request, number))
       // The server may have ended while it was written to.
-      if ((yield* Ref.get(state)).ended !== undefined) yield* end(wasStopped)
+      if (isOver()) yield* end(wasStopped)
       yield* exchange.closed
     }),
     notify: ({ json, text }) =>
@@ -246,7 +251,7 @@ export const makeSharedConnection = Effect.fnUntraced(function* <E>(options: {
       json["method"] === "notifications/cancelled" ? Effect.void : connection.send(text),
     end: Effect.andThen(end(wasStopped), connection.stop),
     ended: Effect.asVoid(connection.ended),
-    isOver: (now) => Ref.getUnsafe(state).ended !== undefined || (connection.expiresAt ?? Infinity) <= now
+    isOver: (now) => isOver() || (connection.expiresAt ?? Infinity) <= now
   }
 })
 

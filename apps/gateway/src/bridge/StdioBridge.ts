@@ -89,6 +89,7 @@ export const make = Effect.fnUntraced(function* <E>(options: {
   const guardSession = makeCrashBackoff(serverName)
   const sessions = yield* makeConnections({
     ...bounds,
+    ownerOf: (key: string) => parseSessionKey(key).owner,
     open: (key: string) => {
       const { id, owner } = parseSessionKey(key)
       return makeSession({
@@ -104,6 +105,7 @@ export const make = Effect.fnUntraced(function* <E>(options: {
   const guardShared = makeCrashBackoff(serverName)
   const shared = yield* makeConnections({
     ...bounds,
+    ownerOf: (owner: string | undefined) => owner,
     open: (owner: string | undefined) =>
       makeSharedConnection({ serverName, connect: guardShared(owner, connect(owner)), limits, startTimeout })
   })
@@ -204,12 +206,17 @@ export const make = Effect.fnUntraced(function* <E>(options: {
                 "retry-after": String(error.retryAfterSeconds)
               })
             )
-          if (Cause.isExceededCapacityError(error))
-            return Effect.sync(() =>
-              refuse(call, posted, 503, tooManySessions(serverName, limits), errorCodes.serverUnavailable, {
-                "retry-after": String(retrySeconds)
-              })
+          if (Cause.isExceededCapacityError(error)) {
+            const problem = tooManySessions(serverName, limits)
+            return Effect.andThen(
+              Effect.logWarning(problem),
+              Effect.sync(() =>
+                refuse(call, posted, 503, problem, errorCodes.serverUnavailable, {
+                  "retry-after": String(retrySeconds)
+                })
+              )
             )
+          }
           return Effect.fail(error)
         })
       )

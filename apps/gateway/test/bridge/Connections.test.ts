@@ -1,10 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import { TestClock } from "effect/testing"
 import { makeConnections, type Connection } from "../../src/bridge/Connections.ts"
 
+/** The keys of Ada's connections begin with her name; all others belong to nobody. */
+const ownerOf = (key: string) => (key.startsWith("ada") ? "ada" : undefined)
+
 /** Connections to nothing, and how many are open. */
-const fakes = Effect.gen(function* () {
+const fakes = Effect.fnUntraced(function* (capacity = 2) {
   let living = 0
   const open = Effect.fnUntraced(function* (key: string) {
     if (key === "bad") return yield* Effect.fail("no token")
@@ -17,7 +21,7 @@ const fakes = Effect.gen(function* () {
     return { end: Effect.asVoid(end), ended: Deferred.await(ended), isOver: () => false } satisfies Connection
   })
   return {
-    connections: yield* makeConnections({ open, capacity: 2, idleTimeToLive: "30 minutes" }),
+    connections: yield* makeConnections({ open, ownerOf, capacity, idleTimeToLive: "30 minutes" }),
     living: () => living
   }
 })
@@ -25,7 +29,7 @@ const fakes = Effect.gen(function* () {
 describe("Connections", () => {
   it.effect("there are never more connections than allowed, and one that did not open is not counted", () =>
     Effect.gen(function* () {
-      const { connections, living } = yield* fakes
+      const { connections, living } = yield* fakes()
       assert.strictEqual(yield* Effect.flip(connections.get("bad")), "no token")
       assert.strictEqual(yield* Effect.flip(connections.get("bad")), "no token")
       const one = yield* Effect.scoped(connections.get("one"))
@@ -39,12 +43,39 @@ describe("Connections", () => {
 
   it.effect("simultaneous callers get the same connection", () =>
     Effect.gen(function* () {
-      const { connections, living } = yield* fakes
+      const { connections, living } = yield* fakes()
       const all = yield* Effect.forEach(Array.from({ length: 100 }), () => connections.get("one"), {
         concurrency: "unbounded"
       })
       assert.strictEqual(new Set(all).size, 1)
       assert.strictEqual(living(), 1)
+    })
+  )
+
+  it.effect("the one that its owner has not used for longest ends for an owner who has less", () =>
+    Effect.gen(function* () {
+      const { connections, living } = yield* fakes(4)
+      const isOpen = (key: string) =>
+        Effect.map(Effect.scoped(connections.find(key)), (found) => found !== undefined)
+      yield* connections.get("ada in use")
+      for (const key of ["ada 1", "ada 2", "ada 3"]) {
+        yield* Effect.scoped(connections.get(key))
+        yield* TestClock.adjust("1 minute")
+      }
+      yield* Effect.scoped(connections.get("ada 1"))
+      yield* Effect.scoped(connections.get("other 1"))
+      assert.isFalse(yield* isOpen("ada 2"))
+      assert.isTrue(yield* isOpen("ada 1"))
+      // Ada has three and the other one has one: one more is fair, and then no more.
+      yield* Effect.scoped(connections.get("other 2"))
+      assert.isTrue(yield* isOpen("ada in use"))
+      for (const key of ["other 3", "ada 4"])
+        assert.propertyVal(
+          yield* Effect.flip(Effect.scoped(connections.get(key))),
+          "_tag",
+          "ExceededCapacityError"
+        )
+      assert.strictEqual(living(), 4)
     })
   )
 })

@@ -134,4 +134,36 @@ describe("the response to one HTTP request", () => {
       yield* until(() => client.read === 3 && client.isClosed)
     })
   )
+
+  it.effect("a response that has ended is closed when its client has not read it for ten minutes", () =>
+    Effect.gen(function* () {
+      const { response } = yield* openResponse
+      const exchange = yield* openStream(response)
+      yield* times(12, exchange.notify(megabyte))
+      yield* exchange.end
+      assert.isFalse(exchange.isOpen())
+      yield* TestClock.adjust("9 minutes")
+      assert.isFalse(response.destroyed)
+      yield* TestClock.adjust("1 minute")
+      assert.isTrue(response.destroyed)
+    })
+  )
+
+  it.effect(
+    "a stream that is dropped is closed at once if its client is behind, and ended properly if not",
+    () =>
+      Effect.gen(function* () {
+        const { response } = yield* openResponse
+        const behind = yield* openStream(response)
+        yield* times(12, behind.notify(megabyte))
+        yield* behind.drop
+        assert.isTrue(response.destroyed)
+        const other = yield* openResponse
+        const reading = yield* openStream(other.response)
+        yield* other.resume
+        yield* reading.notify("1")
+        yield* reading.drop
+        yield* until(() => other.client.read === 1 && other.client.isClosed)
+      })
+  )
 })

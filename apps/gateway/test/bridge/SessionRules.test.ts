@@ -310,7 +310,7 @@ describe("a server that crashes at its start", () => {
         for (const seconds of [1, 2, 4, 8, 16, 32, 60, 60]) {
           const { message, status } = yield* attempt
           assert.strictEqual(status, 503)
-          assert.include(message, `in ${seconds} seconds`)
+          assert.include(message, seconds === 1 ? "in 1 second." : `in ${seconds} seconds.`)
           assert.include(message, "exited with code 7: no database")
           yield* TestClock.adjust(`${seconds} seconds`)
           assert.strictEqual((yield* attempt).status, 502)
