@@ -44,6 +44,7 @@ export const startChildServer = Effect.fnUntraced(function* (
   { messageBytes }: Pick<Limits, "messageBytes"> = defaultLimits
 ): Effect.fn.Return<MessageConnection, ConnectionFailed, Scope.Scope | ChildProcesses> {
   const redact = makeRedactor(command)
+  const shown = (text: string) => shorten(redact(text.slice(0, longestRedacted)))
   const scope = yield* Effect.scope
   const processes = yield* ChildProcesses
   const child = yield* processes.start(serverName, command, "pipe")
@@ -57,7 +58,7 @@ export const startChildServer = Effect.fnUntraced(function* (
   const logNoise = (text: string) =>
     Effect.logWarning(
       "MCP server wrote to its standard output what is no message (logs belong on standard error):",
-      shorten(redact(text))
+      shown(text)
     )
 
   const passOn = (message: JsonRpcMessage) =>
@@ -92,7 +93,8 @@ export const startChildServer = Effect.fnUntraced(function* (
       onTooLong: () => new LongMessageReader()
     }),
     Stream.runForEach((line) => (typeof line === "string" ? readLine(line) : reportTooLong(line))),
-    Effect.ignore
+    // Whatever goes wrong, the end of the reading is the end of the connection.
+    Effect.catchCause((cause) => Effect.logError("The output of the MCP server cannot be read:", cause))
   )
 
   yield* Effect.forkScoped(writeMessages(stdin, input))
@@ -121,8 +123,7 @@ export const startChildServer = Effect.fnUntraced(function* (
   return {
     send,
     ended: Deferred.await(ended),
-    logUnexpected: (text) =>
-      Effect.logWarning("MCP server sent what nobody asked for:", shorten(redact(text))),
+    logUnexpected: (text) => Effect.logWarning("MCP server sent what nobody asked for:", shown(text)),
     expiresAt: command.expiresAt,
     stop
   }
@@ -170,4 +171,8 @@ const endText = (end: ChildEnd, hadClosedOutput: boolean, lastLines: ReadonlyArr
   return lastLines.length === 0 ? how : `${how}. The end of its error output:\n${lastLines.join("\n")}`
 }
 
-const shorten = (text: string) => (text.length > 2000 ? `${text.slice(0, 2000)}...` : text)
+const longestShown = 2000
+/** Far more than is shown, so that no secret is cut where it would show, and far less than a message may have. */
+const longestRedacted = 512 * 1024
+
+const shorten = (text: string) => (text.length > longestShown ? `${text.slice(0, longestShown)}...` : text)

@@ -26,7 +26,7 @@ export const logErrorOutput = <E>(
       const shown = redact(asShown(line))
       return Effect.andThen(
         Ref.update(lastLines, (lines) => lastOf([...lines, shown])),
-        Effect.logInfo(shown)
+        shown.trim() === "" ? Effect.void : Effect.logInfo(shown)
       )
     }),
     Effect.ignore

@@ -1,3 +1,4 @@
+import { constants } from "node:buffer"
 import * as Stream from "effect/Stream"
 
 /** A line without its line end; undefined for one that was longer than allowed. */
@@ -46,7 +47,8 @@ export interface LineReader<A> {
 }
 
 /** Makes a reader of lines. The time and the memory it takes do not depend on how the bytes are split. */
-export const makeLineReader = <A>({ lineEnd, maxBytes, onTooLong }: LineOptions<A>): LineReader<A> => {
+export const makeLineReader = <A>({ lineEnd, onTooLong, ...options }: LineOptions<A>): LineReader<A> => {
+  const maxBytes = Math.min(options.maxBytes, constants.MAX_STRING_LENGTH)
   const kept = makeGrowingBytes()
   let tooLong: Remains<A> | undefined
 

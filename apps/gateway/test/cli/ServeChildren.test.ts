@@ -16,7 +16,8 @@ other.stdout.once("data", () => {
   require("node:readline").createInterface({ input: process.stdin }).on("line", (line) => {
     const { id } = JSON.parse(line)
     const result = { protocolVersion: "2025-11-25", capabilities: {}, serverInfo: { name: "stubborn", version: "1" } }
-    if (id !== undefined) console.log(JSON.stringify({ jsonrpc: "2.0", id, result }))
+    if (id === "unanswered") console.error("silent")
+    else if (id !== undefined) console.log(JSON.stringify({ jsonrpc: "2.0", id, result }))
   })
 })
 `
@@ -53,6 +54,19 @@ describe("the children of serve", () => {
         yield* post(url, "child", { jsonrpc: "2.0", method: "notifications/unknown" })
         yield* signal("SIGHUP")
         assert.strictEqual((yield* finished).exitCode, 0)
+        yield* until(() => !pids.some(isRunning))
+      })
+    )
+
+    it.effect("a second signal ends a gateway that waits for a request, and its children, at once", () =>
+      Effect.gen(function* () {
+        const { finished, logged, pids, signal, url } = yield* startServing
+        yield* Effect.forkScoped(Effect.exit(post(url, "child", { ...initialize, id: "unanswered" })))
+        yield* logged("silent")
+        yield* signal("SIGINT")
+        yield* Effect.sleep("1100 millis")
+        yield* signal("SIGINT")
+        assert.strictEqual((yield* finished).exitCode, 130)
         yield* until(() => !pids.some(isRunning))
       })
     )

@@ -31,15 +31,26 @@ export const declareEndsOnSignal = Effect.map(StopSignal, ({ isOrdinaryEnd }) =>
 /** The signals that tell a process to end: by a service manager, by Ctrl+C, by a terminal that is closed, by Ctrl+Break. */
 const stopSignals = ["SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK"] as const
 
+/** Milliseconds after which another signal means that somebody will not wait any longer. */
+const impatience = 1000
+
 /**
  * Runs a command as this process. A signal to end interrupts it, so that what it has opened is closed; the exit code is then
- * 128 and the number of the signal, as in a shell, unless the command was declared to end that way.
+ * 128 and the number of the signal, as in a shell, unless the command was declared to end that way. Another signal, more than
+ * a second later, ends the process at once.
  */
 export const runMain = ({ isOrdinaryEnd, received }: StopSignal["Service"]) =>
   Runtime.makeRunMain(({ fiber, teardown }) => {
+    const firstAt = MutableRef.make(0)
     const stop = (signal: NodeJS.Signals) => {
-      MutableRef.set(received, signal)
-      fiber.interruptUnsafe(fiber.id)
+      if (MutableRef.get(received) === undefined) {
+        MutableRef.set(received, signal)
+        MutableRef.set(firstAt, performance.now())
+        return fiber.interruptUnsafe(fiber.id)
+      }
+      // A terminal and a program such as npm may both send one.
+      if (performance.now() - MutableRef.get(firstAt) > impatience)
+        process.exit(128 + constants.signals[signal])
     }
     for (const signal of stopSignals) process.on(signal, stop)
     fiber.addObserver((exit) => {
