@@ -57,7 +57,7 @@ export const startChildServer = Effect.fnUntraced(function* (
   const send = (text: string) => Effect.asVoid(Queue.offer(input, text))
   const logNoise = (text: string) =>
     Effect.logWarning(
-      "MCP server wrote to its standard output what is no message (logs belong on standard error):",
+      "MCP server wrote to its standard output what is no message (logs belong on standard error, and a message has its line for itself):",
       shown(text)
     )
 
