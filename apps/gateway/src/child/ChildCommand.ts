@@ -19,38 +19,42 @@ export interface ChildCommand {
  * The variables that a child inherits, the same as with the MCP SDKs. The gateway's other variables may be client
  * secrets.
  */
-const inheritedVariables =
-  process.platform === "win32"
-    ? [
-        "APPDATA",
-        "COMSPEC",
-        "HOMEDRIVE",
-        "HOMEPATH",
-        "LOCALAPPDATA",
-        "PATH",
-        "PATHEXT",
-        "PROCESSOR_ARCHITECTURE",
-        "PROGRAMDATA",
-        "PROGRAMFILES",
-        "PROGRAMFILES(X86)",
-        "PROGRAMW6432",
-        "SYSTEMDRIVE",
-        "SYSTEMROOT",
-        "TEMP",
-        "USERNAME",
-        "USERPROFILE",
-        "WINDIR"
-      ]
-    : ["HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER"]
+const inheritedVariables = ["HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER"]
+const inheritedOnWindows = [
+  "APPDATA",
+  "COMSPEC",
+  "HOMEDRIVE",
+  "HOMEPATH",
+  "LOCALAPPDATA",
+  "PATH",
+  "PATHEXT",
+  "PROCESSOR_ARCHITECTURE",
+  "PROGRAMDATA",
+  "PROGRAMFILES",
+  "PROGRAMFILES(X86)",
+  "PROGRAMW6432",
+  "SYSTEMDRIVE",
+  "SYSTEMROOT",
+  "TEMP",
+  "USERNAME",
+  "USERPROFILE",
+  "WINDIR"
+]
 
 /** The whole environment of a child. */
-export const childEnvironment = (command: ChildCommand): Record<string, string | Redacted.Redacted> => {
+export const childEnvironment = (
+  { env }: Pick<ChildCommand, "env">,
+  platform: NodeJS.Platform = process.platform
+): Record<string, string | Redacted.Redacted> => {
+  const isWindows = platform === "win32"
+  // `Path` is PATH there, and of two the system would take any.
+  const given = new Set(Object.keys(env).map((name) => (isWindows ? name.toUpperCase() : name)))
   const environment: Record<string, string | Redacted.Redacted> = {}
-  for (const name of inheritedVariables) {
+  for (const name of isWindows ? inheritedOnWindows : inheritedVariables) {
     const value = process.env[name]
-    if (value !== undefined) environment[name] = value
+    if (value !== undefined && !given.has(name)) environment[name] = value
   }
-  return { ...environment, ...command.env }
+  return { ...environment, ...env }
 }
 
 /**

@@ -96,12 +96,11 @@ const make = Effect.fnUntraced(function* (system: ProcessSystem) {
     const ended = yield* Deferred.make<ChildEnd>()
     trees.add(tree)
     if (child.pid !== undefined) watchdog.add(child.pid)
-    const forgetIfGone = () => {
-      if (tree.isAlive() || !trees.delete(tree)) return
-      if (child.pid !== undefined) watchdog.remove(child.pid)
+    const forget = () => {
+      if (trees.delete(tree) && child.pid !== undefined) watchdog.remove(child.pid)
     }
     const end = (childEnd: ChildEnd) => {
-      forgetIfGone()
+      if (!tree.isAlive()) forget()
       Deferred.doneUnsafe(ended, Effect.succeed(childEnd))
     }
     const endNow = () => end({ code: child.exitCode ?? undefined, signal: child.signalCode ?? undefined })
@@ -117,8 +116,9 @@ const make = Effect.fnUntraced(function* (system: ProcessSystem) {
         const isGone = yield* Effect.timeoutOption(untilGone(tree), grace)
         if (Option.isSome(isGone)) return
         tree.signal("SIGKILL")
+        // What is left now has ended, and nobody has collected it: the first process of a container need not.
         yield* untilGone(tree, 500)
-      }).pipe(Effect.ensuring(Effect.sync(forgetIfGone)))
+      }).pipe(Effect.ensuring(Effect.sync(forget)))
     return { process: child, ended: Deferred.await(ended), terminate } satisfies StartedChild
   })
 
@@ -136,7 +136,7 @@ const spawnOptions = (
   platform: NodeJS.Platform
 ): SpawnOptions => ({
   cwd: command.cwd,
-  env: plain(childEnvironment(command)),
+  env: plain(childEnvironment(command, platform)),
   stdio,
   detached: platform !== "win32",
   windowsHide: true

@@ -3,6 +3,7 @@ import * as NodeStream from "@effect/platform-node/NodeStream"
 import type * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
@@ -13,7 +14,7 @@ import * as Stream from "effect/Stream"
 import type { Readable, Writable } from "node:stream"
 import { defaultLimits, type Limits } from "@secure-mcp/transport-injection"
 import { makeRedactor, type ChildCommand } from "./ChildCommand.ts"
-import { describeEnd, type ChildEnd } from "./ChildEnd.ts"
+import { describeEnd } from "./ChildEnd.ts"
 import { ChildProcesses, type StartedChild } from "./ChildProcesses.ts"
 import { logErrorOutput } from "./ErrorOutput.ts"
 import { errorCodes, errorResponse, onlyMessageIn, type JsonRpcMessage } from "../jsonrpc/JsonRpc.ts"
@@ -97,20 +98,31 @@ export const startChildServer = Effect.fnUntraced(function* (
     Effect.catchCause((cause) => Effect.logError("The output of the MCP server cannot be read:", cause))
   )
 
-  yield* Effect.forkScoped(writeMessages(stdin, input))
+  const writing = yield* Effect.forkScoped(writeMessages(stdin, input))
   const errorLog = yield* Effect.forkScoped(logErrorOutput(readable(stderr), redact, lastLines), {
     startImmediately: true
   })
+  /** A server that has closed its input is asked nothing any more. It may be about to end. */
+  const inputClosed = Effect.gen(function* () {
+    const exit = yield* Fiber.await(writing)
+    yield* Exit.isFailure(exit) ? Effect.sleep(shutdownGrace) : Effect.never
+  })
   const untilEnd = Effect.gen(function* () {
-    yield* Effect.raceFirst(readMessages, outputGivenUp(child, progress))
+    const closed = yield* Effect.raceAllFirst([
+      Effect.as(readMessages, "output"),
+      Effect.as(outputGivenUp(child, progress), "output"),
+      Effect.as(inputClosed, "input")
+    ])
     yield* Queue.shutdown(input)
     // A server that has closed its output can answer nothing any more.
-    const exit = yield* Effect.timeoutOption(child.ended, shutdownGrace)
+    const exit = yield* Effect.timeoutOption(child.ended, closed === "input" ? 0 : shutdownGrace)
     if (Option.isNone(exit)) yield* child.terminate("SIGTERM", shutdownGrace)
     const end = yield* child.ended
     yield* Effect.timeoutOption(Fiber.await(errorLog), lastOutput)
-    const text = endText(end, Option.isNone(exit), yield* Ref.get(lastLines))
-    yield* Deferred.succeed(ended, text)
+    const how = Option.isSome(exit)
+      ? describeEnd(end)
+      : `closed its standard ${closed} and ${describeEnd(end)}`
+    yield* Deferred.succeed(ended, withLastLines(how, yield* Ref.get(lastLines)))
     yield* child.terminate("SIGTERM", shutdownGrace)
   })
   yield* Effect.forkScoped(untilEnd, { startImmediately: true })
@@ -140,8 +152,6 @@ const writeMessages = (stdin: Writable | null, input: Queue.Queue<string, Cause.
         ? Sink.drain
         : NodeSink.fromWritable({ evaluate: () => stdin, onError: (error) => error })
     ),
-    // The child has closed its input. Its end is noticed at its output.
-    Effect.ignore,
     Effect.ensuring(Queue.shutdown(input))
   )
 
@@ -166,10 +176,8 @@ const outputGivenUp = (child: StartedChild, progress: Ref.Ref<Progress>) => {
   return Effect.andThen(child.ended, untilQuiet)
 }
 
-const endText = (end: ChildEnd, hadClosedOutput: boolean, lastLines: ReadonlyArray<string>): string => {
-  const how = hadClosedOutput ? `closed its standard output and ${describeEnd(end)}` : describeEnd(end)
-  return lastLines.length === 0 ? how : `${how}. The end of its error output:\n${lastLines.join("\n")}`
-}
+const withLastLines = (how: string, lastLines: ReadonlyArray<string>): string =>
+  lastLines.length === 0 ? how : `${how}. The end of its error output:\n${lastLines.join("\n")}`
 
 const longestShown = 2000
 /** Far more than is shown, so that no secret is cut where it would show, and far less than a message may have. */

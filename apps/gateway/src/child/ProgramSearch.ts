@@ -23,17 +23,17 @@ export const programCandidates = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ReadonlyArray<string>, never, Path.Path> {
   const path = yield* Path.Path
   const folder = path.resolve(command.cwd ?? ".")
-  const environment = childEnvironment(command)
+  const environment = Object.entries(childEnvironment(command, platform))
   const isWindows = platform === "win32"
-  const searched = plain(environment["PATH"]).split(isWindows ? ";" : ":")
+  const variable = (name: string) =>
+    plain(environment.find(([key]) => (isWindows ? key.toUpperCase() : key) === name)?.[1])
+  const searched = variable("PATH").split(isWindows ? ";" : ":")
   // Windows looks into the current folder first.
   const folders = [...(isWindows ? [folder] : []), ...searched.filter((name) => name !== "")]
   const candidates = /[\\/]/.test(command.command)
     ? [path.resolve(folder, command.command)]
     : folders.map((name) => path.resolve(folder, name, command.command))
-  const endings = isWindows
-    ? ["", ...(plain(environment["PATHEXT"]) || ".EXE;.CMD;.BAT;.COM").split(";")]
-    : [""]
+  const endings = isWindows ? ["", ...(variable("PATHEXT") || ".EXE;.CMD;.BAT;.COM").split(";")] : [""]
   return candidates.flatMap((candidate) => endings.map((ending) => candidate + ending))
 })
 

@@ -64,6 +64,23 @@ describe("the end of a child", () => {
       })
     )
 
+    it.effect("a child that closes its input is asked nothing more, and is ended once that is noticed", () =>
+      Effect.gen(function* () {
+        const { connection, messages } = yield* startChild(
+          program(`
+            setInterval(() => {}, 1000)
+            require("node:fs").closeSync(0)
+            write(answer(1))`)
+        )
+        yield* until(() => messages.length === 1)
+        yield* connection.send("{}")
+        assert.strictEqual(
+          yield* connection.ended,
+          "closed its standard input and was ended by the signal SIGTERM"
+        )
+      })
+    )
+
     it.effect(
       "what a child has started ends with it, although it holds the outputs and ignores SIGTERM",
       () =>

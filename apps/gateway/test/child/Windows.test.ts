@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { createRequire } from "node:module"
 import { text } from "node:stream/consumers"
+import { childEnvironment } from "../../src/child/ChildCommand.ts"
 import { ChildProcesses } from "../../src/child/ChildProcesses.ts"
 import { currentSystem } from "../../src/child/ProcessSystem.ts"
 import { processTree } from "../../src/child/ProcessTree.ts"
@@ -55,10 +56,11 @@ const windowsProcesses = Effect.gen(function* () {
   return Context.get(yield* Layer.build(ChildProcesses.layerSystem(system)), ChildProcesses)
 })
 
+/** Windows finds `Path` where `PATH` is asked for. */
 const commandIn = (folder: string, command: string, args: ReadonlyArray<string> = []) => ({
   command,
   args,
-  env: { PATH: Redacted.make(folder) }
+  env: { Path: Redacted.make(folder) }
 })
 
 describe("children on Windows", () => {
@@ -95,6 +97,13 @@ describe("children on Windows", () => {
       assert.include(yield* problem("npx -y server"), "`args`")
     }).pipe(Effect.provide(NodeServices.layer))
   )
+
+  it("a variable of the configuration replaces the gateway's own, in whatever case it is written", () => {
+    const env = { Path: Redacted.make("C:\\tools") }
+    assert.hasAnyKeys(childEnvironment({ env }, "linux"), ["PATH"])
+    assert.doesNotHaveAnyKeys(childEnvironment({ env }, "win32"), ["PATH"])
+    assert.strictEqual(childEnvironment({ env }, "win32")["Path"], env.Path)
+  })
 
   it("a child is ended with all that it has started, and no other process with its number later", () => {
     const runs: Array<ReadonlyArray<string>> = []
