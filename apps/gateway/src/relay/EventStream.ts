@@ -77,7 +77,7 @@ interface Endings {
 }
 
 /** Failures in a row before an answer is given up: about two minutes of them. */
-const maxFailures = 8
+const maxFailures = 10
 
 /** A server that has the answer fetched by polling ends many streams that bring nothing. */
 const maxEmptyStreams = 100

@@ -38,7 +38,7 @@ interface Waiting {
 /** How long the server has to begin another session. */
 const restartTimeout = "30 seconds"
 
-const reconnection = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("30 seconds")])
+const reconnection = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("15 seconds")])
 
 /**
  * Makes a session over HTTP+SSE. The session ends with its connection, and the requests that wait on it fail. Then another

@@ -96,7 +96,7 @@ describe("an answer of the server whose stream breaks", () => {
     Effect.gen(function* () {
       const { client, ids } = yield* call(broken(progress(1, "1")))
       yield* pass("10 seconds", 60)
-      assert.lengthOf(ids, 8)
+      assert.lengthOf(ids, 10)
       assert.include(client.answersTo(1)[0]?.error?.message, "may have been carried out")
       assert.include(client.answersTo(1)[0]?.error?.message, "503")
     })
