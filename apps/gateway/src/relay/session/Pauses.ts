@@ -1,7 +1,7 @@
 import * as Duration from "effect/Duration"
 import { parseRetryAfter, retryAfterDelay } from "effect/http/Headers"
 import * as Result from "effect/Result"
-import type { UpstreamFailed } from "../fetch/Fetch.ts"
+import type { UpstreamFailed } from "../../fetch/Fetch.ts"
 
 const longest = Duration.seconds(15)
 const longestRetry = Duration.seconds(30)

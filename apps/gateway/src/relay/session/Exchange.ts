@@ -1,8 +1,8 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
-import { fetchOk } from "../fetch/AnswerBody.ts"
-import type { FetchResponse, UpstreamFailed } from "../fetch/Fetch.ts"
+import { fetchOk } from "../../fetch/AnswerBody.ts"
+import type { FetchResponse, UpstreamFailed } from "../../fetch/Fetch.ts"
 import {
   idTextAt,
   isJsonObject,
@@ -11,8 +11,8 @@ import {
   matchingId,
   type JsonObject,
   type JsonRpcMessage
-} from "../jsonrpc/JsonRpc.ts"
-import { replaceAt } from "../jsonrpc/JsonText.ts"
+} from "../../jsonrpc/JsonRpc.ts"
+import { replaceAt } from "../../jsonrpc/JsonText.ts"
 import { failureOf, readMessages, resumeAnswer, type StreamSource } from "./EventStream.ts"
 import type { Deliver } from "./ServerSession.ts"
 import { streamStart } from "./StreamPosition.ts"

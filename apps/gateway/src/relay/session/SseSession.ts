@@ -5,7 +5,7 @@ import * as FiberHandle from "effect/FiberHandle"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
-import { UpstreamFailed } from "../fetch/Fetch.ts"
+import { UpstreamFailed } from "../../fetch/Fetch.ts"
 import {
   idTextAt,
   type IdText,
@@ -15,8 +15,8 @@ import {
   makeNotification,
   matchingId,
   objectAt
-} from "../jsonrpc/JsonRpc.ts"
-import type { MessageConnection } from "../jsonrpc/MessageConnection.ts"
+} from "../../jsonrpc/JsonRpc.ts"
+import type { MessageConnection } from "../../jsonrpc/MessageConnection.ts"
 import { afterResult, emptyClientState, requestsOf } from "./ClientState.ts"
 import type { Deliver, ServerSession } from "./ServerSession.ts"
 
