@@ -74,7 +74,8 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
       fetch: ["jsonrpc"],
       sse: ["fetch", "jsonrpc"],
       upstream: ["bridge", "child", "sse", "fetch", "jsonrpc", "config"],
-      relay: ["sse", "fetch", "jsonrpc"],
+      "relay/session": ["fetch", "jsonrpc"],
+      relay: ["relay/session", "fetch", "jsonrpc"],
       login: ["jsonrpc", "config"],
       status: ["config"],
       http: ["upstream", "login", "jsonrpc", "config"],
@@ -83,7 +84,20 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
       ".": ["http", "upstream", "login", "status", "config"],
       doctor: [".", "login", "upstream", "child", "config"],
       "cli/process": [],
-      cli: ["cli/process", ".", "doctor", "import", "relay", "sse", "upstream", "login", "status", "child", "config"]
+      cli: [
+        "cli/process",
+        ".",
+        "doctor",
+        "import",
+        "relay",
+        "relay/session",
+        "sse",
+        "upstream",
+        "login",
+        "status",
+        "child",
+        "config"
+      ]
     }
   },
   "apps/echo-server": { imports: [], testImports: ["testing"], rooms: {} },

@@ -28,7 +28,7 @@ import { LongMessageReader, type LongMessage } from "../jsonrpc/LongMessage.ts"
 import { declaredVersion } from "../jsonrpc/MirroredHeaders.ts"
 import { makeRelayError, makeWriter, type RelayError } from "./Output.ts"
 import { makeRequestsUnderWay, type RequestUnderWay, withId } from "./RequestsUnderWay.ts"
-import type { Deliver, ServerSession } from "./ServerSession.ts"
+import type { Deliver, ServerSession } from "./session/ServerSession.ts"
 
 /** What a relay keeps in memory at most. */
 export interface RelayLimits {

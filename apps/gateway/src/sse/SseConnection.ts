@@ -112,8 +112,8 @@ export const connectSse = Effect.fnUntraced(function* (
       : onMessage(answer)
   }
 
-  const endIfForgotten = ({ status }: UpstreamFailed) =>
-    status === 404 || status === 410
+  const endIfForgotten = (failure: UpstreamFailed) =>
+    isForgotten(failure)
       ? Effect.andThen(Deferred.succeed(ended, "has forgotten the session"), Fiber.interrupt(reading))
       : Effect.void
 
@@ -145,6 +145,10 @@ export const opensSse = (server: Parameters<typeof connectSse>[0]): Effect.Effec
     Effect.timeoutOrElse({ duration: fallbackTimeout, orElse: () => Effect.succeed(false) }),
     Effect.orElseSucceed(() => false)
   )
+
+/** Whether a server refuses a message because it does not know the session that the endpoint names. */
+const isForgotten = ({ body = "", status }: UpstreamFailed): boolean =>
+  status === 404 || status === 410 || (status === 400 && /session/i.test(body))
 
 const endpointOf = (data: string, response: FetchResponse): Effect.Effect<URL, UpstreamFailed> => {
   const stream = new URL(response.url)

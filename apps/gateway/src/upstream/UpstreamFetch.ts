@@ -1,10 +1,5 @@
 import { ClientCertificates } from "@secure-mcp/mtls"
-import {
-  type AccessTokenRequest,
-  CertificateUnusable,
-  describeConnectionFailure,
-  parseChallenge
-} from "@secure-mcp/oauth-core"
+import { type AccessTokenRequest, parseChallenge } from "@secure-mcp/oauth-core"
 import {
   accepted,
   type HttpServerEntry,
@@ -18,7 +13,7 @@ import * as Undici from "undici"
 import { type Fetch, type FetchRequest, UpstreamFailed } from "../fetch/Fetch.ts"
 import { describeOAuthError } from "./OAuthAdvice.ts"
 import { redirectOf } from "./Redirect.ts"
-import { upstreamUnreachable } from "./UpstreamUnreachable.ts"
+import { describeUnreachable } from "./UpstreamUnreachable.ts"
 
 /**
  * Makes the `fetch` for an entry and a token request: requests go to its origin, over its connections, with its headers and its token, and
@@ -38,13 +33,13 @@ export const makeUpstreamFetch = Effect.fnUntraced(function* (entry: HttpServerE
       const init = { method, headers, signal, dispatcher, ...(body === undefined ? {} : { body }) }
       return yield* Effect.tryPromise(() => Undici.fetch(url, { ...init, redirect: "manual" }))
     },
-    Effect.mapError(
-      (error) =>
-        new UpstreamFailed({
-          kind: wasSent(error) ? "Broken" : "NotSent",
-          problem: upstreamUnreachable(entry, error).message
-        })
-    )
+    Effect.mapError((error) => {
+      const { mayHaveArrived, problem } = describeUnreachable(entry, error)
+      return new UpstreamFailed({
+        kind: mayHaveArrived ? "Broken" : "NotSent",
+        problem: `The MCP server "${entry.serverName}" gave no answer: ${problem}`
+      })
+    })
   )
 
   const send = Effect.fnUntraced(function* (
@@ -102,17 +97,6 @@ const decide = (
   { method }: FetchRequest,
   alreadyFollowed: boolean
 ) => redirectOf(url, status, headers.get("location"), method, { alreadyFollowed })
-
-/** Whether the server may have got the request: false only if there was no connection to send it over. */
-const wasSent = (error: unknown): boolean => {
-  if (error instanceof CertificateUnusable) return false
-  const { code } = describeConnectionFailure(error, { https: false, useMtls: false })
-  return code === undefined || !noConnection.test(code)
-}
-
-/** The codes of Node, OpenSSL and undici for a connection that was not made, and the one of a proxy that gave none. */
-const noConnection =
-  /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|PROXY_FAILED|ERR_TLS_CERT_ALTNAME_INVALID|(?:CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)_.*)$/
 
 /** The headers of a request, with the entry's own and the token in place of the client's. */
 const withOwn = (

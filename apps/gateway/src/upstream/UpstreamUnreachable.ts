@@ -2,28 +2,35 @@ import { CertificateUnusable, describeConnectionFailure } from "@secure-mcp/oaut
 import type { HttpServerEntry } from "@secure-mcp/transport-injection"
 import { UpstreamFailure } from "./Upstream.ts"
 
-/** The failure when there was no connection to the MCP server of an entry, or it broke before an answer came. */
-export const upstreamUnreachable = (
-  { oauth, serverName, url }: HttpServerEntry,
-  error: unknown
-): UpstreamFailure =>
-  new UpstreamFailure({
-    serverName,
-    reason: "UpstreamUnreachable",
-    problem: describe(error, {
-      https: new URL(url).protocol === "https:",
-      useMtls: oauth?.useMtls === true
-    })
-  })
+/** What is known of a request that got no answer. */
+export interface Unreachable {
+  /** What was wrong with the connection, and what to do about it. */
+  readonly problem: string
+  /** Whether the server may have got the request: false only if there was no connection to send it over. */
+  readonly mayHaveArrived: boolean
+}
 
-const describe = (error: unknown, intended: Parameters<typeof describeConnectionFailure>[1]): string => {
-  if (error instanceof CertificateUnusable) return error.message
-  const { advice, code, problem } = describeConnectionFailure(error, intended)
-  const consequence =
-    code !== undefined && beforeRequest.test(code)
-      ? "The request was not carried out"
-      : "The request may have been carried out"
-  return [problem, consequence, ...(advice === undefined ? [] : [advice])].join(". ")
+/** The failure when there was no connection to the MCP server of an entry, or it broke before an answer came. */
+export const upstreamUnreachable = (entry: HttpServerEntry, error: unknown): UpstreamFailure => {
+  const { mayHaveArrived, problem } = describeUnreachable(entry, error)
+  return new UpstreamFailure({
+    serverName: entry.serverName,
+    reason: "UpstreamUnreachable",
+    problem: `${problem}. The request ${mayHaveArrived ? "may have been" : "was not"} carried out`
+  })
+}
+
+/** Describes a connection to the MCP server of an entry that was not made, or broke before an answer came. */
+export const describeUnreachable = ({ oauth, url }: HttpServerEntry, error: unknown): Unreachable => {
+  if (error instanceof CertificateUnusable) return { problem: error.message, mayHaveArrived: false }
+  const { advice, code, problem } = describeConnectionFailure(error, {
+    https: new URL(url).protocol === "https:",
+    useMtls: oauth?.useMtls === true
+  })
+  return {
+    problem: advice === undefined ? problem : `${problem}. ${advice}`,
+    mayHaveArrived: code === undefined || !beforeRequest.test(code)
+  }
 }
 
 /** Codes of connections that were never made: the address, the proxy, or the server's certificate. */

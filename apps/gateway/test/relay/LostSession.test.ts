@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { FetchResponse } from "../../src/fetch/Fetch.ts"
-import { judgeRefusal } from "../../src/relay/SessionLoss.ts"
+import { judgeRefusal } from "../../src/relay/session/SessionLoss.ts"
 import { UpstreamFailed } from "../../src/fetch/Fetch.ts"
 import {
   begin,
@@ -198,6 +198,38 @@ describe("a relay whose server forgets the session", () => {
       yield* settle
       assert.strictEqual(client.messages().at(-1)?.method, "notifications/tools/list_changed")
       assert.lengthOf(client.messages(), 2)
+    })
+  )
+
+  it.effect("finds out at once that the session is lost when the stream is refused", () =>
+    Effect.gen(function* () {
+      const body = new FakeBody()
+      const server = makeStatefulServer({ get: () => events(body) })
+      const client = yield* startRelay(server.fetch)
+      yield* begin(client)
+      server.forget()
+      body.break()
+      yield* pass("1 second")
+      assert.deepStrictEqual([...server.live], ["s2"])
+    })
+  )
+
+  it.effect("keeps a session whose stream alone is gone", () =>
+    Effect.gen(function* () {
+      const bodies: Array<FakeBody> = []
+      const server = makeStatefulServer({
+        get: () => {
+          if (bodies.length > 0) return empty(404)
+          bodies.push(new FakeBody())
+          return events(bodies[0] ?? new FakeBody())
+        }
+      })
+      const client = yield* startRelay(server.fetch)
+      yield* begin(client)
+      bodies[0]?.break()
+      yield* pass("10 seconds", 30)
+      assert.strictEqual(server.count("initialize"), 1)
+      assert.isAbove(server.count("GET"), 10)
     })
   )
 

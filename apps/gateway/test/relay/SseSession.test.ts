@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { makeFallbackSession } from "../../src/relay/FallbackSession.ts"
-import { makeHttpSession } from "../../src/relay/HttpSession.ts"
-import type { Deliver } from "../../src/relay/ServerSession.ts"
-import { makeSseSession } from "../../src/relay/SseSession.ts"
+import { makeFallbackSession } from "../../src/relay/session/FallbackSession.ts"
+import { makeHttpSession } from "../../src/relay/session/HttpSession.ts"
+import type { Deliver } from "../../src/relay/session/ServerSession.ts"
+import { makeSseSession } from "../../src/relay/session/SseSession.ts"
 import { connectSse, opensSse } from "../../src/sse/SseConnection.ts"
 import { makeSseServer } from "../sse/FakeSseServer.ts"
 import {

@@ -124,9 +124,13 @@ describe("a connection over HTTP+SSE", () => {
     })
   )
 
-  it.effect.each([404, 410])("ends when the server answers a message with %i", (status) =>
+  it.effect.each([
+    ["404", () => empty(404)],
+    ["410", () => empty(410)],
+    ["400 that names the session", () => json("No transport found for sessionId", 400)]
+  ] as const)("ends when the server answers a message with %s", ([, post]) =>
     Effect.gen(function* () {
-      const server = makeSseServer({ post: () => empty(status) })
+      const server = makeSseServer({ post })
       const { ended, received, send } = yield* connect(server)
       yield* send(request)
       assert.strictEqual(yield* ended, "has forgotten the session")

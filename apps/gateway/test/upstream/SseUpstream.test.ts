@@ -71,7 +71,7 @@ const initialize = (url: string) =>
 
 describe("a server of HTTP+SSE behind serve", () => {
   it.live(
-    "is offered over Streamable HTTP, with the token in every request, renewed when it is refused",
+    "a server of HTTP+SSE is offered over Streamable HTTP, with a token in every request that is renewed when it is refused",
     () =>
       Effect.gen(function* () {
         const endpoint = yield* startTokenEndpoint

@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type { Socket } from "node:net"
 import { accessTokenRequest } from "../../src/upstream/Servers.ts"
+import type { FetchRequest } from "../../src/fetch/Fetch.ts"
 import { makeUpstreamFetch } from "../../src/upstream/UpstreamFetch.ts"
 import { makeCertificates, untilReloaded } from "./CertifiedServers.ts"
 import { serveRaw } from "../http/RawHttp.ts"
@@ -37,7 +38,8 @@ const makeFetch = Effect.fnUntraced(function* (url: string, oauth: object, keys:
     )
   )
   const fetch = fetchWith(accessTokenRequest(entry, config, undefined))
-  return { fetch: Effect.scoped(fetch({ method: "POST", headers: {}, body: "{}" })), logs }
+  const send = (request: FetchRequest) => Effect.scoped(fetch(request))
+  return { fetch: send({ method: "POST", headers: {}, body: "{}" }), send, logs }
 })
 
 describe("the fetch of the stdio relay", () => {
@@ -116,6 +118,99 @@ describe("the fetch of the stdio relay", () => {
       const { fetch } = yield* makeFetch(url, { enabled: false })
       const error = yield* Effect.flip(fetch)
       assert.include(error.message, 'The MCP server "remote" gave no answer: connection refused')
+    })
+  )
+
+  const redirecting = Effect.fnUntraced(function* (
+    status: number,
+    location: string | undefined,
+    options: { readonly withToken?: boolean; readonly again?: string } = {}
+  ) {
+    const server = yield* StubAuthorizationServer.make()
+    const headers = (to: string | undefined): Record<string, string> =>
+      to === undefined ? {} : { location: to }
+    yield* server.always("/mcp", Answer.json({}, { status, headers: headers(location) }))
+    yield* server.always(
+      "/mcp/",
+      options.again === undefined
+        ? Answer.json({ moved: true })
+        : Answer.json({}, { status, headers: headers(options.again) })
+    )
+    const endpoint = yield* startTokenEndpoint
+    const oauth = options.withToken === true ? endpoint.oauth : { enabled: false }
+    const made = yield* makeFetch(server.endpoint("/mcp"), oauth)
+    return { ...made, server }
+  })
+
+  it.effect.each([
+    [307, "POST", false],
+    [308, "POST", true],
+    [308, "DELETE", true],
+    [302, "GET", true]
+  ] as const)(
+    "follows a %i of a %s within the origin, with the body and the token (%s)",
+    ([status, method, withToken]) =>
+      Effect.gen(function* () {
+        const { send, server } = yield* redirecting(status, "/mcp/", { withToken })
+        const body = method === "POST" ? { body: '{"n":1}' } : {}
+        const response = yield* send({ method, headers: { "x-own": "1" }, ...body })
+        assert.strictEqual(response.status, 200)
+        const [moved] = yield* server.requestsTo("/mcp/")
+        assert.strictEqual(moved?.method, method)
+        assert.strictEqual(moved?.headers["x-own"], "1")
+        assert.strictEqual(moved?.headers["authorization"], withToken ? "Bearer token-1" : undefined)
+        if (method === "POST") assert.strictEqual(moved?.body, '{"n":1}')
+      })
+  )
+
+  it.effect(
+    "does not follow a redirect to another origin, and says in the error and the log where it leads",
+    () =>
+      Effect.gen(function* () {
+        const other = yield* StubAuthorizationServer.make()
+        const { fetch, server } = yield* redirecting(307, other.endpoint("/mcp?code=secret"), {
+          withToken: true
+        })
+        const error = yield* Effect.flip(fetch)
+        assert.include(error.message, new URL(other.url).origin)
+        assert.notInclude(error.message, "secret")
+        assert.lengthOf(yield* other.requestsTo("/mcp"), 0)
+        assert.lengthOf(yield* server.requestsTo("/mcp"), 1)
+      })
+  )
+
+  it.effect.each([
+    [301, "/mcp/", undefined, "/mcp/"],
+    [307, "/mcp/", "/mcp", "a second time"],
+    [307, undefined, undefined, "without a `Location`"]
+  ] as const)("refuses a %i to %s and then %s", ([status, location, again, said]) =>
+    Effect.gen(function* () {
+      const { fetch } = yield* redirecting(status, location, again === undefined ? {} : { again })
+      const error = yield* Effect.flip(fetch)
+      assert.include(error.message, said)
+      assert.strictEqual(error.kind, "Refused")
+    })
+  )
+
+  it.effect("sends nothing to another origin", () =>
+    Effect.gen(function* () {
+      const other = yield* StubAuthorizationServer.make()
+      const { send } = yield* redirecting(200, undefined)
+      const error = yield* Effect.flip(
+        send({ method: "POST", headers: {}, body: "{}", url: new URL(other.endpoint("/mcp")) })
+      )
+      assert.strictEqual(error.kind, "NotSent")
+      assert.lengthOf(yield* other.requestsTo("/mcp"), 0)
+    })
+  )
+
+  it.effect("tells a request that was not sent from one that may have arrived", () =>
+    Effect.gen(function* () {
+      const refused = yield* makeFetch(`http://127.0.0.1:${yield* refusedPort}/mcp`, { enabled: false })
+      assert.strictEqual((yield* Effect.flip(refused.fetch)).kind, "NotSent")
+      const closing = yield* serveRaw((request) => request.socket.destroy())
+      const broken = yield* makeFetch(closing.url, { enabled: false })
+      assert.strictEqual((yield* Effect.flip(broken.fetch)).kind, "Broken")
     })
   )
 })

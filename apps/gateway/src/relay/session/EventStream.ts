@@ -1,9 +1,9 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
-import { fetchOk, mediaType, readEvents, readText } from "../fetch/AnswerBody.ts"
-import { type Fetch, type FetchResponse, UpstreamFailed } from "../fetch/Fetch.ts"
-import { isMessage, parseJsonRpc } from "../jsonrpc/JsonRpc.ts"
+import { fetchOk, mediaType, readEvents, readText } from "../../fetch/AnswerBody.ts"
+import { type Fetch, type FetchResponse, UpstreamFailed } from "../../fetch/Fetch.ts"
+import { isMessage, parseJsonRpc } from "../../jsonrpc/JsonRpc.ts"
 import { pauseAfterEnd, pauseAfterFailure } from "./Pauses.ts"
 import type { Deliver } from "./ServerSession.ts"
 import { advance, resumed, resumptionHeaders, type StreamPosition } from "./StreamPosition.ts"
@@ -77,7 +77,7 @@ interface Endings {
 }
 
 /** Failures in a row before an answer is given up: about two minutes of them. */
-const maxFailures = 8
+const maxFailures = 10
 
 /** A server that has the answer fetched by polling ends many streams that bring nothing. */
 const maxEmptyStreams = 100

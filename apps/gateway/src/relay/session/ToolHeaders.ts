@@ -7,8 +7,8 @@ import {
   paramsOf,
   type JsonObject,
   type JsonRpcMessage
-} from "../jsonrpc/JsonRpc.ts"
-import { encodeHeaderValue } from "../jsonrpc/MirroredHeaders.ts"
+} from "../../jsonrpc/JsonRpc.ts"
+import { encodeHeaderValue } from "../../jsonrpc/MirroredHeaders.ts"
 
 /**
  * The `Mcp-Param-*` headers of tool calls (MCP 2026-07-28, Streamable HTTP, "Custom Headers from Tool Parameters").

@@ -1,6 +1,6 @@
 import type * as Effect from "effect/Effect"
-import type { UpstreamFailed } from "../fetch/Fetch.ts"
-import type { JsonRpcMessage } from "../jsonrpc/JsonRpc.ts"
+import type { UpstreamFailed } from "../../fetch/Fetch.ts"
+import type { JsonRpcMessage } from "../../jsonrpc/JsonRpc.ts"
 
 /** The relay's end of a session with an MCP server, whatever the transport. */
 export interface ServerSession {

@@ -1,6 +1,6 @@
-import { sayingOf } from "../fetch/AnswerBody.ts"
-import type { UpstreamFailed } from "../fetch/Fetch.ts"
-import { errorCodeOf, errorCodes, isJsonObject, parseJson } from "../jsonrpc/JsonRpc.ts"
+import { sayingOf } from "../../fetch/AnswerBody.ts"
+import type { UpstreamFailed } from "../../fetch/Fetch.ts"
+import { errorCodeOf, errorCodes, isJsonObject, parseJson } from "../../jsonrpc/JsonRpc.ts"
 
 /**
  * Whether a server that refuses a request has forgotten the session.

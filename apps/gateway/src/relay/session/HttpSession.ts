@@ -2,8 +2,8 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
-import { fetchOk } from "../fetch/AnswerBody.ts"
-import { type Fetch, UpstreamFailed } from "../fetch/Fetch.ts"
+import { fetchOk } from "../../fetch/AnswerBody.ts"
+import { type Fetch, UpstreamFailed } from "../../fetch/Fetch.ts"
 import {
   errorCodeOf,
   errorCodes,
@@ -14,8 +14,8 @@ import {
   parseJsonRpc,
   type JsonObject,
   type JsonRpcMessage
-} from "../jsonrpc/JsonRpc.ts"
-import { declaredVersion, mirroredHeaders } from "../jsonrpc/MirroredHeaders.ts"
+} from "../../jsonrpc/JsonRpc.ts"
+import { declaredVersion, mirroredHeaders } from "../../jsonrpc/MirroredHeaders.ts"
 import { type Agreement, makeAgreement, makeNoAgreement, sessionHeaders } from "./Agreement.ts"
 import { afterResult, emptyClientState, requestsOf } from "./ClientState.ts"
 import type { StreamSource } from "./EventStream.ts"
@@ -157,17 +157,29 @@ export const makeHttpSession = Effect.fnUntraced(function* (options: {
     )
 
   const isLost = (failure: UpstreamFailed, agreed: Agreement): Effect.Effect<boolean> => {
-    if (agreed.initialize === undefined) return Effect.succeed(false)
-    const hasId = agreed.sessionId !== undefined
-    const judgement = judgeRefusal(failure, hasId)
-    if (judgement !== "Doubtful") return Effect.succeed(judgement === "Lost")
-    return ask(makeRequest("ping-of-the-relay", "ping"), agreed).pipe(
+    const judgement = judge(failure, agreed)
+    return judgement === "Doubtful" ? isUnknown(agreed) : Effect.succeed(judgement === "Lost")
+  }
+
+  const judge = (failure: UpstreamFailed, { initialize, sessionId }: Agreement) =>
+    initialize === undefined ? "Other" : judgeRefusal(failure, sessionId !== undefined)
+
+  /** Whether the server does not answer a `ping` in the session because it has forgotten it. */
+  const isUnknown = (agreed: Agreement): Effect.Effect<boolean> =>
+    ask(makeRequest("ping-of-the-relay", "ping"), agreed).pipe(
       Effect.as(false),
-      Effect.catch((refusal) => Effect.succeed(judgeRefusal(refusal, hasId) !== "Other")),
+      Effect.catch((refusal) => Effect.succeed(judge(refusal, agreed) !== "Other")),
       Effect.timeoutOption(pingTimeout),
       Effect.map((answer) => answer._tag === "Some" && answer.value)
     )
-  }
+
+  /** A refused stream is less sure a sign than a refused message: the server may have streams no more. */
+  const recover = (refusal: UpstreamFailed, agreed: Agreement): Effect.Effect<void> =>
+    judge(refusal, agreed) === "Other"
+      ? Effect.void
+      : Effect.flatMap(isUnknown(agreed), (unknown) =>
+          unknown ? Effect.ignore(restart(agreed)) : Effect.void
+        )
 
   const post = Effect.fnUntraced(function* (message: JsonRpcMessage) {
     const { json } = message
@@ -199,10 +211,7 @@ export const makeHttpSession = Effect.fnUntraced(function* (options: {
     Effect.map(Ref.get(agreement), (agreed) => ({
       source: sourceIn(agreed, options.deliver),
       replaced: Deferred.await(agreed.replaced),
-      recover: (refusal) =>
-        Effect.flatMap(isLost(refusal, agreed), (lost) =>
-          lost ? Effect.ignore(restart(agreed)) : Effect.void
-        )
+      recover: (refusal) => recover(refusal, agreed)
     }))
   )
 

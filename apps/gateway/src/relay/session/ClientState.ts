@@ -1,4 +1,4 @@
-import { type JsonObject, type JsonRpcMessage, paramsOf } from "../jsonrpc/JsonRpc.ts"
+import { type JsonObject, type JsonRpcMessage, paramsOf } from "../../jsonrpc/JsonRpc.ts"
 
 /** What the client has set up in its session: a server that has forgotten the session must be told again. */
 export interface ClientState {

@@ -1,6 +1,6 @@
 import * as Deferred from "effect/Deferred"
-import type { FetchResponse } from "../fetch/Fetch.ts"
-import type { JsonObject, JsonRpcMessage } from "../jsonrpc/JsonRpc.ts"
+import type { FetchResponse } from "../../fetch/Fetch.ts"
+import type { JsonObject, JsonRpcMessage } from "../../jsonrpc/JsonRpc.ts"
 
 /** What `initialize` agreed on with a server that speaks Streamable HTTP. */
 export interface Agreement {

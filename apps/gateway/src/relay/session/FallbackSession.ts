@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import * as Scope from "effect/Scope"
-import type { UpstreamFailed } from "../fetch/Fetch.ts"
+import type { UpstreamFailed } from "../../fetch/Fetch.ts"
 import type { ServerSession } from "./ServerSession.ts"
 
 /** The statuses with which a server of HTTP+SSE answers the POST of `initialize` (MCP 2025-11-25, "Backwards Compatibility"). */

@@ -1,8 +1,8 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
-import { fetchOk } from "../fetch/AnswerBody.ts"
-import type { FetchResponse, UpstreamFailed } from "../fetch/Fetch.ts"
+import { fetchOk, mediaType, readText } from "../../fetch/AnswerBody.ts"
+import type { FetchResponse, UpstreamFailed } from "../../fetch/Fetch.ts"
 import {
   idTextAt,
   isJsonObject,
@@ -11,8 +11,8 @@ import {
   matchingId,
   type JsonObject,
   type JsonRpcMessage
-} from "../jsonrpc/JsonRpc.ts"
-import { replaceAt } from "../jsonrpc/JsonText.ts"
+} from "../../jsonrpc/JsonRpc.ts"
+import { replaceAt } from "../../jsonrpc/JsonText.ts"
 import { failureOf, readMessages, resumeAnswer, type StreamSource } from "./EventStream.ts"
 import type { Deliver } from "./ServerSession.ts"
 import { streamStart } from "./StreamPosition.ts"
@@ -42,7 +42,7 @@ export const exchange = Effect.fnUntraced(function* (
         body: text
       })
       const id = idTextAt(outgoing)
-      if (!isRequest(json) || id === undefined) return
+      if (!isRequest(json) || id === undefined) return yield* readAcceptance(source, response)
 
       const answered = yield* Deferred.make<void>()
       const deliver: Deliver = (message) => {
@@ -67,6 +67,12 @@ export const exchange = Effect.fnUntraced(function* (
     })
   )
 })
+
+/** The body of an acceptance is of no use; a connection whose body was not read is not used again. */
+const readAcceptance = ({ messageBytes }: StreamSource, response: FetchResponse) =>
+  mediaType(response) === "text/event-stream"
+    ? Effect.void
+    : readText(response, messageBytes).pipe(Effect.ignore, Effect.timeoutOption(afterAnswer), Effect.asVoid)
 
 const contentHeaders = {
   "content-type": "application/json",

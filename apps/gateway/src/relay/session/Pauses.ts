@@ -1,12 +1,13 @@
 import * as Duration from "effect/Duration"
 import { parseRetryAfter, retryAfterDelay } from "effect/http/Headers"
 import * as Result from "effect/Result"
-import type { UpstreamFailed } from "../fetch/Fetch.ts"
+import type { UpstreamFailed } from "../../fetch/Fetch.ts"
 
-const longest = Duration.seconds(30)
+const longest = Duration.seconds(15)
+const longestRetry = Duration.seconds(30)
 const longestRetryAfter = Duration.seconds(60)
 
-/** The pause before a try that follows `failures` others: 1 s, 2 s, 4 s, and so on to 30 s. */
+/** The pause before a try that follows `failures` others: 1 s, 2 s, 4 s, and so on to 15 s. */
 export const backOff = (failures: number): Duration.Duration =>
   Duration.min(Duration.seconds(2 ** Math.min(failures, 10)), longest)
 
@@ -20,7 +21,7 @@ export const pauseAfterEnd = (retry: Duration.Duration | undefined, empty: numbe
   retry === undefined
     ? backOff(empty)
     : Duration.max(
-        Duration.min(retry, longest),
+        Duration.min(retry, longestRetry),
         Duration.min(Duration.millis(100 * 2 ** Math.min(empty, 10)), Duration.seconds(1))
       )
 
@@ -31,7 +32,7 @@ export const pauseAfterFailure = (
   failure: UpstreamFailed,
   now: number
 ): Duration.Duration =>
-  [Duration.min(retry ?? Duration.zero, longest), retryAfterOf(failure, now)].reduce(
+  [Duration.min(retry ?? Duration.zero, longestRetry), retryAfterOf(failure, now)].reduce(
     Duration.max,
     backOff(failures)
   )

@@ -1,7 +1,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
-import type { UpstreamFailed } from "../fetch/Fetch.ts"
+import type { UpstreamFailed } from "../../fetch/Fetch.ts"
 import { failureOf, readStream, type StreamSource } from "./EventStream.ts"
 import { pauseAfterEnd, pauseAfterFailure } from "./Pauses.ts"
 import { streamStart } from "./StreamPosition.ts"
@@ -21,6 +21,8 @@ interface Experience {
   readonly hasOpened: boolean
   /** Whether the log says that it opens none at present. */
   readonly isReported: boolean
+  /** Whether it was found out, since the last stream, if the server has forgotten the session. */
+  readonly isRecovered: boolean
   /** Tries in a row that were refused or broke at once. */
   readonly failures: number
   /** Streams in a row that ended at once and brought nothing. */
@@ -39,6 +41,7 @@ export const listenForMessages = (current: Effect.Effect<ListenedSession>): Effe
     const experience = yield* Ref.make<Experience>({
       hasOpened: false,
       isReported: false,
+      isRecovered: false,
       failures: 0,
       empty: 0
     })
@@ -58,7 +61,12 @@ const listenInSession = Effect.fnUntraced(function* (
   experience: Ref.Ref<Experience>
 ) {
   const position = yield* Ref.make(streamStart)
-  const opened = Ref.update(experience, (known) => ({ ...known, hasOpened: true, isReported: false }))
+  const opened = Ref.update(experience, (known) => ({
+    ...known,
+    hasOpened: true,
+    isReported: false,
+    isRecovered: false
+  }))
 
   const step = Effect.gen(function* () {
     const { events } = yield* Ref.get(position)
@@ -77,15 +85,23 @@ const listenInSession = Effect.fnUntraced(function* (
     const isRefused = failure !== undefined && failure.kind !== "Broken"
     // A server that resumes the stream would send a message that is too long again.
     if (failure?.kind === "Unusable") yield* Ref.set(position, streamStart)
-    yield* Ref.set(experience, { hasOpened, isReported: before.isReported || isRefused, failures, empty })
+    yield* Ref.set(experience, {
+      hasOpened,
+      isReported: before.isReported || isRefused,
+      isRecovered: before.isRecovered || failure?.status !== undefined,
+      failures,
+      empty
+    })
     if (isRefused && !before.isReported)
       yield* Effect.logWarning("The stream of the MCP server's own messages is not open:", failure.message)
+    // At once the first time; a server that refuses the stream of each session must not get session after session.
+    if (failure?.status !== undefined && !before.isRecovered) yield* recover(failure)
     yield* Effect.sleep(
       failure === undefined
         ? pauseAfterEnd(after.retry, Math.max(0, empty - 1))
         : pauseAfterFailure(after.retry, failures - 1, failure, now)
     )
-    if (failure?.status !== undefined) yield* recover(failure)
+    if (failure?.status !== undefined && before.isRecovered) yield* recover(failure)
     return false
   })
 

@@ -5,7 +5,7 @@ import * as FiberHandle from "effect/FiberHandle"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
-import { UpstreamFailed } from "../fetch/Fetch.ts"
+import { UpstreamFailed } from "../../fetch/Fetch.ts"
 import {
   idTextAt,
   type IdText,
@@ -15,8 +15,8 @@ import {
   makeNotification,
   matchingId,
   objectAt
-} from "../jsonrpc/JsonRpc.ts"
-import type { MessageConnection } from "../jsonrpc/MessageConnection.ts"
+} from "../../jsonrpc/JsonRpc.ts"
+import type { MessageConnection } from "../../jsonrpc/MessageConnection.ts"
 import { afterResult, emptyClientState, requestsOf } from "./ClientState.ts"
 import type { Deliver, ServerSession } from "./ServerSession.ts"
 
@@ -38,7 +38,7 @@ interface Waiting {
 /** How long the server has to begin another session. */
 const restartTimeout = "30 seconds"
 
-const reconnection = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("30 seconds")])
+const reconnection = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("15 seconds")])
 
 /**
  * Makes a session over HTTP+SSE. The session ends with its connection, and the requests that wait on it fail. Then another
