@@ -2,7 +2,7 @@ import { OAuthError } from "@secure-mcp/oauth-core"
 import type { HttpServerEntry, Limits } from "@secure-mcp/transport-injection"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as StdioBridge from "../bridge/StdioBridge.ts"
+import * as HttpBridge from "../bridge/HttpBridge.ts"
 import type { UpstreamFailed } from "../fetch/Fetch.ts"
 import { ConnectionFailed } from "../jsonrpc/MessageConnection.ts"
 import { connectSse } from "../sse/SseConnection.ts"
@@ -33,7 +33,7 @@ export const makeSseUpstream = Effect.fnUntraced(function* (
         Effect.mapError(connectSse(server, onMessage), (failure) => reasonOf(serverName, failure))
     }
   }
-  const bridge = yield* StdioBridge.make(settings)
+  const bridge = yield* HttpBridge.make(settings)
   return {
     tokenRequest,
     handle: ({ body, caller, request, response }) =>

@@ -3,7 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { ChildProcesses } from "../child/ChildProcesses.ts"
 import { startChildServer } from "../child/ChildServer.ts"
-import * as StdioBridge from "../bridge/StdioBridge.ts"
+import * as HttpBridge from "../bridge/HttpBridge.ts"
 import { makeChildCommand } from "./ChildToken.ts"
 import { type Upstream, UpstreamFailure } from "./Upstream.ts"
 
@@ -18,7 +18,7 @@ export const makeStdioUpstream = Effect.fnUntraced(function* (
   )
   const processes = yield* ChildProcesses
   const { serverName } = entry
-  const bridge = yield* StdioBridge.make({
+  const bridge = yield* HttpBridge.make({
     serverName,
     limits,
     startTimeout: Duration.seconds(entry.startTimeoutSeconds),

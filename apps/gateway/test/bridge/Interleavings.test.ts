@@ -6,7 +6,7 @@ import * as Logger from "effect/Logger"
 import * as TestClock from "effect/testing/TestClock"
 import * as fc from "fast-check"
 import type { IncomingMessage, ServerResponse } from "node:http"
-import * as StdioBridge from "../../src/bridge/StdioBridge.ts"
+import * as HttpBridge from "../../src/bridge/HttpBridge.ts"
 import type { JsonObject } from "../../src/jsonrpc/JsonRpc.ts"
 import { memoryHttp, settle, type Exchange } from "./memoryHttp.ts"
 import { answerByDefault, memoryServer, type Peer } from "./memoryServer.ts"
@@ -115,7 +115,7 @@ const numbers = (values: ReadonlyArray<unknown>) =>
   values.map((value) => Number(/"n":(\d+)/.exec(JSON.stringify(value))?.[1]))
 
 const bridgeTo = Effect.fnUntraced(function* (server: ReturnType<typeof makeServer>) {
-  const bridge = yield* StdioBridge.make({
+  const bridge = yield* HttpBridge.make({
     serverName: "memory",
     connect: () => server.connect,
     limits: defaultLimits,

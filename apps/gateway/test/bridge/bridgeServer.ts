@@ -13,7 +13,7 @@ import type { ChildCommand } from "../../src/child/ChildCommand.ts"
 import { ChildProcesses } from "../../src/child/ChildProcesses.ts"
 import { startChildServer } from "../../src/child/ChildServer.ts"
 import type { Connect } from "../../src/jsonrpc/MessageConnection.ts"
-import * as StdioBridge from "../../src/bridge/StdioBridge.ts"
+import * as HttpBridge from "../../src/bridge/HttpBridge.ts"
 
 /** The command of a fixture. */
 export const fixture = (
@@ -57,7 +57,7 @@ export const serveBridge = (
 export const serveConnections = (connect: Connect<"no token">, options: BridgeOptions = {}) => {
   const logs: Array<string> = []
   return Effect.gen(function* () {
-    const bridge = yield* StdioBridge.make({
+    const bridge = yield* HttpBridge.make({
       serverName: "fixture",
       connect: () => connect,
       limits: { ...defaultLimits, ...options.limits },

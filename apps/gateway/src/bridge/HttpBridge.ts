@@ -27,7 +27,7 @@ import { makeSession, type Posted } from "./Session.ts"
 import { makeSharedConnection } from "./SharedConnection.ts"
 
 /** Offers the server at the end of a `MessageConnection` over Streamable HTTP. */
-export interface StdioBridge<E> {
+export interface HttpBridge<E> {
   /**
    * Answers one HTTP request (POST, GET or DELETE) and completes when the response is ended. Fails only with the
    * error of `connect`, before anything is written; every other problem is answered.
@@ -78,7 +78,7 @@ export const make = Effect.fnUntraced(function* <E>(options: {
   readonly connect: (owner: string | undefined) => Connect<E>
   readonly limits: Limits
   readonly startTimeout: Duration.Duration
-}): Effect.fn.Return<StdioBridge<E>, never, Scope.Scope | SecureRandom.SecureRandom> {
+}): Effect.fn.Return<HttpBridge<E>, never, Scope.Scope | SecureRandom.SecureRandom> {
   const { connect, limits, serverName, startTimeout } = options
   const random = yield* SecureRandom.SecureRandom
   const bounds = {
@@ -187,7 +187,7 @@ export const make = Effect.fnUntraced(function* <E>(options: {
     )
   }
 
-  const handle: StdioBridge<E>["handle"] = (request, response, body, owner) =>
+  const handle: HttpBridge<E>["handle"] = (request, response, body, owner) =>
     Effect.suspend(() => {
       const call = { request, response, owner }
       const posted = request.method === "POST" ? readPosted(body.toString()) : undefined
