@@ -100,7 +100,7 @@ describe("a server with Node's TLS", () => {
         const atMcpServer = yield* startGatewayFor({ ...open, mcpUrl: strict.mcpUrl }, keys)
         assert.deepStrictEqual(yield* atMcpServer.failure, {
           reason: "UpstreamUnreachable",
-          message: `${noAnswer}the connection was closed before an answer came. ${said}`
+          message: `${noAnswer}the connection was closed before an answer came. The request may have been carried out. ${said}`
         })
         assert.deepStrictEqual(yield* strict.letIn, [])
       }).pipe(provideFiles)
@@ -135,7 +135,7 @@ describe("a server with Node's TLS", () => {
       const atMcpServer = yield* startGatewayFor({ ...open, mcpUrl: strict.mcpUrl }, both)
       assert.deepStrictEqual(yield* atMcpServer.failure, {
         reason: "UpstreamUnreachable",
-        message: `${noAnswer}${problem}. ${advice}`
+        message: `${noAnswer}${problem}. The request was not carried out. ${advice}`
       })
       assert.deepStrictEqual(yield* strict.letIn, [])
     }).pipe(provideFiles)
@@ -154,7 +154,7 @@ describe("a server with Node's TLS", () => {
       yield* untilReloaded(gateway.logs)
       assert.deepStrictEqual(yield* gateway.failure, {
         reason: "UpstreamUnreachable",
-        message: `${noAnswer}its certificate is not of an authority that is trusted here. See \`ca_bundle_path\``
+        message: `${noAnswer}its certificate is not of an authority that is trusted here. The request was not carried out. See \`ca_bundle_path\``
       })
       const another = yield* startGatewayFor(servers, { ...keys, ca_bundle_path: caBundlePath })
       assert.deepStrictEqual(yield* another.failure, {
@@ -206,7 +206,7 @@ describe("OpenSSL's own server, which says why", () => {
       const atMcpServer = yield* startGatewayFor({ ...open, mcpUrl: url }, keys)
       assert.deepStrictEqual(yield* atMcpServer.failure, {
         reason: "UpstreamUnreachable",
-        message: `${noAnswer}${problem}. ${advice}`
+        message: `${noAnswer}${problem}. The request was not carried out. ${advice}`
       })
     }).pipe(provideFiles)
   )
