@@ -8,6 +8,9 @@ import {
   event,
   events,
   FakeBody,
+  initialize,
+  initializeResult,
+  makeFakeServer,
   json,
   limits,
   makeStatefulServer,
@@ -143,6 +146,35 @@ describe("an answer of the server whose stream breaks", () => {
       yield* pass("1 second", 5)
       assert.deepStrictEqual(sessions, ["s1", "s1"])
       assert.lengthOf(client.answersTo(1), 1)
+    })
+  )
+
+  it.effect("resumes the answer to `initialize` in the session that it begins", () =>
+    Effect.gen(function* () {
+      const server = makeFakeServer(({ headers, message, method }) => {
+        if (method === "GET" && headers["last-event-id"] === undefined) return empty(405)
+        if (method === "GET") {
+          const after = `${headers["mcp-session-id"]} ${headers["last-event-id"]}`
+          return ended(event(result(0, { ...initializeResult(), after }), "2"))
+        }
+        if (message.method !== "initialize") return empty(202)
+        const response = broken("id: 1\ndata: \n\n")
+        return {
+          ...response,
+          headers: new Headers({ "content-type": "text/event-stream", "mcp-session-id": "s1" })
+        }
+      })
+      const client = yield* startRelay(server.fetch)
+      yield* client.send(initialize)
+      yield* pass("1 second")
+      assert.strictEqual(client.answersTo(0)[0]?.result?.["after"], "s1 1")
+      yield* client.send({ method: "notifications/initialized" })
+      assert.strictEqual(
+        server.requests.find(({ message }) => message.method === "notifications/initialized")?.headers[
+          "mcp-session-id"
+        ],
+        "s1"
+      )
     })
   )
 

@@ -56,7 +56,7 @@ export const exchange = Effect.fnUntraced(function* (
           Effect.andThen(source.deliver(answer), Deferred.succeed(answered, undefined))
         )
       }
-      const answers = { ...source, deliver }
+      const answers = { ...source, deliver, headers: { ...source.headers, ...sessionOf(response) } }
       const position = yield* Ref.make(streamStart)
       yield* Effect.raceFirst(
         Effect.flatMap(failureOf(readMessages(answers, response, position)), (broken) =>
@@ -73,6 +73,12 @@ const readAcceptance = ({ messageBytes }: StreamSource, response: FetchResponse)
   mediaType(response) === "text/event-stream"
     ? Effect.void
     : readText(response, messageBytes).pipe(Effect.ignore, Effect.timeoutOption(afterAnswer), Effect.asVoid)
+
+/** The session that a response to `initialize` begins: the rest of its answer is to be had there. */
+const sessionOf = ({ headers }: FetchResponse): Record<string, string> => {
+  const id = headers.get("mcp-session-id")
+  return id === null ? {} : { "mcp-session-id": id }
+}
 
 const contentHeaders = {
   "content-type": "application/json",
