@@ -110,13 +110,13 @@ function* lineEnds(bytes: Uint8Array, lineEnd: "lf" | "crOrLf"): Generator<numbe
 
 /** Bytes that are added one after the other, in one piece: a peer may write one at a time. */
 const makeGrowingBytes = () => {
-  let bytes = new Uint8Array()
+  let bytes: Uint8Array = new Uint8Array()
   let length = 0
   return {
     length: () => length,
     add: (more: Uint8Array) => {
       if (length + more.length > bytes.length) {
-        const larger = new Uint8Array(Math.max(2 * bytes.length, length + more.length, 1024))
+        const larger = Buffer.allocUnsafe(Math.max(2 * bytes.length, length + more.length, 1024))
         larger.set(bytes.subarray(0, length))
         bytes = larger
       }

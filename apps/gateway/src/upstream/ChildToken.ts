@@ -89,8 +89,9 @@ const keepRenewed = (
   const renew = (current: OAuthToken) =>
     Effect.gen(function* () {
       const { token } = yield* oauth.getAccessToken(request)
-      if (token.isAccessToken(current.accessToken)) return yield* new NotRenewedYet()
-      yield* replace(token.accessToken)
+      if (!token.isAccessToken(current.accessToken)) yield* replace(token.accessToken)
+      // A server may give the same token once more, with another expiry.
+      else if (token.expiresAt === current.expiresAt) return yield* new NotRenewedYet()
       return token
     }).pipe(
       Effect.tapError((error) =>

@@ -183,6 +183,21 @@ describe("the token of a child", () => {
       })
     )
 
+    it.effect("a server that gives the same token with a later expiry is not asked again before that", () =>
+      Effect.gen(function* () {
+        const { answer, asked, path } = yield* start(inFile)
+        yield* TestClock.adjust("54 minutes")
+        yield* Ref.set(answer, yield* Effect.cached(hourToken("first-token")))
+        yield* TestClock.adjust("3 minutes")
+        const before = yield* Ref.get(asked)
+        yield* TestClock.adjust("50 minutes")
+        assert.strictEqual(yield* Ref.get(asked), before)
+        yield* Ref.set(answer, yield* Effect.cached(hourToken("second-token")))
+        yield* TestClock.adjust("5 minutes")
+        yield* until(() => contentOf(path) === "second-token")
+      })
+    )
+
     it.effect("a token without expiry is written once", () =>
       Effect.gen(function* () {
         const endless = Effect.map(
