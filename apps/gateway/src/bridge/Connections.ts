@@ -79,18 +79,24 @@ export const makeConnections = Effect.fnUntraced(function* <K, A extends Connect
       connection.isOver(now) ? retire(key, connection) : Effect.void
     )
 
+  type Entry = readonly [K, RcMap.State.Entry<A, E | Cause.ExceededCapacityError>]
   /** The key of the connection that has to make room for an owner's, if there is one. */
   const findSurplus = (owner: string | undefined): K | undefined => {
-    const entries = map.state._tag === "Open" ? [...map.state.map] : []
-    const ofOwner = (one: string | undefined) => entries.filter(([key]) => options.ownerOf(key) === one)
-    const own = ofOwner(owner).length
-    const owners = [...new Set(entries.map(([key]) => options.ownerOf(key)))]
-    const largest = owners
-      .map(ofOwner)
-      .reduce<typeof entries>((most, some) => (some.length > most.length ? some : most), [])
+    const byOwner = new Map<string | undefined, Array<Entry>>()
+    for (const entry of map.state._tag === "Open" ? map.state.map : []) {
+      const one = options.ownerOf(entry[0])
+      const others = byOwner.get(one)
+      if (others === undefined) byOwner.set(one, [entry])
+      else others.push(entry)
+    }
+    const own = byOwner.get(owner)?.length ?? 0
+    const largest = [...byOwner.values()].reduce<ReadonlyArray<Entry>>(
+      (most, some) => (some.length > most.length ? some : most),
+      []
+    )
     if (largest.length < own + 2) return undefined
     const unused = largest.filter(([, { refCount }]) => refCount === 0)
-    return unused.sort(([, one], [, other]) => one.expiresAt - other.expiresAt)[0]?.[0]
+    return unused.toSorted(([, one], [, other]) => one.expiresAt - other.expiresAt)[0]?.[0]
   }
   const makeRoom = (key: K) =>
     Effect.suspend(() => {

@@ -20,6 +20,7 @@ import {
 import type { Connect, ConnectionFailed } from "../jsonrpc/MessageConnection.ts"
 import type { Connection } from "./Connections.ts"
 import { makeHttpExchange, type HttpExchange } from "./HttpExchange.ts"
+import { makeReplies } from "./Replies.ts"
 import { makeSessionConnection } from "./SessionConnection.ts"
 import { emptyHistory, remember } from "./SessionHistory.ts"
 import { makeSessionRenewal } from "./SessionRenewal.ts"
@@ -103,6 +104,7 @@ export const makeSession = Effect.fnUntraced(function* <E>(options: {
     onEnded: (how) =>
       Effect.andThen(isOver() ? Effect.void : Effect.logWarning(`MCP server ${how}`), endAll(hasEnded(how)))
   })
+  const reply = yield* makeReplies(connection.send)
   const renewal = yield* makeSessionRenewal({
     serverName,
     startTimeout,
@@ -139,7 +141,7 @@ export const makeSession = Effect.fnUntraced(function* <E>(options: {
       )
     isOverflowLogged = true
     if (requestId !== undefined)
-      yield* connection.send(
+      yield* reply(
         errorResponse(
           requestId,
           errorCodes.serverUnavailable,

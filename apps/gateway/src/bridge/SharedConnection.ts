@@ -3,6 +3,7 @@ import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HashMap from "effect/HashMap"
+import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
@@ -33,6 +34,7 @@ import {
 } from "./Discovery.ts"
 import { makeHttpExchange, type HttpExchange } from "./HttpExchange.ts"
 import { numberIn, restoreNotification, restoreResponse, withNumber } from "./IdTranslation.ts"
+import { makeReplies } from "./Replies.ts"
 import { didNotStart, hasEnded, unavailableResponse, wasStopped, type Unavailable } from "./Unavailable.ts"
 
 /** One connection for the requests of many clients (MCP 2026-07-28, which has no sessions). */
@@ -127,11 +129,12 @@ export const makeSharedConnection = Effect.fnUntraced(function* <E>(options: {
   const state = yield* Ref.make(initialState)
   const answered = yield* Deferred.make<void>()
 
-  const deliver = (message: JsonRpcMessage): Effect.Effect<void> => {
-    if (isResponse(message.json)) return deliverResponse(message)
-    if (isRequest(message.json)) return refuseRequest(message)
-    return deliverNotification(message)
-  }
+  const deliver = (message: JsonRpcMessage): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (isResponse(message.json)) return deliverResponse(message)
+      if (isRequest(message.json)) return refuseRequest(message)
+      return deliverNotification(message)
+    })
 
   const deliverResponse = Effect.fnUntraced(function* (message: JsonRpcMessage) {
     const id = message.json["id"]
@@ -148,7 +151,7 @@ export const makeSharedConnection = Effect.fnUntraced(function* <E>(options: {
 
   /** The server may ask nothing in this revision. The answer keeps it from waiting. */
   const refuseRequest = (message: JsonRpcMessage) =>
-    connection.send(
+    reply(
       errorResponse(
         idTextAt(message),
         errorCodes.methodNotFound,
@@ -169,7 +172,11 @@ export const makeSharedConnection = Effect.fnUntraced(function* <E>(options: {
     yield* exchange.end
   })
 
-  const connection = yield* options.connect(deliver)
+  /** A server may write before the connection is in our hands. */
+  const opened = yield* Latch.make()
+  const connection = yield* options.connect((message) => opened.whenOpen(deliver(message)))
+  const reply = yield* makeReplies(connection.send)
+  yield* opened.open
 
   const end = Effect.fnUntraced(function* (reason: Unavailable) {
     const { unanswered, why } = yield* Ref.modify(state, endAll(reason))

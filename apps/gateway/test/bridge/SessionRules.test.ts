@@ -2,8 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { TestClock } from "effect/testing"
+import type { Connect } from "../../src/jsonrpc/MessageConnection.ts"
 import { serveConnections, until, type BridgeOptions } from "./bridgeServer.ts"
 import { call, openSession, statelessCall } from "./httpCall.ts"
+import { settle } from "./memoryHttp.ts"
 import { answerByDefault, memoryServer, type Peer } from "./memoryServer.ts"
 
 const request = (id: unknown, method: string, params: object = {}) => ({ jsonrpc: "2.0", id, method, params })
@@ -343,6 +345,55 @@ describe("a server that crashes at its start", () => {
       state.crashes = false
       assert.strictEqual((yield* openSession(server.url, { "x-owner": "ada" })).status, 503)
       assert.strictEqual((yield* openSession(server.url, { "x-owner": "bob" })).status, 200)
+    })
+  )
+})
+
+describe("a server that writes at once", () => {
+  it.effect("what it sends before its connection is open is delivered or logged, and does no harm", () =>
+    Effect.gen(function* () {
+      const { connect, peers } = memoryServer({
+        onMessage: ({ id }, peer) => peer.send({ id, result: {} })
+      })
+      const eager: Connect<never> = (deliver) =>
+        Effect.tap(connect(deliver), () => {
+          peers.at(-1)?.send({ id: "nobody", result: {} })
+          peers.at(-1)?.send({ id: "q", method: "roots/list" })
+          peers.at(-1)?.send({ method: "notifications/message", params: { number: 1 } })
+          return settle
+        })
+      const server = yield* serveConnections(eager)
+      assert.strictEqual((yield* statelessCall(server.url, 1, "tools/list")).status, 200)
+      const { headers } = yield* openSession(server.url)
+      const stream = yield* call(server.url, { method: "GET", headers })
+      assert.deepStrictEqual([(yield* stream.next)?.id, (yield* stream.next)?.params], ["q", { number: 1 }])
+    })
+  )
+})
+
+describe("a server that reads nothing", () => {
+  it.effect("its messages are still delivered, although it does not take the replies to them", () =>
+    Effect.gen(function* () {
+      const { connect, peers } = memoryServer()
+      const stuck: Connect<never> = (deliver) =>
+        Effect.map(connect(deliver), (connection) => ({
+          ...connection,
+          send: (text) => (text.includes('"error"') ? Effect.never : connection.send(text))
+        }))
+      const server = yield* serveConnections(stuck, { limits: { queuedMessages: 0 } })
+      const { headers } = yield* openSession(server.url)
+      yield* server.settled
+      for (let id = 0; id < 300; id += 1) peers[0]?.send({ id: `q${id}`, method: "roots/list" })
+      const asking = yield* Effect.forkChild(call(server.url, { headers, body: request(1, "a") }))
+      yield* until(() => peers[0]?.received.some(({ id }) => id === 1) === true)
+      peers[0]?.send({ id: 1, result: { last: true } })
+      assert.deepInclude((yield* (yield* Fiber.join(asking)).rest).at(-1)?.result, { last: true })
+      const shared = statelessCall(server.url, 2, "tools/list")
+      const sharing = yield* Effect.forkChild(shared)
+      yield* until(() => peers[1]?.received.length === 1)
+      for (let id = 0; id < 300; id += 1) peers[1]?.send({ id: `q${id}`, method: "roots/list" })
+      peers[1]?.send({ id: 1, result: { last: true } })
+      assert.deepInclude((yield* (yield* Fiber.join(sharing)).rest).at(-1)?.result, { last: true })
     })
   )
 })
