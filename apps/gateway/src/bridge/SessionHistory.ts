@@ -18,13 +18,18 @@ export const emptyHistory: SessionHistory = {
 }
 
 /** How many subscriptions are remembered, the latest. */
-const maxSubscriptions = 1024
+const maxSubscriptions = 256
+
+/** How many characters of a message are remembered, but for `initialize`, of which there is only one. */
+const maxLength = 8 * 1024
 
 /** Remembers a message of the client if it has to be told again. */
 export const remember =
   (message: JsonRpcMessage) =>
   (history: SessionHistory): SessionHistory => {
-    switch (message.json["method"]) {
+    const method = message.json["method"]
+    if (method !== "initialize" && message.text.length > maxLength) return history
+    switch (method) {
       case "initialize":
         return { ...history, initialize: message }
       case "notifications/initialized":

@@ -66,8 +66,9 @@ export type Delivery =
 
 type Transition<A> = (state: SessionState) => readonly [A, SessionState]
 
-/** How many ids of each kind are remembered. */
+/** How many ids of each kind are remembered, and how long one may be. */
 const maxRemembered = 1024
+const maxIdLength = 1024
 
 /**
  * Decides where a message of the server goes. A pipe does not say which request a message belongs to: a progress
@@ -255,4 +256,5 @@ const rememberAsked = (id: IdText | undefined, state: SessionState): SessionStat
 const without = (ids: ReadonlySet<IdText>, id: IdText): ReadonlySet<IdText> =>
   ids.has(id) ? new Set([...ids].filter((other) => other !== id)) : ids
 
-const latest = (ids: ReadonlyArray<IdText>): ReadonlySet<IdText> => new Set(ids.slice(-maxRemembered))
+const latest = (ids: ReadonlyArray<IdText>): ReadonlySet<IdText> =>
+  new Set(ids.filter((id) => id.length <= maxIdLength).slice(-maxRemembered))

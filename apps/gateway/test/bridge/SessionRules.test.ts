@@ -91,6 +91,25 @@ describe("answers of a server in a session", () => {
     })
   )
 
+  it.effect("every digit of a stateless request and its answer is passed on as it was sent", () =>
+    Effect.gen(function* () {
+      const numbers = '{"id":725653563933458433,"money":0.30000000000000000001,"float":1.0,"huge":1e400}'
+      const { connect, peers } = memoryServer({
+        onMessage: ({ id }, peer) => peer.send(`{"jsonrpc":"2.0","id":${id},"result":{"x": ${numbers}}}`)
+      })
+      const server = yield* serveConnections(connect)
+      const body = (id: string) =>
+        `{"jsonrpc":"2.0", "id":${id},"method":"a","params":{"x": ${numbers},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}`
+      const headers = { "mcp-protocol-version": "2026-07-28", "mcp-method": "a" }
+      const answered = yield* call(server.url, { headers, body: body("9007199254740993") })
+      assert.strictEqual(
+        yield* answered.text,
+        `{"jsonrpc":"2.0","id":9007199254740993,"result":{"x": ${numbers}}}`
+      )
+      assert.strictEqual(peers[0]?.received[0]?.text, body("1"))
+    })
+  )
+
   it.effect("the answers to a batch keep their texts", () =>
     Effect.gen(function* () {
       const { ask, peer } = yield* quietSession()
