@@ -109,16 +109,20 @@ const make = Effect.fnUntraced(function* (system: ProcessSystem) {
     child.on("error", endNow)
     if (child.exitCode !== null || child.signalCode !== null) endNow()
 
-    const terminate: StartedChild["terminate"] = (signal, grace) =>
-      Effect.gen(function* () {
-        if (!tree.isAlive()) return
+    // Interrupted, it leaves the child to the next call: that of the scope at the latest.
+    const terminate: StartedChild["terminate"] = Effect.fnUntraced(function* (signal, grace) {
+      if (!trees.has(tree)) return
+      if (tree.isAlive()) {
         tree.signal(signal)
         const isGone = yield* Effect.timeoutOption(untilGone(tree), grace)
-        if (Option.isSome(isGone)) return
-        tree.signal("SIGKILL")
-        // What is left now has ended, and nobody has collected it: the first process of a container need not.
-        yield* untilGone(tree, 500)
-      }).pipe(Effect.ensuring(Effect.sync(forget)))
+        if (Option.isNone(isGone)) {
+          tree.signal("SIGKILL")
+          // What is left now has ended, and nobody has collected it: the first process of a container need not.
+          yield* untilGone(tree, 500)
+        }
+      }
+      forget()
+    })
     return { process: child, ended: Deferred.await(ended), terminate } satisfies StartedChild
   })
 

@@ -56,11 +56,13 @@ export const startChildServer = Effect.fnUntraced(function* (
   const progress = yield* Ref.make<Progress>({ messages: 0, isBusy: false })
 
   const send = (text: string) => Effect.asVoid(Queue.offer(input, text))
-  const logNoise = (text: string) =>
+  const hintOnce = yield* Effect.cached(
     Effect.logWarning(
-      "MCP server wrote to its standard output what is no message (logs belong on standard error, and a message has its line for itself):",
-      shown(text)
+      "MCP server writes to its standard output what is no message, which is not passed on. Logs belong on standard error, and a message needs a line for itself"
     )
+  )
+  const logNoise = (text: string) =>
+    Effect.andThen(hintOnce, Effect.logWarning("MCP server wrote what is no message:", shown(text)))
 
   const passOn = (message: JsonRpcMessage) =>
     Ref.update(progress, ({ messages }) => ({ messages, isBusy: true })).pipe(
@@ -94,35 +96,38 @@ export const startChildServer = Effect.fnUntraced(function* (
       onTooLong: () => new LongMessageReader()
     }),
     Stream.runForEach((line) => (typeof line === "string" ? readLine(line) : reportTooLong(line))),
+    Effect.ignore,
+    Effect.as("closed its standard output"),
     // Whatever goes wrong, the end of the reading is the end of the connection.
-    Effect.catchCause((cause) => Effect.logError("The output of the MCP server cannot be read:", cause))
+    Effect.catchDefect((defect) =>
+      Effect.as(
+        Effect.logError("The output of the MCP server could not be read:", defect),
+        "was stopped, because its output could not be read,"
+      )
+    )
   )
 
   const writing = yield* Effect.forkScoped(writeMessages(stdin, input))
   const errorLog = yield* Effect.forkScoped(logErrorOutput(readable(stderr), redact, lastLines), {
     startImmediately: true
   })
-  /** A server that has closed its input is asked nothing any more. It may be about to end. */
   const inputClosed = Effect.gen(function* () {
-    const exit = yield* Fiber.await(writing)
-    yield* Exit.isFailure(exit) ? Effect.sleep(shutdownGrace) : Effect.never
+    const written = yield* Fiber.await(writing)
+    if (Exit.isSuccess(written)) return yield* Effect.never
+    // Of a child that is about to end the output is read to its end.
+    const end = yield* Effect.timeoutOption(child.ended, shutdownGrace)
+    return Option.isNone(end) ? "closed its standard input" : yield* Effect.never
   })
   const untilEnd = Effect.gen(function* () {
-    const closed = yield* Effect.raceAllFirst([
-      Effect.as(readMessages, "output"),
-      Effect.as(outputGivenUp(child, progress), "output"),
-      Effect.as(inputClosed, "input")
-    ])
+    // Then the server can answer nothing any more, or be asked nothing.
+    const how = yield* Effect.raceAllFirst([readMessages, outputGivenUp(child, progress), inputClosed])
     yield* Queue.shutdown(input)
-    // A server that has closed its output can answer nothing any more.
-    const exit = yield* Effect.timeoutOption(child.ended, closed === "input" ? 0 : shutdownGrace)
+    const exit = yield* Effect.timeoutOption(child.ended, shutdownGrace)
     if (Option.isNone(exit)) yield* child.terminate("SIGTERM", shutdownGrace)
     const end = yield* child.ended
     yield* Effect.timeoutOption(Fiber.await(errorLog), lastOutput)
-    const how = Option.isSome(exit)
-      ? describeEnd(end)
-      : `closed its standard ${closed} and ${describeEnd(end)}`
-    yield* Deferred.succeed(ended, withLastLines(how, yield* Ref.get(lastLines)))
+    const text = Option.isSome(exit) ? describeEnd(end) : `${how} and ${describeEnd(end)}`
+    yield* Deferred.succeed(ended, withLastLines(text, yield* Ref.get(lastLines)))
     yield* child.terminate("SIGTERM", shutdownGrace)
   })
   yield* Effect.forkScoped(untilEnd, { startImmediately: true })
@@ -173,7 +178,7 @@ const outputGivenUp = (child: StartedChild, progress: Ref.Ref<Progress>) => {
     const after = yield* Ref.get(progress)
     if (after.isBusy || after.messages !== before.messages) yield* untilQuiet
   })
-  return Effect.andThen(child.ended, untilQuiet)
+  return Effect.as(Effect.andThen(child.ended, untilQuiet), "kept its outputs open")
 }
 
 const withLastLines = (how: string, lastLines: ReadonlyArray<string>): string =>

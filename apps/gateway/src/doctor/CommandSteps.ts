@@ -13,7 +13,9 @@ export const commandSteps = Effect.fnUntraced(function* ({ args, command, cwd, e
       ? failed(
           "command",
           `no program ${command} is found that may be run`,
-          "Install it, or configure its whole path as `config.command`"
+          /\s/.test(command)
+            ? "If this is a command line, leave the program in `config.command` and put its arguments into `config.args`"
+            : "Install it, or configure its whole path as `config.command`"
         )
       : ok("command", found, { path: found })
   )

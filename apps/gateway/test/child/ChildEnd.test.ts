@@ -1,7 +1,9 @@
 import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
+import { startChildServer } from "../../src/child/ChildServer.ts"
 import { isRunning, until } from "../bridge/bridgeServer.ts"
 import { ChildLayer, program, startChild } from "./startedChild.ts"
 
@@ -117,6 +119,33 @@ describe("the end of a child", () => {
           const pids: ReadonlyArray<number> = Object(messages[0]?.json["result"])["pids"]
           yield* until(() => !pids.some(isRunning))
         })
+    )
+
+    it.effect("a message that cannot be handled ends the connection, and nobody waits for the next", () =>
+      Effect.gen(function* () {
+        const command = program("write(answer(1)); setInterval(() => {}, 1000)")
+        const connection = yield* startChildServer("child", command, () => Effect.die("broken")).pipe(
+          Effect.provide(Logger.layer([]))
+        )
+        assert.strictEqual(
+          yield* connection.ended,
+          "was stopped, because its output could not be read, and was ended by the signal SIGTERM"
+        )
+      })
+    )
+
+    it.effect("what a child has written before its end arrives, although it was written to meanwhile", () =>
+      Effect.gen(function* () {
+        const { connection, messages } = yield* startChild(
+          program(`
+            require("node:fs").closeSync(0)
+            for (let id = 0; id < 20_000; id += 1) write(answer(id))`)
+        )
+        yield* until(() => messages.length > 0)
+        yield* connection.send("{}")
+        assert.strictEqual(yield* connection.ended, "exited with code 0")
+        assert.lengthOf(messages, 20_000)
+      })
     )
 
     it.effect("a message to a child that has ended is dropped", () =>

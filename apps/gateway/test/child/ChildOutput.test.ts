@@ -36,6 +36,7 @@ describe("the output of a child", () => {
           assert.include(log(), word)
         assert.include(log(), "Bearer <redacted>")
         assert.notInclude(log(), "canary-secret-value")
+        assert.lengthOf(log().split("Logs belong on standard error"), 2, "said once")
       })
     )
 

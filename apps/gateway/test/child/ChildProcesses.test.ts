@@ -3,6 +3,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { isRunning, until } from "../bridge/bridgeServer.ts"
@@ -64,6 +65,31 @@ describe("ChildProcesses", () => {
         exit()
         assert.lengthOf(kills, before)
       })
+    )
+
+    it.effect("a termination that is interrupted is completed with the scope of the child", () =>
+      Effect.gen(function* () {
+        const { processes } = yield* withExit
+        const child = yield* Effect.scoped(
+          Effect.gen(function* () {
+            const child = yield* processes.start(
+              "child",
+              program(
+                `process.on("SIGTERM", () => write("not yet")); setInterval(() => {}, 1000); write("ready")`
+              ),
+              "pipe"
+            )
+            const said: Array<string> = []
+            child.process.stdout?.on("data", (data) => said.push(String(data)))
+            yield* until(() => said.join("").includes("ready"))
+            const termination = yield* Effect.forkChild(child.terminate("SIGTERM", "1 minute"))
+            yield* until(() => said.join("").includes("not yet"))
+            yield* Fiber.interrupt(termination)
+            return child
+          })
+        )
+        assert.strictEqual((yield* child.ended).signal, "SIGKILL")
+      }).pipe(Effect.timeout("20 seconds"))
     )
 
     it.effect("the scope of a child ends it with the process that it has started", () =>

@@ -15,8 +15,8 @@ const family = (source = "") => ({
     `
     const { spawn } = require("node:child_process")
     const other = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "ignore" })
-    console.log(process.pid + " " + other.pid)
-    ${source}`
+    ${source}
+    console.log(process.pid + " " + other.pid)`
   ]
 })
 

@@ -48,6 +48,8 @@ describe("the diagnosis of a stdio server", () => {
         assert.deepStrictEqual(failures(report), ["command", "directory"])
         assert.include(stepOf(report, "command").advice, "`config.command`")
         assert.include(stepOf(report, "directory").advice, "`config.cwd`")
+        const line = yield* diagnosed({ servers: [serverOf({ command: "node server.js" })] })
+        assert.include(stepOf(line, "command").advice, "`config.args`")
       })
     )
   })
