@@ -53,8 +53,8 @@ const relayToUpstream = Effect.fnUntraced(function* (
 ) {
   const fetch = (yield* makeUpstreamFetch(entry))(tokenRequest)
   const { messageBytes } = limits
-  const connectHttp = (deliver: Deliver) => makeHttpSession({ fetch, deliver, messageBytes })
-  const connectSession = (deliver: Deliver) =>
+  const overHttp = (deliver: Deliver) => makeHttpSession({ fetch, deliver, messageBytes })
+  const overSse = (deliver: Deliver) =>
     makeSseSession({ deliver, connect: (onMessage) => connectSse({ fetch, messageBytes }, onMessage) })
   yield* relay({
     input: process.stdin,
@@ -62,10 +62,10 @@ const relayToUpstream = Effect.fnUntraced(function* (
     limits,
     connect: (deliver) =>
       entry.transport === "sse"
-        ? connectSession(deliver)
+        ? overSse(deliver)
         : makeFallbackSession({
-            http: connectHttp(deliver),
-            sse: connectSession(deliver),
+            http: overHttp(deliver),
+            sse: overSse(deliver),
             isOlder: opensSse({ fetch, messageBytes })
           })
   })

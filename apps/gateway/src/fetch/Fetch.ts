@@ -34,8 +34,10 @@ export class UpstreamFailed extends Schema.TaggedError<UpstreamFailed>()("Upstre
    * - `NoSession`: the server has forgotten the session, and no other could be begun.
    */
   kind: Schema.Literals(["NotSent", "Broken", "Refused", "Unusable", "NoToken", "NoSession"]),
-  /** Shown to the client: holds neither the URL nor a header. */
+  /** Shown to the user of `stdio`: holds neither the URL nor a header. */
   problem: Schema.String,
+  /** The same without addresses, where `problem` names one: a client of `serve` does not learn where the server is. */
+  withoutAddress: Schema.optionalKey(Schema.String),
   /** HTTP status, of `Refused` only. */
   status: Schema.optionalKey(Schema.Int),
   /** The body that came with the status; it may be a JSON-RPC error. */
@@ -62,5 +64,5 @@ export const describeFailure = (cause: unknown, kind: UpstreamFailed["kind"] = "
   const inner = cause instanceof Error ? cause.cause : undefined
   const code =
     typeof inner === "object" && inner !== null && "code" in inner ? ` (${String(inner.code)})` : ""
-  return new UpstreamFailed({ kind, problem: `The request to the MCP server failed: ${message}${code}` })
+  return new UpstreamFailed({ kind, problem: `The connection to the MCP server broke: ${message}${code}` })
 }

@@ -76,7 +76,8 @@ export const connectSse = Effect.fnUntraced(function* (
   const response = yield* open.pipe(Effect.timeoutOrElse({ duration: startTimeout, orElse: () => noStart }))
   const reading = yield* readEvents(response, messageBytes, onEvent(response)).pipe(
     Effect.match({
-      onFailure: ({ problem }) => `broke off its event stream (${problem})`,
+      onFailure: ({ kind, problem }) =>
+        kind === "Broken" ? "broke off its event stream" : `broke off its event stream: ${problem}`,
       onSuccess: () => "closed its event stream"
     }),
     Effect.tap((how) =>
@@ -153,19 +154,24 @@ const isForgotten = ({ body = "", status }: UpstreamFailed): boolean =>
 const endpointOf = (data: string, response: FetchResponse): Effect.Effect<URL, UpstreamFailed> => {
   const stream = new URL(response.url)
   const url = URL.parse(data.trim(), stream.href)
-  if (url === null) return refuseEndpoint("an endpoint that is no address")
+  if (url === null) return refuseEndpoint("that is no address")
   // Nothing but the origin is shown: the rest may name the session.
   if (url.origin !== stream.origin)
     return refuseEndpoint(
-      `an endpoint at ${url.origin === "null" ? url.protocol : url.origin}, but the token and the headers must not leave ${stream.origin}`
+      `of another origin`,
+      ` (${url.origin === "null" ? url.protocol : url.origin}): the token and the headers must not leave ${stream.origin}`
     )
   return url.username !== "" || url.password !== ""
-    ? refuseEndpoint("an endpoint with credentials in its address")
+    ? refuseEndpoint("with credentials in its address")
     : Effect.succeed(url)
 }
 
-const refuseEndpoint = (what: string) =>
-  Effect.fail(new UpstreamFailed({ kind: "Unusable", problem: `MCP server named ${what}` }))
+const refuseEndpoint = (what: string, where = "") => {
+  const problem = `MCP server named an endpoint ${what}`
+  return Effect.fail(
+    new UpstreamFailed({ kind: "Unusable", problem: problem + where, withoutAddress: problem })
+  )
+}
 
 const otherTransport = 'If it speaks Streamable HTTP, leave `"transport": "sse"` out of its `config`'
 

@@ -3,7 +3,7 @@ import type { HttpServerEntry, Limits } from "@secure-mcp/transport-injection"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpBridge from "../bridge/HttpBridge.ts"
-import type { UpstreamFailed } from "../fetch/Fetch.ts"
+import { type FetchRequest, UpstreamFailed } from "../fetch/Fetch.ts"
 import { ConnectionFailed } from "../jsonrpc/MessageConnection.ts"
 import { connectSse } from "../sse/SseConnection.ts"
 import { makeUpstreamFetch } from "./UpstreamFetch.ts"
@@ -28,9 +28,16 @@ export const makeSseUpstream = Effect.fnUntraced(function* (
     limits,
     startTimeout,
     connect: (owner: string | undefined) => {
-      const server = { fetch: fetchWith(tokenRequest({ subject: owner })), messageBytes: limits.messageBytes }
+      const fetch = fetchWith(tokenRequest({ subject: owner }))
+      const server = {
+        fetch: (request: FetchRequest) => Effect.mapError(fetch(request), withholdAddress),
+        messageBytes: limits.messageBytes
+      }
       return (onMessage: Parameters<typeof connectSse>[1]) =>
-        Effect.mapError(connectSse(server, onMessage), (failure) => reasonOf(serverName, failure))
+        connectSse(server, onMessage).pipe(
+          Effect.tapError(logAddress),
+          Effect.mapError((failure) => reasonOf(serverName, withholdAddress(failure)))
+        )
     }
   }
   const bridge = yield* HttpBridge.make(settings)
@@ -48,6 +55,15 @@ export const makeSseUpstream = Effect.fnUntraced(function* (
           )
   } satisfies Upstream
 })
+
+/** Leaves the address of the server to the log. */
+const withholdAddress = (failure: UpstreamFailed): UpstreamFailed =>
+  failure.withoutAddress === undefined
+    ? failure
+    : new UpstreamFailed({ kind: failure.kind, problem: failure.withoutAddress })
+
+const logAddress = ({ message, withoutAddress }: UpstreamFailed) =>
+  withoutAddress === undefined ? Effect.void : Effect.logWarning(message)
 
 /** A missing token is no fault of the connection: a login may help. */
 const reasonOf = (serverName: string, { cause, problem }: UpstreamFailed) =>

@@ -68,7 +68,14 @@ export const makeUpstreamFetch = Effect.fnUntraced(function* (entry: HttpServerE
     const problem = `The MCP server "${entry.serverName}" ${redirects}`
     return Effect.andThen(
       Effect.logWarning(problem),
-      Effect.fail(new UpstreamFailed({ kind: "Refused", problem, status }))
+      Effect.fail(
+        new UpstreamFailed({
+          kind: "Refused",
+          problem,
+          withoutAddress: `The MCP server "${entry.serverName}" redirects (HTTP status ${status}), which is not followed`,
+          status
+        })
+      )
     )
   }
 

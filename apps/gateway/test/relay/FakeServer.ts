@@ -27,7 +27,7 @@ export class FakeBody implements AsyncIterable<Uint8Array> {
     return this.#end === "no" && !this.isCancelled
   }
 
-  write(text: string): this {
+  write(text: string | Uint8Array): this {
     this.#chunks.push(Buffer.from(text))
     this.#wake()
     return this

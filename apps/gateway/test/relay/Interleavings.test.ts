@@ -92,7 +92,8 @@ const makeServer = () => {
     carriedOut.set(id, (carriedOut.get(id) ?? 0) + 1)
     const answer = event(result(id, { of: id }), `${String(id)}-answer`)
     const beginning = event({ method: "progress", params: { of: id } }, `${String(id)}-1`)
-    kept.set(`${String(id)}-1`, answer)
+    // A resumption repeats the event that it goes on after.
+    kept.set(`${String(id)}-1`, beginning + answer)
     const body = new FakeBody()
     switch (fate) {
       case "json":
@@ -139,10 +140,10 @@ const makeServer = () => {
       const after = seen.headers["last-event-id"]
       if (after !== undefined && !after.startsWith("told")) {
         const answer = kept.get(after)
-        // It repeats the event that it was asked to go on after.
         return answer === undefined ? empty(404) : events(new FakeBody().write(answer).end())
       }
       const body = new FakeBody()
+      if (after !== undefined) body.write(kept.get(after) ?? "")
       listeners.set(session, body)
       return events(body)
     }
@@ -162,7 +163,9 @@ const makeServer = () => {
       const body = listeners.get(`s${sessions}`)
       if (body?.isOpen !== true) return
       told += 1
-      body.write(event({ method: "told", params: { number: told } }, `told-${told}`))
+      const news = event({ method: "told", params: { number: told } }, `told-${told}`)
+      kept.set(`told-${told}`, news)
+      body.write(news)
     }
   }
 }
@@ -216,6 +219,10 @@ const check = Effect.fnUntraced(function* (steps: ReadonlyArray<Step>) {
       assert.isTrue(cancelled.has(id) || answer?.result !== undefined, name)
   }
   assert.lengthOf(client.answersTo(0), 1)
+  const progress = client
+    .messages()
+    .flatMap(({ method, params }) => (method === "progress" ? [params?.["of"]] : []))
+  assert.lengthOf(new Set(progress), progress.length)
   const told = client.messages().filter(({ method }) => method === "told")
   assert.deepStrictEqual(
     told.map(({ params }) => params?.["number"]),

@@ -117,6 +117,19 @@ describe("a relay in front of a server of HTTP+SSE", () => {
     })
   )
 
+  it.effect(
+    "says that nothing was sent when no connection can be opened, and where the endpoint would be",
+    () =>
+      Effect.gen(function* () {
+        const server = makeSseServer({ endpoint: () => "http://other.test/messages" })
+        const client = yield* startSse(server)
+        yield* client.send(initialize)
+        const { error } = client.answersTo(0)[0] ?? {}
+        assert.include(error?.message, "(http://other.test)")
+        assert.include(error?.message, "was not sent")
+      })
+  )
+
   it.effect("begins another session when the server has forgotten the one of the stream", () =>
     Effect.gen(function* () {
       let isForgotten = false

@@ -31,7 +31,7 @@ const pingTimeout = "10 seconds"
 const endTimeout = "750 millis"
 
 /** How long the acceptance of `notifications/initialized` may hold up what follows it. */
-export const patience = "2 seconds"
+const patience = "2 seconds"
 
 /**
  * Makes a session over Streamable HTTP with the server that `fetch` reaches, for messages of any revision.

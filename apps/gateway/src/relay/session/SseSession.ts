@@ -165,7 +165,7 @@ export const makeSseSession = Effect.fnUntraced(function* (options: {
   })
 
   const post = Effect.fnUntraced(function* (message: JsonRpcMessage) {
-    const opened = yield* live
+    const opened = yield* Effect.mapError(live, notSent)
     const id = idTextAt(message)
     if (!isRequest(message.json) || id === undefined) return yield* opened.connection.send(message.text)
     const deliver: Deliver = (answer) => {
@@ -182,6 +182,12 @@ export const makeSseSession = Effect.fnUntraced(function* (options: {
 
   return { post, listen: Effect.void, end: Effect.void }
 })
+
+/** Without a connection nothing is sent, however the attempt to open one failed. */
+const notSent = (failure: UpstreamFailed): UpstreamFailed =>
+  failure.kind === "Broken" || failure.kind === "Unusable"
+    ? new UpstreamFailed({ kind: "NotSent", problem: failure.problem })
+    : failure
 
 const noAnswer = new UpstreamFailed({
   kind: "Unusable",
