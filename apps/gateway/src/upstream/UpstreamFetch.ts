@@ -10,7 +10,8 @@ import {
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Undici from "undici"
-import { type Fetch, type FetchRequest, UpstreamFailed } from "../fetch/Fetch.ts"
+import { readText } from "../fetch/AnswerBody.ts"
+import { type Fetch, type FetchRequest, type FetchResponse, UpstreamFailed } from "../fetch/Fetch.ts"
 import { describeOAuthError } from "./OAuthAdvice.ts"
 import { redirectOf } from "./Redirect.ts"
 import { describeUnreachable } from "./UpstreamUnreachable.ts"
@@ -84,7 +85,9 @@ export const makeUpstreamFetch = Effect.fnUntraced(function* (entry: HttpServerE
       tokenRequest === undefined
         ? send(request, undefined)
         : injector
-            .use(tokenRequest, (token) => Effect.flatMap(send(request, token), outcome))
+            .use(tokenRequest, (token) =>
+              Effect.flatMap(send(request, token), (response) => outcome(request, response))
+            )
             .pipe(
               Effect.catchTag("OAuthError", (error) =>
                 Effect.fail(
@@ -118,11 +121,25 @@ const withOwn = (
   return all
 }
 
-const outcome = (response: Undici.Response) => {
+const outcome = Effect.fnUntraced(function* (request: FetchRequest, response: Undici.Response) {
+  const { status } = response
   const challenge = parseChallenge(response.headers.get("www-authenticate") ?? undefined)
-  return refusesToken(response.status, challenge)
-    ? Effect.as(discard(response), refused(response.status, challenge))
-    : Effect.succeed(accepted(response))
+  if (!refusesToken(status, challenge)) return accepted<FetchResponse>(response)
+  if (challenge !== undefined || request.headers["mcp-session-id"] === undefined) {
+    yield* discard(response)
+    return refused(status, challenge)
+  }
+  // Some servers answer 401 for a session that they have forgotten: no other token would help, and the grant has not ended.
+  const text = yield* Effect.orElseSucceed(readText(response, maxRefusal), () => "")
+  return /session/i.test(text)
+    ? accepted<FetchResponse>({ status, url: response.url, headers: response.headers, body: bytesOf(text) })
+    : refused(status, challenge)
+})
+
+const maxRefusal = 64 * 1024
+
+async function* bytesOf(text: string): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(text)
 }
 
 /** Frees the connection: an answer that is not read would keep it open. */

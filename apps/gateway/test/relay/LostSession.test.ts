@@ -40,7 +40,9 @@ const forgotten: ReadonlyArray<readonly [string, () => FetchResponse]> = [
   ],
   ["Server not initialized", () => json(rpcError("Bad Request: Server not initialized"), 400)],
   ["a message in an object", () => json({ error: { message: "session expired" } }, 400)],
-  ["an empty 400", () => empty(400)]
+  ["an empty 400", () => empty(400)],
+  ["401 of the Rust SDK", () => json("Unauthorized: Session not found", 401)],
+  ["403 with a JSON-RPC error", () => json(rpcError("Mcp-Session-Id principal mismatch", -32001), 403)]
 ]
 
 describe("a relay whose server forgets the session", () => {
@@ -242,5 +244,7 @@ describe("a relay whose server forgets the session", () => {
     assert.strictEqual(judge(400, "missing arguments"), "Other")
     assert.strictEqual(judge(400, "Server not initialized", false), "Doubtful")
     assert.strictEqual(judge(500, "session store down"), "Other")
+    assert.strictEqual(judge(401, ""), "Other")
+    assert.strictEqual(judge(403, "Forbidden"), "Other")
   })
 })

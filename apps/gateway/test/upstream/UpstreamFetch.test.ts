@@ -5,11 +5,13 @@ import { ClientCertificates } from "@secure-mcp/mtls"
 import { Answer, refusedPort, startConnectProxy, StubAuthorizationServer } from "@secure-mcp/testing"
 import type { HttpServerEntry } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type { Socket } from "node:net"
 import { accessTokenRequest } from "../../src/upstream/Servers.ts"
+import { readText } from "../../src/fetch/AnswerBody.ts"
 import type { FetchRequest } from "../../src/fetch/Fetch.ts"
 import { makeUpstreamFetch } from "../../src/upstream/UpstreamFetch.ts"
 import { makeCertificates, untilReloaded } from "./CertifiedServers.ts"
@@ -190,6 +192,39 @@ describe("the fetch of the stdio relay", () => {
       assert.include(error.message, said)
       assert.strictEqual(error.kind, "Refused")
     })
+  )
+
+  it.effect.each([
+    ["Unauthorized: Session not found", {}, { "mcp-session-id": "s1" }, 1],
+    ["Unauthorized: Session not found", {}, {}, 2],
+    ["Unauthorized", {}, { "mcp-session-id": "s1" }, 2],
+    ["Session not found", { "www-authenticate": "Bearer" }, { "mcp-session-id": "s1" }, 2]
+  ] as const)(
+    "a 401 that says `%s` with %o to a request with %o is about the session or about the token",
+    ([text, challenge, headers, times]) =>
+      Effect.gen(function* () {
+        const endpoint = yield* startTokenEndpoint
+        const upstream = yield* serveRaw((request, response) => {
+          request.resume()
+          response.writeHead(401, challenge).end(text)
+        })
+        let requests = 0
+        upstream.server.on("request", () => {
+          requests += 1
+        })
+        const { send } = yield* makeFetch(upstream.url, endpoint.oauth)
+        const answer = Effect.exit(
+          Effect.scoped(
+            Effect.flatMap(send({ method: "POST", headers, body: "{}" }), (response) =>
+              readText(response, 100)
+            )
+          )
+        )
+        const exit = yield* answer
+        if (times === 1) assert.deepStrictEqual(exit, Exit.succeed(text))
+        else assert.isTrue(Exit.isFailure(exit))
+        assert.strictEqual(requests, times)
+      })
   )
 
   it.effect("sends nothing to another origin", () =>
