@@ -23,7 +23,7 @@ const fields = {
   args: Schema.optionalKey(Schema.Array(Schema.String)),
   env: Schema.optionalKey(Schema.Record(Schema.String, Secret)),
   cwd: Schema.optionalKey(Schema.String),
-  /** How long the first answer of a child may take. */
+  /** How long the first answer of a child, or on a connection of HTTP+SSE, may take. */
   startTimeoutSeconds: Schema.optionalKey(Schema.Finite),
   /** How a child gets a new token: by a new start, or in a file that it reads again. */
   tokenRenewal: Schema.optionalKey(Schema.Literals(["restart", "file"])),
@@ -63,7 +63,10 @@ const oneWay = (config: ServerConfig): ReadonlyArray<ConfigProblem> => {
     if (transport === "stdio") return [problem("command", 'required with transport "stdio"')]
     return [{ path: [], message: "needs a `url` or a `command`" }]
   }
-  const foreign: ReadonlyArray<keyof ServerConfig> = url === undefined ? httpOnly : stdioOnly
+  const foreign: ReadonlyArray<keyof ServerConfig> =
+    url === undefined
+      ? httpOnly
+      : stdioOnly.filter((key) => key !== "startTimeoutSeconds" || transport !== "sse")
   const problems = foreign
     .filter((key) => config[key] !== undefined)
     .map((key) =>

@@ -24,6 +24,8 @@ export interface HttpServerEntry {
   readonly serverName: string
   /** Streamable HTTP, or HTTP+SSE of MCP 2024-11-05. */
   readonly transport: "http" | "sse"
+  /** How long the first answer on a connection of HTTP+SSE may take. */
+  readonly startTimeoutSeconds: number
   /** The MCP endpoint. The token goes to its origin and nowhere else. */
   readonly url: string
   readonly headers: Readonly<Record<string, Redacted.Redacted>>
@@ -114,6 +116,7 @@ const assemble = (parts: {
 }): ServerEntry => {
   const { config, entry, limits, oauth } = parts
   const { serverName = "", userAgent } = entry
+  const startTimeoutSeconds = config.startTimeoutSeconds ?? 60
   const proxies = entry.proxy === undefined ? undefined : proxiesOf(entry.proxy)
   return config.url === undefined
     ? {
@@ -123,7 +126,7 @@ const assemble = (parts: {
         args: config.args ?? [],
         env: config.env ?? {},
         cwd: config.cwd,
-        startTimeoutSeconds: config.startTimeoutSeconds ?? 60,
+        startTimeoutSeconds,
         tokenRenewal:
           config.tokenFileEnv === undefined
             ? { _tag: "Restart" }
@@ -137,6 +140,7 @@ const assemble = (parts: {
         _tag: "Http",
         serverName,
         transport: config.transport === "sse" ? "sse" : "http",
+        startTimeoutSeconds,
         url: config.url,
         headers: config.headers ?? {},
         oauth,

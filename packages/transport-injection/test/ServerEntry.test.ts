@@ -254,7 +254,11 @@ describe("config", () => {
   })
 
   it("a server may speak HTTP+SSE", () => {
-    assert.strictEqual(decodeHttp({ server_name: "a", config: { url, transport: "sse" } }).transport, "sse")
+    const sse = decodeHttp({
+      server_name: "a",
+      config: { url, transport: "sse", start_timeout_seconds: 5 }
+    })
+    assert.deepInclude(sse, { transport: "sse", startTimeoutSeconds: 5 })
     assert.strictEqual(decodeHttp({ server_name: "a", config: { url } }).transport, "http")
     assert.deepStrictEqual(rule({ transport: "sse", command: "node" }), [
       "config.transport: `sse` needs a `url`, not a `command`"

@@ -63,15 +63,23 @@ export const forwardExchange = (
           resume(Effect.succeed({ _tag: "Redirected", status, redirect }))
           return discard()
         }
+        const forwarded = responseHeaders(answer.headers, response.getHeaders())
         if (withholdsRefusals && mayRefuseToken(status)) {
           const challenge = parseChallenge(answer.headers["www-authenticate"])
           if (refusesToken(status, challenge)) {
             // The streamed part of the body cannot be sent again.
-            resume(Effect.succeed(refused(status, challenge, { repeatable: body.rest === undefined })))
+            const refusal = refused(status, challenge, { repeatable: body.rest === undefined })
+            if (challenge === undefined && request.headers["mcp-session-id"] !== undefined)
+              return collect((text) => {
+                if (text === undefined || !/session/i.test(text.toString()))
+                  return resume(Effect.succeed(refusal))
+                response.writeHead(status, forwarded).end(text)
+                resume(Effect.succeed(answered))
+              })
+            resume(Effect.succeed(refusal))
             return discard()
           }
         }
-        const forwarded = responseHeaders(answer.headers, response.getHeaders())
         if (hasNoContent.has(status)) {
           delete forwarded["content-length"]
           response
@@ -105,9 +113,34 @@ const hasNoContent: ReadonlySet<number> = new Set([204, 205])
 const isEventStream = (contentType: string | ReadonlyArray<string> | undefined): boolean =>
   String(contentType).startsWith("text/event-stream")
 
-/** Reads a withheld answer of up to 64 KiB, so that its connection can be used again; a longer one closes it. */
+/** The most bytes that are read of a withheld answer, so that its connection can be used again. */
+const maxWithheld = 64 * 1024
+
+/**
+ * Reads a withheld answer, and gives undefined for one that is too long. Some servers answer 401 for a session that they
+ * have forgotten: then another token would not help, and the client must learn of it.
+ */
+const collect = (onEnd: (body: Buffer | undefined) => void): Writable => {
+  const chunks: Array<Buffer> = []
+  let size = 0
+  return new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      size += chunk.length
+      chunks.push(chunk)
+      if (size <= maxWithheld) return done(null)
+      onEnd(undefined)
+      done(new Error("the withheld answer is too long"))
+    },
+    final(done) {
+      onEnd(Buffer.concat(chunks))
+      done(null)
+    }
+  })
+}
+
+/** Reads a withheld answer without a use for it; a long one closes its connection. */
 const discard = (): Writable => {
-  let remaining = 64 * 1024
+  let remaining = maxWithheld
   return new Writable({
     write(chunk: Buffer, _encoding, done) {
       remaining -= chunk.length

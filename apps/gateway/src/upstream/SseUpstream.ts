@@ -9,9 +9,6 @@ import { connectSse } from "../sse/SseConnection.ts"
 import { makeUpstreamFetch } from "./UpstreamFetch.ts"
 import { type Upstream, UpstreamFailure } from "./Upstream.ts"
 
-/** How long the first answer of a server may take. */
-const startTimeout = Duration.seconds(60)
-
 /**
  * Makes the upstream of an entry with `transport: "sse"`: a server of HTTP+SSE, offered over Streamable HTTP. Each session
  * has a connection of its own, and ends with it.
@@ -26,7 +23,7 @@ export const makeSseUpstream = Effect.fnUntraced(function* (
   const settings = {
     serverName,
     limits,
-    startTimeout,
+    startTimeout: Duration.seconds(entry.startTimeoutSeconds),
     connect: (owner: string | undefined) => {
       const fetch = fetchWith(tokenRequest({ subject: owner }))
       const server = {

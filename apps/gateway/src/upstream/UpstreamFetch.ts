@@ -35,10 +35,10 @@ export const makeUpstreamFetch = Effect.fnUntraced(function* (entry: HttpServerE
       return yield* Effect.tryPromise(() => Undici.fetch(url, { ...init, redirect: "manual" }))
     },
     Effect.mapError((error) => {
-      const { mayHaveArrived, problem } = describeUnreachable(entry, error)
+      const { advice, mayHaveArrived, problem } = describeUnreachable(entry, error)
       return new UpstreamFailed({
         kind: mayHaveArrived ? "Broken" : "NotSent",
-        problem: `The MCP server "${entry.serverName}" gave no answer: ${problem}`
+        problem: `The MCP server "${entry.serverName}" gave no answer: ${problem}${advice === undefined ? "" : `. ${advice}`}`
       })
     })
   )

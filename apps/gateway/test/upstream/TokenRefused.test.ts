@@ -73,6 +73,19 @@ describe("a token that the server refuses", () => {
     })
   )
 
+  it.effect("a 401 that is about a forgotten session reaches the client, and the token is kept", () =>
+    Effect.gen(function* () {
+      const { requests, tokenEndpoint, url } = yield* startBefore((_request, response) => {
+        response.writeHead(401, { "content-type": "text/plain" }).end("Unauthorized: Session not found")
+      })
+      const answer = yield* send(url, { ...ping, headers: { ...ping.headers, "mcp-session-id": "old" } })
+      assert.strictEqual(answer.status, 401)
+      assert.strictEqual(answer.body.toString(), "Unauthorized: Session not found")
+      assert.lengthOf(requests, 1)
+      assert.lengthOf(yield* tokenEndpoint.requests, 1)
+    })
+  )
+
   it.effect("a refused token is replaced and the whole request repeated", () =>
     Effect.gen(function* () {
       const bodies: Array<Buffer> = []
