@@ -116,7 +116,7 @@ describe("no secret is seen", () => {
         yield* gateway.logged("starting with")
         if (canListProcesses) {
           const commandLines = yield* commandLinesBelow(gateway.pid)
-          assert.lengthOf(commandLines, 2, "the gateway and the child")
+          assert.lengthOf(commandLines, 3, "the gateway, the child, and the shell that watches over it")
           assertNoCanary(commandLines.join("\n"), all)
         }
         const metrics = yield* Effect.forEach(

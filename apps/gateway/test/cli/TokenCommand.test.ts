@@ -113,7 +113,7 @@ describe("token", () => {
         yield* server.received(1)
         yield* command.signal("SIGTERM")
         const { exitCode, stdout } = yield* command.finished
-        assert.deepStrictEqual([exitCode, stdout], [130, ""])
+        assert.deepStrictEqual([exitCode, stdout], [143, ""])
       })
     )
 
