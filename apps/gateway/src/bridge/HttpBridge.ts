@@ -18,7 +18,7 @@ import {
   metaKeys,
   parseJson,
   parseJsonRpc,
-  idTextAt,
+  requestIdOf,
   type IdText
 } from "../jsonrpc/JsonRpc.ts"
 import { declaredVersion, findHeaderMismatch } from "../jsonrpc/MirroredHeaders.ts"
@@ -258,7 +258,7 @@ const statusOfRefusal = (posted: Posted | undefined): number => {
 
 const onlyId = (posted: Posted | undefined): IdText | undefined => {
   const message = posted?.isBatch === false ? posted.messages[0] : undefined
-  return message !== undefined && isRequest(message.json) ? idTextAt(message) : undefined
+  return message === undefined ? undefined : requestIdOf(message)
 }
 
 /** The owner is part of the key: the session id alone, sent by another caller, finds nothing. */

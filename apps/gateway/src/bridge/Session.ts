@@ -11,8 +11,8 @@ import {
   errorCodes,
   errorResponse,
   idTextAt,
-  isRequest,
   isResponse,
+  requestIdOf,
   makeCancellation,
   type IdText,
   type JsonRpcMessage
@@ -215,7 +215,7 @@ export const makeSession = Effect.fnUntraced(function* <E>(options: {
   return {
     post: Effect.fnUntraced(function* ({ isBatch, messages }, response) {
       const requests = messages.flatMap((message) => {
-        const id = isRequest(message.json) ? idTextAt(message) : undefined
+        const id = requestIdOf(message)
         return id === undefined ? [] : [{ id, message }]
       })
       if (requests.length === 0) {

@@ -1,12 +1,13 @@
 import {
+  entryById,
   idTextAt,
-  isRequest,
   isResponse,
   matchingId,
+  requestIdOf,
+  withIdAt,
   type JsonRpcMessage,
   type IdText
 } from "../jsonrpc/JsonRpc.ts"
-import { replaceAt } from "../jsonrpc/JsonText.ts"
 import type { HttpExchange } from "./HttpExchange.ts"
 import type { Limits } from "@secure-mcp/transport-injection"
 
@@ -79,7 +80,7 @@ export const route =
   (message: JsonRpcMessage, limits: Limits): Transition<Delivery> =>
   (state) => {
     if (isResponse(message.json)) return routeResponse(message, state)
-    const requestId = isRequest(message.json) ? idTextAt(message) : undefined
+    const requestId = requestIdOf(message)
     const target = targetOf(message, state)
     if (target !== undefined) return [{ _tag: "Notify", ...target }, rememberAsked(requestId, state)]
     const queuedBytes = state.queuedBytes + Buffer.byteLength(message.text)
@@ -94,7 +95,7 @@ export const route =
 const routeResponse = (message: JsonRpcMessage, state: SessionState): readonly [Delivery, SessionState] => {
   const { json, text } = message
   const answeredId = idTextAt(message)
-  const request = answeredId === undefined ? undefined : findPending(answeredId, state)
+  const request = findPending(answeredId, state)
   if (request === undefined)
     return answeredId !== undefined && matchingId(state.cancelled, answeredId) !== undefined
       ? [{ _tag: "DropLateAnswer" }, state]
@@ -103,19 +104,13 @@ const routeResponse = (message: JsonRpcMessage, state: SessionState): readonly [
   if (!request.exchange.isOpen()) return [{ _tag: "DropLateAnswer" }, answered]
   const establishes = state.phase === "Initializing" && "result" in json
   return [
-    {
-      _tag: "Answer",
-      exchange: request.exchange,
-      text: request.id === answeredId ? text : replaceAt(text, ["id"], request.id)
-    },
+    { _tag: "Answer", exchange: request.exchange, text: withIdAt(message, request.id) },
     establishes ? { ...answered, phase: "Established" } : answered
   ]
 }
 
-const findPending = (id: IdText, { pending }: SessionState): PendingRequest | undefined => {
-  const matching = pending.has(id) ? id : matchingId(pending.keys(), id)
-  return matching === undefined ? undefined : pending.get(matching)
-}
+const findPending = (id: IdText | undefined, { pending }: SessionState): PendingRequest | undefined =>
+  entryById(pending, id)?.[1]
 
 interface Target {
   readonly exchange: HttpExchange
@@ -131,7 +126,7 @@ const targetOf = (message: JsonRpcMessage, { pending, stream }: SessionState): T
   const own = token === undefined ? undefined : matchingId(tokens, token)
   const requester = own === undefined ? undefined : open.find(({ progressToken }) => progressToken === own)
   if (own !== undefined && requester !== undefined)
-    return { exchange: requester.exchange, text: own === token ? text : replaceAt(text, progressToken, own) }
+    return { exchange: requester.exchange, text: withIdAt(message, own, progressToken) }
   const exchange = stream?.isOpen() === true ? stream : open.at(-1)?.exchange
   return exchange === undefined ? undefined : { exchange, text }
 }
@@ -175,8 +170,7 @@ export const addRequests =
 export const cancelRequest =
   (cancellation: JsonRpcMessage): Transition<PendingRequest | undefined> =>
   (state) => {
-    const id = idTextAt(cancellation, ["params", "requestId"])
-    const request = id === undefined ? undefined : findPending(id, state)
+    const request = findPending(idTextAt(cancellation, ["params", "requestId"]), state)
     return request === undefined ? [undefined, state] : [request, abandon([request], state)]
   }
 

@@ -144,6 +144,14 @@ export const idTextAt = (
   return source === undefined ? undefined : asIdText(source)
 }
 
+/** The id of a request; undefined for any other message. */
+export const requestIdOf = (message: JsonRpcMessage): IdText | undefined =>
+  isRequest(message.json) ? idTextAt(message) : undefined
+
+/** The text of a message with an id at a path; as it was sent if that is the id there. */
+export const withIdAt = (message: JsonRpcMessage, id: IdText, path: ReadonlyArray<string> = ["id"]): string =>
+  idTextAt(message, path) === id ? message.text : replaceAt(message.text, path, id)
+
 /** The text of an id of our own. */
 export const idText = (id: RequestId): IdText => asIdText(JSON.stringify(id))
 
@@ -159,6 +167,17 @@ export const matchingId = (ids: Iterable<IdText>, id: IdText): IdText | undefine
   if (id.startsWith('"')) return undefined
   const alike = all.filter((other) => Number(other) === Number(id))
   return alike.length === 1 ? alike[0] : undefined
+}
+
+/** What stands under the id that a peer means by an id (`matchingId`), and that id as it is known here. */
+export const entryById = <A>(
+  byId: ReadonlyMap<IdText, A>,
+  id: IdText | undefined
+): readonly [IdText, A] | undefined => {
+  if (id === undefined) return undefined
+  const known = byId.has(id) ? id : matchingId(byId.keys(), id)
+  const value = known === undefined ? undefined : byId.get(known)
+  return known === undefined || value === undefined ? undefined : [known, value]
 }
 
 /** A request, with its text. */

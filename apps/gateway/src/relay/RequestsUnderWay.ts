@@ -1,7 +1,6 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import { idTextAt, type IdText, type JsonRpcMessage, matchingId } from "../jsonrpc/JsonRpc.ts"
-import { replaceAt } from "../jsonrpc/JsonText.ts"
+import { entryById, idTextAt, type IdText, type JsonRpcMessage } from "../jsonrpc/JsonRpc.ts"
 
 /** A request of the client that has no answer yet. */
 export interface RequestUnderWay {
@@ -30,12 +29,7 @@ export const makeRequestsUnderWay = (): RequestsUnderWay => {
   return {
     all: () => requests,
     add: (id, request) => requests.set(id, request),
-    find: (message, path) => {
-      const named = idTextAt(message, path)
-      const id = named === undefined ? undefined : matchingId(requests.keys(), named)
-      const request = id === undefined ? undefined : requests.get(id)
-      return id === undefined || request === undefined ? undefined : [id, request]
-    },
+    find: (message, path) => entryById(requests, idTextAt(message, path)),
     settle: (id, request, answer) =>
       Effect.suspend(() => {
         if (requests.get(id) !== request) return Effect.void
@@ -44,7 +38,3 @@ export const makeRequestsUnderWay = (): RequestsUnderWay => {
       })
   }
 }
-
-/** An answer with the id as the client wrote it. */
-export const withId = (answer: JsonRpcMessage, id: IdText): string =>
-  idTextAt(answer) === id ? answer.text : replaceAt(answer.text, ["id"], id)

@@ -16,10 +16,11 @@ import {
   errorResponse,
   idTextAt,
   isMessage,
-  isRequest,
   isResponse,
   parseJson,
   parseJsonRpc,
+  requestIdOf,
+  withIdAt,
   type IdText,
   type JsonRpcMessage
 } from "../jsonrpc/JsonRpc.ts"
@@ -27,7 +28,7 @@ import { lines } from "../jsonrpc/Lines.ts"
 import { LongMessageReader, type LongMessage } from "../jsonrpc/LongMessage.ts"
 import { declaredVersion } from "../jsonrpc/MirroredHeaders.ts"
 import { makeRelayError, makeWriter, type RelayError } from "./Output.ts"
-import { makeRequestsUnderWay, type RequestUnderWay, withId } from "./RequestsUnderWay.ts"
+import { makeRequestsUnderWay, type RequestUnderWay } from "./RequestsUnderWay.ts"
 import type { Deliver, ServerSession } from "./session/ServerSession.ts"
 
 /** What a relay keeps in memory at most. */
@@ -77,7 +78,7 @@ export const relay = Effect.fnUntraced(function* (options: {
     if (found === undefined)
       return Effect.logWarning("The MCP server answered a request that is not under way")
     const [id, request] = found
-    const answer = Effect.andThen(Ref.set(hasAnswered, true), write(withId(message, id)))
+    const answer = Effect.andThen(Ref.set(hasAnswered, true), write(withIdAt(message, id)))
     return underWay.settle(id, request, answer)
   }
 
@@ -165,12 +166,12 @@ export const relay = Effect.fnUntraced(function* (options: {
 
   const relayMessage = (message: JsonRpcMessage): Effect.Effect<unknown> => {
     const { json } = message
-    const id = idTextAt(message)
     if (!isMessage(json)) {
-      const asked = typeof json["method"] === "string" ? id : undefined
+      const asked = typeof json["method"] === "string" ? idTextAt(message) : undefined
       return write(errorResponse(asked, errorCodes.invalidRequest, "This is no JSON-RPC 2.0 message"))
     }
-    if (isRequest(json) && id !== undefined) return startRequest(id, message)
+    const id = requestIdOf(message)
+    if (id !== undefined) return startRequest(id, message)
     if (json["method"] === "notifications/cancelled") return cancel(message)
     return json["method"] === "notifications/initialized" ? startSession(message) : passOn(message)
   }
@@ -224,5 +225,5 @@ const failureResponse = (id: IdText, failure: UpstreamFailed): string => {
   )
   return error === undefined
     ? errorResponse(id, errorCodes.internalError, `${failure.problem}${describeFate(failure)}`)
-    : withId(error, id)
+    : withIdAt(error, id)
 }

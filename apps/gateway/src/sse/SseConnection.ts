@@ -10,12 +10,11 @@ import { describeFate, type Fetch, type FetchResponse, UpstreamFailed } from "..
 import {
   errorCodes,
   errorResponse,
-  idTextAt,
   isMessage,
-  isRequest,
   type JsonRpcMessage,
   onlyMessageIn,
-  parseJsonRpc
+  parseJsonRpc,
+  requestIdOf
 } from "../jsonrpc/JsonRpc.ts"
 import type { MessageConnection } from "../jsonrpc/MessageConnection.ts"
 
@@ -103,7 +102,7 @@ export const connectSse = Effect.fnUntraced(function* (
   /** A request that did not reach the server has no answer but this one. */
   const refuse = (text: string, failure: UpstreamFailed) => {
     const message = onlyMessageIn(text)
-    const id = message !== undefined && isRequest(message.json) ? idTextAt(message) : undefined
+    const id = message === undefined ? undefined : requestIdOf(message)
     const answer =
       id === undefined
         ? undefined

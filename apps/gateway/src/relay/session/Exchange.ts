@@ -6,13 +6,13 @@ import type { FetchResponse, UpstreamFailed } from "../../fetch/Fetch.ts"
 import {
   idTextAt,
   isJsonObject,
-  isRequest,
   isResponse,
   matchingId,
+  requestIdOf,
+  withIdAt,
   type JsonObject,
   type JsonRpcMessage
 } from "../../jsonrpc/JsonRpc.ts"
-import { replaceAt } from "../../jsonrpc/JsonText.ts"
 import { failureOf, readMessages, resumeAnswer, type StreamSource } from "./EventStream.ts"
 import type { Deliver } from "./ServerSession.ts"
 import { streamStart } from "./StreamPosition.ts"
@@ -35,14 +35,13 @@ export const exchange = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, UpstreamFailed> {
   yield* Effect.scoped(
     Effect.gen(function* () {
-      const { json, text } = outgoing
       const response = yield* fetchOk(source.fetch, {
         method: "POST",
         headers: { ...contentHeaders, ...headers },
-        body: text
+        body: outgoing.text
       })
-      const id = idTextAt(outgoing)
-      if (!isRequest(json) || id === undefined) return yield* readAcceptance(source, response)
+      const id = requestIdOf(outgoing)
+      if (id === undefined) return yield* readAcceptance(source, response)
 
       const answered = yield* Deferred.make<void>()
       const deliver: Deliver = (message) => {
@@ -50,7 +49,7 @@ export const exchange = Effect.fnUntraced(function* (
         if (answeredId === undefined || matchingId([id], answeredId) === undefined)
           return source.deliver(message)
         const { result } = message.json
-        const answer = answeredId === id ? message : { ...message, text: replaceAt(message.text, ["id"], id) }
+        const answer = { ...message, text: withIdAt(message, id) }
         return Effect.andThen(
           isJsonObject(result) ? onResult(result, response) : Effect.void,
           Effect.andThen(source.deliver(answer), Deferred.succeed(answered, undefined))

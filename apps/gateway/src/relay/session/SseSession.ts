@@ -7,14 +7,14 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { UpstreamFailed } from "../../fetch/Fetch.ts"
 import {
+  entryById,
   idTextAt,
   type IdText,
-  isRequest,
   isResponse,
   type JsonRpcMessage,
   makeNotification,
-  matchingId,
-  objectAt
+  objectAt,
+  requestIdOf
 } from "../../jsonrpc/JsonRpc.ts"
 import type { MessageConnection } from "../../jsonrpc/MessageConnection.ts"
 import { afterResult, emptyClientState, requestsOf } from "./ClientState.ts"
@@ -118,10 +118,9 @@ export const makeSseSession = Effect.fnUntraced(function* (options: {
 
   const receive = (waiting: Map<IdText, Waiting>, message: JsonRpcMessage): Effect.Effect<void> => {
     if (!isResponse(message.json)) return options.deliver(message)
-    const named = idTextAt(message)
-    const id = named === undefined ? undefined : matchingId(waiting.keys(), named)
-    const request = id === undefined ? undefined : waiting.get(id)
-    if (id === undefined || request === undefined) return options.deliver(message)
+    const found = entryById(waiting, idTextAt(message))
+    if (found === undefined) return options.deliver(message)
+    const [id, request] = found
     waiting.delete(id)
     return Effect.andThen(request.deliver(message), Deferred.succeed(request.answered, undefined))
   }
@@ -166,8 +165,8 @@ export const makeSseSession = Effect.fnUntraced(function* (options: {
 
   const post = Effect.fnUntraced(function* (message: JsonRpcMessage) {
     const opened = yield* Effect.mapError(live, notSent)
-    const id = idTextAt(message)
-    if (!isRequest(message.json) || id === undefined) return yield* opened.connection.send(message.text)
+    const id = requestIdOf(message)
+    if (id === undefined) return yield* opened.connection.send(message.text)
     const deliver: Deliver = (answer) => {
       const isResult = "result" in answer.json
       const learned = !isResult
