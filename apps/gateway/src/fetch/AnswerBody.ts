@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Sse from "effect/encoding/Sse"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { isJsonObject, parseJson } from "../jsonrpc/JsonRpc.ts"
+import { isJsonObject, isMessage, parseJson, parseJsonRpc, type JsonRpcMessage } from "../jsonrpc/JsonRpc.ts"
 import {
   describeFailure,
   type Fetch,
@@ -103,6 +103,23 @@ export const readEvents = (
     })
   )
 }
+
+/** Delivers the messages of a text. What is no message is logged by its length: its content may be secret. */
+export const deliverMessages = (
+  text: string,
+  deliver: (message: JsonRpcMessage) => Effect.Effect<void>
+): Effect.Effect<void> => {
+  const messages = parseJsonRpc(text)?.messages
+  return messages === undefined || !messages.every(({ json }) => isMessage(json))
+    ? Effect.logWarning(`The MCP server sent ${text.length} characters that are no JSON-RPC message`)
+    : Effect.forEach(messages, deliver, { discard: true })
+}
+
+/**
+ * Whether a body speaks of a session. Some servers answer 400 or 401 where they have forgotten one, and the specification
+ * wants 404.
+ */
+export const mentionsSession = (body: string): boolean => /session/i.test(body)
 
 /** A UTF-16 unit has at most three bytes in UTF-8. */
 const isLonger = (text: string, maxBytes: number): boolean =>

@@ -5,15 +5,20 @@ import type * as Sse from "effect/encoding/Sse"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
-import { fetchOk, mediaType, readEvents, readText } from "../fetch/AnswerBody.ts"
+import {
+  deliverMessages,
+  fetchOk,
+  mediaType,
+  mentionsSession,
+  readEvents,
+  readText
+} from "../fetch/AnswerBody.ts"
 import { describeFate, type Fetch, type FetchResponse, UpstreamFailed } from "../fetch/Fetch.ts"
 import {
   errorCodes,
   errorResponse,
-  isMessage,
   type JsonRpcMessage,
   onlyMessageIn,
-  parseJsonRpc,
   requestIdOf
 } from "../jsonrpc/JsonRpc.ts"
 import type { MessageConnection } from "../jsonrpc/MessageConnection.ts"
@@ -62,14 +67,7 @@ export const connectSse = Effect.fnUntraced(function* (
   const onEvent = (response: FetchResponse) => (event: Sse.AnyEvent) => {
     if (event._tag !== "Event") return Effect.void
     if (event.event === "endpoint") return Deferred.complete(endpoint, endpointOf(event.data, response))
-    return event.event === "message" ? deliver(event.data) : Effect.void
-  }
-
-  const deliver = (text: string) => {
-    const messages = parseJsonRpc(text)?.messages
-    return messages === undefined || !messages.every(({ json }) => isMessage(json))
-      ? Effect.logWarning(`The MCP server sent ${text.length} characters that are no JSON-RPC message`)
-      : Effect.forEach(messages, onMessage, { discard: true })
+    return event.event === "message" ? deliverMessages(event.data, onMessage) : Effect.void
   }
 
   const response = yield* open.pipe(Effect.timeoutOrElse({ duration: startTimeout, orElse: () => noStart }))
@@ -148,7 +146,7 @@ export const opensSse = (server: Parameters<typeof connectSse>[0]): Effect.Effec
 
 /** Whether a server refuses a message because it does not know the session that the endpoint names. */
 const isForgotten = ({ body = "", status }: UpstreamFailed): boolean =>
-  status === 404 || status === 410 || (status === 400 && /session/i.test(body))
+  status === 404 || status === 410 || (status === 400 && mentionsSession(body))
 
 const endpointOf = (data: string, response: FetchResponse): Effect.Effect<URL, UpstreamFailed> => {
   const stream = new URL(response.url)

@@ -10,9 +10,11 @@ import {
 } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
 import type { Dispatcher } from "undici"
+import { mentionsSession } from "../fetch/AnswerBody.ts"
 import { responseHeaders } from "./ForwardedHeaders.ts"
 import { type Redirect, redirectOf } from "./Redirect.ts"
 import { outgoingBody } from "./RequestBody.ts"
+import { maxRefusalBytes, mayBeAboutSession } from "./SessionRefusal.ts"
 import type { Exchange } from "./Upstream.ts"
 
 /** Where an exchange is forwarded to. */
@@ -69,9 +71,9 @@ export const forwardExchange = (
           if (refusesToken(status, challenge)) {
             // The streamed part of the body cannot be sent again.
             const refusal = refused(status, challenge, { repeatable: body.rest === undefined })
-            if (challenge === undefined && request.headers["mcp-session-id"] !== undefined)
+            if (mayBeAboutSession(challenge, request.headers["mcp-session-id"]))
               return collect((text) => {
-                if (text === undefined || !/session/i.test(text.toString()))
+                if (text === undefined || !mentionsSession(text.toString()))
                   return resume(Effect.succeed(refusal))
                 response.writeHead(status, forwarded).end(text)
                 resume(Effect.succeed(answered))
@@ -113,13 +115,7 @@ const hasNoContent: ReadonlySet<number> = new Set([204, 205])
 const isEventStream = (contentType: string | ReadonlyArray<string> | undefined): boolean =>
   String(contentType).startsWith("text/event-stream")
 
-/** The most bytes that are read of a withheld answer, so that its connection can be used again. */
-const maxWithheld = 64 * 1024
-
-/**
- * Reads a withheld answer, and gives undefined for one that is too long. Some servers answer 401 for a session that they
- * have forgotten: then another token would not help, and the client must learn of it.
- */
+/** Reads a withheld answer, and gives undefined for one that is too long. */
 const collect = (onEnd: (body: Buffer | undefined) => void): Writable => {
   const chunks: Array<Buffer> = []
   let size = 0
@@ -127,7 +123,7 @@ const collect = (onEnd: (body: Buffer | undefined) => void): Writable => {
     write(chunk: Buffer, _encoding, done) {
       size += chunk.length
       chunks.push(chunk)
-      if (size <= maxWithheld) return done(null)
+      if (size <= maxRefusalBytes) return done(null)
       onEnd(undefined)
       done(new Error("the withheld answer is too long"))
     },
@@ -138,9 +134,9 @@ const collect = (onEnd: (body: Buffer | undefined) => void): Writable => {
   })
 }
 
-/** Reads a withheld answer without a use for it; a long one closes its connection. */
+/** Reads a withheld answer, so that its connection can be used again; a long one closes it. */
 const discard = (): Writable => {
-  let remaining = maxWithheld
+  let remaining = maxRefusalBytes
   return new Writable({
     write(chunk: Buffer, _encoding, done) {
       remaining -= chunk.length

@@ -20,6 +20,7 @@ export const makeHttpUpstream = Effect.fnUntraced(function* (
     Object.entries(entry.headers).map(([name, value]) => [name.toLowerCase(), Redacted.value(value)])
   )
   const redirects = yield* makeRedirects(entry.serverName)
+  const url = new URL(entry.url)
 
   const forward = (
     exchange: Exchange,
@@ -43,7 +44,7 @@ export const makeHttpUpstream = Effect.fnUntraced(function* (
       Effect.mapError((error) => upstreamUnreachable(entry, error)),
       Effect.flatMap(({ dispatcher }) =>
         forward(exchange, dispatcher, {
-          url: new URL(entry.url),
+          url,
           headers: withUserAgent(
             entry.userAgent,
             requestHeaders(

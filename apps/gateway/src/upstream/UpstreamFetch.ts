@@ -10,10 +10,11 @@ import {
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Undici from "undici"
-import { readText } from "../fetch/AnswerBody.ts"
+import { mentionsSession, readText } from "../fetch/AnswerBody.ts"
 import { type Fetch, type FetchRequest, type FetchResponse, UpstreamFailed } from "../fetch/Fetch.ts"
 import { describeOAuthError } from "./OAuthAdvice.ts"
 import { redirectOf } from "./Redirect.ts"
+import { maxRefusalBytes, mayBeAboutSession } from "./SessionRefusal.ts"
 import { describeUnreachable } from "./UpstreamUnreachable.ts"
 
 /**
@@ -125,18 +126,15 @@ const outcome = Effect.fnUntraced(function* (request: FetchRequest, response: Un
   const { status } = response
   const challenge = parseChallenge(response.headers.get("www-authenticate") ?? undefined)
   if (!refusesToken(status, challenge)) return accepted<FetchResponse>(response)
-  if (challenge !== undefined || request.headers["mcp-session-id"] === undefined) {
+  if (!mayBeAboutSession(challenge, request.headers["mcp-session-id"])) {
     yield* discard(response)
     return refused(status, challenge)
   }
-  // Some servers answer 401 for a session that they have forgotten: no other token would help, and the grant has not ended.
-  const text = yield* Effect.orElseSucceed(readText(response, maxRefusal), () => "")
-  return /session/i.test(text)
+  const text = yield* Effect.orElseSucceed(readText(response, maxRefusalBytes), () => "")
+  return mentionsSession(text)
     ? accepted<FetchResponse>({ status, url: response.url, headers: response.headers, body: bytesOf(text) })
     : refused(status, challenge)
 })
-
-const maxRefusal = 64 * 1024
 
 async function* bytesOf(text: string): AsyncGenerator<Uint8Array> {
   yield Buffer.from(text)

@@ -1,9 +1,8 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
-import { fetchOk, mediaType, readEvents, readText } from "../../fetch/AnswerBody.ts"
+import { deliverMessages, fetchOk, mediaType, readEvents, readText } from "../../fetch/AnswerBody.ts"
 import { type Fetch, type FetchResponse, UpstreamFailed } from "../../fetch/Fetch.ts"
-import { isMessage, parseJsonRpc } from "../../jsonrpc/JsonRpc.ts"
 import { pauseAfterEnd, pauseAfterFailure } from "./Pauses.ts"
 import type { Deliver } from "./ServerSession.ts"
 import { advance, resumed, resumptionHeaders, type StreamPosition } from "./StreamPosition.ts"
@@ -26,12 +25,12 @@ export const readMessages = (
 ): Effect.Effect<void, UpstreamFailed> => {
   const type = mediaType(response)
   if (type === "application/json")
-    return Effect.flatMap(readText(response, messageBytes), (text) => deliverAll(deliver, text))
+    return Effect.flatMap(readText(response, messageBytes), (text) => deliverMessages(text, deliver))
   if (type === "text/event-stream")
     return readEvents(response, messageBytes, (event) =>
       Effect.flatMap(
         Ref.modify(position, (before) => advance(before, event)),
-        (text) => (text === undefined ? Effect.void : deliverAll(deliver, text))
+        (text) => (text === undefined ? Effect.void : deliverMessages(text, deliver))
       )
     )
   return Effect.fail(
@@ -40,14 +39,6 @@ export const readMessages = (
       problem: `MCP server answered with HTTP status ${response.status} and content type ${type ?? "(none)"}`
     })
   )
-}
-
-/** Delivers the messages of a text. What is no message is logged by its length: its content may be secret. */
-const deliverAll = (deliver: Deliver, text: string): Effect.Effect<void> => {
-  const messages = parseJsonRpc(text)?.messages
-  return messages === undefined || !messages.every(({ json }) => isMessage(json))
-    ? Effect.logWarning(`The MCP server sent ${text.length} characters that are no JSON-RPC message`)
-    : Effect.forEach(messages, deliver, { discard: true })
 }
 
 /** Opens a stream with a GET, where the last connection ended, and reads it to its end. */
