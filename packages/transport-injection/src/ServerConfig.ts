@@ -89,7 +89,7 @@ const httpOnly = ["headers"] as const
 
 const stdioOnly = ["args", "env", "cwd", "startTimeoutSeconds", "tokenRenewal", "tokenFileEnv"] as const
 
-const nameInFile = (key: keyof ServerConfig): string =>
+const nameInFile = (key: string): string =>
   Object.entries(wireNames).find(([name]) => name === key)?.[1] ?? key
 
 const headers = (config: ServerConfig): ReadonlyArray<ConfigProblem> =>
@@ -133,9 +133,7 @@ const problem = (key: string, message: string, ...rest: ReadonlyArray<PropertyKe
 
 const decode = decodeConfig({
   schema: Fields,
-  keys: Object.keys(fields).map(
-    (key) => Object.entries(wireNames).find(([name]) => name === key)?.[1] ?? key
-  ),
+  keys: Object.keys(fields).map(nameInFile),
   wireNames,
   rules
 })

@@ -1,10 +1,4 @@
-import {
-  ConfigError,
-  decodeConfig,
-  problemsAt,
-  type ConfigProblem,
-  type ConfigResult
-} from "@secure-mcp/oauth-core"
+import { ConfigError, decodeConfig, type ConfigProblem, type ConfigResult } from "@secure-mcp/oauth-core"
 import { proxiesOf } from "@secure-mcp/oauth-core/internal"
 import { decodeServerEntry, type ServerEntry } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
@@ -12,6 +6,7 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { decodeGatewaySettings, type GatewaySettings } from "./GatewaySettings.ts"
+import { collectProblems } from "./CollectedProblems.ts"
 import { decodeStoreSettings, type StoreSettings } from "./StoreSettings.ts"
 
 /** A decoded configuration file. */
@@ -43,12 +38,7 @@ const decodeDocument = decodeConfig({
 
 /** Decodes a configuration whose references are resolved. Reports every problem at once, by path; quotes no value. */
 export const decodeGatewayConfig = (input: unknown): ConfigResult<GatewayConfig> => {
-  const problems: Array<ConfigProblem> = []
-  const accept = <A>(path: ReadonlyArray<PropertyKey>, result: ConfigResult<A>): A | undefined => {
-    if (Result.isSuccess(result)) return result.success
-    problems.push(...problemsAt(path, result.failure.problems))
-    return undefined
-  }
+  const { accept, problems } = collectProblems()
   const document = accept([], decodeDocument(input))
   const gateway = accept(["gateway"], decodeGatewaySettings(part(input, "gateway") ?? {}))
   const store = accept(["store"], decodeStoreSettings(part(input, "store") ?? {}))

@@ -1,10 +1,4 @@
-import {
-  ConfigError,
-  decodeConfig,
-  problemsAt,
-  type ConfigProblem,
-  type ConfigResult
-} from "@secure-mcp/oauth-core"
+import { ConfigError, decodeConfig, type ConfigProblem, type ConfigResult } from "@secure-mcp/oauth-core"
 import { proxyProblem, ProxySetting, userAgentProblem } from "@secure-mcp/oauth-core/internal"
 import { decodeLimits, type LimitsSetting } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
@@ -12,6 +6,7 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { collectProblems } from "./CollectedProblems.ts"
 import { decodeTlsSettings, type TlsSettings } from "./TlsSettings.ts"
 
 const withDefault = <S extends Schema.Constraint>(schema: S, value: S["Encoded"]) =>
@@ -106,12 +101,7 @@ const rules = (settings: Fields): ReadonlyArray<ConfigProblem> => {
 
 /** Decodes the `gateway` object and reports every problem at once. */
 export const decodeGatewaySettings = (input: unknown): ConfigResult<GatewaySettings> => {
-  const problems: Array<ConfigProblem> = []
-  const accept = <A>(path: ReadonlyArray<PropertyKey>, result: ConfigResult<A>): A | undefined => {
-    if (Result.isSuccess(result)) return result.success
-    problems.push(...problemsAt(path, result.failure.problems))
-    return undefined
-  }
+  const { accept, problems } = collectProblems()
   const settings = accept([], decodeFields(input))
   const limits = accept(["limits"], decodeLimits(Predicate.hasProperty(input, "limits") ? input.limits : {}))
   const tls = Predicate.hasProperty(input, "tls") ? accept(["tls"], decodeTlsSettings(input.tls)) : undefined

@@ -7,7 +7,8 @@ import { type FetchRequest, UpstreamFailed } from "../fetch/Fetch.ts"
 import { ConnectionFailed } from "../jsonrpc/MessageConnection.ts"
 import { connectSse } from "../sse/SseConnection.ts"
 import { makeUpstreamFetch } from "./UpstreamFetch.ts"
-import { type Upstream, UpstreamFailure } from "./Upstream.ts"
+import { makeBridgedUpstream } from "./BridgedUpstream.ts"
+import type { Upstream } from "./Upstream.ts"
 
 /**
  * Makes the upstream of an entry with `transport: "sse"`: a server of HTTP+SSE, offered over Streamable HTTP. Each session
@@ -38,19 +39,7 @@ export const makeSseUpstream = Effect.fnUntraced(function* (
     }
   }
   const bridge = yield* HttpBridge.make(settings)
-  return {
-    tokenRequest,
-    handle: ({ body, caller, request, response }) =>
-      body.rest === undefined
-        ? bridge.handle(request, response, body.head, caller.subject)
-        : Effect.fail(
-            new UpstreamFailure({
-              serverName,
-              reason: "RequestTooLarge",
-              problem: "a server of HTTP+SSE takes messages of up to 4 MiB"
-            })
-          )
-  } satisfies Upstream
+  return makeBridgedUpstream(serverName, "a server of HTTP+SSE", bridge, tokenRequest)
 })
 
 /** Leaves the address of the server to the log. */

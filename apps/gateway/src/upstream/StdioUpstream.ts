@@ -5,7 +5,8 @@ import { ChildProcesses } from "../child/ChildProcesses.ts"
 import { startChildServer } from "../child/ChildServer.ts"
 import * as HttpBridge from "../bridge/HttpBridge.ts"
 import { makeChildCommand } from "./ChildToken.ts"
-import { type Upstream, UpstreamFailure } from "./Upstream.ts"
+import { makeBridgedUpstream } from "./BridgedUpstream.ts"
+import type { Upstream } from "./Upstream.ts"
 
 /** Makes the upstream of an entry with a `command`: a child process, offered over Streamable HTTP. */
 export const makeStdioUpstream = Effect.fnUntraced(function* (
@@ -28,17 +29,5 @@ export const makeStdioUpstream = Effect.fnUntraced(function* (
         Effect.provideService(ChildProcesses, processes)
       )
   })
-  return {
-    tokenRequest,
-    handle: ({ body, caller, request, response }) =>
-      body.rest === undefined
-        ? bridge.handle(request, response, body.head, caller.subject)
-        : Effect.fail(
-            new UpstreamFailure({
-              serverName: entry.serverName,
-              reason: "RequestTooLarge",
-              problem: "a stdio server takes messages of up to 4 MiB"
-            })
-          )
-  } satisfies Upstream
+  return makeBridgedUpstream(serverName, "a stdio server", bridge, tokenRequest)
 })
