@@ -7,6 +7,7 @@ import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
+import { requestsToRepeat } from "../jsonrpc/ClientSetup.ts"
 import {
   makeCancellation,
   makeNotification,
@@ -17,7 +18,7 @@ import {
 } from "../jsonrpc/JsonRpc.ts"
 import { ConnectionFailed } from "../jsonrpc/MessageConnection.ts"
 import type { SessionConnection } from "./SessionConnection.ts"
-import { requestsToRepeat, type SessionHistory } from "./SessionHistory.ts"
+import type { SessionHistory } from "./SessionHistory.ts"
 import { beginRenewal, endRenewal, type SessionState } from "./SessionState.ts"
 import { didNotStart, type Unavailable } from "./Unavailable.ts"
 

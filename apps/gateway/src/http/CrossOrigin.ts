@@ -1,4 +1,5 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http"
+import { isHeaderName } from "../jsonrpc/MirroredHeaders.ts"
 
 /**
  * Lets a page of an allowed origin read the answer, whoever writes it (CORS: Fetch §3.3). The origin itself is named and
@@ -36,7 +37,7 @@ const allowedHeaders = (asked: string | ReadonlyArray<string> | undefined): Read
     .toLowerCase()
     .split(",")
     .map((name) => name.trim())
-  return [...new Set([...mcpHeaders, ...names.filter((name) => token.test(name))])]
+  return [...new Set([...mcpHeaders, ...names.filter(isHeaderName)])]
 }
 
 const mcpHeaders: ReadonlyArray<string> = [
@@ -49,6 +50,3 @@ const mcpHeaders: ReadonlyArray<string> = [
   "mcp-protocol-version",
   "mcp-session-id"
 ]
-
-/** A header name (RFC 9110 §5.6.2). */
-const token = /^[\w!#$%&'*+.^`|~-]+$/

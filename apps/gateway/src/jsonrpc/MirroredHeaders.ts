@@ -62,6 +62,9 @@ export const encodeHeaderValue = (value: string): string =>
     ? value
     : `=?base64?${Buffer.from(value).toString("base64")}?=`
 
+/** Whether a text can be the name of a header (RFC 9110 §5.1). */
+export const isHeaderName = (text: string): boolean => /^[\w!#$%&'*+.^`|~-]+$/.test(text)
+
 const decodeHeaderValue = (value: string): string => {
   const encoded = sentinel.exec(value)?.[1]
   return encoded === undefined ? value : Buffer.from(encoded, "base64").toString()

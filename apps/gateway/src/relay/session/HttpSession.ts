@@ -4,24 +4,23 @@ import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import { fetchOk } from "../../fetch/AnswerBody.ts"
 import { type Fetch, UpstreamFailed } from "../../fetch/Fetch.ts"
+import { afterRequest, emptySetup, requestsToRepeat } from "../../jsonrpc/ClientSetup.ts"
 import {
   errorCodeOf,
   errorCodes,
   isResponse,
   makeNotification,
   makeRequest,
-  objectAt,
   parseJsonRpc,
   type JsonObject,
   type JsonRpcMessage
 } from "../../jsonrpc/JsonRpc.ts"
 import { declaredVersion, mirroredHeaders } from "../../jsonrpc/MirroredHeaders.ts"
 import { type Agreement, makeAgreement, makeNoAgreement, sessionHeaders } from "./Agreement.ts"
-import { afterResult, emptyClientState, requestsOf } from "./ClientState.ts"
 import type { StreamSource } from "./EventStream.ts"
 import { exchange } from "./Exchange.ts"
 import { listenForMessages } from "./Listener.ts"
-import type { Deliver, ServerSession } from "./ServerSession.ts"
+import { type Deliver, maxSubscriptions, refusalOf, type ServerSession } from "./ServerSession.ts"
 import { judgeRefusal } from "./SessionLoss.ts"
 import { lookUpTools, makeToolHeaders } from "./ToolHeaders.ts"
 
@@ -49,7 +48,7 @@ export const makeHttpSession = Effect.fnUntraced(function* (options: {
   const scope = yield* Effect.scope
   const toolHeaders = makeToolHeaders()
   const agreement = yield* Ref.make(makeNoAgreement())
-  const clientState = yield* Ref.make(emptyClientState)
+  const setup = yield* Ref.make(emptySetup)
   /** The session that is being begun in place of a lost one. */
   const restarting = yield* Ref.make<Deferred.Deferred<void, UpstreamFailed> | undefined>(undefined)
 
@@ -72,7 +71,7 @@ export const makeHttpSession = Effect.fnUntraced(function* (options: {
         const { method } = message.json
         if (method === "initialize") return replaceAgreement(makeAgreement(message, result, response))
         if (method === "tools/list") return Effect.sync(() => toolHeaders.learn(result))
-        return Ref.update(clientState, (state) => afterResult(state, message))
+        return Ref.update(setup, (known) => afterRequest(known, message, maxSubscriptions))
       }
     )
 
@@ -125,7 +124,7 @@ export const makeHttpSession = Effect.fnUntraced(function* (options: {
         )
       yield* tell(makeNotification("notifications/initialized"), next).pipe(Effect.timeoutOption(patience))
       yield* replaceAgreement(next)
-      const requests = requestsOf(yield* Ref.get(clientState))
+      const requests = requestsToRepeat(yield* Ref.get(setup))
       yield* Effect.forkIn(
         Effect.forEach(requests, (request) => tell(request, next), { discard: true }),
         scope
@@ -234,14 +233,6 @@ const endsWithSession = (json: JsonObject): boolean =>
   isResponse(json) ||
   json["method"] === "notifications/cancelled" ||
   json["method"] === "notifications/progress"
-
-const refusalOf = (json: JsonObject): UpstreamFailed => {
-  const { message } = objectAt(json, "error")
-  return new UpstreamFailed({
-    kind: "Unusable",
-    problem: typeof message === "string" ? message : "the request was refused"
-  })
-}
 
 const isHeaderMismatch = ({ body }: UpstreamFailed): boolean =>
   parseJsonRpc(body ?? "")?.messages.some(({ json }) => errorCodeOf(json) === errorCodes.headerMismatch) ===

@@ -1,6 +1,6 @@
 import type * as Effect from "effect/Effect"
-import type { UpstreamFailed } from "../../fetch/Fetch.ts"
-import type { JsonRpcMessage } from "../../jsonrpc/JsonRpc.ts"
+import { UpstreamFailed } from "../../fetch/Fetch.ts"
+import { type JsonObject, type JsonRpcMessage, objectAt } from "../../jsonrpc/JsonRpc.ts"
 
 /** The relay's end of a session with an MCP server, whatever the transport. */
 export interface ServerSession {
@@ -15,6 +15,18 @@ export interface ServerSession {
   /** Ends the session, if there is one, within a second. */
   readonly end: Effect.Effect<void>
 }
+
+/** The failure of a request of the relay's own that the server has answered with an error. */
+export const refusalOf = (answer: JsonObject): UpstreamFailed => {
+  const { message } = objectAt(answer, "error")
+  return new UpstreamFailed({
+    kind: "Unusable",
+    problem: typeof message === "string" ? message : "the request was refused"
+  })
+}
+
+/** How many subscriptions of the client are set up again in another session, the latest. */
+export const maxSubscriptions = 1000
 
 /** Gets every message of the server; those of one stream in order. */
 export type Deliver = (message: JsonRpcMessage) => Effect.Effect<void>

@@ -6,6 +6,7 @@ import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { UpstreamFailed } from "../../fetch/Fetch.ts"
+import { afterRequest, emptySetup, requestsToRepeat } from "../../jsonrpc/ClientSetup.ts"
 import {
   entryById,
   idTextAt,
@@ -13,12 +14,10 @@ import {
   isResponse,
   type JsonRpcMessage,
   makeNotification,
-  objectAt,
   requestIdOf
 } from "../../jsonrpc/JsonRpc.ts"
 import type { MessageConnection } from "../../jsonrpc/MessageConnection.ts"
-import { afterResult, emptyClientState, requestsOf } from "./ClientState.ts"
-import type { Deliver, ServerSession } from "./ServerSession.ts"
+import { type Deliver, maxSubscriptions, refusalOf, type ServerSession } from "./ServerSession.ts"
 
 /** Opens a connection, which is stopped with the scope. */
 export type ConnectSse = (deliver: Deliver) => Effect.Effect<MessageConnection, UpstreamFailed, Scope.Scope>
@@ -51,7 +50,7 @@ export const makeSseSession = Effect.fnUntraced(function* (options: {
   const scope = yield* Effect.scope
   const keeper = yield* FiberHandle.make<unknown, never>()
   const initialize = yield* Ref.make<JsonRpcMessage | undefined>(undefined)
-  const clientState = yield* Ref.make(emptyClientState)
+  const setup = yield* Ref.make(emptySetup)
   /** The connection, or the attempt to open one that all wait for. */
   const current = yield* Ref.make<Deferred.Deferred<Live, UpstreamFailed> | undefined>(undefined)
 
@@ -92,7 +91,7 @@ export const makeSseSession = Effect.fnUntraced(function* (options: {
     yield* Effect.logWarning("The connection to the MCP server had ended; beginning another session")
     yield* ask(opened, greeting)
     yield* connection.send(makeNotification("notifications/initialized").text)
-    for (const request of requestsOf(yield* Ref.get(clientState)))
+    for (const request of requestsToRepeat(yield* Ref.get(setup)))
       yield* Effect.forkIn(Effect.ignore(ask(opened, request)), own)
     return opened
   })
@@ -152,14 +151,8 @@ export const makeSseSession = Effect.fnUntraced(function* (options: {
     const id = idTextAt(request)
     if (id === undefined) return
     const answered = Deferred.makeUnsafe<void, UpstreamFailed>()
-    const deliver: Deliver = ({ json }) => {
-      const { message } = objectAt(json, "error")
-      return "error" in json
-        ? Effect.asVoid(
-            Deferred.fail(answered, new UpstreamFailed({ kind: "Unusable", problem: String(message) }))
-          )
-        : Effect.void
-    }
+    const deliver: Deliver = ({ json }) =>
+      "error" in json ? Effect.asVoid(Deferred.fail(answered, refusalOf(json))) : Effect.void
     yield* exchange(opened, id, { request, deliver, answered })
   })
 
@@ -173,7 +166,7 @@ export const makeSseSession = Effect.fnUntraced(function* (options: {
         ? Effect.void
         : message.json["method"] === "initialize"
           ? Ref.set(initialize, message)
-          : Ref.update(clientState, (state) => afterResult(state, message))
+          : Ref.update(setup, (known) => afterRequest(known, message, maxSubscriptions))
       return Effect.andThen(learned, options.deliver(answer))
     }
     yield* exchange(opened, id, { request: message, deliver, answered: Deferred.makeUnsafe() })

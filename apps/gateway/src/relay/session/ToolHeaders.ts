@@ -8,7 +8,7 @@ import {
   type JsonObject,
   type JsonRpcMessage
 } from "../../jsonrpc/JsonRpc.ts"
-import { encodeHeaderValue } from "../../jsonrpc/MirroredHeaders.ts"
+import { encodeHeaderValue, isHeaderName } from "../../jsonrpc/MirroredHeaders.ts"
 
 /**
  * The `Mcp-Param-*` headers of tool calls (MCP 2026-07-28, Streamable HTTP, "Custom Headers from Tool Parameters").
@@ -68,12 +68,9 @@ const mirroredParameters = (schema: JsonObject, path: ReadonlyArray<string>): Ar
     const here = [...path, name]
     const header = property["x-mcp-header"]
     const own: Array<MirroredParameter> =
-      typeof header === "string" && fieldName.test(header) ? [{ header, path: here }] : []
+      typeof header === "string" && isHeaderName(header) ? [{ header, path: here }] : []
     return own.concat(mirroredParameters(property, here))
   })
-
-/** RFC 9110 §5.1 */
-const fieldName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 const valueAt = (root: JsonObject, path: ReadonlyArray<string>): string | undefined => {
   let value: unknown = root
