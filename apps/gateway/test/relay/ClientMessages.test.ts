@@ -24,6 +24,17 @@ const never: Effect.Effect<FetchResponse> = Effect.never
 
 const stateless = { "io.modelcontextprotocol/protocolVersion": "2026-07-28" }
 
+/** A server that answers each request with a stream, which the test writes to. */
+const makeSlowServer = () => {
+  const held: Array<FakeBody> = []
+  const server = makeFakeServer(() => {
+    const body = new FakeBody()
+    held.push(body)
+    return events(body)
+  })
+  return { held, server }
+}
+
 describe("a relay and the messages of its client", () => {
   it.effect("relays on though `notifications/initialized` is never accepted, and listens", () =>
     Effect.gen(function* () {
@@ -159,11 +170,7 @@ describe("a relay and the messages of its client", () => {
 
   it.effect("two ids that JavaScript takes for one are two requests", () =>
     Effect.gen(function* () {
-      const held: Array<FakeBody> = []
-      const server = makeFakeServer(() => {
-        held.push(new FakeBody())
-        return events(held.at(-1) ?? new FakeBody())
-      })
+      const { held, server } = makeSlowServer()
       const client = yield* startRelay(server.fetch)
       for (const id of ["9007199254740993", "9007199254740992"])
         yield* client.send(`{"jsonrpc":"2.0","id":${id},"method":"x"}`)
@@ -219,11 +226,7 @@ describe("a relay and the messages of its client", () => {
 
   it.effect("refuses requests over the limit, and answers when there is room again", () =>
     Effect.gen(function* () {
-      const held: Array<FakeBody> = []
-      const server = makeFakeServer(() => {
-        held.push(new FakeBody())
-        return events(held.at(-1) ?? new FakeBody())
-      })
+      const { held, server } = makeSlowServer()
       const client = yield* startRelay(server.fetch)
       for (let id = 0; id <= limits.unreadMessages; id++) yield* client.send({ id, method: "slow" })
       assert.strictEqual(server.requests.length, limits.unreadMessages)

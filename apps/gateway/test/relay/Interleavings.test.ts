@@ -1,8 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
-import { TestClock } from "effect/testing"
 import * as fc from "fast-check"
 import {
   brokenConnection,
@@ -21,6 +18,7 @@ import {
   startRelay,
   type Seen
 } from "./FakeServer.ts"
+import { playSteps } from "./playSteps.ts"
 
 /** How a server answers one call. */
 type Fate =
@@ -232,11 +230,7 @@ const check = Effect.fnUntraced(function* (steps: ReadonlyArray<Step>) {
 
 describe("a relay, whatever happens in whatever order", () => {
   it("answers each request once, carries no call out twice, and delivers nothing twice", async () => {
-    const environment = Layer.merge(TestClock.layer(), Logger.layer([]))
-    const property = fc.asyncProperty(fc.array(step, { maxLength: 16 }), (steps) =>
-      Effect.runPromise(check(steps).pipe(Effect.scoped, Effect.provide(environment)))
-    )
-    const report = await fc.check(property, { numRuns: 100, seed: 2025 })
+    const report = await playSteps(step, 16, check)
     assert.isFalse(report.failed, fc.defaultReportMessage(report))
   })
 })

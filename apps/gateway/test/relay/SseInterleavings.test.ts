@@ -1,8 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
-import { TestClock } from "effect/testing"
 import * as fc from "fast-check"
 import { makeSseSession } from "../../src/relay/session/SseSession.ts"
 import { connectSse } from "../../src/sse/SseConnection.ts"
@@ -18,6 +15,7 @@ import {
   result,
   startRelay
 } from "./FakeServer.ts"
+import { playSteps } from "./playSteps.ts"
 
 /** How a server answers one call: some acceptances break although the call is carried out. */
 const fates = [
@@ -134,11 +132,7 @@ const check = Effect.fnUntraced(function* (steps: ReadonlyArray<Step>) {
 
 describe("a relay in front of HTTP+SSE, whatever happens in whatever order", () => {
   it("answers each request once, carries no call out twice, and is there again at the end", async () => {
-    const environment = Layer.merge(TestClock.layer(), Logger.layer([]))
-    const property = fc.asyncProperty(fc.array(step, { maxLength: 14 }), (steps) =>
-      Effect.runPromise(check(steps).pipe(Effect.scoped, Effect.provide(environment)))
-    )
-    const report = await fc.check(property, { numRuns: 100, seed: 2025 })
+    const report = await playSteps(step, 14, check)
     assert.isFalse(report.failed, fc.defaultReportMessage(report))
   })
 })

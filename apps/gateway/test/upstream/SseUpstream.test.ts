@@ -69,18 +69,22 @@ const initialize = (url: string) =>
     return { status: response.status, text: await response.text() }
   })
 
+/** A server of HTTP+SSE that wants a token, behind `serve`. */
+const startOlder = Effect.gen(function* () {
+  const endpoint = yield* startTokenEndpoint
+  const older = yield* startSseServer()
+  const gateway = yield* startGateway({
+    servers: [{ server_name: "older", config: { url: older.url, transport: "sse" }, oauth: endpoint.oauth }]
+  })
+  return { gateway, older }
+})
+
 describe("a server of HTTP+SSE behind serve", () => {
   it.live(
     "a server of HTTP+SSE is offered over Streamable HTTP, with a token in every request that is renewed when it is refused",
     () =>
       Effect.gen(function* () {
-        const endpoint = yield* startTokenEndpoint
-        const older = yield* startSseServer()
-        const gateway = yield* startGateway({
-          servers: [
-            { server_name: "older", config: { url: older.url, transport: "sse" }, oauth: endpoint.oauth }
-          ]
-        })
+        const { gateway, older } = yield* startOlder
         const client = yield* connect(gateway.mcp("older"))
         let changes = 0
         client.setNotificationHandler("notifications/tools/list_changed", () => {
@@ -99,13 +103,7 @@ describe("a server of HTTP+SSE behind serve", () => {
 
   it.live("a session ends with its stream, and the next one works", () =>
     Effect.gen(function* () {
-      const endpoint = yield* startTokenEndpoint
-      const older = yield* startSseServer()
-      const gateway = yield* startGateway({
-        servers: [
-          { server_name: "older", config: { url: older.url, transport: "sse" }, oauth: endpoint.oauth }
-        ]
-      })
+      const { gateway, older } = yield* startOlder
       const first = yield* connect(gateway.mcp("older"))
       assert.include(yield* who(first), "Bearer token-1")
       for (const transport of older.transports.values()) yield* Effect.promise(() => transport.close())
