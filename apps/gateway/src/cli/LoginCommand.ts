@@ -34,7 +34,9 @@ export const LoginCommand = Command.make(
     const { config, request } = yield* loadPersonalGrant(flags)
     const byDevice = flags.device || request.config.grantType === "device_code"
     yield* login(request, byDevice, flags.browser).pipe(
-      Effect.provide(Logins.layer(config.gateway).pipe(Layer.provideMerge(gatewayServices(config)))),
+      Effect.provide(
+        Logins.layerAtTerminal(config.gateway).pipe(Layer.provideMerge(gatewayServices(config)))
+      ),
       Effect.catchTag(
         ["OAuthError", "Misconfigured", "StoreUnavailable", "CallbackListenerError"],
         failCommandWith(request)
@@ -52,7 +54,7 @@ const login = Effect.fnUntraced(function* (request: AccessTokenRequest, byDevice
 const loginInBrowser = Effect.fnUntraced(function* (request: AccessTokenRequest, mayOpen: boolean) {
   const logins = yield* Logins
   const end = yield* endOfLogin(logins, request).pipe(Effect.forkScoped({ startImmediately: true }))
-  const { authorizationUrl } = yield* logins.begin(request)
+  const authorizationUrl = yield* logins.begin(request)
   const opened = mayOpen && (yield* openBrowser(authorizationUrl))
   yield* Console.log(
     opened

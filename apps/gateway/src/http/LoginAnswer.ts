@@ -49,9 +49,9 @@ export const makeLoginAnswers = Effect.gen(function* () {
     ) {
       const { serverName } = tokenRequest
       const challenge = error.reason._tag === "AuthorizationRequired" ? error.reason.challenge : undefined
-      const { authorizationUrl } = yield* logins.begin(tokenRequest, challenge)
+      const loginUrl = yield* logins.begin(tokenRequest, challenge)
       const version = request.headers["mcp-protocol-version"]
-      const prompt = { serverName, authorizationUrl, promptId: yield* random.uuidV4() }
+      const prompt = { serverName, loginUrl, promptId: yield* random.uuidV4() }
       const message = onlyMessageIn(body.head)
       const text =
         message === undefined
@@ -60,7 +60,7 @@ export const makeLoginAnswers = Effect.gen(function* () {
       yield* Effect.logInfo(`A person has to log in to "${serverName}"`)
       yield* Effect.sync(() =>
         text === undefined
-          ? writeFailure(response, { ...failure, authorizationUrl }, body.head)
+          ? writeFailure(response, { ...failure, authorizationUrl: loginUrl }, body.head)
           : sendJson(response, 200, text)
       )
     })

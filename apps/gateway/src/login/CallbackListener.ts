@@ -3,10 +3,12 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Http from "node:http"
-import { callbackPage } from "./CallbackPage.ts"
+import { type BrowserPage, pageHeaders, textPage } from "./BrowserPage.ts"
+import { type BrowserCookies, readCookies } from "./LoginCookie.ts"
+import { type CallbackRefused, loginPath } from "./LoginLinks.ts"
+import type { LoginPage } from "./LoginPage.ts"
 
 /** The redirection endpoint (RFC 6749 §3.1.2): authorization servers send the browser here after a login. */
 export interface CallbackListener {
@@ -31,30 +33,41 @@ export class CallbackListenerError extends Schema.TaggedError<CallbackListenerEr
   }
 }
 
-/** Completes a login with the parameters of the redirect; returns the server that the person logged in to. */
+/**
+ * Completes a login with the parameters of the redirect; returns the server that the person logged in to.
+ *
+ * @param cookies of the browser
+ */
 export type Complete = (
-  parameters: URLSearchParams
-) => Effect.Effect<{ readonly serverName: string }, OAuthError>
+  parameters: URLSearchParams,
+  cookies: BrowserCookies
+) => Effect.Effect<{ readonly serverName: string }, OAuthError | CallbackRefused>
+
+/** What browsers come for. */
+interface Destinations {
+  readonly complete: Complete
+  /** Answers at `/login/ID`. Without it, no link leads here. */
+  readonly loginPage?: LoginPage | undefined
+}
 
 /**
- * Listens for redirects after a login, until the scope closes. The port is bound when this completes, so no login can
- * end before. Only GET requests to the paths of `redirectUri` count; others, such as the HEAD of a link preview, are
- * answered and change nothing. The page says "logged in" only after `complete` has exchanged the code. Closing waits
- * until pages are written, but not for idle connections.
+ * Listens for redirects after a login, and for browsers that open its link, until the scope closes. The port is bound
+ * when this completes, so no login can end before. Only GET requests to the paths of `redirectUri` count; others, such as
+ * the HEAD of a link preview, are answered and change nothing. The page says "logged in" only after `complete` has
+ * exchanged the code. Closing waits until pages are written, but not for idle connections.
  *
  * @param options.port 0 picks a free one
  */
-export const makeCallbackListener = Effect.fnUntraced(function* (options: {
-  readonly host: string
-  readonly port: number
-  readonly complete: Complete
-}) {
+export const makeCallbackListener = Effect.fnUntraced(function* (
+  options: { readonly host: string; readonly port: number } & Destinations
+) {
   const paths = new Set<string>()
   const answers = yield* FiberSet.make<void>()
   const run = yield* FiberSet.runtime(answers)()
   const onRequest: Http.RequestListener = (request, response) => {
     // Yields first: the set must know the fiber before its end can close the scope.
-    run(Effect.andThen(Effect.yieldNow, answer(request, response, paths, options.complete)))
+    const answered = Effect.flatMap(pageFor(request, paths, options), (page) => write(response, page))
+    run(Effect.andThen(Effect.yieldNow, answered))
   }
   const bind = (host: string, port: number) =>
     Effect.acquireRelease(listen({ host, port, onRequest }), (server) => close(server, answers))
@@ -87,52 +100,58 @@ const bindLoopback = Effect.fnUntraced(function* <R>(
   return second === undefined ? ([first] as const) : ([first, second] as const)
 })
 
-const answer = (
+const pageFor = (
   request: Http.IncomingMessage,
-  response: Http.ServerResponse,
   paths: ReadonlySet<string>,
-  complete: Complete
-): Effect.Effect<void> => {
-  const url = URL.parse(request.url ?? "", "http://callback.invalid")
-  if (url === null || !paths.has(url.pathname)) return write(response, 404, callbackPage("Nothing here"))
-  if (request.method === "HEAD") return write(response, 200, "")
-  if (request.method !== "GET") return write(response, 405, callbackPage("This page is for a browser"))
-  return complete(url.searchParams).pipe(
-    Effect.matchCauseEffect({
-      onSuccess: ({ serverName }) =>
-        write(response, 200, callbackPage("Logged in", `The gateway may now use ${serverName} for you.`)),
-      onFailure: (cause) => answerFailure(response, cause)
-    })
+  { complete, loginPage }: Destinations
+): Effect.Effect<BrowserPage> => {
+  const { headers, method = "", url: target = "" } = request
+  const url = URL.parse(target, "http://callback.invalid")
+  const cookies = readCookies(headers.cookie)
+  if (url !== null && paths.has(url.pathname)) {
+    return method === "GET" ? ending(complete(url.searchParams, cookies)) : otherMethod(method, "GET")
+  }
+  if (url !== null && loginPage !== undefined && url.pathname.startsWith(loginPath)) {
+    if (method !== "GET" && method !== "POST") return otherMethod(method, "GET, POST")
+    const id = url.pathname.slice(loginPath.length)
+    const fetchSite = [headers["sec-fetch-site"]].flat()[0]
+    return loginPage({ id, method, cookies, fetchSite, parameters: url.searchParams })
+  }
+  return Effect.succeed(textPage(404, "Nothing here"))
+}
+
+/** HEAD comes from previews: it gets an answer, and no cookie. */
+const otherMethod = (method: string, allow: string): Effect.Effect<BrowserPage> =>
+  Effect.succeed(
+    method === "HEAD"
+      ? { status: 200, html: "" }
+      : { ...textPage(405, "This page is for a browser"), headers: { allow } }
   )
-}
 
-const answerFailure = (
-  response: Http.ServerResponse,
-  cause: Cause.Cause<OAuthError>
-): Effect.Effect<void> => {
-  const error = Cause.findErrorOption(cause)
-  return Option.isSome(error)
-    ? write(response, 400, callbackPage("Not logged in", `${error.value.reason.message}.`))
-    : Effect.logError("The end of a login failed by a bug", cause).pipe(
-        Effect.andThen(write(response, 500, callbackPage("Not logged in", "The gateway failed by a bug.")))
+/** The page that a login ends with. */
+const ending = (completion: ReturnType<Complete>): Effect.Effect<BrowserPage> =>
+  completion.pipe(
+    Effect.map(({ serverName }) =>
+      textPage(200, "Logged in", `The gateway may now use ${serverName} for you.`)
+    ),
+    Effect.catchTags({
+      CallbackRefused: ({ problem, status }) =>
+        Effect.succeed(textPage(status, "Not logged in", `${problem}.`)),
+      OAuthError: ({ reason }) => Effect.succeed(textPage(400, "Not logged in", `${reason.message}.`))
+    }),
+    Effect.catchDefect((defect) =>
+      Effect.logError("The end of a login failed by a bug", Cause.die(defect)).pipe(
+        Effect.as(textPage(500, "Not logged in", "The gateway failed by a bug."))
       )
-}
-
-/** The page's URL contains the code: it must not be cached, framed or sent as a referrer. */
-const pageHeaders = {
-  "content-type": "text/html; charset=utf-8",
-  "cache-control": "no-store",
-  "referrer-policy": "no-referrer",
-  "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-  connection: "close"
-}
+    )
+  )
 
 /** Completes when the page is written, or the connection closed. */
-const write = (response: Http.ServerResponse, status: number, page: string): Effect.Effect<void> =>
+const write = (response: Http.ServerResponse, { headers, html, status }: BrowserPage): Effect.Effect<void> =>
   Effect.callback((resume) => {
     const done = () => resume(Effect.void)
     response.once("finish", done).once("close", done)
-    response.writeHead(status, pageHeaders).end(page)
+    response.writeHead(status, { ...pageHeaders, ...headers }).end(html)
   })
 
 interface ListenOptions {

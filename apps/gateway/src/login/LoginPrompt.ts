@@ -18,7 +18,8 @@ import { removeAt } from "../jsonrpc/JsonText.ts"
 /** What an MCP client needs so that a person can log in. */
 export interface LoginPrompt {
   readonly serverName: string
-  readonly authorizationUrl: string
+  /** The link that leads to the login. */
+  readonly loginUrl: string
   /** Identifies this prompt (2025-11-25 `elicitationId`). */
   readonly promptId: string
 }
@@ -83,7 +84,7 @@ const inputRequired = (id: IdText, prompt: LoginPrompt): string =>
     inputRequests: {
       [loginInputKey]: {
         method: "elicitation/create",
-        params: { mode: "url", url: prompt.authorizationUrl, message: invitation(prompt) }
+        params: { mode: "url", url: prompt.loginUrl, message: invitation(prompt) }
       }
     }
   })
@@ -94,7 +95,7 @@ const urlElicitationRequired = (id: IdText, prompt: LoginPrompt): string =>
       {
         mode: "url",
         elicitationId: prompt.promptId,
-        url: prompt.authorizationUrl,
+        url: prompt.loginUrl,
         message: invitation(prompt)
       }
     ]

@@ -3,7 +3,6 @@ import {
   isLoopbackHost,
   OAuthService,
   type AccessTokenRequest,
-  type AuthorizationRequest,
   type Challenge,
   type CompletedAuthorization,
   type OAuthConfig,
@@ -11,6 +10,7 @@ import {
 } from "@secure-mcp/oauth-core"
 import * as Cache from "effect/Cache"
 import * as Context from "effect/Context"
+import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -20,22 +20,24 @@ import * as PubSub from "effect/PubSub"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { GatewaySettings } from "../config/GatewaySettings.ts"
-import { type CallbackListenerError, makeCallbackListener } from "./CallbackListener.ts"
+import { type CallbackListenerError, type Complete, makeCallbackListener } from "./CallbackListener.ts"
 import { firstChallenge } from "./FirstChallenge.ts"
+import { makeLoginLinks } from "./LoginLinks.ts"
+import { makeLoginPage } from "./LoginPage.ts"
 
 /** Logins that people complete in their browsers while the gateway or a command runs. */
 export class Logins extends Context.Service<
   Logins,
   {
     /**
-     * Begins a login. The callback listener is bound before the URL is returned.
+     * Begins a login; returns the URL that a person is to open. The callback listener is bound before.
      *
      * @param challenge of `AuthorizationRequired`: the login requests the scope it names
      */
     readonly begin: (
       request: AccessTokenRequest,
       challenge?: Challenge
-    ) => Effect.Effect<AuthorizationRequest, OAuthError | CallbackListenerError>
+    ) => Effect.Effect<string, OAuthError | CallbackListenerError>
     /** Completes a login with the parameters of the redirect. The same ones again have the same outcome. */
     readonly complete: (parameters: URLSearchParams) => Effect.Effect<CompletedAuthorization, OAuthError>
     /** The logins that are completed from now on. */
@@ -44,11 +46,21 @@ export class Logins extends Context.Service<
     readonly failed: Stream.Stream<OAuthError>
   }
 >()("@secure-mcp/gateway/Logins") {
-  /** Listens at the `redirect_uri` of a configuration, else on `callback_port`, until the layer is released. */
-  static readonly layer = (
-    settings: Pick<GatewaySettings, "callbackPort">
-  ): Layer.Layer<Logins, never, OAuthService | ClientCertificates> => Layer.effect(Logins, make(settings))
+  /**
+   * Logins of people who are elsewhere. The URL that a person opens is a link of the gateway, and a redirect counts only
+   * from the browser that has confirmed its page. Listens at the `redirect_uri` of a configuration, else on
+   * `callback_port`, until the layer is released.
+   */
+  static readonly layer = (settings: LoginSettings): LoginsLayer =>
+    Layer.effect(Logins, make(settings, makeLoginLinks)).pipe(Layer.provide(SecureRandom.layerWebCrypto))
+
+  /** Logins of the person at the terminal, who opens the authorization URL itself. Listens as `layer` does. */
+  static readonly layerAtTerminal = (settings: LoginSettings): LoginsLayer =>
+    Layer.effect(Logins, make(settings, Effect.undefined)).pipe(Layer.provide(SecureRandom.layerWebCrypto))
 }
+
+type LoginSettings = Pick<GatewaySettings, "callbackPort">
+type LoginsLayer = Layer.Layer<Logins, never, OAuthService | ClientCertificates>
 
 /** Whether a completed login is the one that a token request waits for. */
 export const isLoginOf = (
@@ -56,12 +68,17 @@ export const isLoginOf = (
   { serverName, subject }: CompletedAuthorization
 ): boolean => serverName === request.serverName && subject === request.subject
 
-const make = Effect.fnUntraced(function* ({ callbackPort }: Pick<GatewaySettings, "callbackPort">) {
+const make = Effect.fnUntraced(function* (
+  { callbackPort }: LoginSettings,
+  linksOrNone: typeof makeLoginLinks | typeof Effect.undefined
+) {
   const oauth = yield* OAuthService
   const certificates = yield* ClientCertificates
   const scope = yield* Effect.scope
   const completions = yield* PubSub.unbounded<CompletedAuthorization>()
   const failures = yield* PubSub.unbounded<OAuthError>()
+  const links = yield* linksOrNone
+  const loginPage = links === undefined ? undefined : yield* makeLoginPage(links)
 
   // Browsers fetch a redirect ahead of time, link scanners open it, people reload it: every visit gets the first one's
   // outcome. What belongs to no login is not remembered, so that strangers cannot displace what does.
@@ -79,10 +96,21 @@ const make = Effect.fnUntraced(function* ({ callbackPort }: Pick<GatewaySettings
   )
   const complete = (parameters: URLSearchParams) => Cache.get(outcomes, parameters.toString())
 
+  const completeInBrowser: Complete = (parameters, cookies) => {
+    if (links === undefined) return complete(parameters)
+    const state = parameters.get("state")
+    const end = Effect.sync(() => links.end(state))
+    return links.admit(state, cookies).pipe(
+      Effect.andThen(complete(parameters)),
+      Effect.tap(end),
+      Effect.tapErrorTag("OAuthError", (error) => (isOfNoLogin(error) ? Effect.void : end))
+    )
+  }
+
   // One for each port. A failure is not cached: a port that is in use may be free the next time.
   const listeners = yield* Cache.makeWith(
     ({ host, port }: CallbackOrigin) =>
-      makeCallbackListener({ host, port, complete }).pipe(Scope.provide(scope)),
+      makeCallbackListener({ host, port, complete: completeInBrowser, loginPage }).pipe(Scope.provide(scope)),
     {
       capacity: Number.POSITIVE_INFINITY,
       timeToLive: (exit) => (Exit.isSuccess(exit) ? Duration.infinity : Duration.zero)
@@ -99,10 +127,14 @@ const make = Effect.fnUntraced(function* ({ callbackPort }: Pick<GatewaySettings
   return Logins.of({
     begin: Effect.fnUntraced(function* (request, challenge) {
       const redirectUri = yield* listen(request.config)
-      return yield* oauth.authorize(request, {
+      const { authorizationUrl } = yield* oauth.authorize(request, {
         redirectUri,
         challenge: challenge ?? (yield* firstChallenge(certificates, request))
       })
+      const { serverName, subject } = request
+      return links === undefined
+        ? authorizationUrl
+        : yield* links.add({ serverName, subject, authorizationUrl, redirectUri })
     }),
     complete,
     completed: Stream.fromPubSub(completions),

@@ -6,7 +6,7 @@ import { ping, post } from "../cli/mcpMessages.ts"
 import { echo, revisions } from "../http/McpClient.ts"
 import { startGateway } from "../http/RunningGateway.ts"
 import { connectPerson, failureOf, urlToOpen } from "./McpPerson.ts"
-import { logIn } from "./Person.ts"
+import { BrowserCookies, confirm, logIn, visit } from "./Person.ts"
 import { personalEntry, startProtectedServer, type Pointer } from "./ProtectedServer.ts"
 
 /** A gateway in front of a protected server, of which it is told the URL and nothing else. */
@@ -172,7 +172,8 @@ describe("a request that needs a login", () => {
       assert.strictEqual(answer.message.error.code, -31001)
       assert.strictEqual(answer.message.error.data.reason, "AuthorizationRequired")
       const url = new URL(answer.message.error.data.authorization_url)
-      assert.strictEqual(url.origin, server.authorizationServer.issuer)
+      assert.match(url.pathname, /^\/login\/[\w-]{43}$/)
+      assert.strictEqual(new URL(yield* confirm(url.href)).origin, server.authorizationServer.issuer)
       assert.isEmpty(yield* server.callers)
     })
   )
@@ -187,7 +188,9 @@ describe("a request that needs a login", () => {
   it.effect("a person who denies the login is not logged in, and is asked again", () =>
     Effect.gen(function* () {
       const { authorizationUrl, call } = yield* stage()
-      const url = new URL(yield* authorizationUrl)
+      const link = yield* authorizationUrl
+      const cookies = new BrowserCookies()
+      const url = new URL(yield* confirm(link, cookies))
       const callback = new URL(url.searchParams.get("redirect_uri") ?? "")
       callback.search = String(
         new URLSearchParams({
@@ -197,13 +200,13 @@ describe("a request that needs a login", () => {
           error_description: "<b>no</b>"
         })
       )
-      const page = yield* Effect.promise(() => fetch(callback).then((answer) => answer.text()))
-      assert.include(page, "Not logged in")
-      assert.include(page, "access_denied")
-      assert.notInclude(page, "<b>")
+      const page = yield* visit(callback.href, { headers: cookies.header(callback.href) })
+      assert.include(page.text, "Not logged in")
+      assert.include(page.text, "access_denied")
+      assert.notInclude(page.text, "<b>")
       const { message } = yield* call()
       assert.strictEqual(message.error.data.reason, "AuthorizationRequired")
-      assert.notStrictEqual(message.error.data.authorization_url, url.href)
+      assert.notStrictEqual(yield* confirm(message.error.data.authorization_url), url.href)
     })
   )
 })

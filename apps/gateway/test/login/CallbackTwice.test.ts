@@ -8,14 +8,13 @@ describe("a callback that is visited more than once", () => {
   it.effect("shows each visitor that the person is logged in, and sends the code once", () =>
     Effect.gen(function* () {
       const { call, callbackOf, sent } = yield* startStubProvider()
-      const callback = yield* callbackOf((yield* call()).url ?? "")
-      assert.strictEqual((yield* visit(callback, { method: "HEAD" })).status, 200)
+      const { headers, url } = yield* callbackOf((yield* call()).url)
+      assert.strictEqual((yield* visit(url, { method: "HEAD", headers })).status, 200)
       assert.isEmpty(yield* sent("authorization_code"), "a link preview does not log in")
-      const prefetch = visit(callback, { headers: { "sec-purpose": "prefetch" } })
-      const visits = yield* Effect.all([prefetch, visit(callback), visit(callback)], {
-        concurrency: "unbounded"
-      })
-      for (const page of [...visits, yield* visit(callback)])
+      const prefetch = visit(url, { headers: { ...headers, "sec-purpose": "prefetch" } })
+      const again = visit(url, { headers })
+      const visits = yield* Effect.all([prefetch, again, again], { concurrency: "unbounded" })
+      for (const page of [...visits, yield* again])
         assert.deepInclude({ ...page, text: /Logged in/.test(page.text) }, { status: 200, text: true })
       assert.lengthOf(yield* sent("authorization_code"), 1)
       assert.strictEqual((yield* call()).token, "access-1-1")
@@ -26,9 +25,9 @@ describe("a callback that is visited more than once", () => {
     Effect.gen(function* () {
       const { call, callbackOf, stub } = yield* startStubProvider()
       yield* stub.always("/authorize", ProviderBehaviour.authorizes({ error: "access_denied" }))
-      const callback = yield* callbackOf((yield* call()).url ?? "")
-      const first = yield* visit(callback)
-      assert.deepStrictEqual(yield* visit(callback), first)
+      const { headers, url } = yield* callbackOf((yield* call()).url)
+      const first = yield* visit(url, { headers })
+      assert.deepStrictEqual(yield* visit(url, { headers }), first)
       assert.strictEqual(first.status, 400)
       assert.include(first.text, "access_denied")
     })
@@ -37,15 +36,15 @@ describe("a callback that is visited more than once", () => {
   it.effect("with another code, or a foreign state, is refused", () =>
     Effect.gen(function* () {
       const { call, callbackOf, sent } = yield* startStubProvider()
-      const callback = yield* callbackOf((yield* call()).url ?? "")
-      yield* visit(callback)
+      const { headers, url } = yield* callbackOf((yield* call()).url)
+      yield* visit(url, { headers })
       for (const [name, value] of [
         ["code", "another"],
         ["state", "foreign"]
       ] as const) {
-        const other = new URL(callback)
+        const other = new URL(url)
         other.searchParams.set(name, value)
-        const page = yield* visit(other.href)
+        const page = yield* visit(other.href, { headers })
         assert.strictEqual(page.status, 400)
         assert.include(page.text, "Not logged in")
       }
@@ -60,11 +59,14 @@ describe("a callback that is visited more than once", () => {
         { authorization_response_iss_parameter_supported: true }
       )
       yield* stub.always("/authorize", ProviderBehaviour.authorizes({ error: "access_denied" }))
-      const { url = "" } = yield* call()
-      const page = yield* visit(yield* callbackOf(url))
+      const link = (yield* call()).url
+      const { headers, url } = yield* callbackOf(link)
+      const page = yield* visit(url, { headers })
       assert.include(page.text, "access_denied")
       assert.include(page.text, "RFC 9207")
-      assert.notStrictEqual((yield* call()).url, url, "that login has ended")
+      const next = yield* callbackOf((yield* call()).url)
+      const stateOf = (address: string) => new URL(address).searchParams.get("state")
+      assert.notStrictEqual(stateOf(next.url), stateOf(url), "that login has ended")
     })
   )
 })

@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect"
-import { chromium } from "playwright-core"
+import { type BrowserContextOptions, chromium } from "playwright-core"
 
 /** A page of a browser with a profile of its own, which playwright throws away; closed with the scope. */
-export const openPage = (executablePath: string) =>
+export const openPage = (executablePath: string, options: BrowserContextOptions = {}) =>
   Effect.acquireRelease(
     Effect.promise(() =>
       chromium.launch({
@@ -20,4 +20,4 @@ export const openPage = (executablePath: string) =>
       })
     ),
     (browser) => Effect.promise(() => browser.close())
-  ).pipe(Effect.flatMap((browser) => Effect.promise(() => browser.newPage())))
+  ).pipe(Effect.flatMap((browser) => Effect.promise(() => browser.newPage(options))))

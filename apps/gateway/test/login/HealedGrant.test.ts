@@ -4,8 +4,7 @@ import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import { startStubProvider } from "./StubProvider.ts"
 
-const clientIn = (url: string | undefined) =>
-  url === undefined ? undefined : new URL(url).searchParams.get("client_id")
+const clientIn = (url: string) => new URL(url).searchParams.get("client_id")
 
 const anHour = TestClock.adjust("1 hour")
 
@@ -26,11 +25,11 @@ describe("a person's grant at a server that forgets", () => {
 
   it.effect("a client whose registration was forgotten sees a login URL with another client", () =>
     Effect.gen(function* () {
-      const { call, logIn, stub } = yield* startStubProvider()
+      const { authorizationUrl, call, logIn, stub } = yield* startStubProvider()
       yield* logIn
       yield* anHour
       yield* stub.enqueue("/token", Answer.json({ error: "invalid_client" }, { status: 401 }))
-      assert.strictEqual(clientIn((yield* call()).url), "client-2")
+      assert.strictEqual(clientIn(yield* authorizationUrl((yield* call()).url)), "client-2")
       assert.include((yield* logIn).text, "Logged in")
       assert.strictEqual((yield* call()).token, "access-2-1")
     })
@@ -40,11 +39,11 @@ describe("a person's grant at a server that forgets", () => {
     "a login page that refuses the registered client leads to another client by the next logins",
     () =>
       Effect.gen(function* () {
-        const { call, logIn, stub } = yield* startStubProvider()
+        const { authorizationUrl, call, logIn, stub } = yield* startStubProvider()
         yield* stub.always("/authorize", ProviderBehaviour.authorizes({ unknownClients: ["client-1"] }))
-        assert.strictEqual(clientIn((yield* call()).url), "client-1")
+        assert.strictEqual(clientIn(yield* authorizationUrl((yield* call()).url)), "client-1")
         yield* call()
-        assert.strictEqual(clientIn((yield* call()).url), "client-2")
+        assert.strictEqual(clientIn(yield* authorizationUrl((yield* call()).url)), "client-2")
         assert.include((yield* logIn).text, "Logged in")
         assert.lengthOf(yield* stub.requestsTo("/register"), 2)
       })
@@ -63,7 +62,7 @@ describe("a person's grant at a server that forgets", () => {
 
   it.effect("a server that moves to another authorization server asks for one login, there", () =>
     Effect.gen(function* () {
-      const { call, logIn, sent, stub } = yield* startStubProvider()
+      const { authorizationUrl, call, logIn, sent, stub } = yield* startStubProvider()
       const next = yield* StubAuthorizationServer.make()
       yield* next.always("/authorize", ProviderBehaviour.authorizes())
       yield* next.always("/register", yield* ProviderBehaviour.registersClients())
@@ -87,7 +86,7 @@ describe("a person's grant at a server that forgets", () => {
       for (let count = 1; count <= 3; count += 1) {
         const { url } = yield* call()
         assert.isDefined(url)
-        assert.strictEqual(new URL(url).origin, next.url)
+        assert.strictEqual(new URL(yield* authorizationUrl(url)).origin, next.url)
       }
       assert.lengthOf(yield* next.requestsTo("/register"), 1)
       assert.lengthOf(yield* sent("refresh_token"), 0)

@@ -3,13 +3,17 @@ import * as Effect from "effect/Effect"
 import { post, ping } from "../cli/mcpMessages.ts"
 import { startGateway } from "../http/RunningGateway.ts"
 import { personalEntry } from "./ProtectedServer.ts"
-import { visit } from "./Person.ts"
+import { BrowserCookies, confirm, consent, visit } from "./Person.ts"
 
 /**
  * A gateway that knows nothing but the URL of an MCP server, which is at the same origin as its authorization server.
  * What they answer at `/mcp`, `/authorize` and `/token` can be programmed.
  */
-export const startStubProvider = Effect.fnUntraced(function* (oauth: object = {}, metadata: object = {}) {
+export const startStubProvider = Effect.fnUntraced(function* (
+  oauth: object = {},
+  metadata: object = {},
+  settings: object = {}
+) {
   const stub = yield* StubAuthorizationServer.make()
   const mcp = stub.endpoint("/mcp")
   yield* stub.always(
@@ -34,6 +38,7 @@ export const startStubProvider = Effect.fnUntraced(function* (oauth: object = {}
   yield* stub.always("/mcp", ProviderBehaviour.protectsResource())
   const gateway = yield* startGateway({
     store: { type: "memory" },
+    gateway: settings,
     servers: [personalEntry(mcp, oauth)]
   })
 
@@ -48,16 +53,19 @@ export const startStubProvider = Effect.fnUntraced(function* (oauth: object = {}
         url: error?.data.authorization_url as string | undefined
       }
     })
-  /** Where the authorization server sends the person's browser back to. */
-  const callbackOf = (url: string) =>
-    Effect.promise(async () => (await fetch(url, { redirect: "manual" })).headers.get("location") ?? "")
+  /** The authorization URL behind the link of an answer. */
+  const authorizationUrl = (link = "", cookies?: BrowserCookies) => confirm(link, cookies)
+  /** Where the authorization server sends the person's browser back to, and what that browser says of itself. */
+  const callbackOf = (link = "", cookies = new BrowserCookies()) => {
+    return Effect.map(consent(link, "", cookies), (url) => ({ url, headers: cookies.header(url) }))
+  }
   const logIn = Effect.gen(function* () {
-    const { url = "" } = yield* call()
-    return yield* visit(yield* callbackOf(url))
+    const { headers, url } = yield* callbackOf((yield* call()).url)
+    return yield* visit(url, { headers })
   })
   const sent = (grantType: string) =>
     Effect.map(stub.requestsTo("/token"), (requests) =>
       requests.filter(({ form }) => form.get("grant_type") === grantType)
     )
-  return { stub, gateway, call, callbackOf, logIn, sent }
+  return { stub, gateway, call, authorizationUrl, callbackOf, logIn, sent }
 })

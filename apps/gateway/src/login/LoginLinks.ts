@@ -1,0 +1,183 @@
+import * as Clock from "effect/Clock"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Base64Url from "effect/encoding/Base64Url"
+import * as Schema from "effect/Schema"
+import { createHash } from "node:crypto"
+import { type BrowserCookies, cookieName, type LinkAddress } from "./LoginCookie.ts"
+
+/** A login that somebody asked for, and that no browser has begun. */
+export interface RequestedLogin {
+  readonly serverName: string
+  /** Who asked; undefined if the gateway does not know its callers. */
+  readonly subject: string | undefined
+  readonly authorizationUrl: string
+  readonly redirectUri: string
+}
+
+/** The link that is given to a person: its page leads on to the authorization server. */
+export interface LoginLink extends LinkAddress, RequestedLogin {
+  /** Milliseconds since the epoch. */
+  readonly begunAt: number
+}
+
+/** A redirect that does not count, because it comes from a browser that did not begin its login. */
+export class CallbackRefused extends Schema.TaggedError<CallbackRefused>()("CallbackRefused", {
+  status: Schema.Literals([400, 403]),
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return this.problem
+  }
+}
+
+/** How long a link, and the login behind it, can be used. */
+export const linkLifetime = Duration.minutes(10)
+/** In all. The oldest is evicted. */
+const capacity = 1000
+/** For one person and server: nobody evicts the links of others. */
+const capacityForPerson = 10
+
+interface Entry {
+  readonly link: LoginLink
+  readonly stateDigest: string
+  /** The digest of the cookie of the browser that has confirmed the page. */
+  browser?: string
+  /** The login has been completed or denied. */
+  ended?: true
+}
+
+/**
+ * The links of logins that wait for a browser. A login counts only in the browser that has confirmed the page of its
+ * link: otherwise an authorization URL that is sent to somebody else would take that person's grant (RFC 9700 §4.7).
+ * Links live in this process, as the pending authorizations do.
+ */
+export const makeLoginLinks = Effect.gen(function* () {
+  const random = yield* SecureRandom.SecureRandom
+  // Maps keep the order of insertion: the oldest is the first. Only digests of what is secret are compared.
+  const entries = new Map<string, Entry>()
+
+  const dropExpired = Effect.map(Clock.currentTimeMillis, (now) => {
+    for (const [key, { link }] of entries) {
+      if (now - link.begunAt < Duration.toMillis(linkLifetime)) break
+      entries.delete(key)
+    }
+    return now
+  })
+
+  const evict = ({ serverName, subject }: RequestedLogin) => {
+    const ofPerson = [...entries].filter(
+      ([, { link }]) => link.serverName === serverName && link.subject === subject
+    )
+    const [[key] = []] =
+      ofPerson.length >= capacityForPerson ? ofPerson : entries.size >= capacity ? entries : []
+    if (key !== undefined) entries.delete(key)
+  }
+
+  return {
+    /**
+     * The URL of a link for a login. While no browser has confirmed it, the same login has the same link; afterwards it
+     * has another one, because a link is good for one browser.
+     */
+    add: Effect.fnUntraced(function* (login: RequestedLogin) {
+      const begunAt = yield* dropExpired
+      const stateDigest = digest(new URL(login.authorizationUrl).searchParams.get("state") ?? "")
+      for (const [key, entry] of entries) {
+        if (entry.stateDigest !== stateDigest) continue
+        // A configured `state` belongs to the newest login, so what others confirm must not count for it.
+        if (!isSame(entry.link, login)) entries.delete(key)
+        else if (entry.browser === undefined && entry.ended === undefined) return urlOf(entry.link)
+      }
+      evict(login)
+      const id = Base64Url.encode(yield* random.randomBytes(32))
+      const link = { ...login, id, isHttps: login.redirectUri.startsWith("https:"), begunAt }
+      entries.set(digest(id), { link, stateDigest })
+      return urlOf(link)
+    }),
+
+    /** Undefined for one that has ended, has expired or never was. */
+    find: (id: string): Effect.Effect<LoginLink | undefined> =>
+      Effect.map(dropExpired, () => {
+        const entry = entries.get(digest(id))
+        return entry?.ended === true ? undefined : entry?.link
+      }),
+
+    /** Whether this browser may use the link: no other one has confirmed it. */
+    isFor: ({ id }: LoginLink, secret: string | undefined): boolean => {
+      const browser = entries.get(digest(id))?.browser
+      return browser === undefined || (secret !== undefined && browser === digest(secret))
+    },
+
+    /** Binds the link to the browser. False if it is bound to another one. */
+    confirm: ({ id }: LoginLink, secret: string): boolean => {
+      const entry = entries.get(digest(id))
+      if (entry === undefined) return false
+      entry.browser ??= digest(secret)
+      return entry.browser === digest(secret)
+    },
+
+    /** Names of the cookies that logins under way need: of those that a browser has confirmed. */
+    neededCookies: (): ReadonlySet<string> =>
+      new Set(
+        [...entries.values()].flatMap(({ browser, ended, link }) =>
+          browser === undefined || ended === true ? [] : [cookieName(link)]
+        )
+      ),
+
+    /** Refuses a redirect from a browser that has not confirmed the page of the login that the `state` belongs to. */
+    admit: Effect.fnUntraced(function* (state: string | null, cookies: BrowserCookies) {
+      yield* dropExpired
+      const stateDigest = digest(state ?? "")
+      const ofLogin = [...entries.values()].filter((entry) => entry.stateDigest === stateDigest)
+      const [entry] = ofLogin
+      if (entry === undefined) return yield* belongsToNoLogin
+      const isOwn = ({ browser, link }: Entry) => {
+        const secret = cookies[cookieName(link)]
+        return browser !== undefined && secret !== undefined && browser === digest(secret)
+      }
+      if (ofLogin.some(isOwn)) return
+      yield* Effect.logWarning(
+        `A login to "${entry.link.serverName}" came back in a browser that has not confirmed it`
+      )
+      return yield* fromAnotherBrowser
+    }),
+
+    /** Takes note that a login has been completed or denied: its links lead nowhere any more. */
+    end: (state: string | null): void => {
+      const stateDigest = digest(state ?? "")
+      for (const entry of entries.values()) if (entry.stateDigest === stateDigest) entry.ended = true
+    }
+  }
+})
+
+export type LoginLinks = Effect.Success<typeof makeLoginLinks>
+
+const belongsToNoLogin = Effect.fail(
+  new CallbackRefused({
+    status: 400,
+    problem:
+      "This address belongs to no login that waits, or to one that has ended. Ask your MCP client for the login again"
+  })
+)
+
+const fromAnotherBrowser = Effect.fail(
+  new CallbackRefused({
+    status: 403,
+    problem:
+      "This browser did not begin this login, so it does not count. If you asked for it yourself, open the link of the " +
+      "gateway again, in the browser in which you log in, with cookies allowed. If somebody sent you an address, close this window"
+  })
+)
+
+const isSame = (a: RequestedLogin, b: RequestedLogin): boolean =>
+  a.authorizationUrl === b.authorizationUrl && a.serverName === b.serverName && a.subject === b.subject
+
+/** At the origin of the redirect URI, because the cookie has to come back there. */
+const urlOf = ({ id, redirectUri }: LoginLink): string => `${new URL(redirectUri).origin}${loginPath}${id}`
+
+/** Where the pages of links are. */
+export const loginPath = "/login/"
+
+/** Comparing digests takes no longer for a guess that is nearly right. */
+const digest = (text: string): string => createHash("sha256").update(text).digest("base64url")

@@ -1,0 +1,129 @@
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Effect from "effect/Effect"
+import * as Base64Url from "effect/encoding/Base64Url"
+import { createHash } from "node:crypto"
+import { type BrowserPage, escapeHtml, htmlPage, pagePolicy, textPage } from "./BrowserPage.ts"
+import { type BrowserCookies, cookieName, removeOthers, setCookie } from "./LoginCookie.ts"
+import { linkLifetime, type LoginLink, type LoginLinks, loginPath } from "./LoginLinks.ts"
+
+/** A browser that opens a link, or confirms its page. */
+export interface LinkVisit {
+  readonly id: string
+  readonly method: "GET" | "POST"
+  readonly cookies: BrowserCookies
+  /** `Sec-Fetch-Site`, which all current browsers send (Fetch Metadata). */
+  readonly fetchSite: string | undefined
+  /** Of the address: with POST, what the form of the page has in it. */
+  readonly parameters: URLSearchParams
+}
+
+/**
+ * Answers at `/login/ID`. GET says who asked for access to which server, and sets the cookie that makes this browser the
+ * one in which the login counts; it changes nothing else, because previews and scanners of messages open links, too. The
+ * form of that page binds the link to the browser and leads on to the authorization server.
+ */
+export const makeLoginPage = (links: LoginLinks) =>
+  Effect.gen(function* () {
+    const random = yield* SecureRandom.SecureRandom
+    return Effect.fnUntraced(function* (visit: LinkVisit): Effect.fn.Return<BrowserPage> {
+      const link = yield* links.find(visit.id)
+      if (link === undefined) return linkEnded
+      const known = visit.cookies[cookieName(link)]
+      if (!links.isFor(link, known)) return usedElsewhere
+      if (visit.method === "POST") return confirmed(links, link, visit, known)
+      const secret =
+        known !== undefined && isSecret(known) ? known : Base64Url.encode(yield* random.randomBytes(32))
+      return {
+        status: 200,
+        html: question(link, secret),
+        headers: {
+          "set-cookie": [
+            setCookie(link, secret, linkLifetime),
+            ...removeOthers(link, visit.cookies, links.neededCookies())
+          ],
+          // Browsers apply `form-action` to every redirect after the form, and logins pass through several sites.
+          "content-security-policy": `${pagePolicy}; form-action 'self' https: ${originOf(link)}`
+        }
+      }
+    })
+  })
+
+export type LoginPage = Effect.Success<ReturnType<typeof makeLoginPage>>
+
+/** Nobody but our own page leads on: neither a form of another site, nor one of another port of this machine. */
+const confirmed = (
+  links: LoginLinks,
+  link: LoginLink,
+  { fetchSite, parameters }: LinkVisit,
+  secret: string | undefined
+): BrowserPage => {
+  if (secret === undefined) return noCookie
+  const isOurForm = parameters.get("confirm") === confirmationOf(secret)
+  if (!isOurForm || (fetchSite !== undefined && fetchSite !== "same-origin")) return notOurForm
+  return links.confirm(link, secret)
+    ? {
+        ...textPage(303, "Log in", "The browser goes on to the login."),
+        headers: { location: link.authorizationUrl }
+      }
+    : usedElsewhere
+}
+
+/** Another page can neither read the cookie nor make this of it. */
+const confirmationOf = (secret: string): string =>
+  createHash("sha256").update(`confirm ${secret}`).digest("base64url")
+
+const isSecret = (text: string): boolean => /^[\w-]{43}$/.test(text)
+
+const question = (link: LoginLink, secret: string): string => {
+  const server = strong(link.serverName)
+  const who = link.subject === undefined ? "whoever asked" : strong(link.subject)
+  const asked =
+    link.subject === undefined
+      ? `Somebody asked this gateway for access to the server ${server}. The gateway does not know who, because it has no API keys.`
+      : `${who} asked this gateway for access to the server ${server}.`
+  return htmlPage(
+    `Access to ${link.serverName}`,
+    `<p>${asked}</p>
+<p>If you go on and log in at ${strong(new URL(link.authorizationUrl).host)}, ${who} can use ${server} with your account.</p>
+<p>Go on only if you asked for this yourself. If somebody sent you this link, close this window.</p>
+<form method="post" action="${loginPath}${link.id}?confirm=${confirmationOf(secret)}">
+<button type="submit">I asked for this: go on</button>
+</form>`,
+    clickGuard
+  )
+}
+
+/** The button takes no click at first: not the second half of a double click that another page made the person begin. */
+const clickGuard =
+  "button { font: inherit; padding: .5rem 1rem; pointer-events: none; animation: ready 0s .8s forwards } @keyframes ready { to { pointer-events: auto } }"
+
+/** In `bdi`, so that a name that is written from right to left turns no other word around. */
+const strong = (text: string): string => `<strong><bdi>${escapeHtml(text)}</bdi></strong>`
+
+const originOf = ({ authorizationUrl }: LoginLink): string => new URL(authorizationUrl).origin
+
+const askAgain = "Ask your MCP client for the login again, and open the link it shows then."
+
+const linkEnded = textPage(
+  404,
+  "No login here",
+  `This link has been used, is older than ten minutes, or never was one. ${askAgain}`
+)
+
+const usedElsewhere = textPage(
+  403,
+  "Link used in another browser",
+  `A link is good for one browser, and another one has gone on with this. ${askAgain}`
+)
+
+const noCookie = textPage(
+  403,
+  "No cookie",
+  "This browser did not send the cookie of the page. Allow cookies for this address, and open the link again."
+)
+
+const notOurForm = textPage(
+  403,
+  "Not from our page",
+  "Another page made this browser go on. If you asked for the login yourself, open the link of the gateway again."
+)
