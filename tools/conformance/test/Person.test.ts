@@ -28,6 +28,18 @@ describe("a person who opens the URL of a login", () => {
     })
   )
 
+  it.effect("the person presses the button of a page, and follows where it leads", () =>
+    Effect.gen(function* () {
+      const { url } = yield* site((request, response) => {
+        if (request.url === "/login")
+          response.end('<form method="post" action="/login?confirm=1"><button></form>')
+        else if (request.method === "POST") response.writeHead(303, { location: "/authorize" }).end()
+        else response.end(`<p>${request.method} ${request.url}</p>`)
+      })
+      assert.deepStrictEqual(yield* openInBrowser(`${url}/login`), { status: 200, text: "GET /authorize" })
+    })
+  )
+
   it.effect("the person gives up when redirects do not end", () =>
     Effect.gen(function* () {
       const { url } = yield* site((_, response) => response.writeHead(302, { location: "/again" }).end())

@@ -6,29 +6,46 @@ export interface LastPage {
   readonly text: string
 }
 
-/** More redirects than any login has. */
-const mostRedirects = 20
+/** More pages and redirects than any login has. */
+const mostSteps = 20
 
-/** Opens the URL of a login as the browser of a person who agrees: follows every redirect, with cookies. */
-export const openInBrowser = (authorizationUrl: string): Effect.Effect<LastPage> =>
+/**
+ * Opens the link of a login as the browser of a person who asked for it and agrees: follows every redirect, with cookies,
+ * and presses the button of a page that has one.
+ */
+export const openInBrowser = (link: string): Effect.Effect<LastPage> =>
   Effect.promise(async () => {
-    const cookies = new Map<string, string>()
-    let url = authorizationUrl
-    for (let redirects = 0; redirects < mostRedirects; redirects += 1) {
-      const { host } = new URL(url)
-      const cookie = cookies.get(host)
+    const cookies = new Map<string, ReadonlyMap<string, string>>()
+    let url = link
+    let method = "GET"
+    for (let step = 0; step < mostSteps; step += 1) {
+      const { hostname } = new URL(url)
+      const jar = cookies.get(hostname) ?? new Map<string, string>()
+      const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join("; ")
       const answer = await fetch(url, {
+        method,
         redirect: "manual",
-        headers: cookie === undefined ? {} : { cookie }
+        headers: cookie === "" ? {} : { cookie }
       })
-      const set = answer.headers.getSetCookie().map((cookie) => cookie.split(";", 1).join())
-      if (set.length > 0) cookies.set(host, set.join("; "))
+      cookies.set(hostname, new Map([...jar, ...answer.headers.getSetCookie().map(nameAndValue)]))
       const location = answer.headers.get("location")
-      if (location === null) return { status: answer.status, text: readable(await answer.text()) }
-      url = new URL(location, url).href
+      const page = await answer.text()
+      const next = location ?? buttonOf(page)
+      if (next === undefined) return { status: answer.status, text: readable(page) }
+      method = location === null ? "POST" : "GET"
+      url = new URL(next, url).href
     }
-    return { status: 508, text: `More than ${mostRedirects} redirects; the last one leads to ${url}` }
+    return { status: 508, text: `More than ${mostSteps} pages and redirects; the last one leads to ${url}` }
   })
+
+const nameAndValue = (cookie: string): readonly [string, string] => {
+  const [pair = ""] = cookie.split(";", 1)
+  const separator = pair.indexOf("=")
+  return [pair.slice(0, separator), pair.slice(separator + 1)]
+}
+
+/** Where the form of a page leads. */
+const buttonOf = (page: string): string | undefined => /<form method="post" action="([^"]*)"/.exec(page)?.[1]
 
 /** What a person reads on a page. */
 export const readable = (html: string): string =>
