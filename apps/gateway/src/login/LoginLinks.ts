@@ -109,12 +109,10 @@ export const makeLoginLinks = Effect.gen(function* () {
       return browser === undefined || (secret !== undefined && browser === digest(secret))
     },
 
-    /** Binds the link to the browser. False if it is bound to another one. */
-    confirm: ({ id }: LoginLink, secret: string): boolean => {
+    /** Binds a link that is for this browser to it. */
+    confirm: ({ id }: LoginLink, secret: string): void => {
       const entry = entries.get(digest(id))
-      if (entry === undefined) return false
-      entry.browser ??= digest(secret)
-      return entry.browser === digest(secret)
+      if (entry !== undefined) entry.browser = digest(secret)
     },
 
     /** Names of the cookies that logins under way need: of those that a browser has confirmed. */

@@ -60,12 +60,11 @@ const confirmed = (
   if (secret === undefined) return noCookie
   const isOurForm = parameters.get("confirm") === confirmationOf(secret)
   if (!isOurForm || (fetchSite !== undefined && fetchSite !== "same-origin")) return notOurForm
-  return links.confirm(link, secret)
-    ? {
-        ...textPage(303, "Log in", "The browser goes on to the login."),
-        headers: { location: link.authorizationUrl }
-      }
-    : usedElsewhere
+  links.confirm(link, secret)
+  return {
+    ...textPage(303, "Log in", "The browser goes on to the login."),
+    headers: { location: link.authorizationUrl }
+  }
 }
 
 /** Another page can neither read the cookie nor make this of it. */
