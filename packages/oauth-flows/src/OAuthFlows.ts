@@ -26,7 +26,10 @@ import { tokenExchange } from "./grants/TokenExchange.ts"
 
 /** Options of `OAuthFlows.layerOptions`. */
 export interface OAuthFlowsOptions {
-  /** Limits each attempt, from connecting to the last byte of the answer (`auth_timeout_seconds`). Default 10 s. */
+  /**
+   * Limits each attempt, from connecting to the last byte of the answer, and the wait for an endpoint that was down
+   * (`auth_timeout_seconds`). Default 10 s.
+   */
   readonly authTimeout?: Duration.Input | undefined
 }
 
@@ -113,7 +116,7 @@ const layerOptions = ({
       StepUps.layer
     ]),
     Layer.provide([Digest.layerWebCrypto, SecureRandom.layerWebCrypto]),
-    Layer.provide([EndpointClient.layer(authTimeout), Circuit.layer]),
+    Layer.provide([EndpointClient.layer(authTimeout), Circuit.layer(authTimeout)]),
     Layer.provide(AddressGuard.layer)
   )
 

@@ -13,14 +13,19 @@ import * as Schedule from "effect/Schedule"
 import type { Endpoint } from "./Endpoint.ts"
 import { retryAfter } from "./Retry.ts"
 
-/** Consecutive failed acquisitions that open the circuit. */
-const failures = 5
-/** Of an opening by the schedule, and of one that `Retry-After` lengthens. */
+/** Half of the latest acquisitions, and at least five, have failed: a few failures among many successes are no outage. */
+const tripPolicy = CircuitBreaker.rate({ threshold: 0.5, minimumCalls: 5, size: 20 })
+/** 1 s, doubling to 30 s while the endpoint is still down: a short outage costs about its own length. */
+const openDuration = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("30 seconds")])
+/** Of an opening that `Retry-After` lengthens. */
 const maxOpenDuration = Duration.minutes(5)
-/** 30 s, doubling each time the endpoint is still down. */
-const openDuration = Schedule.min([Schedule.exponential("30 seconds"), Schedule.spaced(maxOpenDuration)])
+/** How often a caller looks whether the trial of another one has ended. */
+const trialInterval = Duration.millis(100)
 
-/** A circuit breaker for each endpoint: while it is open, calls fail at once and the endpoint gets no requests. */
+/**
+ * A circuit breaker for each endpoint: while it is open, the endpoint gets no requests. Callers wait for the next trial
+ * if it ends in time, else they fail at once.
+ */
 export class Circuit extends Context.Service<
   Circuit,
   {
@@ -35,31 +40,52 @@ export class Circuit extends Context.Service<
     ) => Effect.Effect<A, OAuthErrorReason, R>
   }
 >()("@secure-mcp/oauth-flows/Circuit") {
-  static readonly layer: Layer.Layer<Circuit> = Layer.effect(
-    Circuit,
-    Effect.suspend(() => make)
-  ).pipe(Layer.provide(CircuitBreaker.layerStoreMemory()))
+  /** @param longestWait how long a caller waits for a trial to begin and to end */
+  static readonly layer = (longestWait: Duration.Input): Layer.Layer<Circuit> =>
+    Layer.effect(
+      Circuit,
+      Effect.suspend(() => make(Duration.fromInputUnsafe(longestWait)))
+    ).pipe(Layer.provide(CircuitBreaker.layerStoreMemory()))
 }
 
-const make = Effect.gen(function* () {
-  const breaker = yield* CircuitBreaker.make({
-    tripPolicy: CircuitBreaker.consecutive(failures),
-    openDuration,
-    maxOpenDuration
-  })
+const make = Effect.fnUntraced(function* (longestWait: Duration.Duration) {
+  const breaker = yield* CircuitBreaker.make({ tripPolicy, openDuration, maxOpenDuration })
+  const waiting = untilTrial(longestWait)
   return Circuit.of({
     protect: (acquisition, endpoint, config) =>
-      breaker
-        .execute(acquisition, { key: keyOf(endpoint, config), classify })
-        .pipe(
-          Effect.catchTag("CircuitBreakerError", ({ reason }) =>
-            Effect.fail(
-              new CircuitOpen({ endpoint: endpoint.name, retryAfterSeconds: secondsUntilNextTry(reason) })
-            )
+      breaker.execute(acquisition, { key: keyOf(endpoint, config), classify }).pipe(
+        Effect.retry({ schedule: waiting, while: isRejection }),
+        Effect.catchTag("CircuitBreakerError", ({ reason }) =>
+          Effect.fail(
+            new CircuitOpen({
+              endpoint: endpoint.name,
+              retryAfterSeconds: Duration.toSeconds(untilNextTry(reason))
+            })
           )
         )
+      )
   })
 })
+
+type Rejected = OAuthErrorReason | CircuitBreaker.CircuitBreakerError
+
+const isRejection = (error: Rejected): error is CircuitBreaker.CircuitBreakerError =>
+  error._tag === "CircuitBreakerError"
+
+/** Waits for the next trial, and for its outcome, unless that takes longer than a caller should wait. */
+const untilTrial = (longestWait: Duration.Duration) =>
+  Schedule.forever.pipe(
+    Schedule.setInputType<Rejected>(),
+    Schedule.while(
+      ({ elapsed, input }) => elapsed + Duration.toMillis(waitOf(input)) <= Duration.toMillis(longestWait)
+    ),
+    Schedule.modifyDelay(({ input }) => Effect.succeed(waitOf(input)))
+  )
+
+const waitOf = (error: Rejected): Duration.Duration =>
+  isRejection(error) && Predicate.isTagged(error.reason, "CircuitOpen")
+    ? error.reason.retryAfter
+    : trialInterval
 
 /** Certificates are part of the key: an entry whose certificates fail must not open the circuit for other entries. */
 const keyOf = ({ url }: Endpoint, { caBundlePath, clientCertPath, clientPkcs12Path }: OAuthConfig): string =>
@@ -73,6 +99,6 @@ const classify = (exit: Exit.Exit<unknown, OAuthErrorReason>): CircuitBreaker.Ou
     : CircuitBreaker.ignored
 }
 
-const secondsUntilNextTry = (reason: CircuitBreaker.CircuitBreakerErrorReason): number =>
+const untilNextTry = (reason: CircuitBreaker.CircuitBreakerErrorReason): Duration.Duration =>
   // Half open: the outcome of another caller's trial decides, and it is not known when that ends.
-  Predicate.isTagged(reason, "CircuitOpen") ? Duration.toSeconds(reason.retryAfter) : 1
+  Predicate.isTagged(reason, "CircuitOpen") ? reason.retryAfter : Duration.seconds(1)

@@ -35,14 +35,23 @@ export const retryTransient = <A, R>(
   self: Effect.Effect<A, OAuthErrorReason, R>
 ): Effect.Effect<A, OAuthErrorReason, R> => Effect.retry(self, { schedule: retryPolicy })
 
-/**
- * Repeats only what failed before there was a connection, so that nothing was sent. For codes and refresh tokens,
- * which can be used once.
- */
+/** Repeats only what failed before there was a connection, so that nothing was sent. For codes, which can be used once. */
 export const retryUnsent = <A, R>(
   self: Effect.Effect<A, OAuthErrorReason, R>
 ): Effect.Effect<A, OAuthErrorReason, R> =>
   Effect.retry(self, { schedule: retryPolicy, while: (reason) => isUnsent(reason) })
+
+/**
+ * Repeats only what left the refresh token unused: what was not sent, and what the server turned away with 429 or 503
+ * (RFC 6585 §4, RFC 9110 §15.6.4).
+ */
+export const retryUnused = <A, R>(
+  self: Effect.Effect<A, OAuthErrorReason, R>
+): Effect.Effect<A, OAuthErrorReason, R> =>
+  Effect.retry(self, { schedule: retryPolicy, while: (reason) => isUnsent(reason) || isTurnedAway(reason) })
+
+const isTurnedAway = (reason: OAuthErrorReason): boolean =>
+  reason._tag === "EndpointUnavailable" && (reason.status === 429 || reason.status === 503)
 
 /** Error codes of a connection that was never there. One that broke has others. */
 const withoutConnection =

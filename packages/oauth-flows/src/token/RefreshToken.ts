@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import { grantedClient } from "../client/Client.ts"
 import { Circuit } from "../endpoint/Circuit.ts"
 import type { EndpointClient } from "../endpoint/EndpointClient.ts"
-import { retryUnsent } from "../endpoint/Retry.ts"
+import { retryUnused } from "../endpoint/Retry.ts"
 import { belongsTo, type GrantTarget, GrantTargets } from "../resolution/GrantTarget.ts"
 import { writtenScope } from "../resolution/Scope.ts"
 import { meansUnknownClient } from "../resolution/UnknownClient.ts"
@@ -20,7 +20,8 @@ export type RefreshServices = EndpointClient | Circuit | GrantTargets | RefusedR
  * the old one stays valid.
  *
  * A server may count a refresh token as used as soon as it has read it, and treat a second use as theft (RFC 9700
- * §4.14.2). So it is sent once, and again only if no connection could be made. The caller must not run two renewals of
+ * §4.14.2). So it is sent once, and again only if no connection could be made or the server was too busy for it
+ * (429, 503). The caller must not run two renewals of
  * one token at once; the token cache takes care of that.
  *
  * Fails with `AuthorizationRequired` when the grant has ended, or belongs to another client or issuer. Every transient
@@ -55,7 +56,7 @@ export const refresh = Effect.fn("RefreshToken.refresh")(function* (
     scope: previous.scope,
     withhold: (token) => keepRefreshToken(request, withScopeOf(previous, token), grantedTo, keep)
   }).pipe(
-    retryUnsent,
+    retryUnused,
     (renewal) => circuit.protect(renewal, target.tokenEndpoint, request.config),
     Effect.catchTag("RequestRefused", (refusal) => refused(request, target, previous, refusal)),
     Effect.tapErrorTag(["RequestRefused", "RedirectRefused", "InvalidResponse"], (reason) =>

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
@@ -22,19 +23,25 @@ const up: Answer = () => tokenAnswer()
 const makeServer = Effect.gen(function* () {
   let health: Answer = down
   const { grants, moments } = yield* makeGrantsAnsweredBy(() => Effect.sync(() => health()))
-  /** An acquisition with all its attempts; takes six seconds of the test clock. */
-  const acquire = Effect.fnUntraced(function* (by = request) {
+  /** What becomes of an acquisition with all its attempts, within this time of the test clock. */
+  const acquireWithin = Effect.fnUntraced(function* (time: Duration.Input, by = request) {
     const fiber = yield* grants.acquire(by, undefined).pipe(withChance(0), Effect.forkChild)
-    yield* TestClock.adjust("6 seconds")
+    yield* TestClock.adjust(time)
     const result = yield* Effect.result(Fiber.join(fiber))
     return Result.match(result, { onFailure: reasonOf, onSuccess: () => "token" })
   })
+  /** All three attempts take six seconds. */
+  const acquire = (by = request) => acquireWithin("6 seconds", by)
   return {
     moments,
     grants,
     acquire,
+    acquireWithin,
     acquireTimes: (count: number) => Effect.forEach(Array.from({ length: count }), () => acquire()),
-    /** An acquisition that takes no time, because the circuit is open. */
+    /** Acquisitions at the same time, as in a burst of requests of many people. */
+    acquireAtOnce: (count: number) =>
+      Effect.forEach(Array.from({ length: count }), () => acquire(), { concurrency: "unbounded" }),
+    /** An acquisition that takes no time, because the circuit is open for longer than a caller waits. */
     reject: Effect.map(Effect.flip(grants.acquire(request, undefined)), reasonOf),
     become: (answer: Answer) => {
       health = answer
@@ -46,61 +53,90 @@ const openFor = (seconds: number) => ({ _tag: "CircuitOpen", endpoint, retryAfte
 
 const unavailable = { _tag: "EndpointUnavailable", endpoint, status: 503 }
 
+/** Fails until the circuit is open for 16 seconds, which no caller waits for. */
+const openLong = Effect.fnUntraced(function* (server: Effect.Success<typeof makeServer>) {
+  yield* server.acquireTimes(5)
+  for (const seconds of [1, 2, 4, 8]) {
+    yield* TestClock.adjust(`${seconds} seconds`)
+    yield* server.acquire()
+  }
+})
+
 describe("the circuit", () => {
-  it.effect(
-    "a circuit opens after five failed acquisitions in a row: the next fails at once and says the wait",
-    () =>
-      Effect.gen(function* () {
-        const server = yield* makeServer
-        assert.deepStrictEqual(
-          yield* server.acquireTimes(5),
-          Array.from({ length: 5 }, () => unavailable)
-        )
-        assert.lengthOf(server.moments, 15, "three attempts each")
-
-        const error = yield* Effect.flip(server.grants.acquire(request, undefined))
-        assert.deepStrictEqual(reasonOf(error), openFor(30))
-        assert.include(error.message, `${endpoint} failed repeatedly and is left alone. Next try in 30 s`)
-        assert.isTrue(error.retryable)
-        assert.lengthOf(server.moments, 15, "nothing was sent")
-      })
-  )
-
-  it.effect("a circuit stays open for 30 s, then 1, 2, 4 and at most 5 minutes", () =>
+  it.effect("a circuit opens after five failed acquisitions, and the next one waits for a second", () =>
     Effect.gen(function* () {
       const server = yield* makeServer
-      yield* server.acquireTimes(5)
-      for (const seconds of [30, 60, 120, 240, 300, 300]) {
-        assert.deepStrictEqual(yield* server.reject, openFor(seconds))
-        yield* TestClock.adjust(`${seconds - 1} seconds`)
-        assert.deepStrictEqual(yield* server.reject, openFor(1))
-        yield* TestClock.adjust("1 second")
-        assert.deepStrictEqual(yield* server.acquire(), unavailable, "one acquisition is let through")
-      }
+      assert.deepStrictEqual(
+        yield* server.acquireTimes(5),
+        Array.from({ length: 5 }, () => unavailable)
+      )
+      assert.lengthOf(server.moments, 15, "three attempts each")
+
+      server.become(up)
+      const opened = server.moments.at(-1) ?? 0
+      assert.strictEqual(yield* server.acquireWithin("1 second"), "token")
+      assert.strictEqual((server.moments.at(-1) ?? 0) - opened, 1000)
     })
   )
 
-  it.effect("a circuit closes when an acquisition succeeds", () =>
+  it.effect("all callers that wait for an open circuit get a token once the endpoint is back", () =>
     Effect.gen(function* () {
       const server = yield* makeServer
       yield* server.acquireTimes(5)
       server.become(up)
-      yield* TestClock.adjust("30 seconds")
-      assert.deepStrictEqual(yield* server.acquireTimes(3), ["token", "token", "token"])
+      assert.deepStrictEqual(
+        yield* server.acquireAtOnce(3),
+        Array.from({ length: 3 }, () => "token")
+      )
     })
   )
 
-  it.effect("a half-open circuit admits one acquisition at a time, and another after an interruption", () =>
+  it.effect(
+    "a circuit stays open for 1 s, doubling to 30 s, and callers fail at once if they cannot wait",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* makeServer
+        yield* openLong(server)
+        for (const seconds of [16, 30, 30]) {
+          assert.deepStrictEqual(yield* server.reject, openFor(seconds))
+          yield* TestClock.adjust(`${seconds - 11} seconds`)
+          assert.deepStrictEqual(yield* server.reject, openFor(11))
+          yield* TestClock.adjust("11 seconds")
+          assert.deepStrictEqual(yield* server.acquire(), unavailable, "one acquisition is let through")
+        }
+        const error = yield* Effect.flip(server.grants.acquire(request, undefined))
+        assert.include(error.message, `${endpoint} failed repeatedly and is left alone. Next try in 30 s`)
+        assert.isTrue(error.retryable)
+      })
+  )
+
+  it.effect("a caller waits ten seconds at most for an open circuit", () =>
     Effect.gen(function* () {
       const server = yield* makeServer
-      yield* server.acquireTimes(5)
-      yield* TestClock.adjust("30 seconds")
-      const trying = yield* Effect.forkChild(server.grants.acquire(request, undefined), {
-        startImmediately: true
-      })
-      assert.deepStrictEqual(yield* server.reject, openFor(1))
-      yield* Fiber.interrupt(trying)
-      assert.deepStrictEqual(yield* server.acquire(), unavailable)
+      yield* openLong(server)
+      yield* TestClock.adjust("6 seconds")
+      server.become(up)
+      assert.strictEqual(yield* server.acquireWithin("10 seconds"), "token")
+    })
+  )
+
+  it.effect("a caller that waits for the trial of another one fails when that takes too long", () =>
+    Effect.gen(function* () {
+      const never = Effect.never
+      let answers: Effect.Effect<Response> = Effect.sync(down)
+      const { grants, moments } = yield* makeGrantsAnsweredBy(() => answers)
+      const failing = grants.acquire(request, undefined).pipe(withChance(0), Effect.forkChild)
+      yield* Effect.replicateEffect(failing, 5)
+      yield* TestClock.adjust("7 seconds")
+      answers = never
+      const trial = yield* Effect.forkChild(grants.acquire(request, undefined), { startImmediately: true })
+      const waiting = yield* Effect.forkChild(Effect.flip(grants.acquire(request, undefined)))
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(reasonOf(yield* Fiber.join(waiting)), openFor(1))
+      assert.lengthOf(moments, 16, "one request is on trial, and no other is sent")
+      answers = Effect.sync(up)
+      yield* Fiber.interrupt(trial)
+      yield* grants.acquire(request, undefined)
     })
   )
 
@@ -113,15 +149,20 @@ describe("the circuit", () => {
     })
   )
 
-  it.effect("a circuit counts consecutive failures: a success resets the count", () =>
+  it.effect("a few failures among many successes do not open a circuit", () =>
     Effect.gen(function* () {
       const server = yield* makeServer
-      yield* server.acquireTimes(4)
       server.become(up)
-      yield* server.acquire()
+      yield* server.acquireTimes(20)
       server.become(down)
-      assert.deepStrictEqual((yield* server.acquireTimes(5)).at(-1), unavailable)
-      assert.deepStrictEqual(yield* server.reject, openFor(30))
+      assert.deepStrictEqual(
+        yield* server.acquireTimes(10),
+        Array.from({ length: 10 }, () => unavailable)
+      )
+      server.become(up)
+      const sent = server.moments.length
+      assert.strictEqual(yield* server.acquire(), "token")
+      assert.strictEqual((server.moments[sent] ?? 0) - (server.moments[sent - 1] ?? 0), 1000, "ten of twenty")
     })
   )
 
@@ -130,26 +171,29 @@ describe("the circuit", () => {
       const server = yield* makeServer
       yield* server.acquireTimes(4)
       server.become(tooBusy(120))
-      yield* server.acquire()
-      assert.deepStrictEqual(yield* server.reject, openFor(114), "six of them have passed")
+      yield* server.acquireWithin("0 seconds")
+      assert.deepStrictEqual(yield* server.reject, openFor(120))
       server.become(tooBusy(86_400))
-      yield* TestClock.adjust("114 seconds")
-      yield* server.acquire()
-      assert.deepStrictEqual(yield* server.reject, openFor(294))
+      yield* TestClock.adjust("120 seconds")
+      yield* server.acquireWithin("0 seconds")
+      assert.deepStrictEqual(yield* server.reject, openFor(300))
     })
   )
 
   it.effect("each token endpoint and client certificate has its own circuit", () =>
     Effect.gen(function* () {
       const server = yield* makeServer
-      yield* server.acquireTimes(5)
+      yield* openLong(server)
       const tokenUrl = "https://as.example.com/token"
+      const otherClient = yield* server.acquireWithin(
+        "0 seconds",
+        requestFor({ token_url: tokenUrl, client_id: "other" })
+      )
+      assert.propertyVal(otherClient, "_tag", "CircuitOpen")
       const otherEndpoint = yield* server.acquire(
         requestFor({ token_url: "https://other.example.com/token" })
       )
       assert.propertyVal(otherEndpoint, "_tag", "EndpointUnavailable")
-      const otherClient = yield* server.acquire(requestFor({ token_url: tokenUrl, client_id: "other" }))
-      assert.propertyVal(otherClient, "_tag", "CircuitOpen")
       const otherAuthorities = yield* server.acquire(
         requestFor({ token_url: tokenUrl, ca_bundle_path: "ca.pem" })
       )

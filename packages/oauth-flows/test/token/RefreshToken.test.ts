@@ -82,7 +82,7 @@ describe("the refresh token grant (RFC 6749 §6)", () => {
   )
 
   const passing = [
-    ["503", Answer.status(503, { retryAfter: 1 }), "EndpointUnavailable"],
+    ["502", Answer.status(502), "EndpointUnavailable"],
     [
       "500 with a page",
       Answer.text("<html>", { status: 500, contentType: "text/html" }),
@@ -104,6 +104,15 @@ describe("the refresh token grant (RFC 6749 §6)", () => {
         yield* TestClock.adjust("1 second")
         assert.strictEqual(accessToken(yield* grants.acquire(request, token)), "new")
       })
+  )
+
+  it.effect.each([429, 503])("a refresh that a busy server turns away with %i is sent again", (status) =>
+    Effect.gen(function* () {
+      const { grants, refreshes, request, server, token } = yield* makeGranted()
+      yield* server.enqueue("/token", Answer.status(status), Answer.token({ access_token: "new" }))
+      assert.strictEqual(accessToken(yield* settle(grants.acquire(request, token))), "new")
+      assert.lengthOf(yield* refreshes, 2)
+    })
   )
 
   it.effect("a refresh at a server that hangs fails after the timeout without a retry", () =>
