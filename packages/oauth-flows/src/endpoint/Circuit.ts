@@ -1,5 +1,5 @@
 import { CircuitOpen } from "@secure-mcp/oauth-core"
-import type { OAuthConfig, OAuthErrorReason } from "@secure-mcp/oauth-core"
+import type { GrantRequest, OAuthErrorReason } from "@secure-mcp/oauth-core"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -22,9 +22,13 @@ const maxOpenDuration = Duration.minutes(5)
 /** How often a caller looks whether the trial of another one has ended. */
 const trialInterval = Duration.millis(100)
 
+/** Owners whose latest acquisition failed. The oldest is evicted first: its next failure counts once more. */
+const capacity = 10_000
+
 /**
- * A circuit breaker for each endpoint: while it is open, the endpoint gets no requests. Callers wait for the next trial
- * if it ends in time, else they fail at once.
+ * A circuit breaker for each owner of a token at an endpoint, and one for all of them: while it is open, the endpoint
+ * gets no requests. An owner counts once in the circuit of all until it succeeds, so that what fails for one of them
+ * does not stop the others. Callers wait for the next trial if it ends in time, else they fail at once.
  */
 export class Circuit extends Context.Service<
   Circuit,
@@ -36,7 +40,7 @@ export class Circuit extends Context.Service<
     readonly protect: <A, R>(
       acquisition: Effect.Effect<A, OAuthErrorReason, R>,
       endpoint: Endpoint,
-      config: OAuthConfig
+      request: GrantRequest
     ) => Effect.Effect<A, OAuthErrorReason, R>
   }
 >()("@secure-mcp/oauth-flows/Circuit") {
@@ -51,9 +55,28 @@ export class Circuit extends Context.Service<
 const make = Effect.fnUntraced(function* (longestWait: Duration.Duration) {
   const breaker = yield* CircuitBreaker.make({ tripPolicy, openDuration, maxOpenDuration })
   const waiting = untilTrial(longestWait)
+  const failed = new Set<string>()
+
+  /** A failure of an owner that has failed already says nothing new of the endpoint, unless it was the trial. */
+  const classifyForAll = (all: string, own: string) =>
+    Effect.fnUntraced(function* (exit: Exit.Exit<unknown, OAuthErrorReason>) {
+      const outcome = classify(exit)
+      if (outcome._tag === "Success") failed.delete(own)
+      if (outcome._tag !== "Failure") return outcome
+      const state = yield* Effect.orElseSucceed(breaker.state(all), () => undefined)
+      const isTrial = state?._tag === "HalfOpen"
+      if (failed.has(own) && !isTrial) return CircuitBreaker.ignored
+      failed.add(own)
+      const [oldest] = failed
+      if (failed.size > capacity && oldest !== undefined) failed.delete(oldest)
+      return outcome
+    })
+
   return Circuit.of({
-    protect: (acquisition, endpoint, config) =>
-      breaker.execute(acquisition, { key: keyOf(endpoint, config), classify }).pipe(
+    protect: (acquisition, endpoint, request) => {
+      const { all, own } = keysOf(endpoint, request)
+      const forAll = breaker.execute(acquisition, { key: all, classify: classifyForAll(all, own) })
+      return breaker.execute(forAll, { key: own, classify }).pipe(
         Effect.retry({ schedule: waiting, while: isRejection }),
         Effect.catchTag("CircuitBreakerError", ({ reason }) =>
           Effect.fail(
@@ -64,6 +87,7 @@ const make = Effect.fnUntraced(function* (longestWait: Duration.Duration) {
           )
         )
       )
+    }
   })
 })
 
@@ -87,16 +111,24 @@ const waitOf = (error: Rejected): Duration.Duration =>
     ? error.reason.retryAfter
     : trialInterval
 
-/** Certificates are part of the key: an entry whose certificates fail must not open the circuit for other entries. */
-const keyOf = ({ url }: Endpoint, { caBundlePath, clientCertPath, clientPkcs12Path }: OAuthConfig): string =>
-  JSON.stringify([url, clientCertPath ?? null, clientPkcs12Path ?? null, caBundlePath ?? null])
+/** Certificates are part of both: an entry whose certificates fail must not open the circuit for other entries. */
+const keysOf = (
+  { url }: Endpoint,
+  { config, configId, projectId, serverName, subject }: GrantRequest
+): { readonly all: string; readonly own: string } => {
+  const { caBundlePath, clientCertPath, clientId, clientPkcs12Path } = config
+  const all = [url, clientCertPath ?? null, clientPkcs12Path ?? null, caBundlePath ?? null]
+  const owner = [projectId ?? null, configId ?? null, serverName, subject ?? null, clientId ?? null]
+  return { all: JSON.stringify(all), own: JSON.stringify([...all, owner]) }
+}
 
-const classify = (exit: Exit.Exit<unknown, OAuthErrorReason>): CircuitBreaker.Outcome => {
+/** That the circuit of all is open says nothing of an owner. */
+const classify = (exit: Exit.Exit<unknown, Rejected>): CircuitBreaker.Outcome => {
   if (Exit.isSuccess(exit)) return CircuitBreaker.success
   const reason = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
-  return reason?.retryable === true
-    ? CircuitBreaker.failure({ retryAfter: retryAfter(reason) })
-    : CircuitBreaker.ignored
+  return reason === undefined || isRejection(reason) || !reason.retryable
+    ? CircuitBreaker.ignored
+    : CircuitBreaker.failure({ retryAfter: retryAfter(reason) })
 }
 
 const untilNextTry = (reason: CircuitBreaker.CircuitBreakerErrorReason): Duration.Duration =>

@@ -59,7 +59,7 @@ const requestNew = Effect.fnUntraced(function* (
     requestToken({ request, target, parameters: { ...parameters, scope: written }, scope, withhold })
   )
   const token = remember(
-    yield* circuit.protect(retryTransient(attempt), target.tokenEndpoint, request.config)
+    yield* circuit.protect(retryTransient(attempt), target.tokenEndpoint, request)
   )
   return token.refreshToken === undefined ? token : new OAuthToken({ ...token, grantedTo })
 })

@@ -57,7 +57,7 @@ export const refresh = Effect.fn("RefreshToken.refresh")(function* (
     withhold: (token) => keepRefreshToken(request, withScopeOf(previous, token), grantedTo, keep)
   }).pipe(
     retryUnused,
-    (renewal) => circuit.protect(renewal, target.tokenEndpoint, request.config),
+    (renewal) => circuit.protect(renewal, target.tokenEndpoint, request),
     Effect.catchTag("RequestRefused", (refusal) => refused(request, target, previous, refusal)),
     Effect.tapErrorTag(["RequestRefused", "RedirectRefused", "InvalidResponse"], (reason) =>
       refusals.pause(previous, reason)

@@ -6,7 +6,10 @@ import * as Result from "effect/Result"
 import * as TestClock from "effect/testing/TestClock"
 import { makeGrantsAnsweredBy, reasonOf, requestFor, tokenAnswer, withChance } from "../TestGrants.ts"
 
-const request = requestFor({ token_url: "https://as.example.com/token" })
+const tokenUrl = "https://as.example.com/token"
+const request = requestFor({ token_url: tokenUrl })
+/** As many owners as it takes to open the circuit of an endpoint for everybody. */
+const owners = Array.from({ length: 5 }, (_, index) => ({ ...request, subject: `person-${index}` }))
 const endpoint = "the token endpoint https://as.example.com/token"
 
 type Answer = () => Response
@@ -59,6 +62,15 @@ const openLong = Effect.fnUntraced(function* (server: Effect.Success<typeof make
   for (const seconds of [1, 2, 4, 8]) {
     yield* TestClock.adjust(`${seconds} seconds`)
     yield* server.acquire()
+  }
+})
+
+/** The same for everybody: each owner's failures count once, and then the trials. */
+const openForAll = Effect.fnUntraced(function* (server: Effect.Success<typeof makeServer>) {
+  yield* Effect.forEach(owners, (owner) => server.acquire(owner), { concurrency: "unbounded" })
+  for (const [index, seconds] of [1, 2, 4, 8].entries()) {
+    yield* TestClock.adjust(`${seconds} seconds`)
+    yield* server.acquire(owners[index])
   }
 })
 
@@ -183,8 +195,7 @@ describe("the circuit", () => {
   it.effect("each token endpoint and client certificate has its own circuit", () =>
     Effect.gen(function* () {
       const server = yield* makeServer
-      yield* openLong(server)
-      const tokenUrl = "https://as.example.com/token"
+      yield* openForAll(server)
       const otherClient = yield* server.acquireWithin(
         "0 seconds",
         requestFor({ token_url: tokenUrl, client_id: "other" })
@@ -202,6 +213,42 @@ describe("the circuit", () => {
         requestFor({ token_url: tokenUrl, use_mtls: true, client_pkcs12_path: "client.p12" })
       )
       assert.propertyVal(otherCertificate, "_tag", "CertificateUnusable")
+    })
+  )
+
+  it.effect("what fails for one owner again and again stops that owner and nobody else", () =>
+    Effect.gen(function* () {
+      const server = yield* makeServer
+      yield* openLong(server)
+      assert.deepStrictEqual(yield* server.reject, openFor(16))
+      server.become(up)
+      for (const other of owners.slice(1))
+        assert.strictEqual(yield* server.acquireWithin("0 seconds", other), "token")
+      assert.propertyVal(yield* server.acquireWithin("0 seconds"), "_tag", "CircuitOpen")
+    })
+  )
+
+  it.effect("what fails for four owners stops no fifth one, however often they fail", () =>
+    Effect.gen(function* () {
+      const server = yield* makeServer
+      const [fifth = request, ...four] = owners
+      for (let round = 1; round <= 4; round += 1)
+        for (const owner of four.slice(0, 4)) yield* server.acquire(owner)
+      server.become(up)
+      assert.strictEqual(yield* server.acquire(fifth), "token")
+    })
+  )
+
+  it.effect("once the trial of one owner succeeds, all owners get tokens", () =>
+    Effect.gen(function* () {
+      const server = yield* makeServer
+      yield* openForAll(server)
+      server.become(up)
+      yield* TestClock.adjust("16 seconds")
+      const outcomes = yield* Effect.forEach(owners, (owner) => server.acquireWithin("1 second", owner), {
+        concurrency: "unbounded"
+      })
+      assert.deepStrictEqual(new Set(outcomes), new Set(["token"]))
     })
   )
 })
