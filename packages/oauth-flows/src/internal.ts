@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { makeSecretCutter } from "./endpoint/SecretMask.ts"
+export { makeSecretCutter } from "./mask/SecretMask.ts"
 export { networkZone, type NetworkZone } from "./endpoint/NetworkZone.ts"
 export { GrantInspection, type Inspection, type LoginParts, type TriedPlace } from "./GrantInspection.ts"
 export type { GrantPreview } from "./resolution/GrantTarget.ts"

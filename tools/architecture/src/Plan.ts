@@ -27,12 +27,13 @@ const publishedPackages: Readonly<Record<string, ProjectPlan>> = {
     testImports: ["testing", "authorization-server"],
     rooms: {
       client: [],
-      endpoint: ["client"],
+      mask: ["client"],
+      endpoint: ["client", "mask"],
       discovery: ["endpoint"],
       resolution: ["client", "endpoint", "discovery"],
       token: ["client", "endpoint", "resolution"],
       grants: ["client", "endpoint", "discovery", "resolution", "token"],
-      authorization: ["client", "endpoint", "discovery", "resolution", "token", "grants"]
+      authorization: ["client", "mask", "endpoint", "discovery", "resolution", "token", "grants"]
     }
   },
   "token-cache": {

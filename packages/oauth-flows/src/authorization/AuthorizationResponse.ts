@@ -7,7 +7,7 @@ import { responseIssuers } from "../discovery/Issuer.ts"
 import { describeRefusal } from "../endpoint/ErrorResponse.ts"
 import { type PendingAuthorization, PendingAuthorizations } from "./PendingAuthorizations.ts"
 import type { GrantTarget } from "../resolution/GrantTarget.ts"
-import { makeSecretMask } from "../endpoint/SecretMask.ts"
+import { makeSecretMask } from "../mask/SecretMask.ts"
 
 /** An authorization response that belongs to a pending request and comes from the server that was asked. */
 export interface GenuineResponse {

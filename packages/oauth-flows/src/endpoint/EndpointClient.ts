@@ -38,7 +38,7 @@ import {
 import { makePrivateKeyReader } from "../client/PrivateKey.ts"
 import type { Endpoint } from "./Endpoint.ts"
 import { describeRefusal, type Refuse } from "./ErrorResponse.ts"
-import { makeSecretMask } from "./SecretMask.ts"
+import { makeSecretMask } from "../mask/SecretMask.ts"
 
 /** A form for an endpoint, without what every form carries: client authentication and correlation id. */
 export interface EndpointForm {

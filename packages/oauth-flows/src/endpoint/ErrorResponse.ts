@@ -4,7 +4,7 @@ import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import { parseFields, readBody, type ResponseFields } from "./ResponseBody.ts"
-import type { SecretMask } from "./SecretMask.ts"
+import type { SecretMask } from "../mask/SecretMask.ts"
 
 /** Reads the error answers to one request (RFC 6749 §5.2). */
 export interface Refuse {
@@ -107,8 +107,12 @@ const registeredCodes: ReadonlySet<string> = new Set([
   "unsupported_token_type"
 ])
 
+/** Characters of a description. What is behind them is not looked at: a long text takes its time. */
+const longestRead = 16_384
+const longestShown = 200
+
 const errorDescription = (value: unknown, mask: SecretMask): string | undefined => {
   if (!Predicate.isString(value)) return undefined
-  const description = mask(value).trim().slice(0, 200)
+  const description = mask(value.slice(0, longestRead)).trim().slice(0, longestShown)
   return description === "" ? undefined : description
 }

@@ -58,8 +58,6 @@ const requestNew = Effect.fnUntraced(function* (
   const attempt = Effect.flatMap(parametersOf(request, { ...target, scope }), (parameters) =>
     requestToken({ request, target, parameters: { ...parameters, scope: written }, scope, withhold })
   )
-  const token = remember(
-    yield* circuit.protect(retryTransient(attempt), target.tokenEndpoint, request)
-  )
+  const token = remember(yield* circuit.protect(retryTransient(attempt), target.tokenEndpoint, request))
   return token.refreshToken === undefined ? token : new OAuthToken({ ...token, grantedTo })
 })

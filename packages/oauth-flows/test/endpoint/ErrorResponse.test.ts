@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import { describeRefusal } from "../../src/endpoint/ErrorResponse.ts"
-import { makeSecretMask } from "../../src/endpoint/SecretMask.ts"
+import { makeSecretMask } from "../../src/mask/SecretMask.ts"
 import { correlationId, makeGrants, reasonOf, requestFor } from "../TestGrants.ts"
 
 const failureOf = Effect.fnUntraced(function* (

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Redacted from "effect/Redacted"
 import * as fc from "fast-check"
-import { makeSecretCutter, makeSecretMask } from "../../src/endpoint/SecretMask.ts"
+import { makeSecretCutter, makeSecretMask } from "../../src/mask/SecretMask.ts"
 
 const cutterOf = (...secrets: ReadonlyArray<string>) =>
   makeSecretCutter(
