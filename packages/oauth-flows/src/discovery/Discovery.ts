@@ -25,10 +25,20 @@ import {
 
 /** Short enough to follow a server that moves, and long enough that a login reads each document once. */
 const timeToLive = Duration.minutes(5)
+/**
+ * Of a failure: short enough for somebody who tries again, and long enough that many callers of a server without
+ * metadata ask for it once.
+ */
+const failureTimeToLive = Duration.seconds(3)
 /** Documents of each kind. The least recently used one is evicted first. */
 const capacity = 1000
+/** Characters of all documents of a kind. Above, the oldest is evicted first. */
+const longestDocuments = 8 * 1024 * 1024
 
-/** Finds the metadata of an MCP server and of its authorization server. Caches it for five minutes; failures are not cached. */
+/**
+ * Finds the metadata of an MCP server and of its authorization server. Caches it for five minutes, and that there is none
+ * for three seconds.
+ */
 export class Discovery extends Context.Service<
   Discovery,
   {
@@ -115,23 +125,48 @@ const makeWarnOnce = () => {
     })
 }
 
-const cacheOf = <A, E>(find: (url: string, request: GrantRequest) => Effect.Effect<A, E, EndpointClient>) =>
-  Cache.makeWith(({ request, url }: DiscoveryKey) => find(url, request), {
-    capacity,
-    timeToLive: (exit) => (Exit.isSuccess(exit) ? timeToLive : Duration.zero)
+const cacheOf = Effect.fnUntraced(function* <A, E>(
+  find: (url: string, request: GrantRequest) => Effect.Effect<A, E, EndpointClient>
+) {
+  /** The oldest first. */
+  const lengths = new Map<DiscoveryKey["identity"], { readonly key: DiscoveryKey; readonly length: number }>()
+  let total = 0
+
+  const drop = (identity: string) => {
+    total -= lengths.get(identity)?.length ?? 0
+    lengths.delete(identity)
+  }
+
+  const makeRoom = Effect.fnUntraced(function* (key: DiscoveryKey, found: A) {
+    drop(key.identity)
+    const length = JSON.stringify(found).length
+    total += length
+    lengths.set(key.identity, { key, length })
+    for (const [identity, { key: oldest }] of lengths) {
+      if (total <= longestDocuments && lengths.size <= capacity) break
+      drop(identity)
+      yield* Cache.invalidate(cache, oldest)
+    }
   })
+
+  const cache: Cache.Cache<DiscoveryKey, A, E> = yield* Cache.makeWith(
+    (key: DiscoveryKey) => Effect.tap(find(key.url, key.request), (found) => makeRoom(key, found)),
+    { capacity, timeToLive: (exit) => (Exit.isSuccess(exit) ? timeToLive : failureTimeToLive) }
+  )
+  return cache
+})
 
 /** Equal for requests that ask for the same document over the same connection and by the same rules. */
 class DiscoveryKey implements Equal.Equal {
   readonly url: string
   readonly request: GrantRequest
-  readonly #identity: string
+  readonly identity: string
 
   constructor(url: string, request: GrantRequest) {
     this.url = url
     this.request = request
     const { challenge, config, resourceUrl } = request
-    this.#identity = JSON.stringify([
+    this.identity = JSON.stringify([
       url,
       challenge?.resourceMetadata ?? null,
       [resourceUrl, config.issuer, config.tokenUrl, config.authorizationUrl, config.resource],
@@ -141,10 +176,10 @@ class DiscoveryKey implements Equal.Equal {
   }
 
   [Equal.symbol](that: Equal.Equal): boolean {
-    return that instanceof DiscoveryKey && that.#identity === this.#identity
+    return that instanceof DiscoveryKey && that.identity === this.identity
   }
 
   [Hash.symbol](): number {
-    return Hash.string(this.#identity)
+    return Hash.string(this.identity)
   }
 }

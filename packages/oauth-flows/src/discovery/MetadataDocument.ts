@@ -10,7 +10,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import { metadataDocument, withoutQuery } from "../endpoint/Endpoint.ts"
 import { EndpointClient } from "../endpoint/EndpointClient.ts"
-import { parseFields, readBody, type ResponseFields } from "../endpoint/ResponseBody.ts"
+import { longestDocument, parseFields, readBody, type ResponseFields } from "../endpoint/ResponseBody.ts"
 import { retryTransient } from "../endpoint/Retry.ts"
 import { DiscoveryTrace, type DocumentKind } from "./DiscoveryTrace.ts"
 
@@ -75,7 +75,7 @@ export const readMetadata = <A>(
       },
       (response) =>
         answered(response.status).pipe(
-          Effect.andThen(readBody(response)),
+          Effect.andThen(readBody(response, longestDocument)),
           Effect.map((body) => Result.succeed(body)),
           Effect.catchTag("UnusableBody", ({ problem }) => Effect.succeed(Result.fail(problem)))
         )
@@ -110,14 +110,14 @@ const parseDocument = (body: string) =>
   )
 
 /**
- * A key that is null counts as left out, and so does one of the wrong type that is not required: what nobody uses
- * must not make a document unusable.
+ * A key that is null or too long counts as left out, and so does one of the wrong type that is not required: what nobody
+ * uses must not make a document unusable.
  */
 const decodeFields =
   <A>(schema: Schema.Decoder<A>) =>
   (fields: ResponseFields): Result.Result<A, string> => {
     const decode = Schema.decodeUnknownResult(schema, { errors: "all" })
-    const said = without(fields, (_, value) => Predicate.isNullish(value))
+    const said = without(fields, (_, value) => Predicate.isNullish(value) || isTooLong(value))
     const first = decode(said)
     if (Result.isSuccess(first)) return Result.succeed(first.success)
     const illTyped = keysOf(first.failure.issue)
@@ -127,6 +127,24 @@ const decodeFields =
       ({ issue }) => `its \`${keysOf(issue)[0] ?? ""}\` is missing or of the wrong type`
     )
   }
+
+/** Characters of a text, such as a URL. */
+const longestText = 4096
+/** Texts of a list, and their characters. */
+const longestList = 1000
+const longestTexts = 65_536
+
+/** Looked at before anything is decoded, which takes many times the memory of what does not fit. */
+const isTooLong = (value: unknown): boolean =>
+  isLongText(value) || (Predicate.isObject(value) && Object.values(value).some(isLongText))
+
+const isLongText = (value: unknown): boolean =>
+  Predicate.isString(value)
+    ? value.length > longestText
+    : Array.isArray(value) && (value.length > longestList || lengthOf(value) > longestTexts)
+
+const lengthOf = (list: ReadonlyArray<unknown>): number =>
+  list.reduce<number>((sum, text) => sum + (Predicate.isString(text) ? text.length : 0), 0)
 
 const without = (
   fields: ResponseFields,

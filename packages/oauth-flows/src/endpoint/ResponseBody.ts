@@ -10,20 +10,29 @@ import { decodeContent } from "./ContentCoding.ts"
 /** Why a body is of no use. Never quotes it. */
 export class UnusableBody extends Data.TaggedError("UnusableBody")<{ readonly problem: string }> {}
 
-const maxBytes = 1024 * 1024
+const kibibyte = 1024
+
+/** Of an answer with a token, which may hold a long one. */
+const longestAnswer = 1024 * kibibyte
+
+/** Of metadata and of registrations: what real servers send is a hundredth of it. */
+export const longestDocument = 256 * kibibyte
 
 /**
- * Reads a body as UTF-8, without a byte order mark. Stops reading as soon as it is over 1 MiB. One that is compressed
- * although it was not asked for is decompressed, within the same bound.
+ * Reads a body as UTF-8, without a byte order mark. Stops reading as soon as it is over the limit. One that is
+ * compressed although it was not asked for is decompressed, within the same bound.
+ *
+ * @param maxBytes default 1 MiB
  */
 export const readBody = (
-  response: HttpClientResponse
+  response: HttpClientResponse,
+  maxBytes: number = longestAnswer
 ): Effect.Effect<string, UnusableBody | HttpClientError> =>
   response.stream.pipe(
     Stream.runFoldEffect(
       () => ({ chunks: new Array<Uint8Array>(), size: 0 }),
       ({ chunks, size }, chunk) => {
-        if (size + chunk.length > maxBytes) return new UnusableBody({ problem: "its body is over 1 MiB" })
+        if (size + chunk.length > maxBytes) return tooLong(maxBytes)
         chunks.push(chunk)
         return Effect.succeed({ chunks, size: size + chunk.length })
       }
@@ -38,6 +47,12 @@ export const readBody = (
     ),
     Effect.flatMap(decodeUtf8)
   )
+
+const tooLong = (maxBytes: number) => {
+  const kibibytes = maxBytes / kibibyte
+  const limit = kibibytes < kibibyte ? `${kibibytes} KiB` : `${kibibytes / kibibyte} MiB`
+  return new UnusableBody({ problem: `its body is over ${limit}` })
+}
 
 const decodeUtf8 = (body: Uint8Array): Effect.Effect<string, UnusableBody> =>
   Effect.try({

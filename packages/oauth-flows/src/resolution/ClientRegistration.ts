@@ -20,7 +20,7 @@ import type { Client } from "../client/Client.ts"
 import { discoveredEndpoint } from "../endpoint/Endpoint.ts"
 import { EndpointClient, type UseAnswer } from "../endpoint/EndpointClient.ts"
 import { publicKeySet, readPrivateKey } from "../client/PrivateKey.ts"
-import { parseFields, readBody, type ResponseFields } from "../endpoint/ResponseBody.ts"
+import { longestDocument, parseFields, readBody, type ResponseFields } from "../endpoint/ResponseBody.ts"
 
 /** Client metadata (RFC 7591 §2), by its names in JSON. */
 export type ClientMetadata = Readonly<Record<string, unknown>>
@@ -105,7 +105,7 @@ export const registerClient = Effect.fn("ClientRegistration.registerClient")(fun
   const message = HttpClientRequest.post(registrationEndpoint).pipe(HttpClientRequest.bodyJsonUnsafe(asked))
   const unusable = (problem: string) => new InvalidResponse({ endpoint: endpoint.name, problem })
   const useAnswer: UseAnswer<Client> = (response) =>
-    readBody(response).pipe(
+    readBody(response, longestDocument).pipe(
       Effect.map((body) => Result.flatMap(parseFields(body), readRegistration(asked, audience))),
       Effect.catchTag("UnusableBody", ({ problem }) => Effect.succeed(Result.fail(problem))),
       Effect.flatMap((result) => Effect.fromResult(Result.mapError(result, unusable)))

@@ -263,14 +263,48 @@ describe("what was discovered", () => {
     })
   )
 
-  it.effect("failed discovery is not cached", () =>
+  it.effect("a failed discovery is told to everybody for three seconds, and then repeated", () =>
     Effect.gen(function* () {
       const { mcp, resourceUrl } = yield* makeServers()
-      yield* mcp.enqueue("/.well-known/oauth-protected-resource/mcp", Answer.status(404))
+      const place = "/.well-known/oauth-protected-resource/mcp"
+      yield* mcp.enqueue(place, Answer.status(404))
       const targets = yield* makeGrantTargets()
-      yield* Effect.flip(targets.resolve(discoveredRequest(resourceUrl, machine)))
-      yield* targets.resolve(discoveredRequest(resourceUrl, machine))
-      assert.lengthOf(yield* mcp.requestsTo("/.well-known/oauth-protected-resource/mcp"), 2)
+      const resolve = targets.resolve(discoveredRequest(resourceUrl, machine))
+      yield* Effect.flip(resolve)
+      yield* TestClock.adjust("2999 millis")
+      yield* Effect.flip(resolve)
+      assert.lengthOf(yield* mcp.requestsTo(place), 1)
+      yield* TestClock.adjust("1 millis")
+      yield* resolve
+      assert.lengthOf(yield* mcp.requestsTo(place), 2)
+    })
+  )
+
+  it.effect("long documents of many servers evict the oldest", () =>
+    Effect.gen(function* () {
+      const server = (index: number) => `https://mcp-${index}.example.com`
+      const names = Array.from({ length: 1000 }, (_, index) => `${"s".repeat(55)}.${index}`)
+      const documents = Object.fromEntries(
+        Array.from({ length: 200 }, (_, index) => [
+          `${server(index)}/.well-known/oauth-protected-resource`,
+          {
+            resource: server(index),
+            authorization_servers: ["https://as.example.com"],
+            scopes_supported: names
+          }
+        ])
+      )
+      const { asked, targets } = yield* makeResolutionOn({
+        ...documents,
+        "https://as.example.com/.well-known/oauth-authorization-server": metadataOf("https://as.example.com")
+      })
+      const resolve = (index: number) => targets.resolve(discoveredRequest(server(index), client))
+      const timesAsked = (index: number) => asked.filter((url) => url.startsWith(server(index))).length
+      for (let index = 0; index < 200; index += 1) yield* resolve(index)
+      yield* resolve(199)
+      assert.strictEqual(timesAsked(199), 1)
+      yield* resolve(0)
+      assert.strictEqual(timesAsked(0), 2)
     })
   )
 

@@ -162,13 +162,13 @@ describe("metadata that leads to an unsafe place", () => {
     })
   )
 
-  it.effect("metadata over 1 MiB is not read to its end", () =>
+  it.effect("metadata over 256 KiB is not read to its end", () =>
     Effect.gen(function* () {
       const { as, resourceUrl } = yield* makeServers()
       yield* as.always("/.well-known/oauth-authorization-server", Answer.giantBody(64 * 1024 * 1024))
       const targets = yield* makeGrantTargets()
       const reason = yield* Effect.flip(targets.resolve(discoveredRequest(resourceUrl, client)))
-      assert.include(reason.message, "its body is over 1 MiB")
+      assert.include(reason.message, "its body is over 256 KiB")
       yield* as.aborted(1)
     })
   )
@@ -189,6 +189,28 @@ describe("metadata that leads to an unsafe place", () => {
         const reason = yield* Effect.flip(targets.resolve(discoveredRequest(resourceUrl, client)))
         assert.strictEqual(plain(reason)["_tag"], "DiscoveryFailed")
       }
+    })
+  )
+
+  it.effect("a member of metadata that is too long counts as left out", () =>
+    Effect.gen(function* () {
+      const nested = `${'{"a":'.repeat(20_000)}1${"}".repeat(20_000)}`
+      const { as, resourceUrl } = yield* makeServers()
+      yield* as.always(
+        "/.well-known/oauth-authorization-server",
+        Answer.text(
+          JSON.stringify({
+            ...metadataOf(as.url),
+            registration_endpoint: `${as.url}/${"r".repeat(5000)}`,
+            scopes_supported: Array.from({ length: 40_000 }, () => 1),
+            mtls_endpoint_aliases: { token_endpoint: "t".repeat(5000) }
+          }).replace(/\}$/, `,"unknown":${nested}}`)
+        )
+      )
+      const targets = yield* makeGrantTargets()
+      const { metadata } = yield* targets.resolve(discoveredRequest(resourceUrl, client))
+      assert.isDefined(metadata)
+      assert.doesNotHaveAnyKeys(metadata, ["registrationEndpoint", "scopesSupported", "mtlsEndpointAliases"])
     })
   )
 })
