@@ -72,7 +72,7 @@ export const makeEndedGrants = (): EndedGrants => {
   return {
     end: (request, grant) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
-        const id = idOf(request)
+        const id = tokenOwnerKey(request)
         const outcome = outcomeOf(grants.get(id), grant, now)
         const ended = { endedAt: now, token: grant.last, accepted: false, uselessUntil: 0 }
         if (outcome === "First") set(id, ended)
@@ -81,11 +81,14 @@ export const makeEndedGrants = (): EndedGrants => {
       }),
 
     isLoginUseless: (request) =>
-      Effect.map(Clock.currentTimeMillis, (now) => now < (grants.get(idOf(request))?.uselessUntil ?? 0)),
+      Effect.map(
+        Clock.currentTimeMillis,
+        (now) => now < (grants.get(tokenOwnerKey(request))?.uselessUntil ?? 0)
+      ),
 
     accept: (request, token) => {
       if (grants.size === 0) return
-      const id = idOf(request)
+      const id = tokenOwnerKey(request)
       const known = grants.get(id)
       if (known === undefined || known.accepted || known.token.isAccessToken(token)) return
       grants.set(id, { ...known, accepted: true })
@@ -93,5 +96,6 @@ export const makeEndedGrants = (): EndedGrants => {
   }
 }
 
-const idOf = ({ configId, projectId, serverName, subject }: AccessTokenRequest): string =>
+/** Whose token a request asks for. */
+export const tokenOwnerKey = ({ configId, projectId, serverName, subject }: AccessTokenRequest): string =>
   JSON.stringify([projectId ?? null, configId ?? null, serverName, subject ?? null])

@@ -17,6 +17,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import { type EndedGrants, type EndOfGrant, makeEndedGrants } from "./EndedGrants.ts"
+import { type ForcedRefreshes, makeForcedRefreshes } from "./ForcedRefreshes.ts"
 import type { ServerEntry } from "./ServerEntry.ts"
 
 /** The MCP server accepted the token, or answered without one, whatever it said. */
@@ -129,6 +130,10 @@ export class TokenInjector extends Context.Service<
      * 403 with `insufficient_scope`. After a refusal that is not `repeatable`, the token is replaced for the next
      * request, and the attempt is not made again.
      *
+     * The token that came of a 401 is not replaced again for 30 seconds, or once if the server had accepted it: if the
+     * server refuses it meanwhile, `UpstreamUnauthorized` is the reason at once, and the authorization server is not
+     * asked.
+     *
      * Where a person has to log in first, the attempt is made without a token: not every server asks for one, nor for
      * every message. Only if the server refuses that is `AuthorizationRequired` the reason.
      *
@@ -145,7 +150,7 @@ export class TokenInjector extends Context.Service<
     ) => Effect.Effect<A, E | OAuthError, R>
     /**
      * Replaces a token that the server refused, for the next request. For a caller that hands a refusal on; `use`
-     * does this by itself.
+     * does this by itself. Gives the current token if it is another one already, or is not yet to be replaced again.
      */
     readonly replace: (
       request: AccessTokenRequest,
@@ -168,20 +173,29 @@ export class TokenInjector extends Context.Service<
 
 type Service = (typeof OAuthService)["Service"]
 
-const make = (service: Service) =>
-  TokenInjector.of({
-    use: makeUse(service, makeEndedGrants()),
+const make = (service: Service) => {
+  const forced = makeForcedRefreshes()
+  return TokenInjector.of({
+    use: makeUse(service, makeEndedGrants(), forced),
 
-    replace: (request, token, challenge) => service.refresh(request, { refused: token, challenge }),
+    replace: Effect.fnUntraced(function* (request, token, challenge) {
+      if (asksForMoreScope(challenge)) return yield* service.refresh(request, { refused: token, challenge })
+      const recent = yield* forced.recent(request, { accessToken: token })
+      if (recent !== undefined) return { token: recent, source: "cache" }
+      return yield* Effect.tap(service.refresh(request, { refused: token, challenge }), (renewed) =>
+        forced.note(request, renewed)
+      )
+    }),
 
     tokenFor: (entry, owner) => {
       const request = accessTokenRequest(entry, owner)
       return request === undefined ? Effect.undefined : service.getAccessToken(request)
     }
   })
+}
 
 const makeUse =
-  (service: Service, endedGrants: EndedGrants) =>
+  (service: Service, endedGrants: EndedGrants, forced: ForcedRefreshes) =>
   <A, E, R>(
     request: AccessTokenRequest,
     attempt: (token: Redacted.Redacted | undefined) => Effect.Effect<AttemptOutcome<A>, E, R>
@@ -192,6 +206,7 @@ const makeUse =
       Effect.flatMap(attempt(token.accessToken), (outcome) => {
         if (outcome._tag === "Refused") return useAnother(token, outcome, before)
         endedGrants.accept(request, token.accessToken)
+        forced.accept(request, token.accessToken)
         return Effect.succeed(outcome.value)
       })
 
@@ -210,7 +225,9 @@ const makeUse =
           ? failWith(request, limitReached(refusal))
           : endGrant({ first, last: token }, refusal)
       }
-      const { token: renewed } = yield* service
+      if (!wantsScope && (yield* forced.recent(request, token)) !== undefined)
+        return yield* failWith(request, limitReached(refusal))
+      const renewed = yield* service
         .refresh(request, { refused: token.accessToken, challenge: refusal.challenge })
         .pipe(
           Effect.catchIf(
@@ -218,8 +235,9 @@ const makeUse =
             () => endGrant({ first, last: token }, refusal)
           )
         )
+      if (!wantsScope) yield* forced.note(request, renewed)
       return yield* refusal.repeatable
-        ? use(renewed, { ...replacements, first })
+        ? use(renewed.token, { ...replacements, first })
         : failWith(request, new UpstreamUnauthorized({ status: refusal.status, repeatable: false }))
     })
 
@@ -230,6 +248,7 @@ const makeUse =
         yield* Effect.logWarning(
           `The MCP server "${request.serverName}" refused a fresh token with HTTP ${refusal.status}. The grant has ended`
         )
+        forced.forget(request)
         yield* remove(grant.last)
       }
       return yield* failWith(request, loginNeeded(refusal))

@@ -27,23 +27,23 @@ export type Call =
 export const scriptedOAuthService = (...tokens: ReadonlyArray<string>) => {
   const calls: Array<Call> = []
   let current = 0
-  const give = (serverName: string) => {
+  const give = (serverName: string, source: "cache" | "acquired") => {
     const accessToken = tokens[current]
     return accessToken === undefined
       ? Effect.fail(endpointDown(serverName))
-      : Effect.succeed({ token: makeToken(accessToken), source: "cache" as const })
+      : Effect.succeed({ token: makeToken(accessToken), source })
   }
   const service = Layer.succeed(OAuthService, {
     getAccessToken: (request) =>
       Effect.suspend(() => {
         calls.push({ call: "getAccessToken", request })
-        return give(request.serverName)
+        return give(request.serverName, "cache")
       }),
     refresh: (request, { challenge, refused } = {}) =>
       Effect.suspend(() => {
         calls.push({ call: "refresh", request, refused: refused && Redacted.value(refused), challenge })
         current++
-        return give(request.serverName)
+        return give(request.serverName, "acquired")
       }),
     authorize: () => Effect.die("not used here"),
     completeAuthorization: () => Effect.die("not used here"),

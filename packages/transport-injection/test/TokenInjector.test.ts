@@ -9,6 +9,7 @@ import {
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as TestClock from "effect/testing/TestClock"
 import { accessTokenRequest, scriptedOAuthService } from "./ScriptedOAuthService.ts"
 
 /** An attempt at a server that takes one token only, and the tokens it was made with. */
@@ -83,6 +84,67 @@ describe("TokenInjector.use", () => {
       const error = yield* use(attempt).pipe(Effect.flip, Effect.provide(scriptedOAuthService("stale").layer))
       assert.isTrue(Predicate.isTagged(error.reason, "ConnectionFailed"))
       assert.deepStrictEqual(tokens, ["stale"])
+    })
+  )
+
+  it.effect("a server that refuses everything gets one forced refresh in thirty seconds", () =>
+    Effect.gen(function* () {
+      const service = scriptedOAuthService("one", "two", "three", "four")
+      const refreshes = () => service.calls.filter(({ call }) => call === "refresh").length
+      const { attempt } = attemptAt("none of these")
+      const fail = Effect.flip(use(attempt))
+      yield* Effect.gen(function* () {
+        for (let count = 0; count < 20; count += 1) {
+          const { reason } = yield* fail
+          assert.deepInclude(reason, { _tag: "UpstreamUnauthorized", status: 401 })
+          yield* TestClock.adjust("1 second")
+        }
+        assert.strictEqual(refreshes(), 1)
+        yield* TestClock.adjust("9 seconds")
+        yield* fail
+        assert.strictEqual(refreshes(), 1)
+        yield* TestClock.adjust("1 second")
+        yield* fail
+        assert.strictEqual(refreshes(), 2)
+      }).pipe(Effect.provide(service.layer))
+    })
+  )
+
+  it.effect("a server that takes a token once each gets two forced refreshes in thirty seconds", () =>
+    Effect.gen(function* () {
+      const service = scriptedOAuthService(...Array.from({ length: 30 }, (_, index) => `token-${index}`))
+      const seen = new Set<string>()
+      const once = (token: Redacted.Redacted | undefined) =>
+        Effect.sync(() => {
+          const text = textOf(token)
+          if (seen.has(text)) return refused(401)
+          seen.add(text)
+          return accepted(text)
+        })
+      yield* Effect.forEach(Array.from({ length: 25 }), () =>
+        Effect.andThen(Effect.exit(use(once)), TestClock.adjust("1 second"))
+      ).pipe(Effect.provide(service.layer))
+      assert.lengthOf(
+        service.calls.filter(({ call }) => call === "refresh"),
+        2
+      )
+    })
+  )
+
+  it.effect("what refuses everything that cannot be repeated gets one forced refresh in thirty seconds", () =>
+    Effect.gen(function* () {
+      const service = scriptedOAuthService("one", "two", "three", "four")
+      const replaced = yield* Effect.gen(function* () {
+        const { replace } = yield* TokenInjector
+        const first = yield* replace(accessTokenRequest, Redacted.make("one"), undefined)
+        const second = yield* replace(accessTokenRequest, first.token.accessToken, undefined)
+        yield* TestClock.adjust("30 seconds")
+        return [first, second, yield* replace(accessTokenRequest, second.token.accessToken, undefined)]
+      }).pipe(Effect.provide(service.layer))
+      assert.deepStrictEqual(
+        replaced.map(({ token }) => textOf(token.accessToken)),
+        ["two", "two", "three"]
+      )
     })
   )
 

@@ -2,6 +2,7 @@ import { EchoServer } from "@secure-mcp/echo-server"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as TestClock from "effect/testing/TestClock"
 import type { IncomingMessage, RequestListener } from "node:http"
 import { buffer } from "node:stream/consumers"
 import { connect, echo } from "../http/McpClient.ts"
@@ -138,6 +139,20 @@ describe("a token that the server refuses", () => {
       assert.lengthOf(requests, 2)
       assert.lengthOf(yield* tokenEndpoint.requests, 2)
       assert.notInclude(gateway.logs.join(), "token-2")
+    })
+  )
+
+  it.effect("a server that refuses everything does not have a token requested with each request", () =>
+    Effect.gen(function* () {
+      const { tokenEndpoint, url } = yield* startBefore(refuse)
+      for (let count = 0; count < 10; count += 1) {
+        const answer = yield* send(url, ping)
+        assert.strictEqual(failureIn(answer).error.data.reason, "UpstreamUnauthorized")
+      }
+      assert.lengthOf(yield* tokenEndpoint.requests, 2)
+      yield* TestClock.adjust("30 seconds")
+      yield* send(url, ping)
+      assert.lengthOf(yield* tokenEndpoint.requests, 3)
     })
   )
 

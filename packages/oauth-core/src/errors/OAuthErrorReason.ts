@@ -294,17 +294,27 @@ export class AuthorizationResponseInvalid extends Schema.TaggedError<Authorizati
 export class StepUpExhausted extends Schema.TaggedError<StepUpExhausted>()("StepUpExhausted", {
   attempts: Schema.Int,
   /** The scope that the last challenge demanded. */
-  scope: Schema.optionalKey(Schema.String)
+  scope: Schema.optionalKey(Schema.String),
+  /** true: the demand itself is too long, and was not followed. */
+  tooLong: Schema.optionalKey(Schema.Boolean)
 }) {
   readonly retryable: boolean = false
   override get message(): string {
-    const wanted = this.scope === undefined ? "" : ` (${this.scope})`
+    if (this.tooLong === true) {
+      return (
+        "the MCP server asks for more scope than is requested of anybody: over 100 names, or over 4096 characters. " +
+        "Check the server, and put what it needs into `scope`"
+      )
+    }
+    const wanted = this.scope === undefined ? "" : ` (${shortened(this.scope)})`
     return (
       `the MCP server still asks for more scope${wanted} after ${this.attempts} authorizations. ` +
       "Check that the authorization server grants it, and put it into `scope`"
     )
   }
 }
+
+const shortened = (scope: string): string => (scope.length > 200 ? `${scope.slice(0, 200)}…` : scope)
 
 /** Why an operation failed, as a schema. */
 export const OAuthErrorReason = Schema.Union([

@@ -17,6 +17,7 @@ import { forgetRefused, requestLoginToken } from "../grants/LoginToken.ts"
 import { PendingAuthorizations } from "./PendingAuthorizations.ts"
 import { makePkce } from "./Pkce.ts"
 import { type GrantTarget, GrantTargets } from "../resolution/GrantTarget.ts"
+import { checkDemandedScope } from "../resolution/Scope.ts"
 import { retryUnsent } from "../endpoint/Retry.ts"
 import { StepUps } from "../grants/StepUp.ts"
 
@@ -56,6 +57,7 @@ export const authorize = Effect.fn("AuthorizationCode.authorize")(function* (
   const known = yield* choose
   const target = (yield* isReplaced(known)) ? yield* choose : known
   const endpoint = yield* authorizationEndpoint(target)
+  yield* checkDemandedScope(request, target.scope)
   const pkce = yield* makePkce(config, target.metadata)
   const authorization = {
     request,

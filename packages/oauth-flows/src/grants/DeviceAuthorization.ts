@@ -14,7 +14,7 @@ import type { FlowServices } from "./Flow.ts"
 import { forgetRefused, requestLoginToken } from "./LoginToken.ts"
 import { type GrantTarget, GrantTargets } from "../resolution/GrantTarget.ts"
 import type { ResponseFields } from "../endpoint/ResponseBody.ts"
-import { writtenScope } from "../resolution/Scope.ts"
+import { checkDemandedScope, writtenScope } from "../resolution/Scope.ts"
 import { retryTransient } from "../endpoint/Retry.ts"
 
 /** An authorization that a person gives on another device. */
@@ -39,6 +39,7 @@ export const authorizeDevice = Effect.fn("DeviceAuthorization.authorizeDevice")(
   const { resolve } = yield* GrantTargets
   const begin = Effect.gen(function* () {
     const target = yield* resolve(request, { device: true, fresh: true })
+    yield* checkDemandedScope(request, target.scope)
     const endpoint = yield* deviceAuthorizationEndpoint(target)
     const begunAt = yield* Clock.currentTimeMillis
     const code = yield* requestCode(request, target, endpoint).pipe(

@@ -11,7 +11,7 @@ import { refresh } from "../token/RefreshToken.ts"
 import { RefusedRefreshTokens } from "../token/RefusedRefreshTokens.ts"
 import { keepRefreshToken, requestToken, type Withhold } from "../token/TokenRequest.ts"
 import type { Flow } from "./Flow.ts"
-import { writtenScope } from "../resolution/Scope.ts"
+import { checkDemandedScope, writtenScope } from "../resolution/Scope.ts"
 import { machineScope, StepUps } from "./StepUp.ts"
 
 /** The parameters of a grant, besides the scope. Computed for each attempt. */
@@ -47,6 +47,7 @@ const requestNew = Effect.fnUntraced(function* (
   const circuit = yield* Circuit
   const target = yield* (yield* GrantTargets).resolve(request, { fresh: request.tokenRefused })
   const { remember, scope } = machineScope(request, target, previous)
+  yield* checkDemandedScope(request, scope)
   if (asksForMoreScope(request.challenge)) yield* (yield* StepUps).requested(request, scope)
   const written = writtenScope(scope, request.config)
   const grantedTo = grantedClient(target.client, { ...target, scope: written })

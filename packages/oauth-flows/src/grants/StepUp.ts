@@ -6,7 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { GrantTarget } from "../resolution/GrantTarget.ts"
-import { scopeNames, unionScope } from "../resolution/Scope.ts"
+import { checkDemandedScope, scopeNames, unionScope } from "../resolution/Scope.ts"
 
 /** The scope that a client requests for itself. */
 export interface MachineScope {
@@ -101,6 +101,7 @@ const make = (): StepUps["Service"] => {
   return {
     require: Effect.fnUntraced(function* (request, previous) {
       const scope = unionScope(previous?.scope, request.challenge?.scope)
+      yield* checkDemandedScope(request, scope)
       const count = countOf(ownerOf(request), yield* Clock.currentTimeMillis)
       return yield* isExhausted(count)
         ? exhausted(scope)

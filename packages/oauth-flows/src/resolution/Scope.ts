@@ -1,5 +1,6 @@
-import { isPersonalGrant } from "@secure-mcp/oauth-core"
+import { isPersonalGrant, StepUpExhausted } from "@secure-mcp/oauth-core"
 import type { GrantRequest, OAuthConfig } from "@secure-mcp/oauth-core"
+import * as Effect from "effect/Effect"
 import type { AuthorizationServerMetadata } from "../discovery/AuthorizationServerMetadata.ts"
 import type { ProtectedResourceMetadata } from "../discovery/ProtectedResourceMetadata.ts"
 
@@ -36,6 +37,26 @@ export const scopeToRequest = (
   return scope === undefined || !isPersonalGrant(config.grantType) || metadata === undefined
     ? scope
     : withOfflineAccess(scope, config, metadata.scopesSupported)
+}
+
+/** What challenges may bring beyond the configured scope: names, and characters in all. */
+const mostNames = 100
+const mostCharacters = 4096
+
+/**
+ * Fails if challenges of the MCP server have made a scope too long to be requested: one that demands more each time
+ * would let it grow without end.
+ */
+export const checkDemandedScope = (
+  { challenge, config }: GrantRequest,
+  scope: string | undefined
+): Effect.Effect<void, StepUpExhausted> => {
+  if (challenge?.scope === undefined) return Effect.void
+  const configured = new Set(scopeNames(config.scope))
+  const demanded = scopeNames(scope).filter((name) => !configured.has(name))
+  return demanded.length > mostNames || demanded.join(" ").length > mostCharacters
+    ? Effect.fail(new StepUpExhausted({ attempts: 0, tooLong: true }))
+    : Effect.void
 }
 
 const offlineAccess = "offline_access"

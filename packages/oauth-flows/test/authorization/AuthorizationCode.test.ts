@@ -81,6 +81,29 @@ describe("the authorization request", () => {
     })
   )
 
+  it.effect.each([
+    ["101 names", Array.from({ length: 101 }, (_, index) => `scope-${index}`).join(" ")],
+    ["5000 characters", "s".repeat(5000)]
+  ])("a challenge that demands %s begins no login", ([, scope]) =>
+    Effect.gen(function* () {
+      const { begin, grants, request } = yield* makeLogin({}, { scope: "read" })
+      const refused = yield* failureOf(begin({ ...request, challenge: { scope } }))
+      assert.deepInclude(refused, { _tag: "StepUpExhausted", tooLong: true })
+      const stepUp = { ...request, challenge: { error: "insufficient_scope", scope } }
+      assert.deepInclude(yield* failureOf(grants.acquire(stepUp, undefined)), { tooLong: true })
+      assert.isBelow((yield* begin()).href.length, 1000)
+    })
+  )
+
+  it.effect("a configured scope may be as long as its operator wants", () =>
+    Effect.gen(function* () {
+      const scope = Array.from({ length: 150 }, (_, index) => `scope-${index}`).join(" ")
+      const { begin, request } = yield* makeLogin({}, { scope })
+      const url = yield* begin({ ...request, challenge: { scope: "more" } })
+      assert.strictEqual(url.searchParams.get("scope"), `${scope} more`)
+    })
+  )
+
   it.effect("the oldest pending authorization is evicted when there are over a thousand", () =>
     Effect.gen(function* () {
       const { begin, grants, request, server } = yield* makeLogin()

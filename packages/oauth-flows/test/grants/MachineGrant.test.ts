@@ -228,6 +228,29 @@ describe("step-up of the client's own token (RFC 6750 §3.1)", () => {
       })
   )
 
+  it.effect("a scope that grows with each challenge is followed to a hundred names, and no further", () =>
+    Effect.gen(function* () {
+      const server = yield* StubAuthorizationServer.make()
+      yield* server.always("/token", Answer.token())
+      const grants = yield* makeGrants()
+      const request = requestFor({ token_url: server.endpoint("/token"), scope: "read write" })
+      let token = yield* grants.acquire(request, undefined)
+      for (let count = 1; count <= 100; count += 1)
+        token = yield* grants.acquire(
+          { ...request, challenge: { ...challenge, scope: `more-${count}` } },
+          token
+        )
+      const { length } = yield* server.requests
+      const failure = yield* failureOf(
+        grants.acquire({ ...request, challenge: { ...challenge, scope: "more-101" } }, token)
+      )
+      assert.deepInclude(failure, { _tag: "StepUpExhausted", tooLong: true })
+      assert.include(failure.message, "over 100 names, or over 4096 characters")
+      assert.lengthOf(yield* server.requests, length)
+      yield* grants.acquire(request, token)
+    })
+  )
+
   it.effect("a third request for the same scope within ten minutes fails with StepUpExhausted", () =>
     Effect.gen(function* () {
       const server = yield* StubAuthorizationServer.make()
