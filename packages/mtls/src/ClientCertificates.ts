@@ -1,4 +1,4 @@
-import type { CertificateUnusable, OAuthConfig, Proxies } from "@secure-mcp/oauth-core"
+import type { AddressRule, CertificateUnusable, OAuthConfig, Proxies } from "@secure-mcp/oauth-core"
 import * as Cache from "effect/Cache"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -30,11 +30,15 @@ export class ClientCertificates extends Context.Service<
      * With `proxies` they go through a tunnel to each host that is not to be reached directly; the client certificate
      * is presented to the server at its end and not to the proxy.
      *
+     * With `addresses` a direct connection is made only if every address of its host is allowed; they are looked up once,
+     * by `AddressLookup`, and the socket connects to what was checked. A proxy looks up hosts itself.
+     *
      * Redirects are not followed, and no answer times out (`bodyTimeout` and `headersTimeout` are 0).
      */
     readonly connection: (
       config: OAuthConfig | undefined,
-      proxies?: Proxies
+      proxies?: Proxies,
+      addresses?: AddressRule
     ) => Effect.Effect<ClientConnection, CertificateUnusable>
     /**
      * Calls the listener with the client certificate of a configuration: at once, and whenever it is replaced,
@@ -78,12 +82,12 @@ const make = Effect.fnUntraced(function* (options: ClientCertificatesOptions) {
     })
 
   return ClientCertificates.of({
-    connection: (config, proxies) =>
+    connection: (config, proxies, addresses) =>
       Effect.map(
         config === undefined || (!config.useMtls && config.caBundlePath === undefined)
           ? plain
           : (known.get(config) ?? open(config)),
-        (pool) => pool.through(proxies)
+        (pool) => pool.through(proxies, addresses)
       ),
 
     subscribe: (config, listener) =>

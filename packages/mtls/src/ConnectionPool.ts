@@ -1,8 +1,18 @@
-import { CertificateUnusable, proxyFor, type Proxies } from "@secure-mcp/oauth-core"
+import {
+  type AddressLookup,
+  type AddressRule,
+  CertificateUnusable,
+  proxyFor,
+  type Proxies
+} from "@secure-mcp/oauth-core"
+import { addressNotAllowed } from "@secure-mcp/oauth-core/internal"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import { isIP, type LookupFunction } from "node:net"
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls"
 import { Agent, buildConnector, Pool, type Dispatcher } from "undici"
 import type { CertificateFiles } from "./CertificateFiles.ts"
@@ -16,8 +26,12 @@ export interface ConnectionPoolOptions {
 
 /** Connections that all present the same client certificate, or none, directly or through proxies. */
 export interface ConnectionPool {
-  /** Those through the proxies given; the same ones for the same proxies. */
-  readonly through: (proxies: Proxies | undefined) => ClientConnection
+  /**
+   * Those through the proxies given; the same ones for the same proxies and rule.
+   *
+   * @param addresses where direct connections may lead, checked as each is made; default: anywhere
+   */
+  readonly through: (proxies: Proxies | undefined, addresses?: AddressRule) => ClientConnection
   /** Closes all of them once their running requests are done. */
   readonly close: Effect.Effect<void>
   /** Closes all of them at once. */
@@ -33,10 +47,48 @@ export interface ClientConnection {
   readonly usesProxy: (url: string) => boolean
 }
 
+/** Makes the function by which a socket looks up its host and which refuses what a rule does not allow. */
+export type MakeCheckedLookup = (rule: AddressRule) => LookupFunction
+
+/**
+ * The addresses that are checked are those that the socket connects to: there is no second look-up, to which an
+ * attacker's DNS could give another answer.
+ */
+export const makeCheckedLookup = Effect.fnUntraced(function* ({
+  lookup
+}: (typeof AddressLookup)["Service"]): Effect.fn.Return<MakeCheckedLookup, never, Scope.Scope> {
+  const run = yield* FiberSet.makeRuntime()
+  return (rule) =>
+    (hostname, { all }, callback) => {
+      const found = Effect.filterOrFail(
+        lookup(hostname),
+        (addresses) => addresses.length > 0 && addresses.every((address) => rule.allows(address)),
+        () => ({ code: addressNotAllowed })
+      )
+      run(
+        Effect.match(found, {
+          onFailure: ({ code }) => callback(Object.assign(new Error(`${hostname}: ${code}`), { code }), ""),
+          onSuccess: (addresses) => {
+            const [first = ""] = addresses
+            if (all === true)
+              callback(
+                null,
+                addresses.map((address) => ({ address, family: isIP(address) }))
+              )
+            else callback(null, first, isIP(first))
+          }
+        })
+      )
+    }
+})
+
 /** Connections with the system's authorities and without a client certificate. */
-export const makePlainPool = (options: ConnectionPoolOptions): ConnectionPool => {
+export const makePlainPool = (
+  options: ConnectionPoolOptions,
+  checkedLookup: MakeCheckedLookup
+): ConnectionPool => {
   const toProxy = { ...tlsOptions(options), minVersion } as const
-  return makePool({ toServer: toProxy, toProxy }, undefined)
+  return makePool({ toServer: toProxy, toProxy }, undefined, checkedLookup)
 }
 
 /**
@@ -45,22 +97,30 @@ export const makePlainPool = (options: ConnectionPoolOptions): ConnectionPool =>
  */
 export const makeCertificatePool = Effect.fnUntraced(function* (
   files: CertificateFiles,
-  options: ConnectionPoolOptions
+  options: ConnectionPoolOptions,
+  checkedLookup: MakeCheckedLookup
 ) {
   const toProxy = {
     ...tlsOptions(options),
     secureContext: yield* makeSecureContext({ ...files, client: undefined })
   }
   const toServer = { ...toProxy, secureContext: yield* makeSecureContext(files) }
-  return makePool({ toServer, toProxy }, files.client?.thumbprint)
+  return makePool({ toServer, toProxy }, files.client?.thumbprint, checkedLookup)
 })
 
-const makePool = (tls: ConnectionTls, certificateThumbprint: string | undefined): ConnectionPool => {
+const makePool = (
+  tls: ConnectionTls,
+  certificateThumbprint: string | undefined,
+  checkedLookup: MakeCheckedLookup
+): ConnectionPool => {
   const byProxies = new Map<string, ClientConnection>()
-  const connector = buildConnector(tls.toServer)
-  const connect = certificateThumbprint === undefined ? connector : refusePlainHttp(connector)
-  const make = (proxies: Proxies | undefined): ClientConnection => ({
-    dispatcher: makeAgent(connect, (origin) => {
+  const connectorFor = (addresses: AddressRule | undefined) => {
+    const lookup = addresses === undefined ? {} : { lookup: checkedLookup(addresses) }
+    const connector = buildConnector({ ...tls.toServer, ...lookup })
+    return certificateThumbprint === undefined ? connector : refusePlainHttp(connector)
+  }
+  const make = (proxies: Proxies | undefined, addresses: AddressRule | undefined): ClientConnection => ({
+    dispatcher: makeAgent(connectorFor(addresses), (origin) => {
       const presents = certificateThumbprint !== undefined
       // Plain http is for `connect` to refuse.
       const proxy = presents && origin.startsWith("http:") ? undefined : proxyFor(origin, proxies)
@@ -77,9 +137,9 @@ const makePool = (tls: ConnectionTls, certificateThumbprint: string | undefined)
       })
     )
   return {
-    through: (proxies) => {
-      const key = proxiesKey(proxies)
-      const connection = byProxies.get(key) ?? make(proxies)
+    through: (proxies, addresses) => {
+      const key = JSON.stringify([proxiesKey(proxies), addresses?.id])
+      const connection = byProxies.get(key) ?? make(proxies, addresses)
       byProxies.set(key, connection)
       return connection
     },

@@ -1,3 +1,4 @@
+import { AddressLookup } from "@secure-mcp/oauth-core"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -5,6 +6,7 @@ import * as Semaphore from "effect/Semaphore"
 import type { CertificateFiles } from "./CertificateFiles.ts"
 import {
   makeCertificatePool,
+  makeCheckedLookup,
   makePlainPool,
   type ConnectionPool,
   type ConnectionPoolOptions
@@ -12,7 +14,8 @@ import {
 
 /** One pool for each set of file contents, closed when it is no longer used. Closing the scope closes all at once. */
 export const makePools = Effect.fnUntraced(function* (options: ConnectionPoolOptions) {
-  const plain = makePlainPool(options)
+  const checkedLookup = yield* makeCheckedLookup(yield* AddressLookup)
+  const plain = makePlainPool(options, checkedLookup)
   const byContent = new Map<string, UsedPool>()
   const open = new Set([plain])
   // One at a time: two sets of files with the same contents must share their connections.
@@ -23,7 +26,7 @@ export const makePools = Effect.fnUntraced(function* (options: ConnectionPoolOpt
   )
 
   const make = Effect.fnUntraced(function* (files: CertificateFiles) {
-    const pool = yield* makeCertificatePool(files, options)
+    const pool = yield* makeCertificatePool(files, options, checkedLookup)
     open.add(pool)
     return pool
   })

@@ -43,8 +43,8 @@ const make = Effect.gen(function* () {
   }
 
   return OAuthHttp.of({
-    connection: (config, { proxies, serverName } = {}) => {
-      const connection = Effect.flatMap(certificates.connection(config, proxies), clientOver)
+    connection: (config, { addresses, proxies, serverName } = {}) => {
+      const connection = Effect.flatMap(certificates.connection(config, proxies, addresses), clientOver)
       return serverName === undefined || !config.useMtls
         ? connection
         : Effect.andThen(publishCertificates(config, serverName), connection)

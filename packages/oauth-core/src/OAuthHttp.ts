@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
+import type { AddressRule } from "./AddressLookup.ts"
 import type { OAuthConfig } from "./config/OAuthConfig.ts"
 import { CertificateUnusable } from "./errors/OAuthErrorReason.ts"
 import type { Proxies } from "./proxy/Proxies.ts"
@@ -22,6 +23,11 @@ export interface ConnectionOptions {
   readonly serverName?: string | undefined
   /** The proxies to go through. */
   readonly proxies?: Proxies | undefined
+  /**
+   * The addresses that a direct connection may lead to, checked when it is made: what a name led to before does not
+   * count. A proxy looks up names itself. Default: any. `OAuthHttp.layer` connects by an `HttpClient`, and cannot check.
+   */
+  readonly addresses?: AddressRule | undefined
 }
 
 /**

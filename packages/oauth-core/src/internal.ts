@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { addressNotAllowed } from "./AddressLookup.ts"
 export { formatProblem, problem } from "./config/ConfigProblem.ts"
 export { fileReference } from "./config/FileReference.ts"
 export { presetsIn } from "./config/ProviderPresets.ts"

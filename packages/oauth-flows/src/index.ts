@@ -1,3 +1,3 @@
 export * from "./OAuthFlows.ts"
-export { AddressLookup } from "./endpoint/AddressGuard.ts"
+export { AddressLookup } from "@secure-mcp/oauth-core"
 export { SecretFiles } from "./grants/SecretFile.ts"

@@ -1,5 +1,6 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import {
+  AddressLookup,
   type GrantRequest,
   type OAuthErrorReason,
   OAuthErrorReason as Reason,
@@ -12,7 +13,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import { AddressGuard, AddressLookup } from "../src/endpoint/AddressGuard.ts"
+import { AddressGuard } from "../src/endpoint/AddressGuard.ts"
 import { GrantTargets } from "../src/resolution/GrantTarget.ts"
 import { EndpointClient } from "../src/endpoint/EndpointClient.ts"
 import { requestFor } from "./TestGrants.ts"

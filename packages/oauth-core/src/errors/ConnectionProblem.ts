@@ -119,6 +119,10 @@ const problems: ReadonlyArray<readonly [RegExp, ConnectionProblem]> = [
   [/^ECONNREFUSED$/, { problem: "connection refused" }],
   [/^ECONNRESET$/, { problem: "the connection was reset" }],
   [/^(?:EPIPE|UND_ERR_SOCKET)$/, { problem: "the connection was closed before an answer came" }],
+  [
+    /^ADDRESS_NOT_ALLOWED$/,
+    { problem: "its name leads to an address where the configured server is not. Nothing was sent there" }
+  ],
   [/^ENOTFOUND$/, { problem: "the host name is unknown" }],
   [/^UND_ERR_CONNECT_TIMEOUT$/, { problem: "no connection in time" }],
   [/^UND_ERR_HEADERS_TIMEOUT$/, { problem: "no answer in time" }],

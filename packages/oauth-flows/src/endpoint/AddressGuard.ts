@@ -1,57 +1,24 @@
 import {
+  AddressLookup,
   ConnectionFailed,
   describeConnectionFailure,
   DiscoveryFailed,
   isLoopbackHost
 } from "@secure-mcp/oauth-core"
-import type { GrantRequest } from "@secure-mcp/oauth-core"
+import type { AddressRule, GrantRequest } from "@secure-mcp/oauth-core"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import { lookup } from "node:dns/promises"
 import { type Endpoint, withoutQuery } from "./Endpoint.ts"
 import { networkZone, type NetworkZone } from "./NetworkZone.ts"
-
-/**
- * Port: looks up the IP addresses of a host name. By default the system's resolver.
- *
- * @example
- * ```ts
- * import { AddressLookup } from "@secure-mcp/oauth-flows"
- * import * as Effect from "effect/Effect"
- * import * as Layer from "effect/Layer"
- *
- * const Fixed = Layer.succeed(AddressLookup, {
- *   lookup: (hostname) =>
- *     hostname === "auth.example.com" ? Effect.succeed(["192.0.2.1"]) : Effect.fail({ code: "ENOTFOUND" })
- * })
- * ```
- */
-export const AddressLookup = Context.Reference<{
-  /** Fails with an error code of the resolver (`ENOTFOUND`, `EAI_AGAIN`, …). */
-  readonly lookup: (hostname: string) => Effect.Effect<ReadonlyArray<string>, { readonly code: string }>
-}>("@secure-mcp/oauth-flows/AddressLookup", {
-  defaultValue: () => ({
-    lookup: (hostname) =>
-      Effect.tryPromise({
-        try: () => lookup(hostname, { all: true }),
-        catch: (error) => ({ code: resolverCode(error) })
-      }).pipe(Effect.map((found) => found.map(({ address }) => address)))
-  })
-})
-
-const resolverCode = (error: unknown): string =>
-  Predicate.hasProperty(error, "code") && Predicate.isString(error.code) ? error.code : "EAI_FAIL"
 
 /**
  * Prevents server-side request forgery: a discovered URL may lead to a loopback, private, link-local or reserved
  * address only if the configured server itself is in the same zone, and never to a cloud's metadata service.
  *
- * A name is looked up just before the request and again by the connection, so an attacker's DNS could give another
- * answer the second time. Discovered URLs are https unless the configuration allows http, and over https such a
- * connection fails before anything is sent, because its server has no certificate for that name.
+ * A name is looked up before the request, for an error that says what is wrong, and again by the connection. An
+ * attacker's DNS could give another answer then, so the connection gets the rule that it has to keep.
  *
  * A host that is reached through a proxy is looked up there and not here: then only a host that is written as an address
  * can be refused, and what the proxy reaches is for the proxy to decide.
@@ -60,7 +27,8 @@ export class AddressGuard extends Context.Service<
   AddressGuard,
   {
     /**
-     * Fails for an endpoint that must not get a request. A configured one always may.
+     * Fails for an endpoint that must not get a request. A configured one always may. Gives the rule for the
+     * addresses of the connection; undefined if it may lead anywhere.
      *
      * @param usesProxy whether a request to this URL goes through a proxy; default: none does
      */
@@ -68,14 +36,14 @@ export class AddressGuard extends Context.Service<
       endpoint: Endpoint,
       request: GrantRequest,
       usesProxy?: (url: string) => boolean
-    ) => Effect.Effect<void, DiscoveryFailed | ConnectionFailed>
+    ) => Effect.Effect<AddressRule | undefined, DiscoveryFailed | ConnectionFailed>
   }
 >()("@secure-mcp/oauth-flows/AddressGuard") {
   static readonly layer: Layer.Layer<AddressGuard> = Layer.effect(
     AddressGuard,
     Effect.map(AddressLookup, ({ lookup }) => ({
       check: (endpoint: Endpoint, request: GrantRequest, usesProxy: (url: string) => boolean = () => false) =>
-        endpoint.discovered ? check(endpoint, request, { lookup, usesProxy }) : Effect.void
+        endpoint.discovered ? check(endpoint, request, { lookup, usesProxy }) : Effect.undefined
     }))
   )
 }
@@ -89,23 +57,32 @@ const check = Effect.fn("AddressGuard.check")(function* (
   endpoint: Endpoint,
   request: GrantRequest,
   network: Network
-) {
+): Effect.fn.Return<AddressRule | undefined, DiscoveryFailed | ConnectionFailed> {
   const host = hostOf(endpoint.url)
   const configured = configuredUrls(request)
-  if (host === undefined || configured.some((url) => hostOf(url) === host)) return
+  if (host === undefined || configured.some((url) => hostOf(url) === host)) return undefined
   const zones = yield* Effect.mapError(zonesOf(endpoint.url, network), unresolved(endpoint))
   const suspicious = zones.filter((zone) => zone !== "public")
-  if (suspicious.length === 0) return
+  if (suspicious.length === 0) return ruleOf(["public"])
   const lookups = yield* Effect.forEach(configured, (url) => Effect.result(zonesOf(url, network)))
   const allowed = new Set(lookups.flatMap((found) => Result.getOrElse(found, () => [])))
-  const refused = suspicious.find((zone) => zone === "metadata" || !allowed.has(zone))
-  if (refused === undefined) return
+  allowed.delete("metadata")
+  const refused = suspicious.find((zone) => !allowed.has(zone))
+  if (refused === undefined) return ruleOf(["public", ...allowed])
   // Without the addresses of every configured host, a refusal could be wrong, and it would be final.
   const failed = lookups.find(Result.isFailure)
   return refused === "metadata" || failed === undefined
     ? yield* refusal(endpoint, refused)
     : yield* unresolved(endpoint)(failed.failure)
 })
+
+const ruleOf = (zones: ReadonlyArray<NetworkZone>): AddressRule => {
+  const allowed = new Set(zones)
+  return {
+    id: [...allowed].toSorted().join(),
+    allows: (address) => allowed.has(networkZone(address) ?? "reserved")
+  }
+}
 
 const hostOf = (url: string): string | undefined => URL.parse(url)?.hostname.replace(/\.$/, "")
 

@@ -127,8 +127,7 @@ const makePost =
 const makeSend =
   (http: OAuthHttp["Service"], guard: AddressGuard["Service"], timeout: Duration.Input): Send =>
   (message, useAnswer) =>
-    http.connection(message.request.config, { proxies: message.request.proxies }).pipe(
-      Effect.tap(({ usesProxy }) => guard.check(message.endpoint, message.request, usesProxy)),
+    connectionFor(http, guard, message).pipe(
       Effect.flatMap((connection) => exchange(connection, message, useAnswer)),
       Effect.scoped,
       Effect.catchTag("HttpClientError", (error) => Effect.fail(transportFailure(message, error))),
@@ -141,6 +140,18 @@ const makeSend =
       }),
       Effect.withSpan("EndpointClient.send")
     )
+
+/** A connection that leads nowhere but to where the endpoint may be. */
+const connectionFor = Effect.fnUntraced(function* (
+  http: OAuthHttp["Service"],
+  guard: AddressGuard["Service"],
+  { endpoint, request }: EndpointMessage
+) {
+  const { config, proxies } = request
+  const connection = yield* http.connection(config, { proxies })
+  const addresses = yield* guard.check(endpoint, request, connection.usesProxy)
+  return addresses === undefined ? connection : yield* http.connection(config, { proxies, addresses })
+})
 
 const exchange = Effect.fnUntraced(function* <A>(
   { certificateThumbprint, client }: OAuthConnection,

@@ -1,13 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
-import { OAuthToken } from "@secure-mcp/oauth-core"
+import { AddressLookup, type AddressRule, OAuthHttp, OAuthToken } from "@secure-mcp/oauth-core"
 import { Answer, StubAuthorizationServer } from "@secure-mcp/testing"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import { AddressLookup } from "../../src/endpoint/AddressGuard.ts"
+import { AddressGuard } from "../../src/endpoint/AddressGuard.ts"
 import { configuredEndpoint, discoveredEndpoint } from "../../src/endpoint/Endpoint.ts"
 import { EndpointClient } from "../../src/endpoint/EndpointClient.ts"
 import { makeGrants, settle, tokenAnswer } from "../TestGrants.ts"
@@ -97,6 +98,54 @@ describe("server-side request forgery", () => {
       assert.strictEqual(outcome._tag, isAllowed ? "Success" : "Failure")
       assert.strictEqual(asked.length, isAllowed ? 2 : 1)
     })
+  )
+
+  it.effect.each([
+    [
+      "https://mcp.example/mcp",
+      "https://as.example",
+      ["93.184.215.14"],
+      ["127.0.0.1", "10.1.2.3", "169.254.169.254"]
+    ],
+    [
+      "https://10.0.0.5/mcp",
+      "https://inside.example",
+      ["10.1.2.3", "8.8.8.8"],
+      ["127.0.0.1", "169.254.169.254"]
+    ],
+    ["https://mcp.example/mcp", "https://mcp.example", ["127.0.0.1"], []]
+  ] as const)(
+    "the connection for %s to %s may lead to %j and not to %j, whatever DNS says by then",
+    ([resourceUrl, named, allowed, refused]) =>
+      Effect.gen(function* () {
+        const rules: Array<AddressRule | undefined> = []
+        const client = HttpClient.make((request) =>
+          Effect.succeed(HttpClientResponse.fromWeb(request, Response.json({})))
+        )
+        const http = Layer.succeed(OAuthHttp, {
+          connection: (_, { addresses } = {}) => {
+            rules.push(addresses)
+            return Effect.succeed({ client })
+          }
+        })
+        const services = yield* Layer.build(
+          EndpointClient.layer("10 seconds").pipe(
+            Layer.provide([AddressGuard.layer.pipe(Layer.provide(lookup)), http])
+          )
+        )
+        yield* Context.get(services, EndpointClient).send(
+          {
+            request: discoveredRequest(resourceUrl, { client_id: "gateway" }),
+            endpoint: discoveredEndpoint("token", `${named}/token`),
+            message: HttpClientRequest.get(`${named}/token`),
+            secrets: []
+          },
+          () => Effect.void
+        )
+        const rule = rules.at(-1)
+        for (const address of allowed) assert.isTrue(rule?.allows(address) ?? true, address)
+        for (const address of refused) assert.isFalse(rule?.allows(address), address)
+      })
   )
 
   const proxied = [
