@@ -7,8 +7,13 @@ export interface LocatedBytes {
 
 /** Bytes that are a text of their own. */
 export const inPlace = (bytes: Uint8Array): LocatedBytes => {
-  const starts = Int32Array.from(bytes.keys())
-  return { bytes, starts, ends: starts.map((start) => start + 1) }
+  const starts = new Int32Array(bytes.length)
+  const ends = new Int32Array(bytes.length)
+  for (let at = 0; at < bytes.length; at += 1) {
+    starts[at] = at
+    ends[at] = at + 1
+  }
+  return { bytes, starts, ends }
 }
 
 /** The bytes of a text in UTF-8. */
