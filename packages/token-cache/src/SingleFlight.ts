@@ -219,11 +219,14 @@ export const makeSingleFlight = Effect.fnUntraced(function* (options: SingleFlig
   ) {
     const exit = yield* Effect.exit(work)
     if (lead.acquisition.background && Exit.isFailure(exit)) yield* warnOfFailure(exit)
-    // The removal may have found an empty store, and now there is a token in it.
-    if (isBeingRemoved(yield* Ref.get(state), id)) yield* orWarn("written")(store.remove(key))
+    // The removal may have found an empty store, and now there is a token in it. What a renewal finds after a removal
+    // comes from a login, which the removal does not concern.
+    if (Exit.isSuccess(exit) && exit.value.isFirst === true && isBeingRemoved(yield* Ref.get(state), id))
+      yield* orWarn("written")(store.remove(key))
     yield* finish(id, lead, exit)
   })
 
+  /** However an acquisition ends, everybody who waits is answered. Step `finish` of docs/models/renewal.pml. */
   const finish = Effect.fnUntraced(function* (id: string, lead: Lead, exit: Outcome) {
     const { monotonic } = yield* currentMoment
     const removal = yield* Ref.modify(state, (current) => endAcquisition(current, id, monotonic, endOf(exit)))

@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
@@ -93,8 +94,9 @@ describe("a token that the store did not take", () => {
       state.away = true
       yield* get(cache, server)
       state.away = false
-      yield* get(cache, server, { forceRefresh: true })
+      const next = yield* Effect.forkChild(get(cache, server, { forceRefresh: true }))
       yield* TestClock.adjust("1 minute")
+      assert.strictEqual(yield* Fiber.join(next), "2 acquired")
       assert.strictEqual(yield* kept, "2")
       assert.deepStrictEqual(server.previous, [undefined, "1"])
     })

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/testing/TestClock"
@@ -150,7 +151,9 @@ describe("a new refresh token beside an unusable access token", () => {
       yield* fail(cache, server)
       assert.strictEqual(refreshToken(tokenOfEntry(yield* shared.get(key))), "refresh-0")
       yield* TestClock.adjust("1 second")
-      yield* fail(cache, server)
+      const second = yield* Effect.forkChild(fail(cache, server))
+      yield* TestClock.adjust("11 seconds")
+      yield* Fiber.join(second)
       assert.deepStrictEqual(server.sent, ["refresh-0", "refresh-1"])
       state.away = false
       yield* TestClock.adjust("1 minute")

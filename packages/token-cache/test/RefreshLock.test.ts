@@ -209,6 +209,58 @@ describe("two processes with one store", () => {
 })
 
 describe("a process that was stopped while it renewed a token", () => {
+  it.effect("a process waits for the new token of another one that the store did not take at first", () =>
+    Effect.gen(function* () {
+      const shared = yield* makeStore
+      yield* shared.set(keyOf("server"), refreshable("0"), Duration.infinity)
+      const state = { full: true }
+      const full = Effect.fail(new StoreUnavailable({ problem: "the disk is full" }))
+      const store: Store = {
+        ...shared,
+        lease: (...args) =>
+          Effect.map(
+            shared.lease(...args),
+            (lease) =>
+              lease && {
+                ...lease,
+                set: (...args) => Effect.suspend(() => (state.full ? full : lease.set(...args)))
+              }
+          )
+      }
+      const [one, other] = yield* Effect.all([makeCache(store), makeCache(shared)])
+      const server = makeServer({ expiresIn: 100, refreshToken: true })
+      yield* get(one, server, { forceRefresh: true })
+      state.full = false
+      const waiting = yield* Effect.forkChild(get(other, server, { forceRefresh: true }), start)
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(server.previous, ["0"])
+      assert.strictEqual(yield* Fiber.join(waiting), "1 acquired")
+      yield* get(other, server, { forceRefresh: true })
+      assert.deepStrictEqual(server.previous, ["0", "1"])
+    })
+  )
+
+  it.effect(
+    "a process does not wait for a token that another one could not store, longer than its lease",
+    () =>
+      Effect.gen(function* () {
+        const shared = yield* makeStore
+        yield* shared.set(keyOf("server"), refreshable("0"), Duration.infinity)
+        const full = Effect.fail(new StoreUnavailable({ problem: "the disk is full" }))
+        const store: Store = {
+          ...shared,
+          lease: (...args) =>
+            Effect.map(shared.lease(...args), (lease) => lease && { ...lease, set: () => full })
+        }
+        const [one, other] = yield* Effect.all([makeCache(store), makeCache(shared)])
+        const server = makeServer({ expiresIn: 100, refreshToken: true })
+        yield* get(one, server, { forceRefresh: true })
+        const waiting = yield* Effect.forkChild(get(other, server, { forceRefresh: true }), start)
+        yield* TestClock.adjust("11 seconds")
+        assert.strictEqual(yield* Fiber.join(waiting), "2 acquired")
+      })
+  )
+
   it.effect("a process that was stopped does not replace a newer token, and uses it", () =>
     Effect.gen(function* () {
       const store = yield* makeStore

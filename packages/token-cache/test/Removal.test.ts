@@ -149,6 +149,24 @@ describe("a token that another process removed from the store", () => {
       })
     )
 
+  it.effect("a removal does not end a login in another process while a renewal was under way", () =>
+    Effect.gen(function* () {
+      const { cache, server, shared } = yield* stage
+      const gate = makeGate()
+      server.gate = gate.passed
+      const renewal = yield* Effect.forkChild(get(cache, server, { forceRefresh: true }), {
+        startImmediately: true
+      })
+      yield* cache.invalidate(key)
+      const login = tokenOf("login", { refreshToken: Redacted.make("refresh-login") })
+      yield* shared.set(key, login, Duration.infinity)
+      yield* gate.open
+      yield* Fiber.join(renewal)
+      assert.strictEqual(text(yield* shared.get(key)), "login")
+      assert.strictEqual(yield* get(cache, server), "login cache")
+    })
+  )
+
   it.effect("a removal does not end a login after it, although the store could not write that", () =>
     Effect.gen(function* () {
       const { cache, server, shared, state } = yield* stage

@@ -26,7 +26,8 @@ export type RefreshServices = EndpointClient | Circuit | GrantTargets | RefusedR
  *
  * Fails with `AuthorizationRequired` when the grant has ended, or belongs to another client or issuer. Every transient
  * failure leaves the grant as it is, and so does an answer that says nothing about it. For such an answer every caller
- * gets the same error for a while, and the server is not asked again.
+ * gets the same error for a while, and the server is not asked again. Steps `send` and `answer` of
+ * docs/models/renewal.pml.
  *
  * @param keep gets a new refresh token whose access token must not be served
  */

@@ -1,6 +1,7 @@
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { StoreUnavailable, type TokenKey } from "@secure-mcp/oauth-core"
@@ -20,16 +21,27 @@ const askAgain = Schedule.min([Schedule.exponential("25 millis", 1.5), Schedule.
   Schedule.upTo({ duration: longestWait, times: 1000 })
 )
 
+/** A lease that is released with its scope. */
+export interface HeldLease extends TokenLease {
+  /**
+   * Whether a token waits to be written with this lease. Then it is not released with its scope, but ends by itself
+   * or with `release`: another process would find the token that this one replaces, and use its refresh token again.
+   */
+  readonly awaitWrite: (isPending: boolean) => Effect.Effect<void>
+}
+
 /** What came of waiting for a lease. */
 export type Turn<A> =
   /** Nobody else replaces the token as long as the scope is open. */
-  | { readonly _tag: "Leased"; readonly lease: TokenLease }
+  | { readonly _tag: "Leased"; readonly lease: HeldLease }
   /** What another process did has made the lease unnecessary. */
   | { readonly _tag: "Overtaken"; readonly result: A }
 
 /**
  * Acquires the lease of a key for as long as the scope is open, and renews it meanwhile. Waits while another process
  * has it, which can be interrupted. Fails when the store cannot be asked, or when another process does not release it.
+ *
+ * Steps `lease`, `release`, `leaseForRemoval` and `releaseAfterRemoval` of docs/models/renewal.pml.
  *
  * @param overtaken looked at while another process has the lease; a value ends the waiting
  */
@@ -62,9 +74,14 @@ const tryLease = (store: TokenStore["Service"], key: TokenKey) =>
   Effect.gen(function* () {
     const lease = yield* store.lease(key, leaseTime)
     if (lease === undefined) return yield* new LeaseTaken()
-    yield* Effect.addFinalizer(() => Effect.ignore(lease.release))
+    const isUnwritten = yield* Ref.make(false)
+    yield* Effect.addFinalizer(() =>
+      Effect.flatMap(Ref.get(isUnwritten), (unwritten) =>
+        unwritten ? Effect.void : Effect.ignore(lease.release)
+      )
+    )
     yield* Effect.forkScoped(Effect.interruptible(renewAgainAndAgain(lease)))
-    return lease
+    return { ...lease, awaitWrite: (isPending) => Ref.set(isUnwritten, isPending) } satisfies HeldLease
   }).pipe(Effect.uninterruptible)
 
 /** Until another process has the lease. A store that does not answer now may do so before the lease has ended. */

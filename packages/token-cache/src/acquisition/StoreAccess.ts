@@ -8,7 +8,7 @@ export type StoreReading =
   | { readonly _tag: "Read"; readonly entry: StoreEntry }
   | { readonly _tag: "Unread"; readonly problem: StoreUnavailable }
 
-/** Looks into the store. One that fails costs a warning. */
+/** Looks into the store. One that fails costs a warning. Step `read` of docs/models/renewal.pml. */
 export const readStore = (store: TokenStore["Service"], key: TokenKey): Effect.Effect<StoreReading> =>
   defectsAsProblems(Effect.interruptible(store.get(key))).pipe(
     Effect.map((entry): StoreReading => ({ _tag: "Read", entry })),

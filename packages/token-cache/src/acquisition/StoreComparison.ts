@@ -27,7 +27,8 @@ export interface Renew {
 
 /**
  * Compares the store's answer with the token in memory. The store's token is preferred, because other processes store
- * theirs there, unless memory has one that is newer and not yet stored.
+ * theirs there, unless memory has one that is newer and not yet stored. Step `compare` of docs/models/renewal.pml, and
+ * part of its step `read`.
  *
  * @param entry undefined if the store could not be read
  * @param isNew true if another process stored this token after the request began, so it satisfies even `forceRefresh`

@@ -25,7 +25,7 @@ export interface GuardedAcquisition {
 /**
  * Acquires a token with care for what only a person can grant again: no refresh token is used while the one that
  * replaces it could not be stored, and no login is asked for only because the store, which may have the grant, could
- * not be read.
+ * not be read. Step `probe` of docs/models/renewal.pml.
  */
 export const guardedAcquire = (
   store: TokenStore["Service"],

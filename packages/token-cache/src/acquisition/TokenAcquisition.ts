@@ -16,7 +16,7 @@ import { currentMoment } from "../memory/Moment.ts"
 import { tokenOfEntry, type StoreEntry } from "../store/StoreEntry.ts"
 import type { TokenLease } from "../store/TokenLease.ts"
 import type { TokenStore } from "../store/TokenStore.ts"
-import { acquireLease, type Turn } from "./RefreshLock.ts"
+import { acquireLease, type HeldLease, type Turn } from "./RefreshLock.ts"
 import { orFail, orWarn, readQuietly, readStore, type StoreReading } from "./StoreAccess.ts"
 import { compareWithStore, type Renew } from "./StoreComparison.ts"
 import { acquiring, guardedAcquire } from "./StoreGuard.ts"
@@ -109,7 +109,7 @@ export const makeTokenAcquisition = (
     if (previous?.token.refreshToken !== undefined) yield* progress.beginRefresh(previous)
     return yield* acquire(replacement, previous).pipe(
       Effect.flatMap((token) => writer.write(request.key, token, previous?.token, lease)),
-      Effect.map(acquired),
+      Effect.map((written): Obtained => ({ ...acquired(written), isFirst: previous === undefined })),
       Effect.catch((error) => unlessOvertaken(request.key, previous, lease, error))
     )
   })
@@ -160,7 +160,10 @@ export const makeTokenAcquisition = (
     })
   })
 
-  /** A grant that seems to have ended may live on: renewed by a process whose lease has ended, or by a login. */
+  /**
+   * A grant that seems to have ended may live on: renewed by a process whose lease has ended, or by a login. Step
+   * `refused` of docs/models/renewal.pml.
+   */
   const unlessOvertaken = Effect.fnUntraced(function* (
     key: TokenKey,
     previous: MemoryToken | undefined,
@@ -180,7 +183,9 @@ export const makeTokenAcquisition = (
     obtain,
     put: (key, token) =>
       Effect.map(writer.write(key, token, token, undefined), (written) =>
-        token.reusable ? acquired(written) : { ...acquired(written), answer: undefined }
+        token.reusable
+          ? { ...acquired(written), isFirst: true }
+          : { ...acquired(written), answer: undefined, isFirst: true }
       )
   }
 }
@@ -189,7 +194,7 @@ export const makeTokenAcquisition = (
 interface Replacement {
   readonly request: TokenCacheRequest
   readonly comparison: Renew
-  readonly lease: TokenLease | undefined
+  readonly lease: HeldLease | undefined
   readonly reading: StoreReading
   readonly progress: AcquisitionProgress
 }

@@ -20,7 +20,10 @@ import { orFail } from "./StoreAccess.ts"
 const invalidating = "invalidate the token"
 const revoking = "revoke the access token"
 
-/** `TokenCache.invalidate` and `revoke`. While a token is removed, callers who want it wait. */
+/**
+ * `TokenCache.invalidate` and `revoke`. While a token is removed, callers who want it wait. The removal ends before the
+ * server is told: step `revoke` of docs/models/renewal.pml.
+ */
 export const makeTokenRemoval = (
   state: Ref.Ref<CacheState>,
   store: TokenStore["Service"],
@@ -76,7 +79,7 @@ export const makeTokenRemoval = (
       return yield* published(key, newest(cached, found))
     }).pipe(Effect.scoped)
 
-  /** A store that cannot remove the token leaves it in memory as well. */
+  /** A store that cannot remove the token leaves it in memory as well. Step `remove` of docs/models/renewal.pml. */
   const removeStored = (key: TokenKey, id: string, cached: MemoryToken | undefined, operation: string) =>
     orFail(
       operation,

@@ -11,6 +11,7 @@ import {
 import { currentMoment } from "../memory/Moment.ts"
 import type { TokenLease } from "../store/TokenLease.ts"
 import type { TokenStore } from "../store/TokenStore.ts"
+import type { HeldLease } from "./RefreshLock.ts"
 import { defectsAsProblems, orWarn, readQuietly, warnOf } from "./StoreAccess.ts"
 
 /** A token that was to be stored. */
@@ -28,12 +29,13 @@ export interface TokenWriter {
   /**
    * Stores a token. One that cannot be served again or refreshed is not stored, and `previous`, which it replaces, is
    * removed. A store that fails gets the token later (`MemoryToken.pendingWrite`).
+   * Step `write` of docs/models/renewal.pml.
    */
   readonly write: (
     key: TokenKey,
     token: OAuthToken,
     previous: OAuthToken | undefined,
-    lease: TokenLease | undefined
+    lease: HeldLease | undefined
   ) => Effect.Effect<WrittenToken>
   /** Keeps other processes from serving a refused token. Its refresh token stays in the store. */
   readonly markRefused: (
@@ -55,13 +57,17 @@ export const makeTokenWriter = (store: TokenStore["Service"]): TokenWriter => {
       return { token, cached: undefined }
     }
     const pendingWrite = defectsAsProblems(
-      lease === undefined ? writeLater(key, cached) : writeLeased(cached, lease)
+      lease === undefined
+        ? writeLater(key, cached)
+        : Effect.tap(writeLeased(cached, lease), () => Effect.ignore(lease.release))
     )
     const firstWrite =
       lease === undefined
-        ? defectsAsProblems(store.set(key, token, timeToLive(cached, now.monotonic)))
-        : pendingWrite
-    return yield* firstWrite.pipe(
+        ? store.set(key, token, timeToLive(cached, now.monotonic))
+        : writeLeased(cached, lease)
+    return yield* defectsAsProblems(firstWrite).pipe(
+      Effect.tap(() => lease?.awaitWrite(false) ?? Effect.void),
+      Effect.tapError(() => lease?.awaitWrite(true) ?? Effect.void),
       Effect.flatMap((revision) =>
         revision === undefined
           ? overtaken(key, token)

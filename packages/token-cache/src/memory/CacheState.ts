@@ -56,6 +56,8 @@ export interface Obtained {
   readonly answer: CachedToken | undefined
   /** The token for memory; undefined if it is of no further use. */
   readonly cached: MemoryToken | undefined
+  /** It replaces no other token: the client obtained its first one, or it came from elsewhere (`put`). */
+  readonly isFirst?: boolean
   /** Why the store does not have it; undefined if it has. */
   readonly storeProblem?: StoreUnavailable | undefined
 }
