@@ -108,6 +108,7 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
     imports: ["gateway"],
     rooms: { client: ["process"], process: [], suite: ["client", "process"], upstream: [] }
   },
+  "tools/models": { imports: ["testing"], rooms: {} },
   "tools/architecture": { imports: [], rooms: {} }
 }
 

@@ -27,12 +27,20 @@ export const chromiumProgram: SystemProgram = {
   debianPackage: "chromium"
 }
 
+/** Checks the models in docs/models. */
+export const spinProgram: SystemProgram = { names: ["spin"], debianPackage: "spin" }
+
+/** Compiles what Spin makes of a model. */
+export const gccProgram: SystemProgram = { names: ["gcc"], debianPackage: "gcc" }
+
 /** Every program that a test of this repository runs; `npm run setup:system` installs them. */
 export const systemPrograms: ReadonlyArray<SystemProgram> = [
   redisProgram,
   nginxProgram,
   opensslProgram,
-  chromiumProgram
+  chromiumProgram,
+  spinProgram,
+  gccProgram
 ]
 
 /** The path of a program, or undefined where it is not installed. */
