@@ -3,7 +3,7 @@ import { globSync, statSync } from "node:fs"
 import { resolve } from "node:path"
 import { read, root } from "../src/Workspace.ts"
 
-const pages = ["SECURITY.md", ...globSync("docs/security/*.md", { cwd: root }).sort()]
+const pages = ["SECURITY.md", "docs/hardening.md", ...globSync("docs/security/*.md", { cwd: root }).sort()]
 
 /** Paths of test files in Markdown, as they stand between backticks. */
 const testPathsIn = (text: string): ReadonlyArray<string> => [

@@ -33,6 +33,9 @@ export const spinProgram: SystemProgram = { names: ["spin"], debianPackage: "spi
 /** Compiles what Spin makes of a model. */
 export const gccProgram: SystemProgram = { names: ["gcc"], debianPackage: "gcc" }
 
+/** What says how exposed a unit of systemd is. It needs no systemd that runs. */
+export const systemdAnalyzeProgram: SystemProgram = { names: ["systemd-analyze"], debianPackage: "systemd" }
+
 /** Every program that a test of this repository runs; `npm run setup:system` installs them. */
 export const systemPrograms: ReadonlyArray<SystemProgram> = [
   redisProgram,
@@ -40,7 +43,8 @@ export const systemPrograms: ReadonlyArray<SystemProgram> = [
   opensslProgram,
   chromiumProgram,
   spinProgram,
-  gccProgram
+  gccProgram,
+  systemdAnalyzeProgram
 ]
 
 /** The path of a program, or undefined where it is not installed. */
