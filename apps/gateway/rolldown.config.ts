@@ -1,4 +1,5 @@
 import { defineConfig } from "rolldown"
+import { thirdPartyNotices } from "./ThirdPartyNotices.ts"
 
 /**
  * The command as a tree-shaken bundle: a client that starts it for each session does not wait for hundreds of
@@ -7,6 +8,7 @@ import { defineConfig } from "rolldown"
 export default defineConfig({
   input: { "secure-mcp-gateway": "src/main.ts" },
   platform: "node",
+  plugins: [thirdPartyNotices()],
   resolve: { conditionNames: ["@secure-mcp/source", "node", "import", "default"] },
   output: {
     dir: "dist",

@@ -109,7 +109,8 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
     rooms: { client: ["process"], process: [], suite: ["client", "process"], upstream: [] }
   },
   "tools/models": { imports: ["testing"], rooms: {} },
-  "tools/architecture": { imports: [], rooms: {} }
+  "tools/architecture": { imports: [], rooms: {} },
+  "tools/supply-chain": { imports: [], rooms: {} }
 }
 
 /** The most files that a folder of `src` may hold. */

@@ -1,0 +1,40 @@
+import { relative, resolve } from "node:path"
+import { rolldown } from "rolldown"
+import { loadConfig } from "rolldown/config"
+import { folderOfFile, type Lockfile } from "./Lockfile.ts"
+import { bundledFolder, root } from "./Repository.ts"
+
+/** The bundle of the gateway, as it would be written. */
+export interface Bundle {
+  /** The folders of the packages of others that have code in it. */
+  readonly thirdParties: ReadonlySet<string>
+  /** The text of `THIRD_PARTY_NOTICES.txt`. */
+  readonly notices: string
+}
+
+/** Bundles with the gateway's own configuration, and writes nothing. */
+export const bundleGateway = async (lockfile: Lockfile): Promise<Bundle> => {
+  const config = await loadConfig(resolve(root, bundledFolder, "rolldown.config.ts"))
+  const [options] = [config].flat()
+  if (options === undefined || typeof options === "function")
+    throw new Error("The configuration of the bundle is no object")
+  const { output, ...input } = options
+  const build = await rolldown({ ...input, cwd: resolve(root, bundledFolder) })
+  try {
+    const files = (await build.generate([output].flat()[0])).output
+    const modules = files.flatMap((file) => (file.type === "chunk" ? file.moduleIds : []))
+    const notices = files.find(({ fileName }) => fileName === "THIRD_PARTY_NOTICES.txt")
+    if (notices?.type !== "asset") throw new Error("The bundle has no THIRD_PARTY_NOTICES.txt")
+    return {
+      thirdParties: new Set(modules.flatMap((id) => thirdPartyOf(lockfile, id))),
+      notices: String(notices.source)
+    }
+  } finally {
+    await build.close()
+  }
+}
+
+const thirdPartyOf = (lockfile: Lockfile, moduleId: string): ReadonlyArray<string> => {
+  const folder = folderOfFile(lockfile, relative(root, moduleId))
+  return folder?.includes("node_modules/") === true ? [folder] : []
+}
