@@ -5,10 +5,11 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type { GatewayConfig } from "./config/GatewayConfig.ts"
 import type { StoreSettings } from "./config/StoreSettings.ts"
+import { redisSessionOwners } from "./sessions/RedisSessionOwners.ts"
 
 /**
- * Where the tokens of a configuration are kept. Unless it says otherwise, what a person granted outlives the
- * process, encrypted, and nothing else is written to disk.
+ * Where the tokens of a configuration are kept, and whose the sessions of servers are. Unless it says otherwise, what a
+ * person granted outlives the process, encrypted, and nothing else is written to disk. Sessions outlive it only in Redis.
  */
 export const gatewayStore = ({ servers, store }: GatewayConfig) => {
   if (store.type === "redis") return redisStore(store)
@@ -32,11 +33,13 @@ const redisStore = ({ caBundlePath, encryptionKey, url, ...store }: StoreSetting
         () => import("@secure-mcp/token-cache-redis")
       )
       const authorities = caBundlePath === undefined ? undefined : yield* readAuthorities(caBundlePath)
-      return RedisTokenStore.layer({
+      const tokens = RedisTokenStore.layer({
         encryptionKey,
         previousKeys: store.previousEncryptionKeys,
         keyPrefix: store.keyPrefix
-      }).pipe(
+      })
+      const sessions = redisSessionOwners({ secret: encryptionKey, keyPrefix: store.keyPrefix })
+      return Layer.merge(tokens, sessions).pipe(
         Layer.provide(
           RedisConnection.layer({ url, authorities, username: store.username, password: store.password })
         )

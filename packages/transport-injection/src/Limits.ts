@@ -7,6 +7,8 @@ export interface Limits {
   readonly sessions: number
   /** Seconds without a request or an open stream after which a session ends. */
   readonly sessionIdleSeconds: number
+  /** Sessions of a server over HTTP, each remembered with the person who began it. */
+  readonly rememberedSessions: number
   /** Bytes of one message of the server. */
   readonly messageBytes: number
   /** Messages that a client may leave unread on one stream before that stream is closed. */
@@ -21,6 +23,7 @@ export interface Limits {
 export const defaultLimits: Limits = {
   sessions: 1000,
   sessionIdleSeconds: 1800,
+  rememberedSessions: 100_000,
   messageBytes: 64 * 1024 * 1024,
   unreadMessages: 1024,
   unreadBytes: 8 * 1024 * 1024,
@@ -30,6 +33,7 @@ export const defaultLimits: Limits = {
 const fields = {
   sessions: Schema.optionalKey(Schema.Int),
   sessionIdleSeconds: Schema.optionalKey(Schema.Finite),
+  rememberedSessions: Schema.optionalKey(Schema.Int),
   messageBytes: Schema.optionalKey(Schema.Int),
   unreadMessages: Schema.optionalKey(Schema.Int),
   unreadBytes: Schema.optionalKey(Schema.Int),
@@ -38,6 +42,7 @@ const fields = {
 
 const wireNames = {
   sessionIdleSeconds: "session_idle_seconds",
+  rememberedSessions: "remembered_sessions",
   messageBytes: "message_bytes",
   unreadMessages: "unread_messages",
   unreadBytes: "unread_bytes",
@@ -55,12 +60,13 @@ const leastMessageBytes = 1024
 const rules = (limits: LimitsSetting): ReadonlyArray<ConfigProblem> => {
   const atLeast = (key: string, value: number | undefined, least: number) =>
     value === undefined || value >= least ? [] : [{ path: [key], message: `must be at least ${least}` }]
-  const { messageBytes, queuedMessages, sessionIdleSeconds, sessions, unreadBytes, unreadMessages } = limits
+  const { messageBytes, queuedMessages, sessionIdleSeconds, unreadBytes, unreadMessages } = limits
   return [
-    ...atLeast("sessions", sessions, 1),
+    ...atLeast("sessions", limits.sessions, 1),
     ...(sessionIdleSeconds === undefined || sessionIdleSeconds > 0
       ? []
       : [{ path: [wireNames.sessionIdleSeconds], message: "must be more than 0 seconds" }]),
+    ...atLeast(wireNames.rememberedSessions, limits.rememberedSessions, 1),
     ...atLeast(wireNames.messageBytes, messageBytes, leastMessageBytes),
     ...atLeast(wireNames.unreadMessages, unreadMessages, 1),
     ...atLeast(wireNames.unreadBytes, unreadBytes, leastMessageBytes),

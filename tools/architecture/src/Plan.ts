@@ -74,7 +74,8 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
       bridge: ["jsonrpc"],
       fetch: ["jsonrpc"],
       sse: ["fetch", "jsonrpc"],
-      upstream: ["bridge", "child", "sse", "fetch", "jsonrpc", "config"],
+      sessions: [],
+      upstream: ["bridge", "child", "sse", "fetch", "sessions", "jsonrpc", "config"],
       "relay/session": ["fetch", "jsonrpc"],
       relay: ["relay/session", "fetch", "jsonrpc"],
       login: ["jsonrpc", "config"],
@@ -82,7 +83,7 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
       http: ["upstream", "login", "jsonrpc", "config"],
       "import/text": [],
       import: ["import/text", "config"],
-      ".": ["http", "upstream", "login", "status", "config"],
+      ".": ["http", "upstream", "sessions", "login", "status", "config"],
       doctor: [".", "login", "upstream", "child", "config"],
       "cli/process": [],
       cli: [

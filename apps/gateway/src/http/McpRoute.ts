@@ -138,7 +138,7 @@ const failedAuthorization = (error: OAuthError, request: AccessTokenRequest | un
   headers: retryAfter(error.reason)
 })
 
-const retryAfter = (reason: OAuthError["reason"]) =>
+const retryAfter = (reason: OAuthError["reason"] | UpstreamFailure) =>
   "retryAfterSeconds" in reason && reason.retryAfterSeconds !== undefined
     ? { "retry-after": String(Math.ceil(reason.retryAfterSeconds)) }
     : undefined
@@ -153,11 +153,12 @@ const failedLogin = (serverName: string, { message }: CallbackListenerError) => 
   serverName
 })
 
-const failedUpstream = ({ message, reason, serverName, status }: UpstreamFailure) => ({
-  status,
-  reason,
-  message,
-  serverName
+const failedUpstream = (failure: UpstreamFailure) => ({
+  status: failure.status,
+  reason: failure.reason,
+  message: failure.message,
+  serverName: failure.serverName,
+  headers: retryAfter(failure)
 })
 
 /** Only the log has the details. */

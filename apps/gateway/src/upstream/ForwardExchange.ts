@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
-import { Writable } from "node:stream"
+import { PassThrough, pipeline, Writable } from "node:stream"
 import { parseChallenge } from "@secure-mcp/oauth-core"
 import {
   accepted,
@@ -25,6 +25,18 @@ export interface Destination {
   readonly withholdsRefusals: boolean
   /** Whether the URL is that of a redirect. */
   readonly isRedirected: boolean
+  /** Whether an answer that begins a session waits until somebody has decided whether the client may have it. */
+  readonly withholdsSessions: boolean
+}
+
+/** The answer begins a session. Nothing of it is written before one of the two effects runs. */
+export interface SessionBegun {
+  readonly _tag: "SessionBegun"
+  readonly sessionId: string
+  /** Forwards the answer. Succeeds when it is written; interrupting it closes the connection to the server. */
+  readonly forward: Effect.Effect<AttemptOutcome<void>>
+  /** Closes the connection to the server. */
+  readonly withhold: Effect.Effect<void>
 }
 
 /** The server answered with a redirect, which is not forwarded. */
@@ -42,9 +54,9 @@ export interface Redirected {
 export const forwardExchange = (
   { body, request, response }: Exchange,
   dispatcher: Dispatcher,
-  { headers, isRedirected, url, withholdsRefusals }: Destination
+  { headers, isRedirected, url, withholdsRefusals, withholdsSessions }: Destination
 ) =>
-  Effect.callback<AttemptOutcome<void> | Redirected, Error>((resume, signal) => {
+  Effect.callback<AttemptOutcome<void> | Redirected | SessionBegun, Error>((resume, signal) => {
     const method = request.method ?? "GET"
     dispatcher.stream(
       {
@@ -66,6 +78,10 @@ export const forwardExchange = (
           return discard()
         }
         const forwarded = responseHeaders(answer.headers, response.getHeaders())
+        const newSession = withholdsSessions ? newSessionOf(answer.headers, request) : undefined
+        // Only a request that succeeds begins a session.
+        const isBegun = newSession !== undefined && status < 300
+        if (newSession !== undefined && !isBegun) delete forwarded[sessionHeader]
         if (withholdsRefusals && mayRefuseToken(status)) {
           const challenge = parseChallenge(answer.headers["www-authenticate"])
           if (refusesToken(status, challenge)) {
@@ -82,16 +98,24 @@ export const forwardExchange = (
             return discard()
           }
         }
-        if (hasNoContent.has(status)) {
-          delete forwarded["content-length"]
-          response
-            .writeHead(status, status === 205 ? { ...forwarded, "content-length": "0" } : forwarded)
-            .end()
-          return discard()
+        const begin = (): Writable => {
+          if (hasNoContent.has(status)) {
+            delete forwarded["content-length"]
+            response
+              .writeHead(status, status === 205 ? { ...forwarded, "content-length": "0" } : forwarded)
+              .end()
+            return discard()
+          }
+          response.writeHead(status, forwarded)
+          if (isEventStream(answer.headers["content-type"])) response.flushHeaders()
+          return response
         }
-        response.writeHead(status, forwarded)
-        if (isEventStream(answer.headers["content-type"])) response.flushHeaders()
-        return response
+        if (!isBegun) return begin()
+        const held = new PassThrough()
+        // Until it is forwarded nobody else listens.
+        held.on("error", () => undefined)
+        resume(Effect.succeed(sessionBegun(newSession, held, begin)))
+        return held
       },
       (error) => {
         if (error === null) resume(Effect.succeed(answered))
@@ -100,6 +124,29 @@ export const forwardExchange = (
       }
     )
   })
+
+const sessionHeader = "mcp-session-id"
+
+/** The session that an answer names, if it is not the one of the request. */
+const newSessionOf = (headers: IncomingHttpHeaders, request: IncomingMessage): string | undefined => {
+  // Several are one to whoever reads them.
+  const sessionId =
+    headers[sessionHeader] === undefined ? undefined : [headers[sessionHeader]].flat().join(", ")
+  return sessionId === request.headers[sessionHeader] ? undefined : sessionId
+}
+
+const sessionBegun = (sessionId: string, held: PassThrough, begin: () => Writable): SessionBegun => {
+  const withhold = Effect.sync(() => void held.destroy())
+  return {
+    _tag: "SessionBegun",
+    sessionId,
+    forward: Effect.callback<AttemptOutcome<void>>((resume) => {
+      pipeline(held, begin(), () => resume(Effect.succeed(answered)))
+      return withhold
+    }),
+    withhold
+  }
+}
 
 /** Not every server takes a body whose length it does not know. */
 const withLength = ({ headers }: IncomingMessage, forwarded: IncomingHttpHeaders): IncomingHttpHeaders =>

@@ -4,15 +4,21 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import type { Dispatcher } from "undici"
-import { type Destination, forwardExchange, type Redirected } from "./ForwardExchange.ts"
+import type { SessionBindings } from "../sessions/SessionBindings.ts"
+import { type Destination, forwardExchange, type Redirected, type SessionBegun } from "./ForwardExchange.ts"
 import { requestHeaders, withUserAgent } from "./ForwardedHeaders.ts"
 import { type Exchange, type Upstream, UpstreamFailure } from "./Upstream.ts"
 import { upstreamUnreachable } from "./UpstreamUnreachable.ts"
 
-/** Makes the upstream of an entry with a `url`: forwards exchanges over Streamable HTTP, with the token added. */
+/**
+ * Makes the upstream of an entry with a `url`: forwards exchanges over Streamable HTTP, with the token added.
+ *
+ * @param sessions whose the server's sessions are; undefined if all callers are one person
+ */
 export const makeHttpUpstream = Effect.fnUntraced(function* (
   entry: HttpServerEntry,
-  tokenRequest: Upstream["tokenRequest"]
+  tokenRequest: Upstream["tokenRequest"],
+  sessions: SessionBindings | undefined
 ) {
   const certificates = yield* ClientCertificates
   const injector = yield* TokenInjector
@@ -29,12 +35,22 @@ export const makeHttpUpstream = Effect.fnUntraced(function* (
   ): Effect.Effect<AttemptOutcome<void>, UpstreamFailure> =>
     forwardExchange(exchange, dispatcher, destination).pipe(
       Effect.mapError((error) => upstreamUnreachable(entry, error)),
-      Effect.flatMap((outcome) =>
-        outcome._tag === "Redirected"
+      Effect.flatMap((outcome) => {
+        if (outcome._tag === "SessionBegun") return beginSession(outcome, exchange)
+        return outcome._tag === "Redirected"
           ? Effect.flatMap(redirects.follow(outcome, exchange), (url) =>
               forward(exchange, dispatcher, { ...destination, url, isRedirected: true })
             )
           : Effect.succeed(outcome)
+      })
+    )
+
+  /** A session that is somebody else's is not given away, whatever the server says. */
+  const beginSession = ({ forward, sessionId, withhold }: SessionBegun, { caller }: Exchange) =>
+    (sessions === undefined ? Effect.succeed(true) : sessions.begin(sessionId, caller.subject)).pipe(
+      Effect.onInterrupt(() => withhold),
+      Effect.flatMap((isOwn) =>
+        isOwn ? forward : Effect.andThen(withhold, Effect.fail(sessionConflict(entry.serverName)))
       )
     )
 
@@ -55,21 +71,67 @@ export const makeHttpUpstream = Effect.fnUntraced(function* (
             )
           ),
           withholdsRefusals: entry.oauth !== undefined,
-          isRedirected: false
+          isRedirected: false,
+          withholdsSessions: sessions !== undefined
         })
       )
     )
 
+  const handle: Upstream["handle"] = (exchange) => {
+    const request = tokenRequest(exchange.caller)
+    return request === undefined
+      ? Effect.asVoid(send(exchange, undefined))
+      : injector.use(request, (token) => send(exchange, token))
+  }
+
   return {
     tokenRequest,
-    handle: (exchange) => {
-      const request = tokenRequest(exchange.caller)
-      return request === undefined
-        ? Effect.asVoid(send(exchange, undefined))
-        : injector.use(request, (token) => send(exchange, token))
-    }
+    handle: sessions === undefined ? handle : inOwnSession(entry.serverName, sessions, handle)
   } satisfies Upstream
 })
+
+/** Handles an exchange only if its session, if it names one, is the caller's. */
+const inOwnSession =
+  (serverName: string, sessions: SessionBindings, handle: Upstream["handle"]): Upstream["handle"] =>
+  (exchange) => {
+    const { caller, request, response } = exchange
+    const sessionId = request.headers["mcp-session-id"]
+    if (sessionId === undefined) return handle(exchange)
+    const id = String(sessionId)
+    return Effect.gen(function* () {
+      const isOwn = yield* Effect.mapError(sessions.use(id, caller.subject), ({ problem }) =>
+        storeUnavailable(serverName, problem)
+      )
+      if (!isOwn) return yield* unknownSession(serverName)
+      yield* handle(exchange)
+      const isEnded = request.method === "DELETE" && response.statusCode < 300
+      // One that stays in the store until its time is over is still the caller's.
+      if (isEnded) yield* Effect.ignore(sessions.end(id))
+    }).pipe(Effect.scoped)
+  }
+
+const unknownSession = (serverName: string) =>
+  new UpstreamFailure({
+    serverName,
+    reason: "UnknownSession",
+    problem:
+      "Its session is not known here, or is somebody else's. Begin a new one: send initialize without a session"
+  })
+
+const sessionConflict = (serverName: string) =>
+  new UpstreamFailure({
+    serverName,
+    reason: "SessionConflict",
+    problem: "its Mcp-Session-Id is that of another person. Session ids must be unique and not guessable"
+  })
+
+const storeUnavailable = (serverName: string, problem: string) =>
+  new UpstreamFailure({
+    serverName,
+    reason: "StoreUnavailable",
+    problem: `Whose the session is stands in the store. ${problem}`,
+    retryAfterSeconds: 5
+  })
 
 /** What a server's redirects lead to. Only the log says where: a client that knew would go past the gateway. */
 const makeRedirects = Effect.fnUntraced(function* (serverName: string) {

@@ -8,8 +8,10 @@ import {
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import type { GatewayConfig } from "../config/GatewayConfig.ts"
 import { ChildProcesses } from "../child/ChildProcesses.ts"
+import { makeSessionBindings } from "../sessions/SessionBindings.ts"
 import { makeHttpUpstream } from "./HttpUpstream.ts"
 import { makeSseUpstream } from "./SseUpstream.ts"
 import { makeStdioUpstream } from "./StdioUpstream.ts"
@@ -35,10 +37,23 @@ const makeUpstream = Effect.fnUntraced(function* (entry: ServerEntry, config: Ga
     entry._tag === "Http"
       ? entry.transport === "sse"
         ? yield* makeSseUpstream(entry, tokenRequest, limitsOf(entry, config))
-        : yield* makeHttpUpstream(entry, tokenRequest)
+        : yield* makeHttpUpstream(entry, tokenRequest, yield* sessionsOf(entry, config))
       : yield* makeStdioUpstream(entry, tokenRequest, limitsOf(entry, config))
   return upstream
 })
+
+/** What an entry's sessions are bound to; undefined if everybody who has access is the same person. */
+const sessionsOf = (entry: ServerEntry, config: GatewayConfig) => {
+  const people = new Set(
+    config.gateway.apiKeys.map((apiKey) => (Redacted.isRedacted(apiKey) ? apiKey : apiKey.subject))
+  )
+  return people.size > 1
+    ? makeSessionBindings({
+        serverName: entry.serverName,
+        capacity: limitsOf(entry, config).rememberedSessions
+      })
+    : Effect.undefined
+}
 
 /** What an entry names goes before what `gateway` names. */
 export const limitsOf = (entry: ServerEntry, { gateway }: GatewayConfig): Limits => ({

@@ -26,19 +26,37 @@ export interface Upstream {
   readonly handle: (exchange: Exchange) => Effect.Effect<void, OAuthError | UpstreamFailure>
 }
 
-/** The MCP server gave no answer, or cannot take the request. */
+/** The MCP server gave no answer, or the request is not passed on to it. */
 export class UpstreamFailure extends Schema.TaggedError<UpstreamFailure>()("UpstreamFailure", {
   serverName: Schema.String,
-  reason: Schema.Literals(["UpstreamUnreachable", "UpstreamRedirected", "RequestTooLarge"]),
-  problem: Schema.String
+  reason: Schema.Literals([
+    "UpstreamUnreachable",
+    "UpstreamRedirected",
+    "RequestTooLarge",
+    "UnknownSession",
+    "SessionConflict",
+    "StoreUnavailable"
+  ]),
+  problem: Schema.String,
+  /** When the client may try again. */
+  retryAfterSeconds: Schema.optionalKey(Schema.Finite)
 }) {
   /** The HTTP status for the client. */
   get status(): number {
-    return this.reason === "RequestTooLarge" ? 413 : 502
+    return answers[this.reason].status
   }
 
   override get message(): string {
-    const what = this.reason === "UpstreamRedirected" ? "answered with a redirect" : "gave no answer"
-    return `The MCP server "${this.serverName}" ${what}: ${this.problem}`
+    return `The MCP server "${this.serverName}" ${answers[this.reason].what}: ${this.problem}`
   }
 }
+
+const answers = {
+  UpstreamUnreachable: { status: 502, what: "gave no answer" },
+  UpstreamRedirected: { status: 502, what: "answered with a redirect" },
+  RequestTooLarge: { status: 413, what: "gave no answer" },
+  // What the MCP specification says of a session that has ended: its client begins a new one.
+  UnknownSession: { status: 404, what: "was not asked" },
+  SessionConflict: { status: 502, what: "began a session that it has already" },
+  StoreUnavailable: { status: 503, what: "was not asked" }
+} as const
