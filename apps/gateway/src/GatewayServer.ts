@@ -7,7 +7,7 @@ import { accessMiddleware } from "./http/AccessMiddleware.ts"
 import { makeListener } from "./http/Listener.ts"
 import { McpRoute } from "./http/McpRoute.ts"
 import { OperationsRoutes } from "./http/OperationsRoutes.ts"
-import { Servers } from "./upstream/Servers.ts"
+import { limitsOf, Servers } from "./upstream/Servers.ts"
 import { Logins } from "./login/Logins.ts"
 
 /**
@@ -31,5 +31,12 @@ export const gatewayServer = (config: GatewayConfig) =>
       )
     ),
     Layer.provide(Servers.layer(config)),
-    Layer.provide(Logins.layer(config.gateway))
+    Layer.provide(Logins.layer(config.gateway, waitingLogins(config)))
   )
+
+const waitingLogins = (config: GatewayConfig) => {
+  const byServer = new Map(
+    config.servers.map((entry) => [entry.serverName, limitsOf(entry, config).waitingLogins])
+  )
+  return (serverName: string): number => byServer.get(serverName) ?? 0
+}

@@ -3,6 +3,12 @@ import * as Schema from "effect/Schema"
 
 /** What one server, and each client of it, may hold at most. */
 export interface Limits {
+  /** Requests of all clients that wait for the beginning of an answer. */
+  readonly concurrentRequests: number
+  /** Requests and open streams of all clients; each has at most one connection to the server. */
+  readonly sockets: number
+  /** Logins that people have been asked for and have not completed, and requests that wait for a login. */
+  readonly waitingLogins: number
   /** Sessions of the server at the same time; each has a child process or a connection of its own. */
   readonly sessions: number
   /** Seconds without a request or an open stream after which a session ends. */
@@ -21,6 +27,9 @@ export interface Limits {
 
 /** The limits of a server whose configuration names none. */
 export const defaultLimits: Limits = {
+  concurrentRequests: 5000,
+  sockets: 10_000,
+  waitingLogins: 500,
   sessions: 1000,
   sessionIdleSeconds: 1800,
   rememberedSessions: 100_000,
@@ -31,6 +40,9 @@ export const defaultLimits: Limits = {
 }
 
 const fields = {
+  concurrentRequests: Schema.optionalKey(Schema.Int),
+  sockets: Schema.optionalKey(Schema.Int),
+  waitingLogins: Schema.optionalKey(Schema.Int),
   sessions: Schema.optionalKey(Schema.Int),
   sessionIdleSeconds: Schema.optionalKey(Schema.Finite),
   rememberedSessions: Schema.optionalKey(Schema.Int),
@@ -41,6 +53,8 @@ const fields = {
 }
 
 const wireNames = {
+  concurrentRequests: "concurrent_requests",
+  waitingLogins: "waiting_logins",
   sessionIdleSeconds: "session_idle_seconds",
   rememberedSessions: "remembered_sessions",
   messageBytes: "message_bytes",
@@ -62,6 +76,9 @@ const rules = (limits: LimitsSetting): ReadonlyArray<ConfigProblem> => {
     value === undefined || value >= least ? [] : [{ path: [key], message: `must be at least ${least}` }]
   const { messageBytes, queuedMessages, sessionIdleSeconds, unreadBytes, unreadMessages } = limits
   return [
+    ...atLeast(wireNames.concurrentRequests, limits.concurrentRequests, 1),
+    ...atLeast("sockets", limits.sockets, 1),
+    ...atLeast(wireNames.waitingLogins, limits.waitingLogins, 1),
     ...atLeast("sessions", limits.sessions, 1),
     ...(sessionIdleSeconds === undefined || sessionIdleSeconds > 0
       ? []
@@ -77,7 +94,7 @@ const rules = (limits: LimitsSetting): ReadonlyArray<ConfigProblem> => {
 /** Decodes a `limits` object and reports every problem at once. */
 export const decodeLimits: (input: unknown) => ConfigResult<LimitsSetting> = decodeConfig({
   schema: LimitsSetting,
-  keys: ["sessions", ...Object.values(wireNames)],
+  keys: ["sessions", "sockets", ...Object.values(wireNames)],
   wireNames,
   rules
 })

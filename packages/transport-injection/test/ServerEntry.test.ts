@@ -241,13 +241,27 @@ describe("config", () => {
       problemsOf({
         server_name: "a",
         config: { url },
-        limits: { sessions: 0, session_idle_seconds: 0, message_bytes: 10, session: 1, unread_messages: 1.5 }
+        limits: {
+          sessions: 0,
+          session_idle_seconds: 0,
+          message_bytes: 10,
+          session: 1,
+          unread_messages: 1.5,
+          concurrent_requests: 0,
+          sockets: 0,
+          waiting_logins: 0,
+          remembered_sessions: 0
+        }
       }),
       [
         "limits.session: unknown key: did you mean `sessions`?",
         "limits.unread_messages: Expected an integer",
+        "limits.concurrent_requests: must be at least 1",
+        "limits.sockets: must be at least 1",
+        "limits.waiting_logins: must be at least 1",
         "limits.sessions: must be at least 1",
         "limits.session_idle_seconds: must be more than 0 seconds",
+        "limits.remembered_sessions: must be at least 1",
         "limits.message_bytes: must be at least 1024"
       ]
     )

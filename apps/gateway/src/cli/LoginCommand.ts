@@ -38,7 +38,7 @@ export const LoginCommand = Command.make(
         Logins.layerAtTerminal(config.gateway).pipe(Layer.provideMerge(gatewayServices(config)))
       ),
       Effect.catchTag(
-        ["OAuthError", "Misconfigured", "StoreUnavailable", "CallbackListenerError"],
+        ["OAuthError", "Misconfigured", "StoreUnavailable", "CallbackListenerError", "TooManyLogins"],
         failCommandWith(request)
       )
     )

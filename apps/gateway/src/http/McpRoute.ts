@@ -7,19 +7,26 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import type { CallbackListenerError } from "../login/CallbackListener.ts"
+import type { TooManyLogins } from "../login/LoginLinks.ts"
 import { CurrentCaller } from "./AccessMiddleware.ts"
 import { type GatewayFailure, writeFailure } from "./GatewayFailure.ts"
 import { makeLoginAnswers, withoutLoginAnswer } from "./LoginAnswer.ts"
 import { alreadyWritten, nodeExchange } from "./NodeExchange.ts"
 import { describeOAuthError } from "../upstream/OAuthAdvice.ts"
 import { readRequestBody } from "../upstream/RequestBody.ts"
+import { makeRequestLimits, type RequestLimits } from "./RequestLimits.ts"
 import { Servers } from "../upstream/Servers.ts"
 import type { Exchange, Upstream, UpstreamFailure } from "../upstream/Upstream.ts"
 
 /** `/servers/:server_name/mcp`: forwards MCP Streamable HTTP to the server of that name. */
 export const McpRoute = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
-    const servers = yield* Servers
+    const servers = new Map(
+      [...(yield* Servers)].map(([serverName, upstream]) => [
+        serverName,
+        { upstream, limits: makeRequestLimits(serverName, upstream.limits) }
+      ])
+    )
     const random = yield* SecureRandom.SecureRandom
     const { askForLogin, awaitLogin } = yield* makeLoginAnswers
 
@@ -33,7 +40,7 @@ export const McpRoute = HttpRouter.use(
       )
 
     /** Asks a person who has to log in to do so, and waits for one who says they are doing it. */
-    const serve = (upstream: Upstream, received: Exchange) => {
+    const serve = (upstream: Upstream, limits: RequestLimits, received: Exchange) => {
       const { accepted, exchange } = withoutLoginAnswer(received)
       const request = upstream.tokenRequest(exchange.caller)
       if (request === undefined) return upstream.handle(exchange)
@@ -42,10 +49,9 @@ export const McpRoute = HttpRouter.use(
         request.config.grantType === "authorization_code"
           ? askForLogin(exchange, request, error, failedAuthorization(error, request))
           : Effect.fail(error)
-      const afterLogin = awaitLogin(request).pipe(
-        Effect.andThen(upstream.handle(exchange)),
-        Effect.catchIf(needsLogin, ask)
-      )
+      const afterLogin = limits
+        .admitToLogin(awaitLogin(request))
+        .pipe(Effect.andThen(upstream.handle(exchange)), Effect.catchIf(needsLogin, ask))
       return upstream
         .handle(exchange)
         .pipe(Effect.catchIf(needsLogin, (error) => (accepted ? afterLogin : ask(error))))
@@ -53,13 +59,15 @@ export const McpRoute = HttpRouter.use(
 
     const pass = (serverName: string, exchange: Exchange) => {
       const { body, response } = exchange
-      const upstream = servers.get(serverName)
-      if (upstream === undefined) return fail(response, body.head, unknownServer(serverName))
-      return serve(upstream, exchange).pipe(
+      const server = servers.get(serverName)
+      if (server === undefined) return fail(response, body.head, unknownServer(serverName))
+      const { limits, upstream } = server
+      return limits.admit(exchange, serve(upstream, limits, exchange)).pipe(
         Effect.catchTags({
           OAuthError: (error) =>
             answer(response, body.head, failedAuthorization(error, upstream.tokenRequest(exchange.caller))),
           CallbackListenerError: (error) => fail(response, body.head, failedLogin(serverName, error)),
+          TooManyLogins: (error) => fail(response, body.head, refusedLogin(error)),
           UpstreamFailure: (error) => fail(response, body.head, failedUpstream(error))
         }),
         Effect.catchDefect((defect) =>
@@ -138,7 +146,7 @@ const failedAuthorization = (error: OAuthError, request: AccessTokenRequest | un
   headers: retryAfter(error.reason)
 })
 
-const retryAfter = (reason: OAuthError["reason"] | UpstreamFailure) =>
+const retryAfter = (reason: OAuthError["reason"] | UpstreamFailure | TooManyLogins) =>
   "retryAfterSeconds" in reason && reason.retryAfterSeconds !== undefined
     ? { "retry-after": String(Math.ceil(reason.retryAfterSeconds)) }
     : undefined
@@ -151,6 +159,14 @@ const failedLogin = (serverName: string, { message }: CallbackListenerError) => 
   reason: "AuthorizationRequired",
   message,
   serverName
+})
+
+const refusedLogin = (error: TooManyLogins) => ({
+  status: 429,
+  reason: "TooManyRequests",
+  message: error.message,
+  serverName: error.serverName,
+  headers: retryAfter(error)
 })
 
 const failedUpstream = (failure: UpstreamFailure) => ({

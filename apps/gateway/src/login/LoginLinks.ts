@@ -32,12 +32,29 @@ export class CallbackRefused extends Schema.TaggedError<CallbackRefused>()("Call
   }
 }
 
+/** So many logins to a server wait for people that no further one begins. */
+export class TooManyLogins extends Schema.TaggedError<TooManyLogins>()("TooManyLogins", {
+  serverName: Schema.String,
+  limit: Schema.Int,
+  retryAfterSeconds: Schema.Finite
+}) {
+  override get message(): string {
+    return (
+      `${this.limit} logins to "${this.serverName}" wait for people, and more are not allowed ` +
+      "(`limits.waiting_logins`). Try again later: each of them ends after ten minutes at the latest"
+    )
+  }
+}
+
 /** How long a link, and the login behind it, can be used. */
 export const linkLifetime = Duration.minutes(10)
 /** In all. The oldest is evicted. */
 const capacity = 1000
 /** For one person and server: nobody evicts the links of others. */
 const capacityForPerson = 10
+
+/** Somebody may complete a login at any time. */
+const longestRetrySeconds = 30
 
 interface Entry {
   readonly link: LoginLink
@@ -52,8 +69,10 @@ interface Entry {
  * The links of logins that wait for a browser. A login counts only in the browser that has confirmed the page of its
  * link: otherwise an authorization URL that is sent to somebody else would take that person's grant (RFC 9700 §4.7).
  * Links live in this process, as the pending authorizations do.
+ *
+ * @param waitingLogins how many may wait for one server
  */
-export const makeLoginLinks = Effect.gen(function* () {
+export const makeLoginLinks = Effect.fnUntraced(function* (waitingLogins: (serverName: string) => number) {
   const random = yield* SecureRandom.SecureRandom
   // Maps keep the order of insertion: the oldest is the first. Only digests of what is secret are compared.
   const entries = new Map<string, Entry>()
@@ -76,6 +95,26 @@ export const makeLoginLinks = Effect.gen(function* () {
   }
 
   return {
+    /** Fails if no login of one more person may begin for a server. Whoever has a link already may have another one. */
+    checkRoom: Effect.fnUntraced(function* ({
+      serverName,
+      subject
+    }: {
+      readonly serverName: string
+      readonly subject?: string | undefined
+    }) {
+      const now = yield* dropExpired
+      const waiting = [...entries.values()].filter(
+        ({ ended, link }) => link.serverName === serverName && ended === undefined
+      )
+      const limit = waitingLogins(serverName)
+      if (waiting.length < limit || waiting.some(({ link }) => link.subject === subject)) return
+      const oldest = waiting[0]?.link.begunAt ?? now
+      const untilRoom = oldest + Duration.toMillis(linkLifetime) - now
+      const retryAfterSeconds = Math.min(Math.ceil(untilRoom / 1000), longestRetrySeconds)
+      return yield* new TooManyLogins({ serverName, limit, retryAfterSeconds })
+    }),
+
     /**
      * The URL of a link for a login. While no browser has confirmed it, the same login has the same link; afterwards it
      * has another one, because a link is good for one browser.
@@ -149,7 +188,7 @@ export const makeLoginLinks = Effect.gen(function* () {
   }
 })
 
-export type LoginLinks = Effect.Success<typeof makeLoginLinks>
+export type LoginLinks = Effect.Success<ReturnType<typeof makeLoginLinks>>
 
 const belongsToNoLogin = Effect.fail(
   new CallbackRefused({

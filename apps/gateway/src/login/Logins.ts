@@ -22,7 +22,7 @@ import * as Stream from "effect/Stream"
 import type { GatewaySettings } from "../config/GatewaySettings.ts"
 import { type CallbackListenerError, type Complete, makeCallbackListener } from "./CallbackListener.ts"
 import { firstChallenge } from "./FirstChallenge.ts"
-import { makeLoginLinks } from "./LoginLinks.ts"
+import { type LoginLinks, makeLoginLinks, type TooManyLogins } from "./LoginLinks.ts"
 import { makeLoginPage } from "./LoginPage.ts"
 
 /** Logins that people complete in their browsers while the gateway or a command runs. */
@@ -37,7 +37,7 @@ export class Logins extends Context.Service<
     readonly begin: (
       request: AccessTokenRequest,
       challenge?: Challenge
-    ) => Effect.Effect<string, OAuthError | CallbackListenerError>
+    ) => Effect.Effect<string, OAuthError | CallbackListenerError | TooManyLogins>
     /** Completes a login with the parameters of the redirect. The same ones again have the same outcome. */
     readonly complete: (parameters: URLSearchParams) => Effect.Effect<CompletedAuthorization, OAuthError>
     /** The logins that are completed from now on. */
@@ -50,9 +50,16 @@ export class Logins extends Context.Service<
    * Logins of people who are elsewhere. The URL that a person opens is a link of the gateway, and a redirect counts only
    * from the browser that has confirmed its page. Listens at the `redirect_uri` of a configuration, else on
    * `callback_port`, until the layer is released.
+   *
+   * @param waitingLogins how many may wait for one server
    */
-  static readonly layer = (settings: LoginSettings): LoginsLayer =>
-    Layer.effect(Logins, make(settings, makeLoginLinks)).pipe(Layer.provide(SecureRandom.layerWebCrypto))
+  static readonly layer = (
+    settings: LoginSettings,
+    waitingLogins: (serverName: string) => number
+  ): LoginsLayer =>
+    Layer.effect(Logins, make(settings, makeLoginLinks(waitingLogins))).pipe(
+      Layer.provide(SecureRandom.layerWebCrypto)
+    )
 
   /** Logins of the person at the terminal, who opens the authorization URL itself. Listens as `layer` does. */
   static readonly layerAtTerminal = (settings: LoginSettings): LoginsLayer =>
@@ -70,7 +77,7 @@ export const isLoginOf = (
 
 const make = Effect.fnUntraced(function* (
   { callbackPort }: LoginSettings,
-  linksOrNone: typeof makeLoginLinks | typeof Effect.undefined
+  linksOrNone: Effect.Effect<LoginLinks | undefined, never, SecureRandom.SecureRandom>
 ) {
   const oauth = yield* OAuthService
   const certificates = yield* ClientCertificates
@@ -126,6 +133,7 @@ const make = Effect.fnUntraced(function* (
 
   return Logins.of({
     begin: Effect.fnUntraced(function* (request, challenge) {
+      if (links !== undefined) yield* links.checkRoom(request)
       const redirectUri = yield* listen(request.config)
       const { authorizationUrl } = yield* oauth.authorize(request, {
         redirectUri,

@@ -17,8 +17,13 @@ import { makeSseUpstream } from "./SseUpstream.ts"
 import { makeStdioUpstream } from "./StdioUpstream.ts"
 import type { Upstream } from "./Upstream.ts"
 
-/** The upstreams of a configuration, by server name. */
-export class Servers extends Context.Service<Servers, ReadonlyMap<string, Upstream>>()(
+/** A server of the configuration. */
+export interface Server extends Upstream {
+  readonly limits: Limits
+}
+
+/** The servers of a configuration, by name. */
+export class Servers extends Context.Service<Servers, ReadonlyMap<string, Server>>()(
   "@secure-mcp/gateway/Servers"
 ) {
   /** Makes one upstream for each entry of `servers`. Child processes are stopped with the layer. */
@@ -26,7 +31,10 @@ export class Servers extends Context.Service<Servers, ReadonlyMap<string, Upstre
     Layer.effect(
       Servers,
       Effect.forEach(config.servers, (entry) =>
-        Effect.map(makeUpstream(entry, config), (upstream) => [entry.serverName, upstream] as const)
+        Effect.map(makeUpstream(entry, config), (upstream) => {
+          const server: Server = { ...upstream, limits: limitsOf(entry, config) }
+          return [entry.serverName, server] as const
+        })
       ).pipe(Effect.map((entries) => new Map(entries)))
     ).pipe(Layer.provide(ChildProcesses.layer))
 }

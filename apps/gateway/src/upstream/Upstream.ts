@@ -35,6 +35,7 @@ export class UpstreamFailure extends Schema.TaggedError<UpstreamFailure>()("Upst
     "RequestTooLarge",
     "UnknownSession",
     "SessionConflict",
+    "TooManyRequests",
     "StoreUnavailable"
   ]),
   problem: Schema.String,
@@ -58,5 +59,6 @@ const answers = {
   // What the MCP specification says of a session that has ended: its client begins a new one.
   UnknownSession: { status: 404, what: "was not asked" },
   SessionConflict: { status: 502, what: "began a session that it has already" },
+  TooManyRequests: { status: 429, what: "was not asked" },
   StoreUnavailable: { status: 503, what: "was not asked" }
 } as const

@@ -10,9 +10,12 @@ import { BrowserCookies, confirm, logIn, visit } from "./Person.ts"
 import { personalEntry, startProtectedServer, type Pointer } from "./ProtectedServer.ts"
 
 /** A gateway in front of a protected server, of which it is told the URL and nothing else. */
-const stage = Effect.fnUntraced(function* (options: Parameters<typeof startProtectedServer>[0] = {}) {
+const stage = Effect.fnUntraced(function* (
+  options: Parameters<typeof startProtectedServer>[0] = {},
+  settings = {}
+) {
   const server = yield* startProtectedServer(options)
-  const document = { store: { type: "memory" }, servers: [personalEntry(server.url)] }
+  const document = { gateway: settings, store: { type: "memory" }, servers: [personalEntry(server.url)] }
   const gateway = yield* startGateway(document)
   const call = (message: object = ping, headers: Record<string, string> = {}) =>
     Effect.map(post(gateway.url, "echo", message, headers), ({ status, text }) => ({
@@ -142,6 +145,19 @@ describe("a request that needs a login", () => {
         late = waiting.pollUnsafe()
       }
       assert.strictEqual((yield* Fiber.join(waiting)).message.result.resultType, "input_required")
+    })
+  )
+
+  it.effect("over limits.waiting_logins no further request waits for a login", () =>
+    Effect.gen(function* () {
+      const { call } = yield* stage({}, { limits: { waiting_logins: 1 } })
+      const accept = call(statelessCall(answered("accept")), statelessHeaders)
+      const both = yield* Effect.forkChild(Effect.raceFirst(accept, accept))
+      const { message, status } = yield* Fiber.join(both)
+      assert.strictEqual(status, 429)
+      assert.strictEqual(message.error.data.reason, "TooManyRequests")
+      assert.include(message.error.message, "limits.waiting_logins")
+      assert.strictEqual((yield* call()).status, 502, "another request is asked to log in, as ever")
     })
   )
 

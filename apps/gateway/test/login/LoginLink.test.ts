@@ -345,4 +345,33 @@ describe("the redirect of a login", () => {
       assert.include((yield* open(ofMallory)).text, "mallory")
     })
   )
+
+  it.effect("over limits.waiting_logins nobody else is asked to log in until a login has ended", () =>
+    Effect.gen(function* () {
+      const { ask, callbackOf, linkOf } = yield* stage(
+        {},
+        { api_keys: people, limits: { waiting_logins: 2 } }
+      )
+      yield* linkOf("mallory")
+      const link = yield* linkOf("alice")
+      const refused = yield* ask("bob")
+      assert.deepInclude(refused, { status: 429, reason: "TooManyRequests", url: undefined })
+      assert.include(refused.message, "limits.waiting_logins")
+      assert.strictEqual(yield* linkOf("alice"), link, "whoever was asked may go on")
+      const { headers, url } = yield* callbackOf(link)
+      assert.include((yield* visit(url, { headers })).text, "Logged in")
+      assert.match(yield* linkOf("bob"), /\/login\//)
+      assert.strictEqual((yield* ask("bob")).status, 502)
+    })
+  )
+
+  it.effect("a login that nobody completes makes room after ten minutes", () =>
+    Effect.gen(function* () {
+      const { ask, linkOf } = yield* stage({}, { api_keys: people, limits: { waiting_logins: 1 } })
+      yield* linkOf("mallory")
+      assert.strictEqual((yield* ask("alice")).status, 429)
+      yield* TestClock.adjust("10 minutes")
+      assert.match(yield* linkOf("alice"), /\/login\//)
+    })
+  )
 })

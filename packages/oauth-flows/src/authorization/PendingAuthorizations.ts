@@ -27,6 +27,8 @@ const lifetime = Duration.minutes(10)
 const reuse = Duration.minutes(5)
 /** The oldest is evicted, so that logins which are never completed cannot fill the memory. */
 const capacity = 1000
+/** For one person and server, whose demands for scope may differ each time: nobody evicts the logins of others. */
+const capacityForPerson = 10
 
 /**
  * The pending authorization requests by their `state`. Only a digest of the state is compared, so that timing reveals
@@ -90,6 +92,18 @@ const make = Effect.gen(function* () {
       const begunAt = yield* dropExpired
       // A configured state may be there already. It is inserted again as the newest.
       entries.delete(id)
+      const { serverName, subject } = pending.request
+      const ofPerson = [...entries].filter(
+        ([
+          ,
+          {
+            pending: { request }
+          }
+        ]) => request.serverName === serverName && request.subject === subject
+      )
+      const [oldestOfPerson] = ofPerson
+      if (ofPerson.length >= capacityForPerson && oldestOfPerson !== undefined)
+        entries.delete(oldestOfPerson[0])
       entries.set(id, { pending, owner: ownerOf(pending.request, pending.redirectUri), begunAt })
       const [oldest] = entries.keys()
       if (entries.size > capacity && oldest !== undefined) entries.delete(oldest)

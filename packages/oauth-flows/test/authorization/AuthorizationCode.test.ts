@@ -116,6 +116,21 @@ describe("the authorization request", () => {
     })
   )
 
+  it.effect("a person's eleventh login to a server evicts the first, and nobody else's", () =>
+    Effect.gen(function* () {
+      const { begin, grants, request, server } = yield* makeLogin()
+      yield* server.always("/token", Answer.token())
+      const ofOther = yield* begin({ ...request, subject: "other" })
+      const demanding = (scope: number) => begin({ ...request, challenge: { scope: `scope-${scope}` } })
+      const first = yield* demanding(1)
+      const second = yield* demanding(2)
+      for (let scope = 3; scope <= 11; scope++) yield* demanding(scope)
+      yield* assertFailsWith(grants.redeem(responseTo(first)), "AuthorizationResponseInvalid")
+      yield* grants.redeem(responseTo(second))
+      yield* grants.redeem(responseTo(ofOther))
+    })
+  )
+
   const scopes = [
     ["as configured", {}, { scope: "a" }, undefined, "a"],
     ["with that of the challenge", {}, { scope: "a" }, "b a", "a b"],
