@@ -205,6 +205,23 @@ describe("a session with a server over HTTP belongs to the person who began it",
     })
   )
 
+  it.effect("a client that leaves a stream which began a session closes that of the server", () =>
+    Effect.gen(function* () {
+      let leave = () => {}
+      const left = new Promise<void>((resolve) => (leave = resolve))
+      const { url: server } = yield* serveRaw((request, response) => {
+        request.resume()
+        response.on("close", leave)
+        response.writeHead(200, { "content-type": "text/event-stream", "mcp-session-id": "s" }).flushHeaders()
+      })
+      const { url } = yield* stage({ url: server })
+      const response = yield* Effect.promise(() => open(url, as(alice, initialize)))
+      assert.strictEqual(response.headers["mcp-session-id"], "s")
+      response.destroy()
+      yield* Effect.promise(() => left)
+    })
+  )
+
   it.effect("over limits.remembered_sessions the person with the most loses the one unused the longest", () =>
     Effect.gen(function* () {
       const { begin, url } = yield* stage({
