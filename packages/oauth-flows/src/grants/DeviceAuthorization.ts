@@ -16,6 +16,7 @@ import { type GrantTarget, GrantTargets } from "../resolution/GrantTarget.ts"
 import type { ResponseFields } from "../endpoint/ResponseBody.ts"
 import { checkDemandedScope, writtenScope } from "../resolution/Scope.ts"
 import { retryTransient } from "../endpoint/Retry.ts"
+import { readSeconds } from "../token/ExpiresIn.ts"
 
 /** An authorization that a person gives on another device. */
 export interface DeviceLogin {
@@ -122,19 +123,19 @@ const readDeviceCode = (fields: ResponseFields): DeviceCode | string => {
   const { device_code: deviceCode, user_code: userCode, verification_uri_complete: complete } = fields
   // Some servers still use the name of a draft.
   const verificationUri = fields["verification_uri"] ?? fields["verification_url"]
-  const expiresIn = Number(fields["expires_in"])
+  const expiresIn = readSeconds(fields["expires_in"]) ?? 0
   if (!isFilled(deviceCode)) return "it has no `device_code`"
   if (!isFilled(userCode) || !/^[\x20-\x7E]{1,64}$/.test(userCode)) return "it has no `user_code` to show"
   if (!isWebAddress(verificationUri)) return "its `verification_uri` is not a web address"
   if (!(expiresIn > 0)) return "it has no `expires_in`"
-  const interval = Number(fields["interval"] ?? defaultInterval)
+  const interval = readSeconds(fields["interval"]) ?? defaultInterval
   return {
     deviceCode: Redacted.make(deviceCode),
     userCode,
     verificationUri,
     verificationUriComplete: isWebAddress(complete) ? complete : undefined,
     expiresIn: Math.min(expiresIn, maxWait),
-    interval: interval > 0 ? interval : defaultInterval
+    interval: interval > 0 && Number.isFinite(interval) ? interval : defaultInterval
   }
 }
 

@@ -32,7 +32,7 @@ export const expiryOf = (answer: {
 }
 
 /** A number, or its digits as text. Anything else says nothing. */
-const readSeconds = (value: unknown): number | undefined => {
+export const readSeconds = (value: unknown): number | undefined => {
   if (Predicate.isString(value) && /^\s*[+-]?\d+(?:\.\d+)?\s*$/.test(value)) return Number(value)
   return Predicate.isNumber(value) ? value : undefined
 }

@@ -87,6 +87,16 @@ describe("the device authorization grant (RFC 8628)", () => {
     })
   )
 
+  it.effect("an interval that is too large for a number counts as none", () =>
+    Effect.gen(function* () {
+      const { answers, authorize, server } = yield* makeDevice()
+      const endless = JSON.stringify(begun).replace("}", ',"interval":1e999}')
+      yield* server.always("/device", Answer.text(endless, { contentType: "application/json" }))
+      answers.push(Answer.token())
+      assert.strictEqual(accessToken(yield* settle((yield* authorize).token)), "stub-access-token")
+    })
+  )
+
   it.effect(
     "polling slows down by five seconds after slow_down, and doubles its interval after a transient failure",
     () =>
