@@ -112,6 +112,8 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
   "tools/models": { imports: ["testing"], rooms: {} },
   "tools/architecture": { imports: [], rooms: {} },
   "tools/supply-chain": { imports: [], rooms: {} }
+  "tools/mutation": { imports: [], rooms: {} },
+  "tools/architecture": { imports: [], rooms: {} }
 }
 
 /** The most files that a folder of `src` may hold. */
