@@ -39,6 +39,9 @@ export const providerConfiguration = (settings: {
   features: {
     ...machineFeatures(settings.resources),
     ...interactiveFeatures,
+    // The flows use neither, and a server without them is the common case.
+    dPoP: { enabled: false },
+    pushedAuthorizationRequests: { enabled: false },
     ...(settings.tls ? { mTLS: mutualTlsFeature } : {})
   },
   fetch: (url, options) => {

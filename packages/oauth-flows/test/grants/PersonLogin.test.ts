@@ -78,6 +78,39 @@ describe("a person's login at a certified authorization server", () => {
     })
   )
 
+  it.effect("a login needs neither pushed authorization requests nor DPoP of the server", () =>
+    Effect.gen(function* () {
+      const { logIn, server } = yield* makeProvider()
+      const url = `${server.issuer}/.well-known/openid-configuration`
+      const metadata: unknown = yield* Effect.promise(() => fetch(url).then((response) => response.json()))
+      assert.containsAllKeys(metadata, ["introspection_endpoint", "device_authorization_endpoint"])
+      assert.doesNotHaveAnyKeys(metadata, [
+        "pushed_authorization_request_endpoint",
+        "dpop_signing_alg_values_supported"
+      ])
+      assert.match(accessToken((yield* logIn()).token), /./)
+    })
+  )
+
+  it.effect("a grant for one resource is not renewed for another, and the error says what to check", () =>
+    Effect.gen(function* () {
+      const { grants, logIn, request } = yield* makeProvider()
+      const { token } = yield* logIn()
+      const elsewhere = requestFor({
+        grant_type: "authorization_code",
+        version: "2.1",
+        issuer: request.config.issuer,
+        client_id: "app",
+        client_secret: undefined,
+        scope: "mcp:read",
+        resource: jwt
+      })
+      const reason = yield* failureOf(grants.acquire(elsewhere, token))
+      assert.deepInclude(reason, { _tag: "RequestRefused", error: "invalid_target" })
+      assert.include(reason.message, "Check `resource`")
+    })
+  )
+
   it.effect("a login that is denied fails with AuthorizationDenied", () =>
     Effect.gen(function* () {
       const { logIn } = yield* makeProvider()
