@@ -167,4 +167,12 @@ describe("injectAccessToken", () => {
       assert.deepStrictEqual(service.calls, [])
     })
   )
+
+  it.effect("an entry without oauth.enabled is returned unchecked", () =>
+    Effect.gen(function* () {
+      const entry: WireServerEntry = { server_name: "", config: { url: "no address" } }
+      const service = scriptedOAuthService()
+      assert.strictEqual(yield* Effect.provide(injectAccessToken(entry), service.layer), entry)
+    })
+  )
 })
