@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Socket } from "node:net"
 import type { AccessTokenRequest, OAuthError } from "@secure-mcp/oauth-core"
 import * as Cause from "effect/Cause"
 import * as SecureRandom from "effect/crypto/SecureRandom"
@@ -29,6 +30,7 @@ export const McpRoute = HttpRouter.use(
     )
     const random = yield* SecureRandom.SecureRandom
     const { askForLogin, awaitLogin } = yield* makeLoginAnswers
+    const refuse = makeRefusal()
 
     const fail = (
       response: ServerResponse,
@@ -84,7 +86,7 @@ export const McpRoute = HttpRouter.use(
       Effect.gen(function* () {
         const { server_name: serverName = "" } = yield* HttpRouter.params
         const { request, response } = yield* nodeExchange(yield* HttpServerRequest.HttpServerRequest)
-        const refusal = unacceptable(request, serverName)
+        const refusal = refuse(request, serverName)
         if (refusal !== undefined) yield* fail(response, noBody, refusal)
         else {
           const body = yield* readRequestBody(request, response)
@@ -106,28 +108,40 @@ const answer = (response: ServerResponse, body: Uint8Array, failure: GatewayFail
 
 const noBody = Buffer.alloc(0)
 
-/** Why a request is refused before its body is read. */
-const unacceptable = ({ headers, method = "" }: IncomingMessage, serverName: string) => {
-  if (!methods.includes(method)) {
-    return {
-      status: 405,
-      reason: "MethodNotAllowed",
-      message: `This path answers ${methods.join(", ")}`,
-      serverName,
-      headers: { allow: methods.join(", ") }
-    }
+/** Says why a request is refused before its body is read, if it is. */
+const makeRefusal = () => {
+  // Another reader may find other requests behind an unknown coding, so nothing that came there is carried out.
+  const unclear = new WeakSet<Socket>()
+  return (request: IncomingMessage, serverName: string) => {
+    const refusal = unclear.has(request.socket)
+      ? unknownCoding(serverName)
+      : unacceptable(request, serverName)
+    if (refusal?.status === 501) unclear.add(request.socket)
+    return refusal
   }
+}
+
+const unacceptable = ({ headers, method = "" }: IncomingMessage, serverName: string) => {
   const coding = headers["transfer-encoding"]
-  return coding === undefined || coding.toLowerCase() === "chunked"
+  if (coding !== undefined && coding.toLowerCase() !== "chunked") return unknownCoding(serverName)
+  return methods.includes(method)
     ? undefined
     : {
-        status: 501,
-        reason: "TransferCodingNotSupported",
-        message: "The only transfer coding of a request is chunked (RFC 9112 §6.1)",
+        status: 405,
+        reason: "MethodNotAllowed",
+        message: `This path answers ${methods.join(", ")}`,
         serverName,
-        headers: { connection: "close" }
+        headers: { allow: methods.join(", ") }
       }
 }
+
+const unknownCoding = (serverName: string) => ({
+  status: 501,
+  reason: "TransferCodingNotSupported",
+  message: "The only transfer coding of a request is chunked (RFC 9112 §6.1)",
+  serverName,
+  headers: { connection: "close" }
+})
 
 const unknownServer = (serverName: string) => ({
   status: 404,

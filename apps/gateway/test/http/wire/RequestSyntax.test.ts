@@ -134,6 +134,21 @@ describe("a request that two readers could understand in two ways", () => {
     )
   }
 
+  it.effect("requests behind a coding that is not undone are not carried out, however many there are", () =>
+    Effect.gen(function* () {
+      const { ask, askExactly, reached } = yield* startOnWire()
+      yield* ask(`POST ${path} HTTP/1.1`, [length], "{}")
+      const behind = `POST ${path} HTTP/1.1\r\nHost: HOST\r\nContent-Length: 2\r\n\r\n{}`.repeat(200)
+      for (const coding of ["gzip, chunked", "xchunked"])
+        yield* askExactly(
+          `POST ${path} HTTP/1.1`,
+          ["Host: HOST", `Transfer-Encoding: ${coding}`],
+          `0\r\n\r\n${behind}`
+        )
+      assert.lengthOf(reached, 1)
+    })
+  )
+
   it.effect("a body without content is passed on as one", () =>
     Effect.gen(function* () {
       const { ask } = yield* startOnWire()
