@@ -113,6 +113,19 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
   "tools/architecture": { imports: [], rooms: {} },
   "tools/supply-chain": { imports: [], rooms: {} }
   "tools/mutation": { imports: [], rooms: {} },
+  "tools/robustness": {
+    imports: ["gateway", "testing"],
+    rooms: {
+      process: [],
+      servers: [],
+      clients: [],
+      attack: [],
+      outages: ["attack", "process", "servers", "clients"],
+      strangers: ["attack", "process", "servers", "clients"],
+      hostile: ["attack", "process", "servers", "clients"],
+      soak: ["outages", "process", "servers", "clients"]
+    }
+  },
   "tools/architecture": { imports: [], rooms: {} }
 }
 
