@@ -13,6 +13,7 @@ import {
   type OAuthToken
 } from "@secure-mcp/oauth-core"
 import * as Context from "effect/Context"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
@@ -137,6 +138,9 @@ export class TokenInjector extends Context.Service<
      * Where a person has to log in first, the attempt is made without a token: not every server asks for one, nor for
      * every message. Only if the server refuses that is `AuthorizationRequired` the reason.
      *
+     * A token that expired on its way to the server is renewed as usual, and the attempt made again, at most twice: its
+     * refusal says nothing about the grant.
+     *
      * A person's grant whose new token is refused as well has ended, and is removed. If the token of the next login is
      * refused, too, `UpstreamUnauthorized` is the reason, and nobody is asked to log in for ten minutes.
      *
@@ -216,6 +220,17 @@ const makeUse =
       before: Replacements
     ): Effect.fn.Return<A, E | OAuthError, R> {
       const wantsScope = asksForMoreScope(refusal.challenge)
+      if (!wantsScope && (yield* hasExpired(token))) {
+        const { repeatable, status } = refusal
+        if (!repeatable) return yield* failWith(request, new UpstreamUnauthorized({ status, repeatable }))
+        if (before.expiries === maxExpiries)
+          return yield* failWith(request, new UpstreamUnauthorized({ status }))
+        const { token: current } = yield* service
+          .getAccessToken(request)
+          .pipe(Effect.catchIf(isLoginNeeded, () => failWith(request, loginNeeded(refusal))))
+        if (!current.isAccessToken(token.accessToken))
+          return yield* use(current, { ...before, expiries: before.expiries + 1 })
+      }
       if (!wantsScope && isPersonal && (yield* endedGrants.isLoginUseless(request)))
         return yield* failWith(request, loginUseless(refusal))
       const first = before.first ?? token
@@ -279,27 +294,33 @@ const makeUse =
     )
   }
 
+/** If it expired on its way, its refusal says nothing about the grant. */
+const hasExpired = ({ expiresAt }: OAuthToken): Effect.Effect<boolean> =>
+  Effect.map(Clock.currentTimeMillis, (now) => expiresAt !== undefined && now >= expiresAt)
+
 /** How often the token was replaced in this operation, and why. */
 interface Replacements {
   /** The token that the operation began with; undefined while there is no other. */
   readonly first: OAuthToken | undefined
   readonly refreshes: number
   readonly stepUps: number
+  /** How often the token expired on its way to the server. */
+  readonly expiries: number
 }
 
-const none: Replacements = { first: undefined, refreshes: 0, stepUps: 0 }
+const none: Replacements = { first: undefined, refreshes: 0, stepUps: 0, expiries: 0 }
+
+/** How often one operation goes on with another token because the last one expired on its way. */
+const maxExpiries = 2
 
 /** How many tokens one operation is tried with when the server asks for more scope, the first included. */
 const maxAuthorizations = 3
 
 /** The replacements with one more for this refusal; undefined if the limit is reached. */
-const countRefusal = (
-  { challenge }: Refused,
-  { first, refreshes, stepUps }: Replacements
-): Replacements | undefined => {
+const countRefusal = ({ challenge }: Refused, before: Replacements): Replacements | undefined => {
   if (asksForMoreScope(challenge))
-    return stepUps + 1 === maxAuthorizations ? undefined : { first, refreshes, stepUps: stepUps + 1 }
-  return refreshes > 0 ? undefined : { first, refreshes: 1, stepUps }
+    return before.stepUps + 1 === maxAuthorizations ? undefined : { ...before, stepUps: before.stepUps + 1 }
+  return before.refreshes > 0 ? undefined : { ...before, refreshes: 1 }
 }
 
 const limitReached = ({ challenge, status }: Refused) =>
