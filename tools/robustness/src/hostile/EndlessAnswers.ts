@@ -42,7 +42,7 @@ export const endlessAnswers: Attack = {
         enforce_https: false
       }
       const gateway = yield* startGateway({
-        gateway: { api_keys: apiKeys(["alice"]), auth_timeout_seconds: 3 },
+        gateway: { api_keys: apiKeys(["alice"]), auth_timeout_seconds: isShort ? 1 : 3 },
         servers: [
           machineEntry("token", `${site.url}/mcp`, `${site.url}/token`),
           machineEntry("refusing-token", `${site.url}/mcp`, `${site.url}/refusing-token`),

@@ -6,7 +6,7 @@ import { apiKeys, keyOf, machineEntry } from "../servers/Entries.ts"
 import { answerJson, listen } from "../servers/LoopbackServer.ts"
 
 /** Addresses that a server on loopback must not lead to (IANA special-purpose registries, and metadata of clouds). */
-const addresses = [
+const literals = [
   "169.254.169.254",
   "169.254.170.2",
   "100.100.100.200",
@@ -40,17 +40,20 @@ const addresses = [
   "2852039166",
   "0xa9fea9fe",
   "0251.0376.0251.0376",
-  "169.254.169.254.",
-  "metadata.google.internal"
+  "169.254.169.254."
 ]
+
+/** Looking it up takes seconds where there is no network. */
+const slowToLookUp = "metadata.google.internal"
 
 export const internalTargets: Attack = {
   name: "internal-targets",
   tries:
     "metadata and challenges that lead to internal and special addresses, in every notation; through: the gateway tries to connect",
-  run: () =>
+  run: ({ isShort }) =>
     Effect.gen(function* () {
       const tally = makeTally()
+      const addresses = isShort ? literals : [...literals, slowToLookUp]
       const site = yield* listen((request, response) => {
         request.resume()
         const { pathname } = new URL(request.url ?? "/", "http://loopback.invalid")
@@ -92,7 +95,7 @@ export const internalTargets: Attack = {
           const { body, status } = await call(`${gateway.url}/servers/${name}/mcp`, { key: keyOf("alice") })
           const [way = ""] = name.split("-")
           const address = addresses[index % addresses.length]
-          const isName = address?.endsWith(".internal") === true
+          const isName = address === slowToLookUp
           // A challenge that must not be followed may be passed over for the well-known place.
           const isRefused = /leads to an? \S+ address/.test(body)
           const isUnresolved = isName && body.includes("ConnectionFailed")

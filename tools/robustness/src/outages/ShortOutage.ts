@@ -14,17 +14,20 @@ interface Bounds {
 }
 
 const outage = 300
-const rate = 200
 
-/** An outage of 0.3 s at 200 requests a second, with tokens that expire every second. */
-const throughOutage = (bounds: Bounds, tally: Tally, seconds: number) =>
+/** An outage of 0.3 s, with tokens that expire every second. */
+const throughOutage = (
+  bounds: Bounds,
+  tally: Tally,
+  traffic: { readonly rate: number; readonly seconds: number }
+) =>
   Effect.gen(function* () {
     const { authorizationServer, gateway, routes } = yield* startPersonsAndMachine()
     // The first requests load modules and compile them.
-    yield* Effect.promise(() => sendDuring(routes, { rate: 50, seconds: 2 }, () => pause(0)))
+    yield* Effect.promise(() => sendDuring(routes, { rate: 50, seconds: 1.5 }, () => pause(0)))
     yield* Effect.promise(gateway.beginMeasurement)
     const [sent, endsAt] = yield* Effect.promise(() =>
-      sendDuring(routes, { rate, seconds }, async () => {
+      sendDuring(routes, traffic, async () => {
         await pause(2000)
         authorizationServer.state.trouble = bounds.trouble
         await pause(outage)
@@ -58,7 +61,7 @@ const outageAttack = (name: string, tries: string, bounds: Bounds): Attack => ({
   run: ({ isShort }) =>
     Effect.gen(function* () {
       const tally = makeTally()
-      yield* throughOutage(bounds, tally, isShort ? 5 : 10)
+      yield* throughOutage(bounds, tally, isShort ? { rate: 100, seconds: 5 } : { rate: 200, seconds: 10 })
       return tally.outcome()
     })
 })

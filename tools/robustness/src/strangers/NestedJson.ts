@@ -69,7 +69,7 @@ export const nestedJson: Attack = {
         for (const [name, text] of Object.entries(documents)) {
           await judge(`${name} as request`, () => to("http", text))
           await judge(`${name} to an unknown server`, () => to("unknown", text))
-          await judge(`${name} to a child`, () => to("child", text, 1500))
+          await judge(`${name} to a child`, () => to("child", text, form.isShort ? 700 : 1500))
           current.answer = text
           await judge(`${name} as answer`, () => to("http", ping))
           current.answer = "{}"
