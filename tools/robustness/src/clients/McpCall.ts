@@ -24,15 +24,23 @@ export interface CallOptions {
 
 export const ping = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" })
 
-/** Sends one request to the gateway; never fails. */
-export const call = (
+/**
+ * Sends one request to the gateway; never fails. A kept connection that the gateway has just closed is no failure: the
+ * request is sent again over another one (RFC 9112 §9.3.1).
+ */
+export const call = async (url: string, options: CallOptions = {}): Promise<Called> => {
+  const first = await send(url, options)
+  return first.wasClosed ? send(url, options) : first
+}
+
+const send = (
   url: string,
-  { agent, body = ping, headers = {}, key, method = "POST", timeout = 30_000 }: CallOptions = {}
-): Promise<Called> => {
+  { agent, body = ping, headers = {}, key, method = "POST", timeout = 30_000 }: CallOptions
+): Promise<Called & { readonly wasClosed: boolean }> => {
   const at = performance.now()
   return new Promise((resolve) => {
-    const done = (status: number, text: string, answered: Called["headers"] = {}) =>
-      resolve({ status, body: text, headers: answered, at, duration: performance.now() - at })
+    const done = (status: number, text: string, answered: Called["headers"] = {}, wasClosed = false) =>
+      resolve({ status, body: text, headers: answered, at, duration: performance.now() - at, wasClosed })
     const sent = request(
       url,
       {
@@ -53,7 +61,9 @@ export const call = (
         response.once("error", (error) => done(0, error.message))
       }
     )
-    sent.once("error", (error) => done(0, error.message))
+    sent.once("error", (error) =>
+      done(0, error.message, {}, sent.reusedSocket && "code" in error && error.code === "ECONNRESET")
+    )
     sent.end(method === "POST" ? body : undefined)
   })
 }
