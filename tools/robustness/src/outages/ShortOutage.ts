@@ -15,19 +15,29 @@ interface Bounds {
 
 const outage = 300
 
-/** An outage of 0.3 s, with tokens that expire every second. */
-const throughOutage = (
-  bounds: Bounds,
-  tally: Tally,
-  traffic: { readonly rate: number; readonly seconds: number }
-) =>
+interface Load {
+  /** Requests a second. */
+  readonly rate: number
+  readonly seconds: number
+  /** Seconds that a token lives. */
+  readonly lifetime: number
+}
+
+const fullLoad: Load = { rate: 200, seconds: 10, lifetime: 1 }
+// On a slow machine, tokens of one second would expire before they arrive.
+const shortLoad: Load = { rate: 100, seconds: 5, lifetime: 2 }
+
+/** An outage of 0.3 s under load. */
+const throughOutage = (bounds: Bounds, tally: Tally, load: Load) =>
   Effect.gen(function* () {
-    const { authorizationServer, gateway, routes } = yield* startPersonsAndMachine()
+    const { authorizationServer, gateway, routes } = yield* startPersonsAndMachine({
+      lifetime: load.lifetime
+    })
     // The first requests load modules and compile them.
     yield* Effect.promise(() => sendDuring(routes, { rate: 50, seconds: 1.5 }, () => pause(0)))
     yield* Effect.promise(gateway.beginMeasurement)
     const [sent, endsAt] = yield* Effect.promise(() =>
-      sendDuring(routes, traffic, async () => {
+      sendDuring(routes, load, async () => {
         await pause(2000)
         authorizationServer.state.trouble = bounds.trouble
         await pause(outage)
@@ -61,7 +71,7 @@ const outageAttack = (name: string, tries: string, bounds: Bounds): Attack => ({
   run: ({ isShort }) =>
     Effect.gen(function* () {
       const tally = makeTally()
-      yield* throughOutage(bounds, tally, isShort ? { rate: 100, seconds: 5 } : { rate: 200, seconds: 10 })
+      yield* throughOutage(bounds, tally, isShort ? shortLoad : fullLoad)
       return tally.outcome()
     })
 })
