@@ -25,6 +25,10 @@ const carryOut = (attack: Attack, form: Form) =>
     )
   )
 
+/** Gives those that got through. */
+const carryOutAll = (chosen: ReadonlyArray<Attack>, form: Form, concurrency: number) =>
+  Effect.filter(chosen, (attack) => Effect.map(carryOut(attack, form), (count) => count > 0), { concurrency })
+
 const program = Effect.gen(function* () {
   if (values.list)
     return yield* Effect.forEach(attacks, ({ name, tries }) => Console.log(`${name}: ${tries}`))
@@ -35,13 +39,13 @@ const program = Effect.gen(function* () {
     return undefined
   }
   const chosen = attacks.filter(({ name }) => values.only.length === 0 || values.only.includes(name))
-  const counts = yield* Effect.forEach(chosen, (attack) => carryOut(attack, { isShort: values.short }), {
-    // Alone, an attack measures itself only.
-    concurrency: values.short ? 2 : 1
-  })
-  const through = counts.filter((count) => count > 0).length
-  yield* Console.log(`${chosen.length} attacks, ${through} got through`)
-  process.exitCode = through === 0 ? 0 : 1
+  const first = yield* carryOutAll(chosen, { isShort: values.short }, values.short ? 2 : 1)
+  // A busy machine may miss a time limit once. Alone, an attack is disturbed by nothing of ours.
+  const again = values.short && first.length > 0
+  if (again) yield* Console.log("Once more, one after the other:")
+  const through = again ? yield* carryOutAll(first, { isShort: true }, 1) : first
+  yield* Console.log(`${chosen.length} attacks, ${through.length} got through`)
+  process.exitCode = through.length === 0 ? 0 : 1
   return undefined
 })
 

@@ -11,6 +11,9 @@ import { startMcpServer } from "../servers/McpServer.ts"
 /** Milliseconds that a request to another server may take. */
 const patience = 1000
 
+/** Of a server that does not answer. */
+const limits = { concurrent_requests: 200 }
+
 export const slowServer: Attack = {
   name: "slow-server",
   tries: `an MCP server and an authorization server that never answer, with 2,000 requests waiting; through: a request to another server fails or takes more than ${patience} ms, or nobody is refused with 429 and Retry-After`,
@@ -25,8 +28,8 @@ export const slowServer: Attack = {
         gateway: { api_keys: apiKeys(["alice"]) },
         servers: [
           machineEntry("good", good.mcpUrl, tokenUrl),
-          machineEntry("silent", `${silent.url}/mcp`, tokenUrl),
-          machineEntry("silent-token", good.mcpUrl, `${silent.url}/token`)
+          { ...machineEntry("silent", `${silent.url}/mcp`, tokenUrl), limits },
+          { ...machineEntry("silent-token", good.mcpUrl, `${silent.url}/token`), limits }
         ]
       })
       const key = keyOf("alice")
