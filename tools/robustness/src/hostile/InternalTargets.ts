@@ -92,6 +92,8 @@ export const internalTargets: Attack = {
       })
       yield* Effect.promise(async () => {
         for (const [index, { server_name: name }] of servers.entries()) {
+          // Each address in one way; together they see every way.
+          if (isShort && index % ways.length !== Math.floor(index / addresses.length)) continue
           const { body, status } = await call(`${gateway.url}/servers/${name}/mcp`, { key: keyOf("alice") })
           const [way = ""] = name.split("-")
           const address = addresses[index % addresses.length]
