@@ -110,8 +110,7 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
     rooms: { client: ["process"], process: [], suite: ["client", "process"], upstream: [] }
   },
   "tools/models": { imports: ["testing"], rooms: {} },
-  "tools/architecture": { imports: [], rooms: {} },
-  "tools/supply-chain": { imports: [], rooms: {} }
+  "tools/supply-chain": { imports: [], rooms: {} },
   "tools/mutation": { imports: [], rooms: {} },
   "tools/robustness": {
     imports: ["gateway", "testing"],
