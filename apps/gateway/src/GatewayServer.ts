@@ -7,6 +7,7 @@ import { accessMiddleware } from "./http/AccessMiddleware.ts"
 import { makeListener } from "./http/Listener.ts"
 import { McpRoute } from "./http/McpRoute.ts"
 import { OperationsRoutes } from "./http/OperationsRoutes.ts"
+import { RequestBodies } from "./upstream/RequestBody.ts"
 import { limitsOf, Servers } from "./upstream/Servers.ts"
 import { Logins } from "./login/Logins.ts"
 
@@ -31,6 +32,7 @@ export const gatewayServer = (config: GatewayConfig) =>
       )
     ),
     Layer.provide(Servers.layer(config)),
+    Layer.provide(RequestBodies.layer(config.gateway.bufferedBytes)),
     Layer.provide(Logins.layer(config.gateway, waitingLogins(config)))
   )
 

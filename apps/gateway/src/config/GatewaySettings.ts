@@ -60,6 +60,8 @@ const GatewaySettings = Schema.Struct(fields).pipe(Schema.encodeKeys(wireNames))
 /** The `gateway` object of the configuration file. */
 export interface GatewaySettings extends Omit<Fields, "limits" | "tls"> {
   readonly limits: LimitsSetting
+  /** Bytes of all request bodies that are kept; it stands in `limits`. */
+  readonly bufferedBytes: number
   readonly tls?: TlsSettings
 }
 
@@ -103,13 +105,34 @@ const rules = (settings: Fields): ReadonlyArray<ConfigProblem> => {
 export const decodeGatewaySettings = (input: unknown): ConfigResult<GatewaySettings> => {
   const { accept, problems } = collectProblems()
   const settings = accept([], decodeFields(input))
-  const limits = accept(["limits"], decodeLimits(Predicate.hasProperty(input, "limits") ? input.limits : {}))
+  const { own, ofServers } = splitLimits(Predicate.hasProperty(input, "limits") ? input.limits : {})
+  const limits = accept(["limits"], decodeLimits(ofServers))
+  const buffered = accept(["limits"], decodeBuffered(own))
   const tls = Predicate.hasProperty(input, "tls") ? accept(["tls"], decodeTlsSettings(input.tls)) : undefined
-  if (settings === undefined || limits === undefined || problems.length > 0)
+  if (settings === undefined || limits === undefined || buffered === undefined || problems.length > 0)
     return Result.fail(new ConfigError({ problems }))
   const { tls: _, ...others } = settings
-  return Result.succeed({ ...others, limits, ...(tls === undefined ? {} : { tls }) })
+  return Result.succeed({ ...others, ...buffered, limits, ...(tls === undefined ? {} : { tls }) })
 }
+
+/** The limits of the gateway as a whole stand among those of each server. */
+const splitLimits = (limits: unknown): { readonly own: unknown; readonly ofServers: unknown } => {
+  if (!Predicate.isObject(limits) || !(bufferedBytesKey in limits)) return { own: {}, ofServers: limits }
+  const { [bufferedBytesKey]: bufferedBytes, ...ofServers } = limits
+  return { own: { [bufferedBytesKey]: bufferedBytes }, ofServers }
+}
+
+const bufferedBytesKey = "buffered_bytes"
+
+const decodeBuffered = decodeConfig({
+  schema: Schema.Struct({ bufferedBytes: withDefault(Schema.Int, 128 * 1024 * 1024) }).pipe(
+    Schema.encodeKeys({ bufferedBytes: bufferedBytesKey })
+  ),
+  keys: [bufferedBytesKey],
+  wireNames: { bufferedBytes: bufferedBytesKey },
+  rules: ({ bufferedBytes }) =>
+    bufferedBytes < 0 ? [{ path: [bufferedBytesKey], message: "must be at least 0" }] : []
+})
 
 const decodeFields = decodeConfig({
   schema: GatewaySettings,

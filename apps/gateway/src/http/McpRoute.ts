@@ -14,8 +14,8 @@ import { type GatewayFailure, writeFailure } from "./GatewayFailure.ts"
 import { makeLoginAnswers, withoutLoginAnswer } from "./LoginAnswer.ts"
 import { alreadyWritten, nodeExchange } from "./NodeExchange.ts"
 import { describeOAuthError } from "../upstream/OAuthAdvice.ts"
-import { readRequestBody } from "../upstream/RequestBody.ts"
 import { makeRequestLimits, type RequestLimits } from "./RequestLimits.ts"
+import { RequestBodies } from "../upstream/RequestBody.ts"
 import { Servers } from "../upstream/Servers.ts"
 import type { Exchange, Upstream, UpstreamFailure } from "../upstream/Upstream.ts"
 
@@ -28,6 +28,7 @@ export const McpRoute = HttpRouter.use(
         { upstream, limits: makeRequestLimits(serverName, upstream.limits) }
       ])
     )
+    const bodies = yield* RequestBodies
     const random = yield* SecureRandom.SecureRandom
     const { askForLogin, awaitLogin } = yield* makeLoginAnswers
     const refuse = makeRefusal()
@@ -89,11 +90,11 @@ export const McpRoute = HttpRouter.use(
         const refusal = refuse(request, serverName)
         if (refusal !== undefined) yield* fail(response, noBody, refusal)
         else {
-          const body = yield* readRequestBody(request, response)
+          const body = yield* bodies.read(request, response)
           yield* pass(serverName, { request, response, body, caller: yield* CurrentCaller })
         }
         return alreadyWritten
-      })
+      }).pipe(Effect.scoped)
     )
   })
 ).pipe(Layer.provide(SecureRandom.layerWebCrypto))

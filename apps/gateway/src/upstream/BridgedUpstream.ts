@@ -1,5 +1,7 @@
 import * as Effect from "effect/Effect"
 import type { HttpBridge } from "../bridge/HttpBridge.ts"
+import { sendJson } from "../jsonrpc/HttpAnswer.ts"
+import { errorCodes, errorResponse } from "../jsonrpc/JsonRpc.ts"
 import { type Upstream, UpstreamFailure } from "./Upstream.ts"
 
 /**
@@ -14,14 +16,25 @@ export const makeBridgedUpstream = <E extends Effect.Error<ReturnType<Upstream["
   tokenRequest: Upstream["tokenRequest"]
 ): Upstream => ({
   tokenRequest,
-  handle: ({ body, caller, request, response }) =>
-    body.rest === undefined
-      ? bridge.handle(request, response, body.head, caller.subject)
-      : Effect.fail(
+  handle: ({ body, caller, request, response }) => {
+    if (body.rest === undefined) return bridge.handle(request, response, body.head, caller.subject)
+    return body.restBecause === "TooLong"
+      ? Effect.fail(
           new UpstreamFailure({
             serverName,
             reason: "RequestTooLarge",
             problem: `${server} takes messages of up to 4 MiB`
           })
         )
+      : Effect.sync(() => sendJson(response, 503, noRoom, { "retry-after": String(retrySeconds) }))
+  }
 })
+
+const noRoom = errorResponse(
+  undefined,
+  errorCodes.serverUnavailable,
+  "The gateway has too many request bodies at this time (`gateway.limits.buffered_bytes`). Send the request again"
+)
+
+/** When a client may send its request again: most requests end within a second. */
+const retrySeconds = 1

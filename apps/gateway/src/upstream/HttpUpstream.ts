@@ -157,7 +157,7 @@ const makeRedirects = Effect.fnUntraced(function* (serverName: string) {
       if (body.rest !== undefined) {
         return refuse(
           status,
-          `redirects (HTTP status ${status}) to ${address}, which is not followed with a body of more than 4 MiB: configure that address as its \`url\``
+          `redirects (HTTP status ${status}) to ${address}, which is not followed with a body that was not kept (one of more than 4 MiB, or without room in \`gateway.limits.buffered_bytes\`): configure that address as its \`url\``
         )
       }
       const advice = `The MCP server "${serverName}" redirects every request to ${address}: configure that address as its \`url\``
