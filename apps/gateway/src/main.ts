@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
 import * as Layer from "effect/Layer"
 import { cli } from "./cli/Cli.ts"
-import { usageOutputLayer } from "./cli/process/StandardError.ts"
+import { usageOutputLayer, withVisibleOutput } from "./cli/process/StandardError.ts"
 import { DefaultUserAgent, userAgentOf } from "./config/UserAgent.ts"
 import { makeStopSignal, runMain, StopSignal } from "./cli/process/StopSignal.ts"
 
@@ -24,5 +24,6 @@ Command.run(cli, { version }).pipe(
       Layer.succeed(DefaultUserAgent, userAgentOf(version))
     )
   ),
+  withVisibleOutput,
   runMain(stopSignal)
 )

@@ -19,6 +19,9 @@ import { findProgram } from "./ProgramSearch.ts"
 import { startProblem } from "./StartProblem.ts"
 import { makeWatchdog } from "./Watchdog.ts"
 
+/** Where the standard streams of a child lead: to this process, to where those of this process lead, or only its errors here. */
+export type ChildStreams = "pipe" | "inherit" | "pipeErrors"
+
 /** A child process that was started. */
 export interface StartedChild {
   /** Node's own, with its standard streams. */
@@ -45,12 +48,12 @@ export class ChildProcesses extends Context.Service<
     /**
      * Starts a child, which is terminated with the scope.
      *
-     * @param stdio whether its standard streams are pipes or those of this process
+     * @param stdio whether its standard streams are pipes or those of this process; its error output may be a pipe alone
      */
     readonly start: (
       serverName: string,
       command: ChildCommand,
-      stdio: "pipe" | "inherit"
+      stdio: ChildStreams
     ) => Effect.Effect<StartedChild, ConnectionFailed, Scope.Scope>
   }
 >()("@secure-mcp/gateway/ChildProcesses") {
@@ -74,11 +77,7 @@ const make = Effect.fnUntraced(function* (system: ProcessSystem) {
     () => Effect.sync(() => process.off("exit", killAll))
   )
 
-  const start = Effect.fnUntraced(function* (
-    serverName: string,
-    command: ChildCommand,
-    stdio: "pipe" | "inherit"
-  ) {
+  const start = Effect.fnUntraced(function* (serverName: string, command: ChildCommand, stdio: ChildStreams) {
     const child = yield* spawn(command, stdio, system).pipe(
       Effect.catch((code) =>
         Effect.flatMap(startProblem(command, code), (problem) =>
@@ -136,12 +135,12 @@ const make = Effect.fnUntraced(function* (system: ProcessSystem) {
 
 const spawnOptions = (
   command: ChildCommand,
-  stdio: "pipe" | "inherit",
+  stdio: ChildStreams,
   platform: NodeJS.Platform
 ): SpawnOptions => ({
   cwd: command.cwd,
   env: plain(childEnvironment(command, platform)),
-  stdio,
+  stdio: stdio === "pipeErrors" ? ["inherit", "inherit", "pipe"] : stdio,
   detached: platform !== "win32",
   windowsHide: true
 })
@@ -157,7 +156,7 @@ const plain = (environment: Readonly<Record<string, string | Redacted.Redacted>>
 /** Fails with the code of the system's error. Node's error itself quotes arguments and variables. */
 const spawn = Effect.fnUntraced(function* (
   command: ChildCommand,
-  stdio: "pipe" | "inherit",
+  stdio: ChildStreams,
   { platform, spawn }: ProcessSystem
 ) {
   // There a shell would look for the program, start in any case, and say in the system's language that there is none.

@@ -1,3 +1,4 @@
+import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
@@ -29,6 +30,14 @@ export const logErrorOutput = <E>(
         shown.trim() === "" ? Effect.void : Effect.logInfo(shown)
       )
     }),
+    Effect.ignore
+  )
+
+/** Prints the error output of a child, line by line, until it ends. What is too long for a line is left out. */
+export const printErrorOutput = <E>(output: Stream.Stream<Uint8Array, E>): Effect.Effect<void> =>
+  output.pipe(
+    boundedLines(maxLogLineBytes),
+    Stream.runForEach((line) => (line === undefined ? Effect.void : Console.error(asShown(line)))),
     Effect.ignore
   )
 

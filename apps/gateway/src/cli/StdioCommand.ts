@@ -1,8 +1,10 @@
+import * as NodeStream from "@effect/platform-node/NodeStream"
 import type { AccessTokenRequest } from "@secure-mcp/oauth-core"
 import type { HttpServerEntry, Limits, StdioServerEntry } from "@secure-mcp/transport-injection"
 import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as MutableRef from "effect/MutableRef"
 import * as Option from "effect/Option"
 import { gatewayServices } from "../GatewayServices.ts"
@@ -10,7 +12,8 @@ import { accessTokenRequest, limitsOf } from "../upstream/Servers.ts"
 import { makeChildCommand } from "../upstream/ChildToken.ts"
 import { makeUpstreamFetch } from "../upstream/UpstreamFetch.ts"
 import { describeEnd, exitCodeOf } from "../child/ChildEnd.ts"
-import { ChildProcesses } from "../child/ChildProcesses.ts"
+import { ChildProcesses, type StartedChild } from "../child/ChildProcesses.ts"
+import { printErrorOutput } from "../child/ErrorOutput.ts"
 import { makeFallbackSession } from "../relay/session/FallbackSession.ts"
 import { makeHttpSession } from "../relay/session/HttpSession.ts"
 import type { Deliver } from "../relay/session/ServerSession.ts"
@@ -72,7 +75,8 @@ const relayToUpstream = Effect.fnUntraced(function* (
 })
 
 /**
- * Gives the child the standard streams themselves: there is nothing to relay. A signal that ends this command is passed on to
+ * Gives the child the standard streams themselves: there is nothing to relay. Only if standard error is a terminal, what the
+ * child writes there is read first, so that control characters are shown and not obeyed. A signal that ends this command is passed on to
  * the child, which has less time for its end than an MCP client waits before it kills this process (two seconds).
  */
 const runChild = Effect.fnUntraced(
@@ -81,10 +85,17 @@ const runChild = Effect.fnUntraced(
     const childCommand = yield* makeChildCommand(entry, () => tokenRequest)
     const command = yield* childCommand(undefined)
     const processes = yield* ChildProcesses
-    const child = yield* processes.start(entry.serverName, command, "inherit")
+    const child = yield* processes.start(
+      entry.serverName,
+      command,
+      process.stderr.isTTY ? "pipeErrors" : "inherit"
+    )
+    const errors = yield* Effect.forkScoped(printErrors(child), { startImmediately: true })
     const end = yield* Effect.onInterrupt(child.ended, () =>
       child.terminate(MutableRef.get(received) ?? "SIGTERM", "1 second")
     )
+    // A process that the child has started may keep the output open.
+    yield* Effect.timeoutOption(Fiber.await(errors), "1 second")
     if (end.signal !== undefined)
       yield* Console.error(`The MCP server "${entry.serverName}" ${describeEnd(end)}`)
     const exitCode = exitCodeOf(end)
@@ -93,6 +104,10 @@ const runChild = Effect.fnUntraced(
   Effect.scoped,
   Effect.provide(ChildProcesses.layer)
 )
+
+/** The error output of a child, if it comes to this process because a terminal would obey what is in it. */
+const printErrors = ({ process: { stderr } }: StartedChild): Effect.Effect<void> =>
+  stderr === null ? Effect.void : printErrorOutput(NodeStream.fromReadable({ evaluate: () => stderr }))
 
 type Offer = ReturnType<typeof relayToUpstream> | ReturnType<typeof runChild>
 type OfferError = Effect.Error<Offer>

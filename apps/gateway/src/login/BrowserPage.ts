@@ -1,3 +1,5 @@
+import { visibleText } from "../display/VisibleText.ts"
+
 /** An answer of the callback listener to a browser. */
 export interface BrowserPage {
   readonly status: number
@@ -26,7 +28,7 @@ ${body}
 `
 
 export const escapeHtml = (text: string): string =>
-  text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
+  visibleText(text).replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 
 /** What every page has in its `Content-Security-Policy`: it runs nothing, loads nothing, and stands in no frame. */
 export const pagePolicy =

@@ -113,6 +113,10 @@ const longestShown = 200
 
 const errorDescription = (value: unknown, mask: SecretMask): string | undefined => {
   if (!Predicate.isString(value)) return undefined
-  const description = mask(value.slice(0, longestRead)).trim().slice(0, longestShown)
+  // RFC 6749 §5.2 allows no line ends: what follows one would look like a line of ours.
+  const description = mask(value.slice(0, longestRead))
+    .replaceAll(/[\s\p{Cc}]+/gu, (space) => (/[\p{Cc}\u2028\u2029]/u.test(space) ? " " : space))
+    .trim()
+    .slice(0, longestShown)
   return description === "" ? undefined : description
 }

@@ -60,6 +60,8 @@ export const runMain = ({ isOrdinaryEnd, received }: StopSignal["Service"]) =>
       })
     })
   })({
+    // `withVisibleOutput` reports them.
+    disableErrorReporting: true,
     teardown: (exit, onExit) => {
       const signal = MutableRef.get(received)
       if (signal === undefined || Exit.isSuccess(exit) || !Cause.hasInterruptsOnly(exit.cause))
