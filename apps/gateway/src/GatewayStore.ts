@@ -1,5 +1,6 @@
 import { isPersonalGrant, Misconfigured } from "@secure-mcp/oauth-core"
 import { FileTokenStore, PersonGrantTokenStore, TokenStore } from "@secure-mcp/token-cache"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -41,7 +42,13 @@ const redisStore = ({ caBundlePath, encryptionKey, url, ...store }: StoreSetting
       const sessions = redisSessionOwners({ secret: encryptionKey, keyPrefix: store.keyPrefix })
       return Layer.merge(tokens, sessions).pipe(
         Layer.provide(
-          RedisConnection.layer({ url, authorities, username: store.username, password: store.password })
+          RedisConnection.layer({
+            url,
+            authorities,
+            username: store.username,
+            password: store.password,
+            ...(store.timeoutSeconds === undefined ? {} : { timeout: Duration.seconds(store.timeoutSeconds) })
+          })
         )
       )
     })

@@ -7,7 +7,7 @@ import type * as Redis from "effect/persistence/Redis"
 import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
 import * as Result from "effect/Result"
-import { Misconfigured, type StoreUnavailable } from "@secure-mcp/oauth-core"
+import { Misconfigured, StoreUnavailable } from "@secure-mcp/oauth-core"
 import { isIP } from "node:net"
 import { unavailable } from "./RedisProblem.ts"
 
@@ -20,6 +20,11 @@ export interface RedisConnectionOptions {
   readonly password?: Redacted.Redacted | undefined
   /** For TLS: PEM of the authorities that are trusted instead of the system's. */
   readonly authorities?: string | undefined
+  /**
+   * How long it may take in the beginning until Redis has taken the connection and the login; later, for how long a
+   * connection may be silent before another one is made. Default: 5 seconds.
+   */
+  readonly timeout?: Duration.Input | undefined
 }
 
 /** What errors call the Redis in use. */
@@ -28,7 +33,7 @@ export const RedisAddress = Context.Reference<string>("@secure-mcp/token-cache-r
 })
 
 /**
- * A connection of the `redis` client. Fails when Redis cannot be reached in the beginning; from then on it connects
+ * A connection of the `redis` client. Fails when Redis cannot be reached or does not answer in the beginning; from then on it connects
  * again by itself, and as long as it is away every command fails at once.
  */
 export const RedisConnection = {
@@ -42,6 +47,7 @@ interface Target {
   readonly database: number
   readonly tls: boolean
   readonly authorities: string | undefined
+  readonly timeout: Duration.Duration
   readonly username: string | undefined
   readonly password: Redacted.Redacted | undefined
 }
@@ -75,6 +81,7 @@ const parseTarget = (options: RedisConnectionOptions): Effect.Effect<Target, Mis
     database: Number(url.pathname.slice(1)),
     tls: url.protocol === "rediss:",
     authorities: options.authorities,
+    timeout: Duration.fromInputUnsafe(options.timeout ?? "5 seconds"),
     username: options.username ?? part(url.username),
     password: options.password ?? (password === undefined ? undefined : Redacted.make(password))
   })
@@ -84,9 +91,16 @@ const connect = (target: Target): Layer.Layer<Redis.Redis, StoreUnavailable> =>
   Layer.effectContext(
     Effect.gen(function* () {
       const place = `Redis at ${target.host}:${target.port}`
-      const connection = { wasThere: false }
-      const services = yield* Layer.build(NodeRedis.layer(clientOptions(target, connection))).pipe(
-        Effect.mapError((error) => unavailable(place, error)),
+      const connection: Connection = { wasThere: false, deadline: new AbortController() }
+      const client = NodeRedis.layer(clientOptions(target, connection))
+      const services = yield* withDeadline(
+        Layer.buildWithScope(client, yield* Effect.scope),
+        target,
+        connection
+      ).pipe(
+        Effect.mapError((error) =>
+          connection.deadline.signal.aborted ? silent(place, target) : unavailable(place, error)
+        ),
         // It would log whatever goes wrong in the words of the client; what there is to say is said by `watch`.
         Effect.provideService(References.MinimumLogLevel, "None")
       )
@@ -96,7 +110,35 @@ const connect = (target: Target): Layer.Layer<Redis.Redis, StoreUnavailable> =>
     })
   )
 
-const clientOptions = (target: Target, connection: { readonly wasThere: boolean }) => ({
+interface Connection {
+  wasThere: boolean
+  /** Ends the first connection. Whoever gives up the client's own promise instead leaves its socket open. */
+  readonly deadline: AbortController
+}
+
+const withDeadline = <A, E, R>(
+  connecting: Effect.Effect<A, E, R>,
+  { timeout }: Target,
+  { deadline }: Connection
+): Effect.Effect<A, E, R> =>
+  Effect.sync(() => deadline.abort()).pipe(
+    Effect.delay(timeout),
+    Effect.forkScoped,
+    Effect.andThen(connecting),
+    Effect.scoped
+  )
+
+const silent = (place: string, { timeout, tls }: Target): StoreUnavailable =>
+  new StoreUnavailable({
+    problem: `${place} does not answer within ${Duration.toSeconds(timeout)} seconds. Check that this is the address of a Redis that runs, and ${
+      tls ? "that it speaks TLS (`rediss://`)" : "whether it speaks TLS only (`rediss://`)"
+    }`
+  })
+
+/** Milliseconds. In the beginning the deadline comes first, whose error says more. */
+const longestSilence = ({ timeout }: Target): number => Duration.toMillis(timeout) + 500
+
+const clientOptions = (target: Target, connection: Connection) => ({
   // The answers to HELLO, which the later protocol begins with, repeat the password when it is not known.
   RESP: 2 as const,
   database: target.database,
@@ -105,10 +147,14 @@ const clientOptions = (target: Target, connection: { readonly wasThere: boolean 
   // A command that waits for the connection would keep its caller waiting.
   disableOfflineQueue: true,
   commandsQueueMaxLength: 10_000,
+  // Each is answered, so that a connection without an answer is a silent one.
+  pingInterval: Duration.toMillis(target.timeout) / 2,
   socket: {
     host: target.host,
     port: target.port,
-    connectTimeout: Duration.toMillis("5 seconds"),
+    connectTimeout: longestSilence(target),
+    socketTimeout: longestSilence(target),
+    signal: connection.deadline.signal,
     reconnectStrategy: (retries: number, cause: Error) =>
       connection.wasThere ? Math.min(50 * 2 ** retries, 2000) + Math.floor(Math.random() * 200) : cause,
     ...(target.tls ? tlsOptions(target) : {})

@@ -34,6 +34,7 @@ const explanations: Readonly<Record<string, string>> = {
   ClientClosedError: disconnected,
   DisconnectsClientError: disconnected,
   SocketClosedUnexpectedlyError: disconnected,
+  SocketTimeoutError: disconnected,
   WRONGPASS: loginRefused,
   NOAUTH: "asks for a password. Configure it",
   NOPERM: "does not allow this user what is needed. Allow it the commands of a store and scripts in its ACL",

@@ -22,14 +22,17 @@ const fields = {
   /** PEM file with the authorities trusted for Redis, instead of the system's. */
   caBundlePath: Schema.optionalKey(Schema.String),
   /** The prefix of the gateway's keys in Redis. */
-  keyPrefix: Schema.optionalKey(Schema.String)
+  keyPrefix: Schema.optionalKey(Schema.String),
+  /** How long Redis may be silent. */
+  timeoutSeconds: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0.1, maximum: 60 })))
 }
 
 const wireNames = {
   encryptionKey: "encryption_key",
   previousEncryptionKeys: "previous_encryption_keys",
   caBundlePath: "ca_bundle_path",
-  keyPrefix: "key_prefix"
+  keyPrefix: "key_prefix",
+  timeoutSeconds: "timeout_seconds"
 } as const
 
 const StoreSettings = Schema.Struct(fields).pipe(Schema.encodeKeys(wireNames))
@@ -54,7 +57,8 @@ const foreignKeys = (settings: StoreSettings): ReadonlyArray<ConfigProblem> => {
     ["username", settings.username, ["redis"]],
     ["password", settings.password, ["redis"]],
     ["ca_bundle_path", settings.caBundlePath, ["redis"]],
-    ["key_prefix", settings.keyPrefix, ["redis"]]
+    ["key_prefix", settings.keyPrefix, ["redis"]],
+    ["timeout_seconds", settings.timeoutSeconds, ["redis"]]
   ] as const
   return owners
     .filter(([, value, types]) => value !== undefined && !types.some((owner) => owner === type))
