@@ -31,13 +31,15 @@ export const declareEndsOnSignal = Effect.map(StopSignal, ({ isOrdinaryEnd }) =>
 /** The signals that tell a process to end: by a service manager, by Ctrl+C, by a terminal that is closed, by Ctrl+Break. */
 const stopSignals = ["SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK"] as const
 
+const ignore = () => {}
+
 /** Milliseconds after which another signal means that somebody will not wait any longer. */
 const impatience = 1000
 
 /**
  * Runs a command as this process. A signal to end interrupts it, so that what it has opened is closed; the exit code is then
  * 128 and the number of the signal, as in a shell, unless the command was declared to end that way. Another signal, more than
- * a second later, ends the process at once.
+ * a second later, ends the process at once. SIGUSR1 does nothing.
  */
 export const runMain = ({ isOrdinaryEnd, received }: StopSignal["Service"]) =>
   Runtime.makeRunMain(({ fiber, teardown }) => {
@@ -53,6 +55,8 @@ export const runMain = ({ isOrdinaryEnd, received }: StopSignal["Service"]) =>
         process.exit(128 + constants.signals[signal])
     }
     for (const signal of stopSignals) process.on(signal, stop)
+    // Without a listener Node opens its inspector at this signal, and whoever reaches that port reads every token.
+    process.on("SIGUSR1", ignore)
     fiber.addObserver((exit) => {
       for (const signal of stopSignals) process.off(signal, stop)
       teardown(exit, (code) => {
