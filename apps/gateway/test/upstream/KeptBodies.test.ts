@@ -136,7 +136,7 @@ describe("the room for request bodies", () => {
       const upstream = yield* serveRaw((request, response) => {
         void buffer(request).then((bytes) => {
           seen.push(bytes.toString())
-          response.writeHead(seen.length === 1 ? 401 : 200).end()
+          return response.writeHead(seen.length === 1 ? 401 : 200).end()
         })
       })
       const gateway = yield* startGateway({

@@ -26,8 +26,8 @@ import {
 /** Short enough to follow a server that moves, and long enough that a login reads each document once. */
 const timeToLive = Duration.minutes(5)
 /**
- * Of a failure: short enough for somebody who tries again, and long enough that many callers of a server without
- * metadata ask for it once.
+ * Of the answer that there is no usable metadata: short enough for somebody who tries again, and long enough that many
+ * callers of a server without metadata ask for it once.
  */
 const failureTimeToLive = Duration.seconds(3)
 /** Documents of each kind. The least recently used one is evicted first. */
@@ -125,7 +125,7 @@ const makeWarnOnce = () => {
     })
 }
 
-const cacheOf = Effect.fnUntraced(function* <A, E>(
+const cacheOf = Effect.fnUntraced(function* <A, E extends OAuthErrorReason | NoResourceMetadata>(
   find: (url: string, request: GrantRequest) => Effect.Effect<A, E, EndpointClient>
 ) {
   /** The oldest first. */
@@ -151,10 +151,16 @@ const cacheOf = Effect.fnUntraced(function* <A, E>(
 
   const cache: Cache.Cache<DiscoveryKey, A, E> = yield* Cache.makeWith(
     (key: DiscoveryKey) => Effect.tap(find(key.url, key.request), (found) => makeRoom(key, found)),
-    { capacity, timeToLive: (exit) => (Exit.isSuccess(exit) ? timeToLive : failureTimeToLive) }
+    { capacity, timeToLive: (exit) => (Exit.isSuccess(exit) ? timeToLive : timeToLiveOf(exit)) }
   )
   return cache
 })
+
+/** A server that was away, or slow, may answer the next time. */
+const timeToLiveOf = (failure: Exit.Failure<unknown, OAuthErrorReason | NoResourceMetadata>) => {
+  const tag = Option.getOrUndefined(Exit.findErrorOption(failure))?._tag
+  return tag === "NoResourceMetadata" || tag === "DiscoveryFailed" ? failureTimeToLive : Duration.zero
+}
 
 /** Equal for requests that ask for the same document over the same connection and by the same rules. */
 class DiscoveryKey implements Equal.Equal {

@@ -280,6 +280,20 @@ describe("what was discovered", () => {
     })
   )
 
+  it.effect("the metadata of a server that was away is asked for again at once", () =>
+    Effect.gen(function* () {
+      const { as, resourceUrl } = yield* makeServers()
+      const place = "/.well-known/oauth-authorization-server"
+      // Longer than anybody waits, so that the request is not repeated by itself.
+      yield* as.enqueue(place, Answer.status(503, { retryAfter: 60 }))
+      const targets = yield* makeGrantTargets()
+      const resolve = targets.resolve(discoveredRequest(resourceUrl, machine))
+      assert.strictEqual((yield* Effect.flip(resolve))._tag, "EndpointUnavailable")
+      yield* resolve
+      assert.lengthOf(yield* as.requestsTo(place), 2)
+    })
+  )
+
   it.effect("long documents of many servers evict the oldest", () =>
     Effect.gen(function* () {
       const server = (index: number) => `https://mcp-${index}.example.com`
