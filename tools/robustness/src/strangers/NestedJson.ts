@@ -25,6 +25,7 @@ export const nestedJson: Attack = {
   name: "nested-json",
   tries:
     "4 MB of nested lists, names or messages, as request and as answer, also where the server is a child, where it refuses the token, and where there is no server; through: the event loop computes for more than 50 ms at once (--short: 120)",
+  open: "a long message is read at once, and not in slices between which the event loop turns",
   run: (form) =>
     Effect.gen(function* () {
       const tally = makeTally()
