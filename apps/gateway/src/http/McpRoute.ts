@@ -125,6 +125,7 @@ const makeRefusal = () => {
 const unacceptable = ({ headers, method = "" }: IncomingMessage, serverName: string) => {
   const coding = headers["transfer-encoding"]
   if (coding !== undefined && coding.toLowerCase() !== "chunked") return unknownCoding(serverName)
+  if (headers["sec-fetch-mode"] === "navigate") return openedAsPage(serverName)
   return methods.includes(method)
     ? undefined
     : {
@@ -142,6 +143,14 @@ const unknownCoding = (serverName: string) => ({
   message: "The only transfer coding of a request is chunked (RFC 9112 §6.1)",
   serverName,
   headers: { connection: "close" }
+})
+
+/** A page of one server would run at the origin of the gateway, and could read what all the others answer. */
+const openedAsPage = (serverName: string) => ({
+  status: 403,
+  reason: "OpenedAsPage",
+  message: "A browser opened this address as a page. It is for MCP clients; a page calls it with fetch",
+  serverName
 })
 
 const unknownServer = (serverName: string) => ({

@@ -79,18 +79,32 @@ export const responseHeaders = (
   if (challenges !== undefined) forwarded["www-authenticate"] = [challenges].flat().map(withoutMetadata)
   const vary = [own["vary"], headers.vary].filter((value) => value !== undefined)
   if (vary.length > 0) forwarded["vary"] = vary.join(", ")
+  // Browsers of old do not say that they open a page: what it runs must not be at the origin of the gateway.
+  if (!isMessage(headers["content-type"])) forwarded["content-security-policy"] = "sandbox"
   return forwarded
 }
 
-/** A challenge without the address of the server's metadata (RFC 9728 §5.1): the client's tokens are for the gateway. */
-const withoutMetadata = (challenges: string | number): string =>
-  String(challenges)
-    .replaceAll(metadataParameter, (found) => (found.startsWith('"') ? found : ""))
-    .replace(/[\s,]+$/, "")
+/** Whether an answer is of a type that no browser shows as a page with scripts. */
+const isMessage = (contentType: string | undefined): boolean =>
+  /^\s*(?:application\/json|text\/event-stream)\s*(?:;|$)/i.test(contentType ?? "")
 
-/** With the comma that follows it, if another parameter follows; or any quoted text, which is left alone. */
+/** A challenge without the address of the server's metadata (RFC 9728 §5.1): the client's tokens are for the gateway. */
+const withoutMetadata = (challenges: string | number): string => {
+  const kept = String(challenges).replaceAll(metadataParameter, (found) =>
+    found.startsWith('"') ? found : ""
+  )
+  // A pattern that ends at the end of the text would be tried at each of a server's many commas.
+  let end = kept.length
+  while (end > 0 && " \t,".includes(kept.charAt(end - 1))) end -= 1
+  return kept.slice(0, end)
+}
+
+/**
+ * With the comma that follows it, if another parameter follows; or any quoted text, which is left alone. A text whose
+ * quotes do not end is quoted up to its end: it is not looked through again from each of its quotes.
+ */
 const metadataParameter =
-  /\bresource_metadata\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s,"]*)(?:\s*,\s*(?=[\w-]+\s*=[^=]))?|"(?:[^"\\]|\\.)*"/gi
+  /\bresource_metadata\s*=\s*(?:"(?:[^"\\]|\\.)*(?:"|\\?$)|[^\s,"]*)(?:\s*,\s*(?=[\w-]+\s*=[^=]))?|"(?:[^"\\]|\\.)*(?:"|\\?$)/gi
 
 const endToEnd = (
   headers: IncomingHttpHeaders,

@@ -98,4 +98,21 @@ describe("a page in Chromium", () => {
       assert.isEmpty(received)
     })
   )
+
+  it.effect("an answer of a server that is opened in a tab runs no script at the gateway's origin", (test) =>
+    Effect.gen(function* () {
+      if (executable === undefined) return test.skip("there is no Chromium")
+      const script = "<script>document.title = 'it runs'</script><h1>a page</h1>"
+      const upstream = yield* serveRaw((_request, response) =>
+        response.writeHead(200, { "content-type": "text/html" }).end(script)
+      )
+      const gateway = yield* startGateway({
+        servers: [{ server_name: "raw", config: { url: upstream.url } }]
+      })
+      const page = yield* openPage(executable)
+      const opened = yield* Effect.promise(() => page.goto(gateway.mcp("raw")))
+      assert.strictEqual(opened?.status(), 403)
+      assert.isEmpty(yield* Effect.promise(() => page.title()))
+    })
+  )
 })

@@ -38,6 +38,34 @@ describe("the gateway", () => {
     })
   )
 
+  it.effect("answers 403 to a browser that opens the address of a server as a page", () =>
+    Effect.gen(function* () {
+      const received: Array<string> = []
+      const upstream = yield* serveRaw((request, response) => {
+        received.push(String(request.method))
+        response
+          .writeHead(200, { "content-type": "text/html" })
+          .end("<script>fetch('/servers/b/mcp')</script>")
+      })
+      const gateway = yield* startGateway({
+        servers: [{ server_name: "raw", config: { url: upstream.url } }]
+      })
+      for (const method of ["GET", "POST"]) {
+        const headers = { "sec-fetch-site": "none", "sec-fetch-mode": "navigate" }
+        const answer = yield* send(gateway.mcp("raw"), { method, headers })
+        assert.strictEqual(answer.status, 403, method)
+        assert.strictEqual(failureIn(answer).error.data.reason, "OpenedAsPage", method)
+      }
+      assert.isEmpty(received)
+      const answer = yield* send(gateway.mcp("raw"), { method: "GET" })
+      assert.strictEqual(
+        answer.headers["content-security-policy"],
+        "sandbox",
+        "for a browser that does not say"
+      )
+    })
+  )
+
   it.effect("answers 502 when the server cannot be reached, with a token or without", () =>
     Effect.gen(function* () {
       const port = yield* refusedPort

@@ -217,7 +217,10 @@ describe("an answer that leads past the gateway", () => {
       'Bearer error_description="no resource_metadata=x here"',
       'Bearer error_description="no resource_metadata=x here"'
     ],
-    ["Negotiate abc==, Basic", "Negotiate abc==, Basic"]
+    ["Negotiate abc==, Basic", "Negotiate abc==, Basic"],
+    ["Bearer realm=m, ,\t, resource_metadata=x , ,", "Bearer realm=m"],
+    ['Bearer resource_metadata="https://mcp.example/', "Bearer"],
+    ['Bearer error="does not end \\"', 'Bearer error="does not end \\"']
   ]
   for (const [challenge, forwarded] of challenges) {
     it.effect(`the challenge ${String(challenge)} loses the server's metadata and nothing else`, () =>

@@ -191,5 +191,6 @@ const redirectError = (location: string | undefined): Words => {
 const withoutTags = (page: string): string =>
   page
     .slice(0, 64 * 1024)
-    .replaceAll(/<[^>]*>/g, " ")
+    // No tag holds a second "<". Without that rule a page of them would be looked through from each to its end.
+    .replaceAll(/<[^<>]*>/g, " ")
     .replaceAll(/\s+/g, " ")

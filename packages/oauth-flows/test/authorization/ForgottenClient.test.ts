@@ -166,6 +166,7 @@ describe("an authorization page that refuses a registered client", () => {
     ["HTTP 404", page(404)],
     ["HTTP 422", page(422)],
     ["HTTP 403 and words", Answer.text("<p>Unknown <b>client</b></p>", { status: 403 })],
+    ["words behind many open tags", Answer.text(`${"<".repeat(20_000)}Unknown <b>client`, { status: 403 })],
     ["invalid_client in a success", Answer.json({ error: "invalid_client" })],
     ["a redirect to an error page", Answer.redirect("/error?error=invalid_client")]
   ] as const

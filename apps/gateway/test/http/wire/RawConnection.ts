@@ -74,8 +74,11 @@ export const converse = (
     else socket.write(request, "latin1")
     const answer = await buffer(socket)
     socket.destroy()
-    return answer.toString("latin1")
+    return answer.toString("latin1").replace(interim, "")
   })
+
+/** On a busy machine the gateway may ask whether the client is still there, before it answers. */
+const interim = /^(?:HTTP\/1\.1 102 [^\r]*\r\n\r\n)+/
 
 export const bodyOf = (answer: string): string => answer.slice(answer.indexOf("\r\n\r\n") + 4)
 
