@@ -1,9 +1,10 @@
 import { MtlsOAuthHttp } from "@secure-mcp/mtls"
 import { OAuthService } from "@secure-mcp/oauth-core"
-import { OAuthFlows } from "@secure-mcp/oauth-flows"
+import { OAuthFlows, SecretSource } from "@secure-mcp/oauth-flows"
 import { OAuthMetrics } from "@secure-mcp/oauth-metrics"
 import { SingleFlightTokenCache, StoredRegisteredClients } from "@secure-mcp/token-cache"
 import { TokenInjector } from "@secure-mcp/transport-injection"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { GatewayConfig } from "./config/GatewayConfig.ts"
 import { gatewayStore } from "./GatewayStore.ts"
@@ -18,6 +19,7 @@ export const gatewayServices = (config: GatewayConfig) =>
   TokenInjector.layer.pipe(
     Layer.provideMerge(OAuthService.layer),
     Layer.provide(OAuthFlows.layerOptions({ authTimeout: `${config.gateway.authTimeoutSeconds} seconds` })),
+    Layer.provide(rereadSecrets(config)),
     Layer.provide(StoredRegisteredClients.layer),
     Layer.provideMerge(SingleFlightTokenCache.layer),
     Layer.provideMerge(gatewayStore(config)),
@@ -27,3 +29,8 @@ export const gatewayServices = (config: GatewayConfig) =>
     Layer.provideMerge(OAuthMetrics.layer),
     Layer.provideMerge(LastErrors.layer(config))
   )
+
+const rereadSecrets = ({ rereadSecrets }: GatewayConfig) =>
+  Layer.succeed(SecretSource, {
+    reread: ({ serverName }) => rereadSecrets?.(serverName) ?? Effect.undefined
+  })

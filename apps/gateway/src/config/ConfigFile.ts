@@ -18,6 +18,7 @@ import { syntaxErrorPosition } from "./JsonSyntax.ts"
 import { DefaultUserAgent } from "./UserAgent.ts"
 import { readProxyVariables } from "./ProxyVariables.ts"
 import { resolveReferences } from "./References.ts"
+import { makeRereadSecrets } from "./RereadSecrets.ts"
 import { decodeTlsSettings } from "./TlsSettings.ts"
 
 /**
@@ -29,7 +30,8 @@ import { decodeTlsSettings } from "./TlsSettings.ts"
 export const loadConfigFile = Effect.fn("ConfigFile.load")(function* (path: string) {
   const paths = yield* Path.Path
   const document = withRedisUrl(yield* readJson(path))
-  const resolved = yield* resolveReferences(document, paths.dirname(paths.resolve(path)))
+  const directory = paths.dirname(paths.resolve(path))
+  const resolved = yield* resolveReferences(document, directory)
   const decoded = decodeGatewayConfig(resolved.value)
   const problems = [
     ...resolved.problems,
@@ -41,7 +43,8 @@ export const loadConfigFile = Effect.fn("ConfigFile.load")(function* (path: stri
     ])
   ]
   if (Result.isFailure(decoded) || problems.length > 0) return yield* new ConfigError({ problems })
-  return yield* withProxyVariables(withUserAgents(decoded.success, yield* DefaultUserAgent))
+  const config = yield* withProxyVariables(withUserAgents(decoded.success, yield* DefaultUserAgent))
+  return { ...config, rereadSecrets: yield* makeRereadSecrets(document, directory) } satisfies GatewayConfig
 })
 
 /** What the configuration leaves to the environment: the proxy of an entry, and the hosts that need none (NO_PROXY). */

@@ -7,6 +7,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { decodeGatewaySettings, type GatewaySettings } from "./GatewaySettings.ts"
 import { collectProblems } from "./CollectedProblems.ts"
+import type { RereadSecrets } from "./RereadSecrets.ts"
 import { decodeStoreSettings, type StoreSettings } from "./StoreSettings.ts"
 
 /** A decoded configuration file. */
@@ -16,6 +17,8 @@ export interface GatewayConfig {
   readonly gateway: GatewaySettings
   readonly store: StoreSettings
   readonly servers: ReadonlyArray<ServerEntry>
+  /** Reads the secrets of a server's client again, if the configuration was read from a file. */
+  readonly rereadSecrets?: RereadSecrets | undefined
 }
 
 const wireNames = { projectId: "project_id", configId: "config_id" } as const

@@ -5,11 +5,13 @@ import {
   Misconfigured,
   OAuthHttp,
   RedirectRefused,
+  RequestRefused,
   RequestTimeout
 } from "@secure-mcp/oauth-core"
 import type {
   ClientAuthenticationMethod,
   GrantRequest,
+  OAuthConfig,
   OAuthConnection,
   OAuthErrorReason
 } from "@secure-mcp/oauth-core"
@@ -35,7 +37,9 @@ import {
   type ClientAuthentication,
   type FormParameters
 } from "../client/ClientAuthentication.ts"
+import { hasConfiguredSecret, makeCurrentSecrets, withCurrentSecret } from "../client/CurrentSecrets.ts"
 import { makePrivateKeyReader } from "../client/PrivateKey.ts"
+import { SecretSource } from "../client/SecretSource.ts"
 import type { Endpoint } from "./Endpoint.ts"
 import { describeRefusal, type Refuse } from "./ErrorResponse.ts"
 import { makeSecretMask } from "../mask/SecretMask.ts"
@@ -81,7 +85,10 @@ export type UseAnswer<A> = (
 export class EndpointClient extends Context.Service<
   EndpointClient,
   {
-    /** An authenticated form, once. The connection is given back or closed when it ends, however it ends. */
+    /**
+     * An authenticated form, once; a second time with new secrets of the client, if the server refuses those it had
+     * (`invalid_client`) and `SecretSource` has others. The connection is given back or closed when it ends, however it ends.
+     */
     readonly post: <A>(form: EndpointForm, useAnswer: UseAnswer<A>) => Effect.Effect<A, OAuthErrorReason>
     /** A message as it is, once, without client authentication. */
     readonly send: <A>(
@@ -98,7 +105,7 @@ export class EndpointClient extends Context.Service<
       EndpointClient,
       Effect.gen(function* () {
         const send = makeSend(yield* OAuthHttp, yield* AddressGuard, timeout)
-        return { send, post: makePost(send, makePrivateKeyReader()) }
+        return { send, post: makePost(send, makePrivateKeyReader(), makeCurrentSecrets(yield* SecretSource)) }
       })
     )
 }
@@ -106,23 +113,51 @@ export class EndpointClient extends Context.Service<
 type Send = EndpointClient["Service"]["send"]
 
 const makePost =
-  (send: Send, readPrivateKey: ReturnType<typeof makePrivateKeyReader>): EndpointClient["Service"]["post"] =>
-  (form, useAnswer) => {
-    const { config } = form.request
-    const authenticate = authenticateClient(form.client, readPrivateKey(config), config.basicEncoding)
-    return Effect.flatMap(authenticate, (authentication) =>
-      send(
-        {
-          request: form.request,
-          endpoint: form.endpoint,
-          message: formMessage(form, authentication),
-          secrets: secretsOf(form, authentication),
-          authenticationMethod: form.client.authenticationMethod
-        },
-        useAnswer
+  (
+    send: Send,
+    readPrivateKey: ReturnType<typeof makePrivateKeyReader>,
+    secrets: ReturnType<typeof makeCurrentSecrets>
+  ): EndpointClient["Service"]["post"] =>
+  (given, useAnswer) => {
+    const { config } = given.request
+    const postWith = (current: OAuthConfig) => {
+      const form = { ...given, client: withCurrentSecret(given.client, config, current) }
+      const authenticate = authenticateClient(form.client, readPrivateKey(current), config.basicEncoding)
+      return Effect.flatMap(authenticate, (authentication) =>
+        send(
+          {
+            request: form.request,
+            endpoint: form.endpoint,
+            message: formMessage(form, authentication),
+            secrets: secretsOf(form, authentication),
+            authenticationMethod: form.client.authenticationMethod
+          },
+          useAnswer
+        )
       )
-    )
+    }
+    // A server that does not know the client has looked at nothing else: neither a code nor a refresh token is used up.
+    const postAgain = Effect.fnUntraced(function* (refusal: RequestRefused, used: OAuthConfig) {
+      if (refusal.error !== "invalid_client" || !hasConfiguredSecret(given.client)) return yield* refusal
+      const read = yield* secrets.reread(given.request, used)
+      if (read === undefined) return yield* refusal
+      if (read.config === used) return yield* withPlaces(refusal, read.places)
+      yield* Effect.logInfo(
+        `${given.endpoint.name} does not accept the client's secret. It has changed in ${read.places.join(", ")}, and the new one is used`
+      )
+      return yield* postWith(read.config)
+    })
+    return Effect.suspend(() => {
+      const used = secrets.of(config)
+      return Effect.catchTag(postWith(used), "RequestRefused", (refusal) => postAgain(refusal, used))
+    })
   }
+
+const withPlaces = (refusal: RequestRefused, places: ReadonlyArray<string>) =>
+  new RequestRefused({
+    ...refusal,
+    advice: `The secret has not changed in ${places.join(", ")}: write there what the server knows, and check \`client_id\` and how the client authenticates`
+  })
 
 const makeSend =
   (http: OAuthHttp["Service"], guard: AddressGuard["Service"], timeout: Duration.Input): Send =>
