@@ -7,7 +7,7 @@ import type { OAuthToken } from "./OAuthToken.ts"
 
 /** The context of one acquisition at an authorization server. */
 export interface GrantRequest extends AccessTokenRequest {
-  /** One per acquisition; sent with every request of it and named in its errors. */
+  /** That of the request being served, else one of this acquisition. Sent with every request of it and named in its errors. */
   readonly correlationId: string
   /** The challenge of the MCP server's refusal, if that is the reason for this acquisition. */
   readonly challenge?: Challenge | undefined

@@ -7,6 +7,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
+import { CorrelationId } from "./errors/CorrelationId.ts"
 import type { AccessTokenRequest } from "./AccessTokenRequest.ts"
 import { asksForMoreScope, type Challenge } from "./errors/Challenge.ts"
 import {
@@ -114,12 +115,16 @@ const make = Effect.gen(function* () {
   const random = yield* SecureRandom.SecureRandom
   const fingerprintOf = yield* makeFingerprintMemo
 
+  const newCorrelationId = Effect.flatMap(CorrelationId, (id) =>
+    id === undefined ? random.uuidV4() : Effect.succeed(id)
+  )
+
   const newGrantRequest = (
     request: AccessTokenRequest,
     challenge: Challenge | undefined,
     tokenRefused = false
   ): Effect.Effect<GrantRequest> =>
-    Effect.map(random.uuidV4(), (correlationId) => ({
+    Effect.map(newCorrelationId, (correlationId) => ({
       ...request,
       correlationId,
       ...(challenge === undefined ? {} : { challenge }),

@@ -12,6 +12,7 @@ export { endpointProblem, isLoopbackHost } from "./config/EndpointRule.ts"
 export { grantTypes, isPersonalGrant, type GrantType } from "./config/GrantType.ts"
 export * from "./config/OAuthConfig.ts"
 export { oauthConfigWarnings } from "./config/OAuthConfigWarnings.ts"
+export * from "./errors/CorrelationId.ts"
 export * from "./errors/Challenge.ts"
 export {
   describeConnectionFailure,

@@ -38,6 +38,7 @@ export const StdioCommand = Command.make(
         ? relayToUpstream(entry, tokenRequest, limitsOf(entry, config))
         : runChild(entry, tokenRequest)
     yield* offer.pipe(
+      Effect.annotateLogs({ server_name: entry.serverName }),
       Effect.provide(gatewayServices(config)),
       Effect.catchTag(
         ["OAuthError", "Misconfigured", "StoreUnavailable", "RelayError", "ConnectionFailed"],

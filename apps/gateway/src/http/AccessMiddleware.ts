@@ -1,3 +1,4 @@
+import { withCorrelationId } from "@secure-mcp/oauth-core"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -16,8 +17,8 @@ export const CurrentCaller = Context.Reference<Caller>("@secure-mcp/gateway/Curr
 })
 
 /**
- * Refuses, on every path, requests that `makeAccess` does not admit, and provides the caller of all others. The body of a
- * refused request is not read. Answers preflights, and lets pages of allowed origins read every answer.
+ * Refuses, on every path, requests that `makeAccess` does not admit, and provides the caller of all others. Each request has
+ * a correlation id of its own. The body of a refused request is not read. Answers preflights, and lets pages of allowed origins read every answer.
  */
 export const accessMiddleware = (settings: GatewaySettings) => {
   const { checkSite, identify } = makeAccess(settings)
@@ -38,7 +39,7 @@ export const accessMiddleware = (settings: GatewaySettings) => {
         return request.url === "*"
           ? HttpServerResponse.empty({ headers: { allow: "GET, POST, DELETE, OPTIONS" } })
           : yield* Effect.provideService(app, CurrentCaller, caller.success)
-      }),
+      }).pipe(withCorrelationId),
     { global: true }
   )
 }

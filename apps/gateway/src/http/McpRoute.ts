@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
-import type { AccessTokenRequest, OAuthError } from "@secure-mcp/oauth-core"
+import { CorrelationId, type AccessTokenRequest, type OAuthError } from "@secure-mcp/oauth-core"
 import * as Cause from "effect/Cause"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
@@ -29,7 +29,6 @@ export const McpRoute = HttpRouter.use(
       ])
     )
     const bodies = yield* RequestBodies
-    const random = yield* SecureRandom.SecureRandom
     const { askForLogin, awaitLogin } = yield* makeLoginAnswers
     const refuse = makeRefusal()
 
@@ -38,7 +37,7 @@ export const McpRoute = HttpRouter.use(
       body: Uint8Array,
       failure: Omit<GatewayFailure, "correlationId">
     ) =>
-      Effect.flatMap(random.uuidV4(), (correlationId) =>
+      Effect.flatMap(CorrelationId, (correlationId = "") =>
         answer(response, body, { ...failure, correlationId })
       )
 

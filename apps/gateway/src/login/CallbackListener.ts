@@ -1,4 +1,4 @@
-import type { OAuthError } from "@secure-mcp/oauth-core"
+import { type OAuthError, withCorrelationId } from "@secure-mcp/oauth-core"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -67,7 +67,7 @@ export const makeCallbackListener = Effect.fnUntraced(function* (
   const onRequest: Http.RequestListener = (request, response) => {
     // Yields first: the set must know the fiber before its end can close the scope.
     const answered = Effect.flatMap(pageFor(request, paths, options), (page) => write(response, page))
-    run(Effect.andThen(Effect.yieldNow, answered))
+    run(Effect.andThen(Effect.yieldNow, withCorrelationId(answered)))
   }
   const bind = (host: string, port: number) =>
     Effect.acquireRelease(listen({ host, port, onRequest }), (server) => close(server, answers))

@@ -1,3 +1,4 @@
+import { withCorrelationId } from "@secure-mcp/oauth-core"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -117,7 +118,8 @@ export const relay = Effect.fnUntraced(function* (options: {
         onSuccess: () => errorResponse(id, errorCodes.internalError, "MCP server gave no answer")
       }),
       Effect.flatMap((otherwise) => underWay.settle(id, request, write(otherwise))),
-      Effect.ensuring(underWay.settle(id, request, Effect.void))
+      Effect.ensuring(underWay.settle(id, request, Effect.void)),
+      withCorrelationId
     )
     yield* FiberMap.run(requests, id, answered)
     if (request.method === "initialize") yield* Ref.set(turn, Deferred.await(request.settled))
@@ -134,7 +136,8 @@ export const relay = Effect.fnUntraced(function* (options: {
     const posted = (yield* takeUp(message)).pipe(
       Effect.catch((failure) =>
         Effect.logWarning("A notification or an answer did not reach the MCP server:", failure.message)
-      )
+      ),
+      withCorrelationId
     )
     return yield* FiberSet.run(notifications, posted)
   })

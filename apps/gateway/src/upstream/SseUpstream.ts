@@ -1,4 +1,4 @@
-import { OAuthError } from "@secure-mcp/oauth-core"
+import { OAuthError, withoutCorrelationId } from "@secure-mcp/oauth-core"
 import type { HttpServerEntry, Limits } from "@secure-mcp/transport-injection"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -34,7 +34,8 @@ export const makeSseUpstream = Effect.fnUntraced(function* (
       return (onMessage: Parameters<typeof connectSse>[1]) =>
         connectSse(server, onMessage).pipe(
           Effect.tapError(logAddress),
-          Effect.mapError((failure) => reasonOf(serverName, withholdAddress(failure)))
+          Effect.mapError((failure) => reasonOf(serverName, withholdAddress(failure))),
+          withoutCorrelationId
         )
     }
   }

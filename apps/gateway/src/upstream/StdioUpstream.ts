@@ -1,3 +1,4 @@
+import { withoutCorrelationId } from "@secure-mcp/oauth-core"
 import type { Limits, StdioServerEntry } from "@secure-mcp/transport-injection"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -26,7 +27,8 @@ export const makeStdioUpstream = Effect.fnUntraced(function* (
     connect: (owner) => (onMessage) =>
       childCommand(owner).pipe(
         Effect.flatMap((command) => startChildServer(serverName, command, onMessage, limits)),
-        Effect.provideService(ChildProcesses, processes)
+        Effect.provideService(ChildProcesses, processes),
+        withoutCorrelationId
       )
   })
   return makeBridgedUpstream(serverName, "a stdio server", bridge, tokenRequest)

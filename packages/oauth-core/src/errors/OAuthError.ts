@@ -1,6 +1,7 @@
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { CorrelationId } from "./CorrelationId.ts"
 import { OAuthErrorReason } from "./OAuthErrorReason.ts"
 
 /** What an `OAuthError` says. */
@@ -11,7 +12,7 @@ export interface OAuthErrorOptions {
   readonly serverName: string
   /** Why it failed. */
   readonly reason: OAuthErrorReason
-  /** Of the acquisition that failed; default: a new one. */
+  /** Of the acquisition that failed; default: that of the request being served, or a new one. */
   readonly correlationId?: string | undefined
 }
 
@@ -28,12 +29,17 @@ export class OAuthError extends Schema.TaggedError<OAuthError>()("OAuthError", {
   reason: OAuthErrorReason
 }) {
   /**
-   * Fails with an error that has a correlation id: that of the acquisition, or a new one where there was none.
+   * Fails with an error that has a correlation id: that of the acquisition, or of the request being
+   * served, or a new one where there is neither.
    *
    * @param options.serverName `*` when no single server is concerned
    */
-  static fail({ correlationId = SecureRandom.uuidV4Unsafe(), ...rest }: OAuthErrorOptions) {
-    return Effect.fail(new OAuthError({ ...rest, correlationId }))
+  static fail({ correlationId, ...rest }: OAuthErrorOptions): Effect.Effect<never, OAuthError> {
+    return Effect.flatMap(CorrelationId, (current) =>
+      Effect.fail(
+        new OAuthError({ ...rest, correlationId: correlationId ?? current ?? SecureRandom.uuidV4Unsafe() })
+      )
+    )
   }
 
   /** Whether the same call may succeed later without anyone changing anything. */
