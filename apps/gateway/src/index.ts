@@ -1,5 +1,6 @@
 export * from "./config/ConfigFile.ts"
 export { decodeGatewayConfig, type GatewayConfig } from "./config/GatewayConfig.ts"
+export type { RereadSecrets } from "./config/RereadSecrets.ts"
 export * from "./config/GatewaySettings.ts"
 export * from "./config/StoreSettings.ts"
 export type { TlsSettings } from "./config/TlsSettings.ts"
