@@ -6,10 +6,10 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/testing/TestClock"
-import { StoreUnavailable, TokenCache, type OAuthToken, type TokenCacheRequest } from "@secure-mcp/oauth-core"
+import { TokenCache, type OAuthToken, type TokenCacheRequest } from "@secure-mcp/oauth-core"
 import { SingleFlightTokenCache, tokenOfEntry, TokenStore } from "@secure-mcp/token-cache"
 import { MemoryTokenStore } from "@secure-mcp/token-cache/testing"
-import { keyOf, makeServer, refusedBy, requestOf, text, tokenOf } from "./fixtures.ts"
+import { keyOf, makeServer, refusedBy, requestOf, text, tokenOf, withLeaseUnlessAway } from "./fixtures.ts"
 
 const key = keyOf("server")
 
@@ -124,21 +124,7 @@ describe("a new refresh token beside an unusable access token", () => {
     Effect.gen(function* () {
       const shared = Context.get(yield* Layer.build(MemoryTokenStore.layer), TokenStore)
       const state = { away: false }
-      const store: TokenStore["Service"] = {
-        ...shared,
-        lease: (...args) =>
-          Effect.map(
-            shared.lease(...args),
-            (lease) =>
-              lease && {
-                ...lease,
-                set: (...token) =>
-                  Effect.suspend(() =>
-                    state.away ? Effect.fail(new StoreUnavailable({ problem: "away" })) : lease.set(...token)
-                  )
-              }
-          )
-      }
+      const store = withLeaseUnlessAway(shared, () => state.away)
       const cache = Context.get(
         yield* Layer.build(
           SingleFlightTokenCache.layer.pipe(Layer.provide(Layer.succeed(TokenStore, store)))

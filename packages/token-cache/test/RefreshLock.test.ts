@@ -16,7 +16,16 @@ import {
 import { SingleFlightTokenCache, TokenStore, type StoreEntry } from "@secure-mcp/token-cache"
 import { MemoryTokenStore } from "@secure-mcp/token-cache/testing"
 import { recordLog } from "./fileStores.ts"
-import { keyOf, makeGate, makeServer, recordEvents, requestOf, text, tokenOf } from "./fixtures.ts"
+import {
+  keyOf,
+  makeGate,
+  makeServer,
+  recordEvents,
+  requestOf,
+  text,
+  tokenOf,
+  withLeaseUnlessAway
+} from "./fixtures.ts"
 
 type Store = TokenStore["Service"]
 
@@ -213,24 +222,12 @@ describe("a process that was stopped while it renewed a token", () => {
     Effect.gen(function* () {
       const shared = yield* makeStore
       yield* shared.set(keyOf("server"), refreshable("0"), Duration.infinity)
-      const state = { full: true }
-      const full = Effect.fail(new StoreUnavailable({ problem: "the disk is full" }))
-      const store: Store = {
-        ...shared,
-        lease: (...args) =>
-          Effect.map(
-            shared.lease(...args),
-            (lease) =>
-              lease && {
-                ...lease,
-                set: (...args) => Effect.suspend(() => (state.full ? full : lease.set(...args)))
-              }
-          )
-      }
+      const state = { away: true }
+      const store = withLeaseUnlessAway(shared, () => state.away)
       const [one, other] = yield* Effect.all([makeCache(store), makeCache(shared)])
       const server = makeServer({ expiresIn: 100, refreshToken: true })
       yield* get(one, server, { forceRefresh: true })
-      state.full = false
+      state.away = false
       const waiting = yield* Effect.forkChild(get(other, server, { forceRefresh: true }), start)
       yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual(server.previous, ["0"])
@@ -246,12 +243,7 @@ describe("a process that was stopped while it renewed a token", () => {
       Effect.gen(function* () {
         const shared = yield* makeStore
         yield* shared.set(keyOf("server"), refreshable("0"), Duration.infinity)
-        const full = Effect.fail(new StoreUnavailable({ problem: "the disk is full" }))
-        const store: Store = {
-          ...shared,
-          lease: (...args) =>
-            Effect.map(shared.lease(...args), (lease) => lease && { ...lease, set: () => full })
-        }
+        const store = withLeaseUnlessAway(shared, () => true)
         const [one, other] = yield* Effect.all([makeCache(store), makeCache(shared)])
         const server = makeServer({ expiresIn: 100, refreshToken: true })
         yield* get(one, server, { forceRefresh: true })

@@ -9,6 +9,7 @@ import {
   OAuthEvents,
   OAuthToken,
   RequestTimeout,
+  StoreUnavailable,
   type OAuthEvent,
   type TokenCacheRequest,
   type TokenKey
@@ -107,6 +108,22 @@ export const leaseThrough =
           remove: () => Effect.asVoid(store().remove(key))
         }
     )
+
+/** A store that takes nothing that is written with a lease, as long as it is away. */
+export const withLeaseUnlessAway = (store: Store, isAway: () => boolean): Store => ({
+  ...store,
+  lease: (...args) =>
+    Effect.map(
+      store.lease(...args),
+      (lease) =>
+        lease && {
+          ...lease,
+          set: (...token) => Effect.suspend(() => (isAway() ? away : lease.set(...token)))
+        }
+    )
+})
+
+const away = Effect.fail(new StoreUnavailable({ problem: "away" }))
 
 type Store = TokenStore["Service"]
 

@@ -79,6 +79,10 @@ const absoluteReference = (text: string, directory: string) =>
 
 const reference = /\$\{(\w+):([^}]*)\}/g
 
+/** The files that a text has references to, as they are written. */
+export const referencedFiles = (text: string): ReadonlyArray<string> =>
+  [...text.matchAll(reference)].flatMap(([, source, name = ""]) => (source === "file" ? [name] : []))
+
 const resolveText = Effect.fnUntraced(function* (
   text: string,
   path: ReadonlyArray<PropertyKey>,

@@ -5,7 +5,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import { resolveReferences } from "./References.ts"
+import { referencedFiles, resolveReferences } from "./References.ts"
 
 /** Reads the secrets of a server's client again; undefined if no file holds one, or what it holds cannot be used. */
 export type RereadSecrets = (serverName: string) => Effect.Effect<RereadConfig | undefined>
@@ -62,7 +62,5 @@ const filesOf = (oauth: unknown): ReadonlyArray<string> => {
     Reflect.get(oauth, "private_key_id"),
     Predicate.isObject(provider) ? Reflect.get(provider, "client_secret") : undefined
   ]
-  return secrets.flatMap((secret) =>
-    typeof secret === "string" ? [...secret.matchAll(/\$\{file:([^}]*)\}/g)].map(([, file = ""]) => file) : []
-  )
+  return secrets.filter(Predicate.isString).flatMap(referencedFiles)
 }

@@ -69,8 +69,8 @@ export const McpRoute = HttpRouter.use(
           OAuthError: (error) =>
             answer(response, body.head, failedAuthorization(error, upstream.tokenRequest(exchange.caller))),
           CallbackListenerError: (error) => fail(response, body.head, failedLogin(serverName, error)),
-          TooManyLogins: (error) => fail(response, body.head, refusedLogin(error)),
-          UpstreamFailure: (error) => fail(response, body.head, failedUpstream(error))
+          TooManyLogins: (error) => fail(response, body.head, unanswered(error)),
+          UpstreamFailure: (error) => fail(response, body.head, unanswered(error))
         }),
         Effect.catchDefect((defect) =>
           Effect.logError("A request failed by a bug", Cause.die(defect)).pipe(
@@ -184,15 +184,8 @@ const failedLogin = (serverName: string, { message }: CallbackListenerError) => 
   serverName
 })
 
-const refusedLogin = (error: TooManyLogins) => ({
-  status: 429,
-  reason: "TooManyRequests",
-  message: error.message,
-  serverName: error.serverName,
-  headers: retryAfter(error)
-})
-
-const failedUpstream = (failure: UpstreamFailure) => ({
+/** There is no answer of the server. */
+const unanswered = (failure: UpstreamFailure | TooManyLogins) => ({
   status: failure.status,
   reason: failure.reason,
   message: failure.message,

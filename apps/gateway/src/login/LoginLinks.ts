@@ -38,6 +38,9 @@ export class TooManyLogins extends Schema.TaggedError<TooManyLogins>()("TooManyL
   limit: Schema.Int,
   retryAfterSeconds: Schema.Finite
 }) {
+  /** The HTTP status for the client, and the reason in its answer. */
+  readonly status = 429
+  readonly reason = "TooManyRequests"
   override get message(): string {
     return (
       `${this.limit} logins to "${this.serverName}" wait for people, and more are not allowed ` +

@@ -65,8 +65,9 @@ export const makeSessionBindings = Effect.fnUntraced(function* (options: {
 
   const evict = () => {
     if (bySession.size <= options.capacity) return
-    const [most] = [...byOwner.values()].toSorted((one, other) => other.size - one.size)
-    for (const binding of most?.values() ?? []) {
+    let most = new Map<string, Binding>()
+    for (const own of byOwner.values()) if (own.size > most.size) most = own
+    for (const binding of most.values()) {
       if (binding.requestsUnderWay > 0) continue
       return drop(binding)
     }

@@ -6,7 +6,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 
 /** Bytes of a request body that are kept at most, so that the request can be repeated with another token. */
-export const repeatableBytes = 4 * 1024 * 1024
+const repeatableBytes = 4 * 1024 * 1024
 
 /** The body of a client's request: complete, or its beginning and a stream of the rest. */
 export interface RequestBody {
@@ -35,13 +35,13 @@ export class RequestBodies extends Context.Service<
   /** @param bufferedBytes of all kept bodies together */
   static readonly layer = (bufferedBytes: number) =>
     Layer.sync(RequestBodies, () => {
-      const room = makeRoom(bufferedBytes)
+      const share = makeRoom(bufferedBytes)
       return {
         read: (request, response) =>
           request.method === "GET" || request.method === "DELETE"
             ? Effect.succeed({ head: noBytes })
-            : Effect.flatMap(Effect.acquireRelease(Effect.sync(room.share), release), (share) =>
-                readHead(request, response, share)
+            : Effect.flatMap(Effect.acquireRelease(Effect.sync(share), release), (own) =>
+                readHead(request, response, own)
               )
       }
     })
@@ -56,9 +56,10 @@ interface Share {
 
 const release = ({ giveBack }: Share) => Effect.sync(giveBack)
 
-const makeRoom = (bytes: number) => {
+/** Makes shares of so many bytes. */
+const makeRoom = (bytes: number): (() => Share) => {
   let free = bytes
-  const share = (): Share => {
+  return () => {
     let taken = 0
     const resize = (size: number) => {
       free -= size - taken
@@ -73,7 +74,6 @@ const makeRoom = (bytes: number) => {
       giveBack: () => resize(0)
     }
   }
-  return { share }
 }
 
 const readHead = (

@@ -265,6 +265,13 @@ describe("a session with a server over HTTP belongs to the person who began it",
   )
 })
 
+/** The configuration of a store in Redis. */
+const storeIn = (url: string) => ({
+  type: "redis",
+  url,
+  encryption_key: "a-good-key-of-32-characters-or-more"
+})
+
 describe("sessions of gateways that share a Redis", () => {
   let program: string | undefined
   beforeAll(() => {
@@ -274,7 +281,7 @@ describe("sessions of gateways that share a Redis", () => {
   it.live("a session that began at one gateway goes on at another, for its own person only", ({ skip }) =>
     Effect.gen(function* () {
       const redis = yield* RedisServer.make(program ?? skip("no redis-server"))
-      const store = { type: "redis", url: redis.url, encryption_key: "a-good-key-of-32-characters-or-more" }
+      const store = storeIn(redis.url)
       const server = yield* startServer()
       const [one, other] = yield* Effect.all([stage({ ...server, store }), stage({ ...server, store })])
       const sessionId = yield* one.begin(alice)
@@ -292,7 +299,7 @@ describe("sessions of gateways that share a Redis", () => {
   it.live("a session id that two gateways are given for two people is that of the first", ({ skip }) =>
     Effect.gen(function* () {
       const redis = yield* RedisServer.make(program ?? skip("no redis-server"))
-      const store = { type: "redis", url: redis.url, encryption_key: "a-good-key-of-32-characters-or-more" }
+      const store = storeIn(redis.url)
       const server = yield* startServer(() => "always the same")
       const [one, other] = yield* Effect.all([stage({ ...server, store }), stage({ ...server, store })])
       const sessionId = yield* one.begin(alice)
@@ -305,7 +312,7 @@ describe("sessions of gateways that share a Redis", () => {
   it.live("while Redis is away, known sessions go on and others get 503 with Retry-After", ({ skip }) =>
     Effect.gen(function* () {
       const redis = yield* RedisServer.make(program ?? skip("no redis-server"))
-      const store = { type: "redis", url: redis.url, encryption_key: "a-good-key-of-32-characters-or-more" }
+      const store = storeIn(redis.url)
       const server = yield* startServer()
       const [one, other] = yield* Effect.all([stage({ ...server, store }), stage({ ...server, store })])
       const sessionId = yield* one.begin(alice)

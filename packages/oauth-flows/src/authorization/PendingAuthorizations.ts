@@ -94,12 +94,8 @@ const make = Effect.gen(function* () {
       entries.delete(id)
       const { serverName, subject } = pending.request
       const ofPerson = [...entries].filter(
-        ([
-          ,
-          {
-            pending: { request }
-          }
-        ]) => request.serverName === serverName && request.subject === subject
+        ([, { pending: other }]) =>
+          other.request.serverName === serverName && other.request.subject === subject
       )
       const [oldestOfPerson] = ofPerson
       if (ofPerson.length >= capacityForPerson && oldestOfPerson !== undefined)

@@ -31,18 +31,16 @@ const readToken = (answer: oauth.TokenEndpointResponse): Verdict =>
     refreshToken: answer.refresh_token
   })
 
+const requestToken = async (from: oauth.AuthorizationServer, respond: MakeResponse) =>
+  oauth.processClientCredentialsResponse(
+    from,
+    client,
+    await oauth.clientCredentialsGrantRequest(from, client, authentication, {}, answeredBy(respond))
+  )
+
 /** Reads a token answer (RFC 6749 §5). */
 export const judgeToken = (respond: MakeResponse) =>
-  verdictOf(async () => {
-    const response = await oauth.clientCredentialsGrantRequest(
-      server,
-      client,
-      authentication,
-      {},
-      answeredBy(respond)
-    )
-    return readToken(await oauth.processClientCredentialsResponse(server, client, response))
-  })
+  verdictOf(async () => readToken(await requestToken(server, respond)))
 
 /** Reads an answer of the device authorization endpoint (RFC 8628 §3.2). */
 export const judgeDevice = (respond: MakeResponse) =>
@@ -92,14 +90,7 @@ export const judgeMetadata = (respond: MakeResponse, token: MakeResponse) =>
       expected,
       await oauth.discoveryRequest(expected, { algorithm: "oauth2", ...answeredBy(respond) })
     )
-    const response = await oauth.clientCredentialsGrantRequest(
-      found,
-      client,
-      authentication,
-      {},
-      answeredBy(token)
-    )
-    await oauth.processClientCredentialsResponse(found, client, response)
+    await requestToken(found, token)
     return accepted({ tokenEndpoint: found.token_endpoint })
   })
 

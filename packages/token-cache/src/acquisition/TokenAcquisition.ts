@@ -182,11 +182,11 @@ export const makeTokenAcquisition = (
   return {
     obtain,
     put: (key, token) =>
-      Effect.map(writer.write(key, token, token, undefined), (written) =>
-        token.reusable
-          ? { ...acquired(written), isFirst: true }
-          : { ...acquired(written), answer: undefined, isFirst: true }
-      )
+      Effect.map(writer.write(key, token, token, undefined), (written) => ({
+        ...acquired(written),
+        ...(token.reusable ? {} : { answer: undefined }),
+        isFirst: true
+      }))
   }
 }
 
