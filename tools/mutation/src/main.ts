@@ -54,8 +54,9 @@ const runTarget = async (target: Target, name: string, glob: string | undefined)
     const source = readFileSync(file, "utf8")
     for (const mutant of mutantsOf(source)) {
       const key = keyOf(tests, file, source, mutant.start, mutant.end, mutant.replacement)
-      const outcome = results.get(key) ?? (await tryMutant(target, file, source, mutant, timeoutMs))
-      results.set(key, outcome)
+      const known = results.get(key)
+      const outcome = known ?? (await tryMutant(target, file, source, mutant, timeoutMs))
+      if (known === undefined) results.set(key, outcome)
       const line = source.slice(0, mutant.start).split("\n").length
       tried.push({ file, line, mutant: describeMutant(source, mutant), outcome })
       if (outcome === "survived") say(`${file}:${line}: survived: ${describeMutant(source, mutant)}`)
