@@ -110,6 +110,20 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
     imports: ["gateway"],
     rooms: { client: ["process"], process: [], suite: ["client", "process"], upstream: [] }
   },
+  "tools/benchmarks": {
+    imports: [...everyPackage, "gateway"],
+    rooms: {
+      process: [],
+      servers: [],
+      profile: [],
+      measurement: ["process"],
+      report: ["measurement"],
+      gateway: ["measurement", "process"],
+      load: ["measurement", "process"],
+      proxies: ["gateway", "load", "measurement", "process", "servers"],
+      measurements: ["proxies", "gateway", "load", "measurement", "process", "servers"]
+    }
+  },
   "tools/models": { imports: ["testing"], rooms: {} },
   "tools/supply-chain": { imports: [], rooms: {} },
   "tools/mutation": { imports: [], rooms: {} },

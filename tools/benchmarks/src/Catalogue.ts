@@ -1,0 +1,6 @@
+import type { Measurement } from "./measurement/Measurement.ts"
+import { latency } from "./measurements/Latency.ts"
+import { warm } from "./measurements/Warm.ts"
+
+/** Every measurement, in the order in which they run. */
+export const measurements: ReadonlyArray<Measurement> = [warm, latency]

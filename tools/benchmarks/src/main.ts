@@ -1,0 +1,104 @@
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import { mkdir, rm, writeFile } from "node:fs/promises"
+import { fileURLToPath } from "node:url"
+import { parseArgs } from "node:util"
+import { measurements } from "./Catalogue.ts"
+import type { Measurement, Run } from "./measurement/Measurement.ts"
+import type { MeasurementResult } from "./measurement/Result.ts"
+import { carryOut } from "./measurement/Rounds.ts"
+import { hottestFunctions } from "./profile/CpuProfile.ts"
+import { buildMappedBundle } from "./profile/MappedBundle.ts"
+import { jsonReport } from "./report/JsonReport.ts"
+import { aligned, cellsOf, verdictLines } from "./report/Table.ts"
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    check: { type: "boolean", default: false },
+    json: { type: "string" },
+    list: { type: "boolean", default: false },
+    profile: { type: "boolean", default: false },
+    rounds: { type: "string", default: "3" }
+  }
+})
+
+interface Measured {
+  readonly measurement: Measurement
+  readonly result: MeasurementResult
+}
+
+/** Carries one out and prints it; gives nothing if it could not be carried out. */
+const measure = (measurement: Measurement, run: Run) =>
+  Effect.gen(function* () {
+    yield* Console.log(`\n${measurement.name}: ${measurement.measures}`)
+    const result = yield* carryOut(measurement, run)
+    yield* Console.log(aligned(cellsOf(measurement, result)))
+    for (const skipped of result.skipped) yield* Console.log(`  skipped  ${skipped}`)
+    for (const { text } of verdictLines(measurement, result)) yield* Console.log(`  ${text}`)
+    return [{ measurement, result }] satisfies ReadonlyArray<Measured>
+  }).pipe(
+    Effect.catchCause((cause) =>
+      Effect.as(
+        Console.log(`  BROKEN   ${measurement.name} could not be carried out: ${String(cause)}`),
+        [] satisfies ReadonlyArray<Measured>
+      )
+    )
+  )
+
+/** The command as it is published: a bundle, which the script `bench` builds before. */
+const publishedBundle = fileURLToPath(
+  new URL("dist/secure-mcp-gateway.js", import.meta.resolve("@secure-mcp/gateway/package.json"))
+)
+
+/** A folder for the profiles of the processes of this project. Those of the last run go. */
+const emptyProfileDirectory = async (): Promise<string> => {
+  const directory = fileURLToPath(new URL("../dist/profiles", import.meta.url))
+  await rm(directory, { recursive: true, force: true })
+  await mkdir(directory, { recursive: true })
+  return directory
+}
+
+const program = Effect.gen(function* () {
+  if (values.list)
+    return yield* Effect.forEach(measurements, ({ measures, name }) => Console.log(`${name}: ${measures}`))
+  const unknown = positionals.filter((name) => !measurements.some((one) => one.name === name))
+  if (unknown.length > 0) {
+    yield* Console.error(`There is no measurement ${unknown.join(", ")}. \`--list\` shows all.`)
+    process.exitCode = 1
+    return undefined
+  }
+  const wanted = measurements.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
+  const run: Run = {
+    rounds: Number(values.rounds),
+    share: 1,
+    bundle: values.profile ? yield* Effect.promise(buildMappedBundle) : publishedBundle,
+    profileDirectory: values.profile ? yield* Effect.promise(emptyProfileDirectory) : undefined
+  }
+  const results = (yield* Effect.forEach(wanted, (one) => measure(one, run))).flat()
+  if (run.profileDirectory !== undefined) yield* Console.log(hottestFunctions(run.profileDirectory))
+  const { json } = values
+  if (json !== undefined) yield* Effect.promise(() => writeFile(json, jsonReport(results)))
+  if (values.check) yield* check(wanted, results)
+  return undefined
+})
+
+/** Says what failed, and makes the command fail. */
+const check = Effect.fnUntraced(function* (
+  wanted: ReadonlyArray<Measurement>,
+  results: ReadonlyArray<Measured>
+) {
+  const missed = results.flatMap(({ measurement, result }) =>
+    verdictLines(measurement, result).filter(({ isReached }) => !isReached)
+  )
+  const broken = wanted.filter((one) => !results.some(({ measurement }) => measurement === one))
+  yield* Console.log(`\n${missed.length} targets missed, ${broken.length} measurements broken`)
+  for (const { text } of missed) yield* Console.log(text)
+  for (const { name } of broken) yield* Console.log(`BROKEN   ${name}`)
+  process.exitCode = missed.length + broken.length === 0 ? 0 : 1
+})
+
+NodeRuntime.runMain(program, {
+  teardown: (exit, onExit) => onExit(exit._tag === "Success" ? Number(process.exitCode ?? 0) : 1)
+})

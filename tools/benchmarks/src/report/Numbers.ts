@@ -1,0 +1,14 @@
+/** Three digits that matter, and no more than that. */
+export const inWords = (value: number): string => {
+  if (Number.isNaN(value)) return "–"
+  const size = Math.abs(value)
+  if (size >= 100) return Math.round(value).toLocaleString("en-US")
+  if (size >= 10) return value.toFixed(1)
+  return value.toFixed(2)
+}
+
+/** With its unit; a rate has none between. */
+export const withUnit = (value: number, unit: string): string => {
+  if (Number.isNaN(value) || unit === "") return inWords(value)
+  return unit.startsWith("/") ? `${inWords(value)}${unit}` : `${inWords(value)} ${unit}`
+}
