@@ -14,7 +14,7 @@ import * as Schedule from "effect/Schedule"
 import { beforeAll } from "vitest"
 import { runGateway, serve, writeConfig } from "../cli/gatewayProcess.ts"
 import { post } from "../cli/mcpMessages.ts"
-import { grant } from "./KilledProcess.ts"
+import { grant } from "./PersonGrant.ts"
 
 /** An MCP server, and an authorization server whose tokens are renewed every four seconds. It revokes nothing. */
 const startServers = Effect.gen(function* () {
