@@ -1,4 +1,4 @@
-import { OAuthService } from "@secure-mcp/oauth-core"
+import { type OAuthError, OAuthService } from "@secure-mcp/oauth-core"
 import { TokenStore } from "@secure-mcp/token-cache"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -20,6 +20,10 @@ export const storedToken = (document: object) =>
     })
   )
 
+/** On a busy machine Redis may answer too late: then the store is asked again. */
+const patiently = <A, R>(effect: Effect.Effect<A, OAuthError, R>) =>
+  Effect.retry(effect, { times: 3, while: ({ reason }) => reason._tag === "StoreUnavailable" })
+
 /** Whether the store holds a token that this configuration can read. */
 export const canRead = (document: object) =>
   asProcess(document, () =>
@@ -32,6 +36,7 @@ export const canRead = (document: object) =>
 export const getToken = (document: object) =>
   asProcess(document, (request) =>
     Effect.flatMap(OAuthService, (oauth) => oauth.getAccessToken(request)).pipe(
+      patiently,
       Effect.as("token" as const),
       Effect.catchReason("OAuthError", "AuthorizationRequired", () => Effect.succeed("login needed" as const))
     )
@@ -40,13 +45,14 @@ export const getToken = (document: object) =>
 export const renew = (document: object) =>
   asProcess(document, (request) =>
     Effect.flatMap(OAuthService, (oauth) => oauth.refresh(request)).pipe(
+      patiently,
       Effect.as("token" as const),
       Effect.catchReason("OAuthError", "AuthorizationRequired", () => Effect.succeed("login needed" as const))
     )
   )
 
 export const logOut = (document: object) =>
-  asProcess(document, (request) => Effect.flatMap(OAuthService, (oauth) => oauth.revoke(request)))
+  asProcess(document, (request) => patiently(Effect.flatMap(OAuthService, (oauth) => oauth.revoke(request))))
 
 export const logInOnDevice = (document: object) =>
   asProcess(document, (request) =>
