@@ -1,5 +1,6 @@
 import * as Brand from "effect/Brand"
 import * as Predicate from "effect/Predicate"
+import { outlineOf, shortLength } from "./JsonOutline.ts"
 import { elementsOf, replaceAt, sourceAt } from "./JsonText.ts"
 
 /** What identifies a request between two peers (JSON-RPC 2.0 §4; MCP leaves out null). */
@@ -70,12 +71,26 @@ export const onlyMessageIn = (source: string | Uint8Array): JsonRpcMessage | und
 }
 
 /** A line end in JSON can only be insignificant whitespace: inside strings it is escaped. */
-const onOneLine = (text: string): string => text.trim().replaceAll(/[\r\n]/g, " ")
+const onOneLine = (text: string): string => {
+  if (text.length <= shortLength) return text.trim().replaceAll(/[\r\n]/g, " ")
+  const trimmed = text.trim()
+  if (!trimmed.includes("\n") && !trimmed.includes("\r")) return trimmed
+  // Millions of line ends would take a second as matches of a pattern.
+  const bytes = Buffer.from(trimmed)
+  for (let index = 0; index < bytes.length; index += 1)
+    if (bytes[index] === 0x0a || bytes[index] === 0x0d) bytes[index] = 0x20
+  return bytes.toString()
+}
 
-/** The value of a text, or of its UTF-8 bytes; undefined if it is not JSON. */
+/**
+ * The value of a text, or of its UTF-8 bytes; undefined if it is not JSON. Of a text of more than 64 KiB with many values
+ * it has only the members that routing looks at (`outlineOf`).
+ */
 export const parseJson = (source: string | Uint8Array): unknown => {
+  const text = typeof source === "string" ? source : new TextDecoder().decode(source)
+  if (text.length > shortLength) return outlineOf(text)
   try {
-    return JSON.parse(typeof source === "string" ? source : new TextDecoder().decode(source))
+    return JSON.parse(text)
   } catch {
     return undefined
   }
