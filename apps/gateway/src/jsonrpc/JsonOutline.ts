@@ -161,11 +161,15 @@ class OutlineReader {
           continue
         }
         depth -= 1
-      } else if (code === quote ? !this.#skipString() : !this.#skipWord()) return false
+      } else if (code === quote) {
+        if (!this.#skipString()) return false
+      } else if (code >= zero && code <= nine && endsWord(text.charCodeAt(this.#position + 1))) {
+        this.#position += 1
+      } else if (!this.#skipWord()) return false
       // A value has ended here.
       for (;;) {
         if (depth === base) return true
-        this.#skipSpace()
+        if (text.charCodeAt(this.#position) <= 0x20) this.#skipSpace()
         const isObject = this.#isObject[depth] === 1
         const next = text.charCodeAt(this.#position)
         this.#position += 1
@@ -250,6 +254,9 @@ const isInWord = (code: number): boolean =>
   code === 0x2d ||
   code === 0x2e ||
   code === 0x45
+
+/** Whether a number has ended before a character, as it most often has. */
+const endsWord = (code: number): boolean => code === comma || code === closeBracket || code === closeBrace
 
 const isHexDigit = (code: number): boolean =>
   (code >= zero && code <= nine) || (code >= 0x41 && code <= 0x46) || (code >= 0x61 && code <= 0x66)

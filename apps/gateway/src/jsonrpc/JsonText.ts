@@ -58,7 +58,8 @@ export const elementsOf = (text: string): ReadonlyArray<string> => {
 
 const rangesAt = (text: string, path: ReadonlyArray<string>): ReadonlyArray<TextRange> => {
   const start = skipSpace(text, 0)
-  let ranges: ReadonlyArray<TextRange> = [{ start, end: endOfValue(text, start) }]
+  // Of what a path leads through only the start counts, and the end would take a pass over a long text.
+  let ranges: ReadonlyArray<TextRange> = [{ start, end: path.length === 0 ? endOfValue(text, start) : start }]
   for (const key of path)
     ranges = ranges.flatMap((range) => membersAt(text, range.start).filter((member) => member.key === key))
   return ranges
