@@ -16,8 +16,7 @@ import {
   isMessage,
   isRequest,
   metaKeys,
-  parseJson,
-  parseJsonRpc,
+  readJsonRpc,
   requestIdOf,
   type IdText
 } from "../jsonrpc/JsonRpc.ts"
@@ -188,11 +187,11 @@ export const make = Effect.fnUntraced(function* <E>(options: {
   }
 
   const handle: HttpBridge<E>["handle"] = (request, response, body, owner) =>
-    Effect.suspend(() => {
+    Effect.gen(function* () {
       const call = { request, response, owner }
-      const posted = request.method === "POST" ? readPosted(body.toString()) : undefined
-      if (typeof posted === "string") return Effect.sync(() => sendJson(response, 400, posted))
-      return answer(call, posted).pipe(
+      const posted = request.method === "POST" ? yield* readPosted(body.toString()) : undefined
+      if (typeof posted === "string") return sendJson(response, 400, posted)
+      return yield* answer(call, posted).pipe(
         Effect.scoped,
         Effect.catch((error): Effect.Effect<void, E> => {
           if (error instanceof ConnectionFailed)
@@ -226,13 +225,15 @@ export const make = Effect.fnUntraced(function* <E>(options: {
 }, Effect.provide(SecureRandom.layerWebCrypto))
 
 /** The messages of a body, or the error response if it has none. */
-const readPosted = (body: string): Posted | string => {
-  const posted = parseJsonRpc(body)
-  if (posted !== undefined && posted.messages.every(({ json }) => isMessage(json))) return posted
-  return parseJson(body) === undefined
-    ? errorResponse(undefined, errorCodes.parseError, "The body is not JSON")
-    : errorResponse(undefined, errorCodes.invalidRequest, "The body is no JSON-RPC message")
-}
+const readPosted = (body: string): Effect.Effect<Posted | string> =>
+  readJsonRpc(body).pipe(
+    Effect.map((posted) =>
+      posted.messages.every(({ json }) => isMessage(json))
+        ? posted
+        : errorResponse(undefined, errorCodes.invalidRequest, "The body is no JSON-RPC message")
+    ),
+    Effect.catch(({ code, problem }) => Effect.succeed(errorResponse(undefined, code, problem)))
+  )
 
 const refuse = (
   { response }: Call,

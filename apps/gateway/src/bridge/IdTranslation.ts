@@ -5,9 +5,9 @@ import {
   paramsOf,
   type IdText,
   type JsonObject,
-  type JsonRpcMessage
+  type JsonRpcMessage,
+  withValuesAt
 } from "../jsonrpc/JsonRpc.ts"
-import { replaceAt } from "../jsonrpc/JsonText.ts"
 
 const progressToken = ["params", "_meta", "progressToken"]
 
@@ -27,8 +27,8 @@ export const clientIdsOf = (request: JsonRpcMessage): ClientIds | undefined => {
  * The ids, progress tokens and subscription ids of different clients may be alike. Towards a server that they share,
  * each request has a number of its own for all three.
  */
-export const withNumber = ({ text }: JsonRpcMessage, number: number): string =>
-  replaceAt(replaceAt(text, ["id"], String(number)), progressToken, String(number))
+export const withNumber = (request: JsonRpcMessage, number: number): string =>
+  withValuesAt(request, [["id"], String(number)], [progressToken, String(number)])
 
 /** The number of the request that a notification of the server belongs to; undefined if it does not say. */
 export const numberIn = (notification: JsonObject): unknown => {
@@ -44,13 +44,17 @@ const numberKeys: ReadonlyMap<unknown, string> = new Map([
 ])
 
 /** A response of the server with the ids that its client knows. */
-export const restoreResponse = ({ text }: JsonRpcMessage, { id }: ClientIds): string =>
-  replaceAt(replaceAt(text, ["id"], id), ["result", "_meta", metaKeys.subscriptionId], id)
+export const restoreResponse = (response: JsonRpcMessage, { id }: ClientIds): string =>
+  withValuesAt(response, [["id"], id], [["result", "_meta", metaKeys.subscriptionId], id])
 
 /** A notification of the server with the ids that its client knows. */
-export const restoreNotification = ({ json, text }: JsonRpcMessage, ids: ClientIds): string => {
-  const key = numberKeys.get(json["method"])
-  const own = json["method"] === "notifications/progress" ? ids.progressToken : ids.id
-  const restored = key === undefined || own === undefined ? text : replaceAt(text, ["params", key], own)
-  return replaceAt(restored, ["params", "_meta", metaKeys.subscriptionId], ids.id)
+export const restoreNotification = (notification: JsonRpcMessage, ids: ClientIds): string => {
+  const { method } = notification.json
+  const key = numberKeys.get(method)
+  const own = method === "notifications/progress" ? ids.progressToken : ids.id
+  return withValuesAt(
+    notification,
+    ...(key === undefined || own === undefined ? [] : [[["params", key], own] as const]),
+    [["params", "_meta", metaKeys.subscriptionId], ids.id]
+  )
 }

@@ -2,8 +2,14 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
-import { idText, idTextAt, isResponse, type IdText, type JsonRpcMessage } from "../jsonrpc/JsonRpc.ts"
-import { replaceAt } from "../jsonrpc/JsonText.ts"
+import {
+  idText,
+  idTextAt,
+  isResponse,
+  type IdText,
+  type JsonRpcMessage,
+  withValuesAt
+} from "../jsonrpc/JsonRpc.ts"
 import type { Connect, ConnectionFailed, MessageConnection } from "../jsonrpc/MessageConnection.ts"
 
 /** The connection of a session, which can be replaced by a new one to the same server. */
@@ -92,13 +98,13 @@ export const makeSessionConnection = Effect.fnUntraced(function* <E>(options: {
   return {
     open,
     send,
-    ask: ({ text }) =>
+    ask: (request) =>
       Effect.suspend(() => {
         asked += 1
         const id = idText(`secure-mcp-gateway:${asked}`)
         const answer = Deferred.makeUnsafe<JsonRpcMessage, string>()
         waiting.set(id, answer)
-        return Effect.andThen(send(replaceAt(text, ["id"], id)), Deferred.await(answer)).pipe(
+        return Effect.andThen(send(withValuesAt(request, [["id"], id])), Deferred.await(answer)).pipe(
           Effect.ensuring(Effect.sync(() => waiting.delete(id)))
         )
       }),

@@ -17,9 +17,9 @@ import { makeRedactor, type ChildCommand } from "./ChildCommand.ts"
 import { describeEnd } from "./ChildEnd.ts"
 import { ChildProcesses, type StartedChild } from "./ChildProcesses.ts"
 import { logErrorOutput } from "./ErrorOutput.ts"
-import { errorCodes, errorResponse, onlyMessageIn, type JsonRpcMessage } from "../jsonrpc/JsonRpc.ts"
+import { errorCodes, errorResponse, parseJsonRpc, type JsonRpcMessage } from "../jsonrpc/JsonRpc.ts"
 import { lines } from "../jsonrpc/Lines.ts"
-import { type LongMessage, LongMessageReader } from "../jsonrpc/LongMessage.ts"
+import { findIds, type LongMessage, LongMessageReader } from "../jsonrpc/LongMessage.ts"
 import type { ConnectionFailed, MessageConnection } from "../jsonrpc/MessageConnection.ts"
 import { readMessageLine } from "../jsonrpc/MessageLine.ts"
 
@@ -70,21 +70,26 @@ export const startChildServer = Effect.fnUntraced(function* (
       Effect.ensuring(Ref.update(progress, ({ messages }) => ({ messages: messages + 1, isBusy: false })))
     )
 
-  const readLine = (line: string) => {
-    const { messages, noise } = readMessageLine(line)
-    return Effect.andThen(
-      Effect.forEach(noise, logNoise, { discard: true }),
-      Effect.forEach(messages, passOn, { discard: true })
+  const readLine = (line: string) =>
+    Effect.flatMap(readMessageLine(line), ({ messages, noise, unreadable }) =>
+      unreadable === undefined
+        ? Effect.andThen(
+            Effect.forEach(noise, logNoise, { discard: true }),
+            Effect.forEach(messages, passOn, { discard: true })
+          )
+        : Effect.flatMap(findIds(line), (found) => reportUnread(found, unreadable.problem))
     )
-  }
 
-  const reportTooLong = Effect.fnUntraced(function* ({ answers, requests }: LongMessage) {
-    const problem = `The MCP server "${serverName}" sent a message of more than ${messageBytes} bytes. It was dropped: ask for less, or raise limits.message_bytes`
+  const reportTooLong = (found: LongMessage) =>
+    reportUnread(found, `It has more than ${messageBytes} bytes: ask for less, or raise limits.message_bytes`)
+
+  const reportUnread = Effect.fnUntraced(function* ({ answers, requests }: LongMessage, why: string) {
+    const problem = `A message of the MCP server "${serverName}" was dropped. ${why}`
     yield* Effect.logError(problem)
     const errors = (ids: LongMessage["answers"]) =>
       ids.map((id) => errorResponse(id, errorCodes.gatewayFailure, problem))
-    for (const message of errors(answers).map(onlyMessageIn))
-      if (message !== undefined) yield* passOn(message)
+    for (const error of errors(answers))
+      yield* Effect.forEach(parseJsonRpc(error)?.messages ?? [], passOn, { discard: true })
     // In a fiber of its own: the child may read nothing before more of its output has been read.
     yield* Effect.forkIn(Effect.forEach(errors(requests), send, { discard: true }), scope)
   })

@@ -3,7 +3,17 @@ import * as Effect from "effect/Effect"
 import * as Sse from "effect/encoding/Sse"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { isJsonObject, isMessage, parseJson, parseJsonRpc, type JsonRpcMessage } from "../jsonrpc/JsonRpc.ts"
+import {
+  errorCodes,
+  errorResponse,
+  isJsonObject,
+  isMessage,
+  parseJson,
+  parseJsonRpc,
+  readJsonRpc,
+  type JsonRpcMessage
+} from "../jsonrpc/JsonRpc.ts"
+import { findIds } from "../jsonrpc/LongMessage.ts"
 import {
   describeFailure,
   type Fetch,
@@ -39,8 +49,8 @@ export const fetchOk = Effect.fnUntraced(function* (
   })
 })
 
-/** Bytes that are read of an answer that refuses a request. */
-const maxErrorBody = 1024 * 1024
+/** Bytes that are read of an answer that refuses a request: what can be parsed at once. */
+const maxErrorBody = 64 * 1024
 
 /** How long a server may take for the body of such an answer. */
 const errorBodyTimeout = Duration.seconds(5)
@@ -104,16 +114,43 @@ export const readEvents = (
   )
 }
 
-/** Delivers the messages of a text. What is no message is logged by its length: its content may be secret. */
+/**
+ * Delivers the messages of a text. What is no message is logged by its length: its content may be secret. What is not read
+ * because it goes beyond a bound is delivered as an error to the requests that it answers.
+ */
 export const deliverMessages = (
   text: string,
   deliver: (message: JsonRpcMessage) => Effect.Effect<void>
 ): Effect.Effect<void> => {
-  const messages = parseJsonRpc(text)?.messages
-  return messages === undefined || !messages.every(({ json }) => isMessage(json))
-    ? Effect.logWarning(`The MCP server sent ${text.length} characters that are no JSON-RPC message`)
-    : Effect.forEach(messages, deliver, { discard: true })
+  const logNoMessage = Effect.logWarning(
+    `The MCP server sent ${text.length} characters that are no JSON-RPC message`
+  )
+  return readJsonRpc(text).pipe(
+    Effect.flatMap(({ messages }) =>
+      messages.every(({ json }) => isMessage(json))
+        ? Effect.forEach(messages, deliver, { discard: true })
+        : logNoMessage
+    ),
+    Effect.catch(({ isBeyondBound, problem }) =>
+      isBeyondBound
+        ? deliverErrors(text, `A message of the MCP server was dropped. ${problem}`, deliver)
+        : logNoMessage
+    )
+  )
 }
+
+const deliverErrors = Effect.fnUntraced(function* (
+  text: string,
+  problem: string,
+  deliver: (message: JsonRpcMessage) => Effect.Effect<void>
+) {
+  yield* Effect.logError(problem)
+  const { answers } = yield* findIds(text)
+  for (const id of answers) {
+    const error = errorResponse(id, errorCodes.gatewayFailure, problem)
+    yield* Effect.forEach(parseJsonRpc(error)?.messages ?? [], deliver, { discard: true })
+  }
+})
 
 /**
  * Whether a body speaks of a session. Some servers answer 400 or 401 where they have forgotten one, and the specification

@@ -1,6 +1,7 @@
+import * as Effect from "effect/Effect"
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http"
 import { sendJson } from "../jsonrpc/HttpAnswer.ts"
-import { errorCodes, errorResponse, idTextAt, type IdText, onlyMessageIn } from "../jsonrpc/JsonRpc.ts"
+import { errorCodes, errorResponse, idTextAt, readOnlyMessage } from "../jsonrpc/JsonRpc.ts"
 
 /** An error of the gateway itself, as an MCP client sees it. */
 export interface GatewayFailure {
@@ -18,28 +19,25 @@ export interface GatewayFailure {
 }
 
 /** Answers with a JSON-RPC error that names the request it belongs to. */
-export const writeFailure = (
+export const writeFailure = Effect.fnUntraced(function* (
   response: ServerResponse,
   failure: GatewayFailure,
   requestBody: Uint8Array
-): void => {
+) {
+  // The `id` of a single message; none for a batch, a notification and an unreadable body (JSON-RPC 2.0 §5).
+  const message = response.headersSent ? undefined : yield* readOnlyMessage(requestBody)
+  const id = message === undefined ? undefined : idTextAt(message)
   if (response.headersSent || response.destroyed) {
     response.destroy()
     return
   }
-  const { authorizationUrl, correlationId, headers, message, reason, serverName, status } = failure
+  const { authorizationUrl, correlationId, headers, reason, serverName, status } = failure
   const data = {
     reason,
     server_name: serverName,
     correlation_id: correlationId,
     ...(authorizationUrl === undefined ? {} : { authorization_url: authorizationUrl })
   }
-  const text = errorResponse(requestId(requestBody), errorCodes.gatewayFailure, message, data)
+  const text = errorResponse(id, errorCodes.gatewayFailure, failure.message, data)
   sendJson(response, status, text, headers)
-}
-
-/** The `id` of a single message; undefined for a batch, a notification and an unreadable body (JSON-RPC 2.0 §5). */
-const requestId = (body: Uint8Array): IdText | undefined => {
-  const message = onlyMessageIn(body)
-  return message === undefined ? undefined : idTextAt(message)
-}
+})

@@ -7,25 +7,25 @@ import { answerWithLogin, loginInputKey, takeLoginAnswer } from "../login/LoginP
 import { isLoginOf, Logins } from "../login/Logins.ts"
 import { sendJson } from "../jsonrpc/HttpAnswer.ts"
 import { type GatewayFailure, writeFailure } from "./GatewayFailure.ts"
-import { onlyMessageIn } from "../jsonrpc/JsonRpc.ts"
+import { readOnlyMessage } from "../jsonrpc/JsonRpc.ts"
 import type { Exchange } from "../upstream/Upstream.ts"
 
 /** How long a request waits when its client says that the person is logging in. */
 const longestLogin = Duration.seconds(60)
 
 /** The exchange without the client's answer to our login prompt, and whether the person agreed to log in. */
-export const withoutLoginAnswer = (
+export const withoutLoginAnswer = Effect.fnUntraced(function* (
   exchange: Exchange
-): { readonly exchange: Exchange; readonly accepted: boolean } => {
+): Effect.fn.Return<{ readonly exchange: Exchange; readonly accepted: boolean }> {
   const { body } = exchange
   // Search for our key first: then no other request is parsed.
   if (body.rest !== undefined || !body.head.includes(loginInputKey)) return { exchange, accepted: false }
-  const message = onlyMessageIn(body.head)
+  const message = yield* readOnlyMessage(body.head)
   const taken = message === undefined ? undefined : takeLoginAnswer(message)
   if (taken === undefined) return { exchange, accepted: false }
   const head = Buffer.from(taken.text)
   return { exchange: { ...exchange, body: { head } }, accepted: taken.accepted }
-}
+})
 
 /** How the route asks people to log in, and waits for them. */
 export const makeLoginAnswers = Effect.gen(function* () {
@@ -52,17 +52,15 @@ export const makeLoginAnswers = Effect.gen(function* () {
       const loginUrl = yield* logins.begin(tokenRequest, challenge)
       const version = request.headers["mcp-protocol-version"]
       const prompt = { serverName, loginUrl, promptId: yield* random.uuidV4() }
-      const message = onlyMessageIn(body.head)
+      const message = yield* readOnlyMessage(body.head)
       const text =
         message === undefined
           ? undefined
           : answerWithLogin(message, typeof version === "string" ? version : undefined, prompt)
       yield* Effect.logInfo(`A person has to log in to "${serverName}"`)
-      yield* Effect.sync(() =>
-        text === undefined
-          ? writeFailure(response, { ...failure, authorizationUrl: loginUrl }, body.head)
-          : sendJson(response, 200, text)
-      )
+      if (text === undefined)
+        yield* writeFailure(response, { ...failure, authorizationUrl: loginUrl }, body.head)
+      else sendJson(response, 200, text)
     })
   }
 })

@@ -42,10 +42,14 @@ export const McpRoute = HttpRouter.use(
       )
 
     /** Asks a person who has to log in to do so, and waits for one who says they are doing it. */
-    const serve = (upstream: Upstream, limits: RequestLimits, received: Exchange) => {
-      const { accepted, exchange } = withoutLoginAnswer(received)
+    const serve = Effect.fnUntraced(function* (
+      upstream: Upstream,
+      limits: RequestLimits,
+      received: Exchange
+    ) {
+      const { accepted, exchange } = yield* withoutLoginAnswer(received)
       const request = upstream.tokenRequest(exchange.caller)
-      if (request === undefined) return upstream.handle(exchange)
+      if (request === undefined) return yield* upstream.handle(exchange)
       // A login on another device begins with the command: no client shows a person its code.
       const ask = (error: OAuthError) =>
         request.config.grantType === "authorization_code"
@@ -54,10 +58,10 @@ export const McpRoute = HttpRouter.use(
       const afterLogin = limits
         .admitToLogin(awaitLogin(request))
         .pipe(Effect.andThen(upstream.handle(exchange)), Effect.catchIf(needsLogin, ask))
-      return upstream
+      return yield* upstream
         .handle(exchange)
         .pipe(Effect.catchIf(needsLogin, (error) => (accepted ? afterLogin : ask(error))))
-    }
+    })
 
     const pass = (serverName: string, exchange: Exchange) => {
       const { body, response } = exchange
@@ -103,7 +107,7 @@ const methods: ReadonlyArray<string> = ["POST", "GET", "DELETE"]
 const answer = (response: ServerResponse, body: Uint8Array, failure: GatewayFailure) =>
   Effect.logWarning(failure.message).pipe(
     Effect.annotateLogs({ server_name: failure.serverName, correlation_id: failure.correlationId }),
-    Effect.andThen(Effect.sync(() => writeFailure(response, failure, body)))
+    Effect.andThen(writeFailure(response, failure, body))
   )
 
 const noBody = Buffer.alloc(0)

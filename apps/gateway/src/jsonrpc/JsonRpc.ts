@@ -1,7 +1,16 @@
 import * as Brand from "effect/Brand"
 import * as Predicate from "effect/Predicate"
-import { outlineOf, shortLength } from "./JsonOutline.ts"
-import { elementsOf, replaceAt, sourceAt } from "./JsonText.ts"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import {
+  type MemberRanges,
+  pathKey,
+  readOutline,
+  shortLength,
+  sliceLength,
+  Unreadable
+} from "./JsonOutline.ts"
+import { elementsOf, rangesAt, removeAt, removeMembers, replaceAll } from "./JsonText.ts"
 
 /** What identifies a request between two peers (JSON-RPC 2.0 §4; MCP leaves out null). */
 export type RequestId = string | number
@@ -48,52 +57,134 @@ export const metaKeys = {
 export interface JsonRpcMessage {
   readonly json: JsonObject
   readonly text: string
+  /** Where the members of a long message stand of which `json` consists. */
+  readonly members?: MemberRanges
 }
+
+/** One message or a batch of them (MCP 2025-03-26). */
+export interface JsonRpcText {
+  readonly messages: ReadonlyArray<JsonRpcMessage>
+  readonly isBatch: boolean
+}
+
+/** A text is no JSON-RPC message, or the gateway does not read it. */
+export class UnreadableMessage extends Data.TaggedError("UnreadableMessage")<{
+  /** -32700 or -32600. */
+  readonly code: number
+  /** What is wrong, and what to do about it. */
+  readonly problem: string
+  /** Whether the text goes beyond a bound, and may be a message. */
+  readonly isBeyondBound: boolean
+}> {}
 
 /**
- * One message or a batch of them (MCP 2025-03-26), or undefined if the text is not that. Each message keeps its text, so
- * that numbers that JavaScript cannot represent are passed on unchanged.
+ * Reads one message or a batch of them. Each keeps its text, so that numbers that JavaScript cannot represent are passed on
+ * unchanged. A text of more than 64 KiB is read in slices, between which others are served; its `json` has only the members
+ * that routing looks at.
  */
-export const parseJsonRpc = (
-  text: string
-): { readonly messages: ReadonlyArray<JsonRpcMessage>; readonly isBatch: boolean } | undefined => {
-  const value = parseJson(text)
-  if (isJsonObject(value)) return { messages: [{ json: value, text: onOneLine(text) }], isBatch: false }
-  if (!Array.isArray(value) || value.length === 0 || !value.every(isJsonObject)) return undefined
-  const texts = elementsOf(onOneLine(text))
-  return { messages: value.map((json, index) => ({ json, text: texts[index] ?? "" })), isBatch: true }
-}
+export const readJsonRpc = (source: string): Effect.Effect<JsonRpcText, UnreadableMessage> =>
+  source.length <= shortLength
+    ? Effect.suspend(() => {
+        const value = parseJson(source)
+        if (value === undefined) return Effect.fail(notJson)
+        const parsed = asMessages(value, source)
+        return parsed === undefined ? Effect.fail(noMessage) : Effect.succeed(parsed)
+      })
+    : Effect.flatMap(
+        inSlices(() => readLong(source)),
+        (read) => (read instanceof UnreadableMessage ? Effect.fail(read) : Effect.succeed(read))
+      )
 
-/** The message in a text or in its UTF-8 bytes; undefined for a batch and for what is no message. */
-export const onlyMessageIn = (source: string | Uint8Array): JsonRpcMessage | undefined => {
-  const parsed = parseJsonRpc(typeof source === "string" ? source : new TextDecoder().decode(source))
-  return parsed?.isBatch === false ? parsed.messages[0] : undefined
+/** The only message in a text or in its UTF-8 bytes; undefined for a batch and for what is no message. */
+export const readOnlyMessage = (source: string | Uint8Array): Effect.Effect<JsonRpcMessage | undefined> =>
+  readJsonRpc(textOf(source)).pipe(
+    Effect.map(({ isBatch, messages }) => (isBatch ? undefined : messages[0])),
+    Effect.orElseSucceed(() => undefined)
+  )
+
+/** Runs what pauses after each slice, and lets others do their work in the pauses. */
+export const inSlices = <A>(read: () => Generator<void, A>): Effect.Effect<A> =>
+  Effect.gen(function* () {
+    const steps = read()
+    for (;;) {
+      const step = steps.next()
+      if (step.done === true) return step.value
+      yield* Effect.yieldNow
+    }
+  })
+
+function* readLong(source: string): Generator<void, JsonRpcText | UnreadableMessage> {
+  try {
+    const text = yield* onOneLine(source)
+    const { isArray, outlines } = yield* readOutline(text)
+    const messages = outlines.flatMap(({ end, members, start, value }) =>
+      isJsonObject(value) ? [{ json: value, text: text.slice(start, end), members }] : []
+    )
+    return messages.length === 0 || messages.length < outlines.length
+      ? noMessage
+      : { messages, isBatch: isArray }
+  } catch (error) {
+    if (!(error instanceof Unreadable)) throw error
+    const { isBeyondBound, message } = error
+    return isBeyondBound
+      ? new UnreadableMessage({ code: errorCodes.invalidRequest, problem: message, isBeyondBound })
+      : notJson
+  }
 }
 
 /** A line end in JSON can only be insignificant whitespace: inside strings it is escaped. */
-const onOneLine = (text: string): string => {
-  if (text.length <= shortLength) return text.trim().replaceAll(/[\r\n]/g, " ")
-  const trimmed = text.trim()
-  if (!trimmed.includes("\n") && !trimmed.includes("\r")) return trimmed
-  // Millions of line ends would take a second as matches of a pattern.
-  const bytes = Buffer.from(trimmed)
-  for (let index = 0; index < bytes.length; index += 1)
+function* onOneLine(source: string): Generator<void, string> {
+  const text = source.trim()
+  if (!text.includes("\n") && !text.includes("\r")) return text
+  // Millions of them would take a second as matches of a pattern.
+  const bytes = Buffer.from(text)
+  for (let index = 0; index < bytes.length; index += 1) {
     if (bytes[index] === 0x0a || bytes[index] === 0x0d) bytes[index] = 0x20
+    if (index % sliceLength === 0) yield
+  }
   return bytes.toString()
 }
 
-/**
- * The value of a text, or of its UTF-8 bytes; undefined if it is not JSON. Of a text of more than 64 KiB with many values
- * it has only the members that routing looks at (`outlineOf`).
- */
+const withoutLineEnds = (text: string): string => text.replaceAll(/[\r\n]/g, " ")
+
+const noMessage = new UnreadableMessage({
+  code: errorCodes.invalidRequest,
+  problem: "This is no JSON-RPC 2.0 message",
+  isBeyondBound: false
+})
+
+const notJson = new UnreadableMessage({
+  code: errorCodes.parseError,
+  problem: "This is not JSON",
+  isBeyondBound: false
+})
+
+/** The messages of a text of up to 64 KiB; undefined for a longer one, and if it is none. */
+export const parseJsonRpc = (text: string): JsonRpcText | undefined => asMessages(parseJson(text), text)
+
+const asMessages = (value: unknown, text: string): JsonRpcText | undefined => {
+  const line = withoutLineEnds(text.trim())
+  if (isJsonObject(value)) return { messages: [{ json: value, text: line }], isBatch: false }
+  if (!Array.isArray(value) || value.length === 0 || !value.every(isJsonObject)) return undefined
+  const texts = elementsOf(line)
+  return { messages: value.map((json, index) => ({ json, text: texts[index] ?? "" })), isBatch: true }
+}
+
+/** The value of a text, or of its UTF-8 bytes, of up to 64 KiB; undefined for a longer one, and if it is not JSON. */
 export const parseJson = (source: string | Uint8Array): unknown => {
-  const text = typeof source === "string" ? source : new TextDecoder().decode(source)
-  if (text.length > shortLength) return outlineOf(text)
+  if (source.length > shortLength) return undefined
   try {
-    return JSON.parse(text)
+    return JSON.parse(textOf(source))
   } catch {
     return undefined
   }
+}
+
+/** A byte order mark is no part of the text. What is not UTF-8 becomes U+FFFD. */
+export const textOf = (source: string | Uint8Array): string => {
+  if (typeof source === "string") return source
+  const text = Buffer.from(source.buffer, source.byteOffset, source.length).toString()
+  return text.startsWith("\uFEFF") ? text.slice(1) : text
 }
 
 /** Whether a value is an object and no array. */
@@ -149,23 +240,42 @@ export const errorCodeOf = (message: JsonObject): number | undefined => {
 
 /** The text of the id at a path of a message, of its own by default; undefined if there is none. */
 export const idTextAt = (
-  { json, text }: JsonRpcMessage,
+  message: JsonRpcMessage,
   path: ReadonlyArray<string> = ["id"]
 ): IdText | undefined => {
-  let id: unknown = json
+  let id: unknown = message.json
   for (const key of path) id = isJsonObject(id) ? id[key] : undefined
   if (typeof id === "string") return idText(id)
-  const source = typeof id === "number" ? sourceAt(text, path) : undefined
-  return source === undefined ? undefined : asIdText(source)
+  const range = typeof id === "number" ? rangesIn(message, path).at(-1) : undefined
+  return range === undefined ? undefined : asIdText(message.text.slice(range.start, range.end))
 }
 
 /** The id of a request; undefined for any other message. */
 export const requestIdOf = (message: JsonRpcMessage): IdText | undefined =>
   isRequest(message.json) ? idTextAt(message) : undefined
 
+const rangesIn = ({ members, text }: JsonRpcMessage, path: ReadonlyArray<string>) =>
+  members === undefined ? rangesAt(text, path) : (members.get(pathKey(path)) ?? [])
+
+/** The text of a message with other values at paths, under each of repeated keys. No path leads through another. */
+export const withValuesAt = (
+  message: JsonRpcMessage,
+  ...values: ReadonlyArray<readonly [path: ReadonlyArray<string>, source: string]>
+): string =>
+  replaceAll(
+    message.text,
+    values.flatMap(([path, source]) =>
+      rangesIn(message, path).map(({ end, start }) => ({ start, end, source }))
+    )
+  )
+
+/** The text of a message without the members at a path. */
+export const withoutMembersAt = ({ members, text }: JsonRpcMessage, path: ReadonlyArray<string>): string =>
+  members === undefined ? removeAt(text, path) : removeMembers(text, members.get(pathKey(path)) ?? [])
+
 /** The text of a message with an id at a path; as it was sent if that is the id there. */
 export const withIdAt = (message: JsonRpcMessage, id: IdText, path: ReadonlyArray<string> = ["id"]): string =>
-  idTextAt(message, path) === id ? message.text : replaceAt(message.text, path, id)
+  idTextAt(message, path) === id ? message.text : withValuesAt(message, [path, id])
 
 /** The text of an id of our own. */
 export const idText = (id: RequestId): IdText => asIdText(JSON.stringify(id))
@@ -207,7 +317,7 @@ export const makeNotification = (method: string, params?: JsonObject): JsonRpcMe
 export const makeCancellation = (id: IdText, reason: string): JsonRpcMessage => {
   const requestId: unknown = JSON.parse(id)
   const { json, text } = makeNotification("notifications/cancelled", { requestId, reason })
-  return { json, text: replaceAt(text, ["params", "requestId"], id) }
+  return { json, text: withValuesAt({ json, text }, [["params", "requestId"], id]) }
 }
 
 const withText = (json: JsonObject): JsonRpcMessage => ({ json, text: JSON.stringify(json) })

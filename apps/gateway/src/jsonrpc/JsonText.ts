@@ -19,9 +19,19 @@ export const sourceAt = (text: string, path: ReadonlyArray<string>): string | un
 
 /** The text with another value at a path of object keys, under each of repeated keys; unchanged if there is none. */
 export const replaceAt = (text: string, path: ReadonlyArray<string>, source: string): string =>
-  splice(
+  replaceAll(
     text,
     rangesAt(text, path).map(({ end, start }) => ({ start, end, source }))
+  )
+
+/** The text with other values at ranges, none of which overlaps another. */
+export const replaceAll = (
+  text: string,
+  changes: ReadonlyArray<TextRange & { readonly source: string }>
+): string =>
+  splice(
+    text,
+    changes.toSorted((one, other) => one.start - other.start)
   )
 
 /** The text without the members at a path of object keys; unchanged if there are none. */
@@ -43,6 +53,19 @@ export const removeAt = (text: string, path: ReadonlyArray<string>): string => {
   )
 }
 
+/** The text without members that stand at ranges, from the name to the end of the value, in order. */
+export const removeMembers = (
+  text: string,
+  members: ReadonlyArray<{ readonly keyStart: number; readonly end: number }>
+): string =>
+  members.reduceRight((rest, { end, keyStart }) => {
+    const behind = skipSpace(rest, end)
+    if (rest.charCodeAt(behind) === comma)
+      return rest.slice(0, keyStart) + rest.slice(skipSpace(rest, behind + 1))
+    const before = rest.slice(0, keyStart).trimEnd()
+    return (before.endsWith(",") ? before.slice(0, -1) : before) + rest.slice(end)
+  }, text)
+
 /** The elements of an array, each as it is written. */
 export const elementsOf = (text: string): ReadonlyArray<string> => {
   const elements: Array<string> = []
@@ -56,7 +79,8 @@ export const elementsOf = (text: string): ReadonlyArray<string> => {
   return elements
 }
 
-const rangesAt = (text: string, path: ReadonlyArray<string>): ReadonlyArray<TextRange> => {
+/** Where the values at a path of object keys stand. */
+export const rangesAt = (text: string, path: ReadonlyArray<string>): ReadonlyArray<TextRange> => {
   const start = skipSpace(text, 0)
   // Of what a path leads through only the start counts, and the end would take a pass over a long text.
   let ranges: ReadonlyArray<TextRange> = [{ start, end: path.length === 0 ? endOfValue(text, start) : start }]

@@ -1,5 +1,6 @@
 import { constants } from "node:buffer"
 import * as Stream from "effect/Stream"
+import { textOf } from "./JsonRpc.ts"
 
 /** A line without its line end; undefined for one that was longer than allowed. */
 export type Line = string | undefined
@@ -65,12 +66,12 @@ export const makeLineReader = <A>({ lineEnd, onTooLong, ...options }: LineOption
   const end = (bytes: Uint8Array): string | A => {
     if (tooLong === undefined && kept.length() === 0) {
       const line = withoutReturn(bytes)
-      if (line.length <= maxBytes) return decode(line)
+      if (line.length <= maxBytes) return textOf(line)
     }
     keep(bytes)
     if (tooLong === undefined) {
       const line = withoutReturn(kept.take())
-      if (line.length <= maxBytes) return decode(line)
+      if (line.length <= maxBytes) return textOf(line)
       tooLong = onTooLong()
       tooLong.read(line)
     }
@@ -135,9 +136,6 @@ const makeGrowingBytes = () => {
 
 const withoutReturn = (line: Uint8Array): Uint8Array =>
   line.at(-1) === carriageReturn ? line.subarray(0, -1) : line
-
-/** A byte order mark is no part of the text. What is not UTF-8 becomes U+FFFD. */
-const decode = (line: Uint8Array): string => new TextDecoder().decode(line)
 
 const lineFeed = 0x0a
 const carriageReturn = 0x0d

@@ -1,4 +1,6 @@
-import { idTextAt, isJsonObject, parseJson, type IdText } from "./JsonRpc.ts"
+import * as Effect from "effect/Effect"
+import { idTextAt, inSlices, isJsonObject, parseJson, type IdText } from "./JsonRpc.ts"
+import { sliceLength } from "./JsonOutline.ts"
 import type { Remains } from "./Lines.ts"
 
 /** What is known of a line that was too long to be kept. */
@@ -7,6 +9,19 @@ export interface LongMessage {
   readonly answers: ReadonlyArray<IdText>
   /** The requests in it. */
   readonly requests: ReadonlyArray<IdText>
+}
+
+/** Finds the ids in a message that is not read for another reason than its length. */
+export const findIds = (text: string): Effect.Effect<LongMessage> => inSlices(() => readIds(text))
+
+function* readIds(text: string): Generator<void, LongMessage> {
+  const reader = new LongMessageReader()
+  const bytes = Buffer.from(text)
+  for (let start = 0; start < bytes.length; start += sliceLength) {
+    reader.read(bytes.subarray(start, start + sliceLength))
+    yield
+  }
+  return reader.finish()
 }
 
 /**
@@ -106,8 +121,7 @@ export class LongMessageReader implements Remains<LongMessage> {
   }
 
   #takeToken(): string {
-    const token =
-      this.#token.length > maxTokenBytes ? "" : new TextDecoder().decode(new Uint8Array(this.#token))
+    const token = this.#token.length > maxTokenBytes ? "" : Buffer.from(this.#token).toString()
     this.#token = []
     return token
   }

@@ -1,10 +1,13 @@
-import { isMessage, parseJsonRpc, type JsonRpcMessage } from "./JsonRpc.ts"
+import * as Effect from "effect/Effect"
+import { isMessage, readJsonRpc, type JsonRpcMessage, type UnreadableMessage } from "./JsonRpc.ts"
 
 /** What stands on a line. */
 export interface MessageLine {
   readonly messages: ReadonlyArray<JsonRpcMessage>
   /** What is no message: the line, or what of its batch. */
   readonly noise: ReadonlyArray<string>
+  /** Why the line is not read, if it goes beyond a bound. */
+  readonly unreadable?: UnreadableMessage
 }
 
 /**
@@ -13,14 +16,19 @@ export interface MessageLine {
  * A message counts only if it has its line for itself. Behind other text it may be one that a log quotes, with content
  * that somebody else made up.
  */
-export const readMessageLine = (line: string): MessageLine => {
+export const readMessageLine = (line: string): Effect.Effect<MessageLine> => {
   const text = withoutControls(line)
-  if (text === "") return { messages: [], noise: [] }
-  const parsed = parseJsonRpc(text)
-  if (parsed === undefined) return { messages: [], noise: [line] }
-  const messages = parsed.messages.filter(({ json }) => isMessage(json))
-  const noise = parsed.messages.filter(({ json }) => !isMessage(json))
-  return { messages, noise: noise.map(({ text }) => text) }
+  if (text === "") return Effect.succeed({ messages: [], noise: [] })
+  return readJsonRpc(text).pipe(
+    Effect.match({
+      onFailure: (unreadable): MessageLine =>
+        unreadable.isBeyondBound ? { messages: [], noise: [], unreadable } : { messages: [], noise: [line] },
+      onSuccess: (parsed): MessageLine => ({
+        messages: parsed.messages.filter(({ json }) => isMessage(json)),
+        noise: parsed.messages.filter(({ json }) => !isMessage(json)).map(({ text }) => text)
+      })
+    })
+  )
 }
 
 /**

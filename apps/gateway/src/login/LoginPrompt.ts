@@ -11,9 +11,9 @@ import {
   resultResponse,
   type IdText,
   type JsonObject,
-  type JsonRpcMessage
+  type JsonRpcMessage,
+  withoutMembersAt
 } from "../jsonrpc/JsonRpc.ts"
-import { removeAt } from "../jsonrpc/JsonText.ts"
 
 /** What an MCP client needs so that a person can log in. */
 export interface LoginPrompt {
@@ -58,16 +58,15 @@ export const answerWithLogin = (
  * The person's answer in a repeated request, and the text of the request without it, because the MCP server did not ask
  * for it. Undefined for a request that does not answer our prompt.
  */
-export const takeLoginAnswer = ({
-  json,
-  text
-}: JsonRpcMessage): { readonly accepted: boolean; readonly text: string } | undefined => {
-  const { [loginInputKey]: answer, ...others } = objectAt(paramsOf(json), "inputResponses")
+export const takeLoginAnswer = (
+  message: JsonRpcMessage
+): { readonly accepted: boolean; readonly text: string } | undefined => {
+  const { [loginInputKey]: answer, ...others } = objectAt(paramsOf(message.json), "inputResponses")
   if (answer === undefined) return undefined
   const path = ["params", "inputResponses"]
   return {
     accepted: isJsonObject(answer) && answer["action"] === "accept",
-    text: removeAt(text, Object.keys(others).length === 0 ? path : [...path, loginInputKey])
+    text: withoutMembersAt(message, Object.keys(others).length === 0 ? path : [...path, loginInputKey])
   }
 }
 

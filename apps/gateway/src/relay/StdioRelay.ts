@@ -18,15 +18,16 @@ import {
   idTextAt,
   isMessage,
   isResponse,
-  parseJson,
   parseJsonRpc,
+  readJsonRpc,
   requestIdOf,
   withIdAt,
   type IdText,
-  type JsonRpcMessage
+  type JsonRpcMessage,
+  type UnreadableMessage
 } from "../jsonrpc/JsonRpc.ts"
 import { lines } from "../jsonrpc/Lines.ts"
-import { LongMessageReader, type LongMessage } from "../jsonrpc/LongMessage.ts"
+import { findIds, LongMessageReader, type LongMessage } from "../jsonrpc/LongMessage.ts"
 import { declaredVersion } from "../jsonrpc/MirroredHeaders.ts"
 import { makeRelayError, makeWriter, type RelayError } from "./Output.ts"
 import { makeRequestsUnderWay, type RequestUnderWay } from "./RequestsUnderWay.ts"
@@ -179,22 +180,29 @@ export const relay = Effect.fnUntraced(function* (options: {
     return json["method"] === "notifications/initialized" ? startSession(message) : passOn(message)
   }
 
-  const refuseTooLong = ({ requests }: LongMessage) => {
-    const problem = `The message has more than ${limits.messageBytes} bytes, the value of \`limits.message_bytes\``
-    return Effect.forEach(
+  const refuse = ({ requests }: LongMessage, code: number, problem: string) =>
+    Effect.forEach(
       requests.length === 0 ? [undefined] : requests,
-      (id) => write(errorResponse(id, errorCodes.invalidRequest, problem)),
+      (id) => write(errorResponse(id, code, problem)),
       { discard: true }
     )
-  }
+  const refuseUnreadable = (line: string, { code, isBeyondBound, problem }: UnreadableMessage) =>
+    isBeyondBound
+      ? Effect.flatMap(findIds(line), (found) => refuse(found, code, problem))
+      : write(errorResponse(undefined, code, problem))
+  const refuseTooLong = (found: LongMessage) =>
+    refuse(
+      found,
+      errorCodes.invalidRequest,
+      `The message has more than ${limits.messageBytes} bytes, the value of \`limits.message_bytes\``
+    )
 
   const relayLine = (line: string): Effect.Effect<void> => {
     if (line.trim() === "") return Effect.void
-    const parsed = parseJsonRpc(line)
-    if (parsed !== undefined) return Effect.forEach(parsed.messages, relayMessage, { discard: true })
-    return parseJson(line) === undefined
-      ? write(errorResponse(undefined, errorCodes.parseError, "This line is not JSON"))
-      : write(errorResponse(undefined, errorCodes.invalidRequest, "This is no JSON-RPC 2.0 message"))
+    return readJsonRpc(line).pipe(
+      Effect.flatMap(({ messages }) => Effect.forEach(messages, relayMessage, { discard: true })),
+      Effect.catch((unreadable) => refuseUnreadable(line, unreadable))
+    )
   }
 
   const relayInput = NodeStream.fromReadable({

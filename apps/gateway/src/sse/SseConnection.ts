@@ -18,7 +18,8 @@ import {
   errorCodes,
   errorResponse,
   type JsonRpcMessage,
-  onlyMessageIn,
+  parseJsonRpc,
+  readOnlyMessage,
   requestIdOf
 } from "../jsonrpc/JsonRpc.ts"
 import type { MessageConnection } from "../jsonrpc/MessageConnection.ts"
@@ -98,17 +99,14 @@ export const connectSse = Effect.fnUntraced(function* (
     )
 
   /** A request that did not reach the server has no answer but this one. */
-  const refuse = (text: string, failure: UpstreamFailed) => {
-    const message = onlyMessageIn(text)
+  const refuse = Effect.fnUntraced(function* (text: string, failure: UpstreamFailed) {
+    const message = yield* readOnlyMessage(text)
     const id = message === undefined ? undefined : requestIdOf(message)
-    const answer =
-      id === undefined
-        ? undefined
-        : onlyMessageIn(errorResponse(id, errorCodes.internalError, failure.problem + describeFate(failure)))
-    return answer === undefined
-      ? Effect.logWarning("A message did not reach the MCP server:", failure.message)
-      : onMessage(answer)
-  }
+    if (id === undefined)
+      return yield* Effect.logWarning("A message did not reach the MCP server:", failure.message)
+    const error = errorResponse(id, errorCodes.internalError, failure.problem + describeFate(failure))
+    return yield* Effect.forEach(parseJsonRpc(error)?.messages ?? [], onMessage, { discard: true })
+  })
 
   const endIfForgotten = (failure: UpstreamFailed) =>
     isForgotten(failure)

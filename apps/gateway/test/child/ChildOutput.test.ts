@@ -103,6 +103,25 @@ describe("the output of a child", () => {
       })
     )
 
+    it.effect("a message beyond a bound is an error for its request, and the session goes on", () =>
+      Effect.gen(function* () {
+        const { connection, log, messages } = yield* startChild(
+          program(`
+            const deep = "[".repeat(40_000) + "]".repeat(40_000)
+            write('{"jsonrpc":"2.0","id":1,"result":' + deep + "}")
+            write('{"method":"sampling/createMessage","params":' + deep + ',"jsonrpc":"2.0","id":"mine"}')
+            onLine((line) => write(answer(2, { received: JSON.parse(line) })))`)
+        )
+        yield* until(() => messages.length === 2)
+        const [refused, answer] = messages
+        assert.strictEqual(refused?.json["id"], 1)
+        assert.match(refused?.text ?? "", /"error".*1000 levels/)
+        assert.include(answer?.text, '"id":"mine"', "the child got an error for its own request")
+        assert.lengthOf(log().split("1000 levels"), 3)
+        yield* connection.stop
+      })
+    )
+
     it.effect("a line of a progress bar on the error output is logged as a terminal shows it", () =>
       Effect.gen(function* () {
         const { connection, log } = yield* startChild(

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { fetchOk, readEvents, readText, sayingOf } from "../../src/fetch/AnswerBody.ts"
+import type { JsonRpcMessage } from "../../src/jsonrpc/JsonRpc.ts"
+import { deliverMessages, fetchOk, readEvents, readText, sayingOf } from "../../src/fetch/AnswerBody.ts"
 import type { FetchResponse } from "../../src/fetch/Fetch.ts"
 import { FakeBody, json, pass } from "../relay/FakeServer.ts"
 
@@ -23,6 +24,19 @@ describe("the body of an answer", () => {
     ["[]", undefined],
     ["", undefined]
   ])("%s says %s", (body, said) => assert.strictEqual(sayingOf(body), said))
+
+  it.effect("an answer that goes beyond a bound is an error for the request that it answers", () =>
+    Effect.gen(function* () {
+      const delivered: Array<JsonRpcMessage["json"]> = []
+      const deep = `${"[".repeat(40_000)}${"]".repeat(40_000)}`
+      yield* deliverMessages(`{"jsonrpc":"2.0","result":${deep},"id":"seven"}`, ({ json }) =>
+        Effect.sync(() => void delivered.push(json))
+      )
+      assert.lengthOf(delivered, 1)
+      assert.strictEqual(delivered[0]?.["id"], "seven")
+      assert.match(JSON.stringify(delivered[0]?.["error"]), /1000 levels/)
+    })
+  )
 
   it("what a server says is cut to a length that fits into an error", () =>
     assert.lengthOf(sayingOf("x".repeat(10_000)) ?? "", 200))

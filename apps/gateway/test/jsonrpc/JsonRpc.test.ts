@@ -5,14 +5,13 @@ import {
   idTextAt,
   isMessage,
   matchingId,
-  onlyMessageIn,
   parseJson,
   isJsonObject,
   parseJsonRpc
 } from "../../src/jsonrpc/JsonRpc.ts"
 
 const idIn = (text: string) => {
-  const message = onlyMessageIn(text)
+  const message = parseJsonRpc(text)?.messages[0]
   return message === undefined ? undefined : idTextAt(message)
 }
 

@@ -2,10 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { makeLineReader } from "../../src/jsonrpc/Lines.ts"
 import { LongMessageReader } from "../../src/jsonrpc/LongMessage.ts"
+import * as Effect from "effect/Effect"
 import { readMessageLine } from "../../src/jsonrpc/MessageLine.ts"
 
 const answer = '{"jsonrpc":"2.0","id":1,"result":{"n":1e400}}'
-const textsOf = (line: string) => readMessageLine(line).messages.map(({ text }) => text)
+const read = (line: string) => Effect.runSync(readMessageLine(line))
+const textsOf = (line: string) => read(line).messages.map(({ text }) => text)
 
 describe("readMessageLine", () => {
   it.each([
@@ -17,7 +19,7 @@ describe("readMessageLine", () => {
     '{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"no"}}',
     '{"jsonrpc":"2.0","error":{"code":-32700,"message":"no"}}'
   ])("%s is a message, and its text is kept", (line) => {
-    assert.deepStrictEqual(readMessageLine(line), {
+    assert.deepStrictEqual(read(line), {
       messages: [{ json: JSON.parse(line), text: line }],
       noise: []
     })
@@ -48,11 +50,11 @@ describe("readMessageLine", () => {
     `${answer}${answer}`,
     `INFO sent:\u001B[0m ${answer}`
   ])("%s is no message", (line) => {
-    assert.deepStrictEqual(readMessageLine(line), { messages: [], noise: [line] })
+    assert.deepStrictEqual(read(line), { messages: [], noise: [line] })
   })
 
   it("an array of log lines is no message, and each is told", () => {
-    assert.deepStrictEqual(readMessageLine('[{"level":"info"},{"level":"warn"}]'), {
+    assert.deepStrictEqual(read('[{"level":"info"},{"level":"warn"}]'), {
       messages: [],
       noise: ['{"level":"info"}', '{"level":"warn"}']
     })
@@ -63,7 +65,7 @@ describe("readMessageLine", () => {
       answer,
       '{"jsonrpc":"2.0","method":"x"}'
     ])
-    assert.deepStrictEqual(readMessageLine(`[${answer},{"level":"info"}]`).noise, ['{"level":"info"}'])
+    assert.deepStrictEqual(read(`[${answer},{"level":"info"}]`).noise, ['{"level":"info"}'])
     assert.deepStrictEqual(textsOf(`[${answer},{"level":"info"}]`), [answer])
   })
 
@@ -80,7 +82,7 @@ describe("readMessageLine", () => {
   })
 
   it.each(["", " \t", "\uFEFF", "\u001B[0m", "\u001B]0;title\u001B\\"])("%j is a blank line", (line) => {
-    assert.deepStrictEqual(readMessageLine(line), { messages: [], noise: [] })
+    assert.deepStrictEqual(read(line), { messages: [], noise: [] })
   })
 
   it("the same bytes give the same messages, however they are split", () => {

@@ -285,6 +285,20 @@ describe("a relay and the messages of its client", () => {
     })
   )
 
+  it.effect("a line beyond a bound is an error for the requests in it, and the next line is read", () =>
+    Effect.gen(function* () {
+      const server = makeFakeServer(({ message }) => json(result(message.id)))
+      const client = yield* startRelay(server.fetch, undefined, 1_000_000)
+      const deep = `${"[".repeat(40_000)}${"]".repeat(40_000)}`
+      yield* client.send(`{"jsonrpc":"2.0","method":"x","params":${deep},"id":1}`)
+      yield* client.send({ id: 2, method: "x" })
+      yield* settle
+      assert.strictEqual(client.answersTo(1)[0]?.error?.code, -32600)
+      assert.match(client.answersTo(1)[0]?.error?.message ?? "", /1000 levels/)
+      assert.lengthOf(client.answersTo(2), 1)
+    })
+  )
+
   it.effect("reads a message whose bytes come one at a time", () =>
     Effect.gen(function* () {
       const server = makeFakeServer(({ message }) => json(result(message.id, message.params)))

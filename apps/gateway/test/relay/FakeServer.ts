@@ -129,7 +129,8 @@ export const limits = { messageBytes: 10_000, unreadMessages: 20, unreadBytes: 5
 export const startRelay = Effect.fnUntraced(function* (
   fetch: Fetch,
   connect: (deliver: Deliver) => Effect.Effect<ServerSession, never, Scope.Scope> = (deliver) =>
-    makeHttpSession({ fetch, deliver, messageBytes: limits.messageBytes })
+    makeHttpSession({ fetch, deliver, messageBytes: limits.messageBytes }),
+  messageBytes: number = limits.messageBytes
 ) {
   const input = new PassThrough()
   const output = new PassThrough()
@@ -137,7 +138,9 @@ export const startRelay = Effect.fnUntraced(function* (
   output.on("data", (chunk) => {
     written += String(chunk)
   })
-  const running = yield* Effect.forkScoped(Effect.scoped(relay({ input, output, connect, limits })))
+  const running = yield* Effect.forkScoped(
+    Effect.scoped(relay({ input, output, connect, limits: { ...limits, messageBytes } }))
+  )
   const lines = () => written.split("\n").filter((line) => line !== "")
   const messages = (): Array<Message> => lines().map((line) => JSON.parse(line))
   return {

@@ -8,6 +8,7 @@ import {
   isJsonObject,
   isResponse,
   matchingId,
+  readOnlyMessage,
   requestIdOf,
   withIdAt,
   type JsonObject,
@@ -49,11 +50,12 @@ export const exchange = Effect.fnUntraced(function* (
         if (answeredId === undefined || matchingId([id], answeredId) === undefined)
           return source.deliver(message)
         const { result } = message.json
-        const answer = { ...message, text: withIdAt(message, id) }
-        return Effect.andThen(
-          isJsonObject(result) ? onResult(result, response) : Effect.void,
-          Effect.andThen(source.deliver(answer), Deferred.succeed(answered, undefined))
-        )
+        const text = withIdAt(message, id)
+        return Effect.gen(function* () {
+          if (isJsonObject(result)) yield* onResult(result, response)
+          yield* source.deliver(text === message.text ? message : ((yield* readOnlyMessage(text)) ?? message))
+          yield* Deferred.succeed(answered, undefined)
+        })
       }
       const answers = { ...source, deliver, headers: { ...source.headers, ...sessionOf(response) } }
       const position = yield* Ref.make(streamStart)

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { createServer, type Server } from "node:net"
 import { buffer } from "node:stream/consumers"
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib"
-import { onlyMessageIn } from "../../../src/jsonrpc/JsonRpc.ts"
+import { parseJsonRpc } from "../../../src/jsonrpc/JsonRpc.ts"
 import { takeLoginAnswer } from "../../../src/login/LoginPrompt.ts"
 import { failureIn, type RawRequest, send, serveRaw } from "../RawHttp.ts"
 import { startGateway, startTokenEndpoint } from "../RunningGateway.ts"
@@ -120,7 +120,7 @@ describe("a body through the gateway", () => {
   it("a message loses a person's answer to the gateway and nothing else", () => {
     const params = `"inputResponses" : { "secure_mcp_gateway_login":{"action":"accept"}, "own":${big} }, "x":1.0`
     const request = (text: string) => `{"id":9007199254740993, "method":"tools/call","params":{${text}}}`
-    const message = onlyMessageIn(request(params))
+    const message = parseJsonRpc(request(params))?.messages[0]
     assert.deepStrictEqual(message === undefined ? undefined : takeLoginAnswer(message), {
       accepted: true,
       text: request(params.replace('"secure_mcp_gateway_login":{"action":"accept"}, ', ""))
