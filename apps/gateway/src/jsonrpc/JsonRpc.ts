@@ -115,8 +115,12 @@ export const inSlices = <A>(read: () => Generator<void, A>): Effect.Effect<A> =>
 
 function* readLong(source: string): Generator<void, JsonRpcText | UnreadableMessage> {
   try {
+    // Whoever received the text and whoever passes it on copy it: each copy of megabytes takes several milliseconds.
+    yield
     const text = yield* onOneLine(source)
+    yield
     const { isArray, outlines } = yield* readOutline(text)
+    yield
     const messages = outlines.flatMap(({ end, members, start, value }) =>
       isJsonObject(value) ? [{ json: value, text: text.slice(start, end), members }] : []
     )

@@ -17,6 +17,7 @@ export const findIds = (text: string): Effect.Effect<LongMessage> => inSlices(()
 function* readIds(text: string): Generator<void, LongMessage> {
   const reader = new LongMessageReader()
   const bytes = Buffer.from(text)
+  yield
   for (let start = 0; start < bytes.length; start += sliceLength) {
     reader.read(bytes.subarray(start, start + sliceLength))
     yield
