@@ -38,11 +38,7 @@ const program = Effect.gen(function* () {
     process.exitCode = 1
     return undefined
   }
-  const wanted = attacks.filter(({ name }) => values.only.length === 0 || values.only.includes(name))
-  const chosen = wanted.filter(({ open }) => !values.short || open === undefined)
-  yield* Effect.forEach(wanted, ({ name, open }) =>
-    open === undefined ? Effect.void : Console.log(`KNOWN    ${name}  gets through: ${open}`)
-  )
+  const chosen = attacks.filter(({ name }) => values.only.length === 0 || values.only.includes(name))
   const first = yield* carryOutAll(chosen, { isShort: values.short }, values.short ? 2 : 1)
   // A busy machine may miss a time limit once. Alone, an attack is disturbed by nothing of ours.
   const again = values.short && first.length > 0

@@ -2,7 +2,28 @@
  * Reads a long JSON-RPC text in slices, between which other work can be done. `JSON.parse` builds every value, and holds up
  * the whole process for seconds by 4 MB of many keys: of a long text only what routing looks at is built.
  */
+import {
+  backslash,
+  closeBrace,
+  closeBracket,
+  colon,
+  comma,
+  endsWord,
+  firstPrintable,
+  isHexDigit,
+  isInWord,
+  isSpace,
+  letterU,
+  nine,
+  number,
+  openBrace,
+  openBracket,
+  quote,
+  simpleEscapes,
+  zero
+} from "./JsonCharacters.ts"
 import type { TextRange } from "./JsonText.ts"
+import { isLookedAt } from "./RoutedMembers.ts"
 
 /** A text of up to this many characters is parsed as it is. */
 export const shortLength = 64 * 1024
@@ -22,22 +43,8 @@ const maxMembers = 1000
 /** The length of a number (RFC 8259 §9). */
 const maxNumberLength = 1000
 
-/** The members of `arguments` or `inputResponses` that are looked at, whatever their names are. */
-const maxNamed = 256
-
 /** The depth down to which members are looked at: a message, its `params`, their `_meta`. */
 const maxLevel = 3
-
-/** The members of a message that are looked at, at any of the levels. */
-const names: ReadonlySet<string> = new Set([
-  ..."jsonrpc id method params result error _meta".split(" "),
-  ..."code message data reason error_description detail".split(" "),
-  ..."name uri taskId cursor nextCursor arguments progressToken requestId level tools".split(" "),
-  ..."protocolVersion supportedVersions capabilities serverInfo clientInfo inputResponses".split(" "),
-  ..."protocolVersion clientCapabilities subscriptionId logLevel"
-    .split(" ")
-    .map((name) => `io.modelcontextprotocol/${name}`)
-])
 
 /** A member that is looked at, with its name. */
 export interface MemberRange extends TextRange {
@@ -326,12 +333,6 @@ class OutlineReader {
   }
 }
 
-/** What a client answers and what it calls a tool with has names of its own. */
-const isLookedAt = (name: string, path: ReadonlyArray<string>, count: number): boolean =>
-  path.length === 2 && (path[1] === "arguments" || path[1] === "inputResponses")
-    ? count < maxNamed
-    : names.has(name)
-
 const toolsPath = pathKey(["result", "tools"])
 
 const notJson = new Unreadable("This is not JSON", false)
@@ -339,31 +340,5 @@ const notJson = new Unreadable("This is not JSON", false)
 const beyond = (what: string, advice: string): Unreadable =>
   new Unreadable(`The gateway does not read ${what}. ${advice}`, true)
 
-const isSpace = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
-
-/** Letters, digits, `+`, `-` and `.`: no more than these can stand in a number or a literal. */
-const isInWord = (code: number): boolean =>
-  (code >= zero && code <= nine) ||
-  (code >= 0x61 && code <= 0x7a) ||
-  code === 0x2b ||
-  code === 0x2d ||
-  code === 0x2e ||
-  code === 0x45
-
-/** Whether a number has ended before a character, as it most often has. */
-const endsWord = (code: number): boolean => code === comma || code === closeBracket || code === closeBrace
-
-const isHexDigit = (code: number): boolean =>
-  (code >= zero && code <= nine) || (code >= 0x41 && code <= 0x46) || (code >= 0x61 && code <= 0x66)
-
-const number = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
-const simpleEscapes: ReadonlySet<number> = new Set(
-  Array.from('"\\/bfnrt', (character) => character.charCodeAt(0))
-)
 /** With every character escaped. */
 const longestName = 6 * 64
-const firstPrintable = 0x20
-const [zero, nine, letterU] = [0x30, 0x39, 0x75]
-const [quote, backslash, comma, colon, openBrace, closeBrace, openBracket, closeBracket] = [
-  0x22, 0x5c, 0x2c, 0x3a, 0x7b, 0x7d, 0x5b, 0x5d
-]

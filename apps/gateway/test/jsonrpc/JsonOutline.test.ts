@@ -118,7 +118,7 @@ describe("a long JSON-RPC text", () => {
     assert.deepStrictEqual(list.json["result"], { tools })
   })
 
-  it("of a member that is repeated in a long message the last counts", async () => {
+  it("the last of repeated members counts in a long message", async () => {
     const message = await only(`{"id":1,"result":${many},"\\u0069d":2}`)
     assert.deepStrictEqual(message.json, { id: 2, result: [] })
     assert.strictEqual(withIdAt(message, idText("a")), `{"id":"a","result":${many},"\\u0069d":"a"}`)

@@ -21,8 +21,6 @@ export interface Attack {
   readonly name: string
   /** What is tried, and what counts as got through. */
   readonly tries: string
-  /** Why it still gets through; the short form leaves it out then. */
-  readonly open?: string
   readonly run: (form: Form) => Effect.Effect<Outcome, Error, Scope.Scope>
 }
 
