@@ -26,4 +26,11 @@ export type OAuthEvent = { readonly serverName: string } & (
 /** Port: receives each event. The default does nothing, so it need not be provided. */
 export const OAuthEvents = Context.Reference<{
   readonly publish: (event: OAuthEvent) => Effect.Effect<void>
-}>("@secure-mcp/oauth-core/OAuthEvents", { defaultValue: () => ({ publish: () => Effect.void }) })
+  /**
+   * Receives the cache hits of `TokenCache.peek`, which no effect is run for: they happen on every request. Without it
+   * `publish` receives them, as it does all others.
+   */
+  readonly countHit?: ((serverName: string) => void) | undefined
+}>("@secure-mcp/oauth-core/OAuthEvents", {
+  defaultValue: () => ({ publish: () => Effect.void, countHit: () => undefined })
+})

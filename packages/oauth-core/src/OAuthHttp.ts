@@ -11,7 +11,7 @@ import type { Proxies } from "./proxy/Proxies.ts"
 /** How to talk to the authorization server of one configuration. */
 export interface OAuthConnection {
   readonly client: HttpClient.HttpClient
-  /** `x5t#S256` (RFC 8705 §3.1) of the client certificate the connection presents, if it presents one. */
+  /** `x5t#S256` (RFC 8705 §3.1) of the client certificate the connection presents, if it presents one: never without `use_mtls`. */
   readonly certificateThumbprint?: string | undefined
   /** Whether a request to this URL goes through a proxy, which then looks up the host. Default: none does. */
   readonly usesProxy?: ((url: string) => boolean) | undefined

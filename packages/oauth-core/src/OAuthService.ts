@@ -4,9 +4,11 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
+import * as Tracer from "effect/Tracer"
 import { CorrelationId } from "./errors/CorrelationId.ts"
 import type { AccessTokenRequest } from "./AccessTokenRequest.ts"
 import { asksForMoreScope, type Challenge } from "./errors/Challenge.ts"
@@ -20,13 +22,13 @@ import {
   type GrantedToken,
   type RevocationOutcome
 } from "./Grants.ts"
-import type { OAuthConfig } from "./config/OAuthConfig.ts"
 import { OAuthError } from "./errors/OAuthError.ts"
 import { OAuthEvents } from "./OAuthEvents.ts"
 import { OAuthHttp } from "./OAuthHttp.ts"
 import type { OAuthToken } from "./OAuthToken.ts"
-import { TokenCache, type CachedToken, type TokenCacheRequest } from "./TokenCache.ts"
-import { tokenFingerprint, tokenKeyOf } from "./TokenKey.ts"
+import { TokenCache, type CachedToken, type TokenCacheRequest, type TokenPeek } from "./TokenCache.ts"
+import { makeFingerprintMemo } from "./FingerprintMemo.ts"
+import { tokenKeyOf } from "./TokenKey.ts"
 
 /** Why the token that was served is not sufficient. */
 export interface RefreshOptions {
@@ -75,6 +77,15 @@ export class OAuthService extends Context.Service<
   {
     /** A valid access token, from the cache or newly obtained. */
     readonly getAccessToken: (request: AccessTokenRequest) => Effect.Effect<CachedToken, OAuthError>
+    /**
+     * The access token that `getAccessToken` would serve from memory at once, with nothing else to do
+     * (`TokenCache.peek`); undefined otherwise: then call that. Always undefined for a configuration with `use_mtls`,
+     * because only a connection says which certificate its token belongs to.
+     *
+     * Synchronous, for what happens on every request. Give it the same object for the same server and person: what is
+     * computed of a request is remembered with it.
+     */
+    readonly peek: (request: AccessTokenRequest) => OAuthToken | undefined
     /** A new access token, or the result of a renewal that is already under way. */
     readonly refresh: (
       request: AccessTokenRequest,
@@ -113,7 +124,8 @@ const make = Effect.gen(function* () {
   const http = yield* OAuthHttp
   const events = yield* OAuthEvents
   const random = yield* SecureRandom.SecureRandom
-  const fingerprintOf = yield* makeFingerprintMemo
+  const fingerprints = yield* makeFingerprintMemo
+  const peeks = new WeakMap<AccessTokenRequest, TokenPeek>()
 
   const newCorrelationId = Effect.flatMap(CorrelationId, (id) =>
     id === undefined ? random.uuidV4() : Effect.succeed(id)
@@ -136,8 +148,21 @@ const make = Effect.gen(function* () {
     const connection = yield* http
       .connection(request.config, { serverName, proxies })
       .pipe(Effect.catch((reason) => OAuthError.fail({ operation, serverName, reason })))
-    return tokenKeyOf(request, yield* fingerprintOf(request, connection.certificateThumbprint))
+    return tokenKeyOf(request, yield* fingerprints.get(request, connection.certificateThumbprint))
   })
+
+  const peekOf = (request: AccessTokenRequest): TokenPeek | undefined => {
+    const fingerprint = request.config.useMtls ? undefined : fingerprints.known(request, undefined)
+    if (fingerprint === undefined) return undefined
+    const made = { key: tokenKeyOf(request, fingerprint), expiryBuffer: expiryBufferOf(request) }
+    peeks.set(request, made)
+    return made
+  }
+
+  const peek = (request: AccessTokenRequest): OAuthToken | undefined => {
+    const known = peeks.get(request) ?? peekOf(request)
+    return known === undefined ? undefined : cache.peek(known)
+  }
 
   const acquire =
     (
@@ -165,7 +190,7 @@ const make = Effect.gen(function* () {
     Effect.flatMap(keyOf(request, "get an access token"), (key) =>
       cache.get({
         key,
-        expiryBuffer: Duration.seconds(request.config.tokenExpiryBuffer),
+        expiryBuffer: expiryBufferOf(request),
         acquire: acquire(request, challenge, renewal.refused !== undefined),
         ...renewal
       })
@@ -206,8 +231,19 @@ const make = Effect.gen(function* () {
           reason: reason._tag
         })
 
+  const getAccessToken = Effect.fn("OAuthService.getAccessToken")((request: AccessTokenRequest) =>
+    get(request, undefined, {})
+  )
+
   return OAuthService.of({
-    getAccessToken: Effect.fn("OAuthService.getAccessToken")((request) => get(request, undefined, {})),
+    peek,
+
+    // A span costs more than the look into memory: without a tracer nobody would see it.
+    getAccessToken: (request) =>
+      Effect.withFiber((fiber) => {
+        const token = isTraced(fiber) ? undefined : peek(request)
+        return token === undefined ? getAccessToken(request) : Effect.succeed({ token, source: "cache" })
+      }),
 
     refresh: Effect.fn("OAuthService.refresh")((request, { challenge, refused } = {}) =>
       get(
@@ -254,28 +290,9 @@ const make = Effect.gen(function* () {
   })
 })
 
-/** A configuration's fingerprint is needed on every request and changes only with the certificate. */
-const makeFingerprintMemo = Effect.map(Digest.Digest, (digest) => {
-  const known = new WeakMap<OAuthConfig, Remembered>()
-  return (
-    { config, resourceUrl }: AccessTokenRequest,
-    thumbprint: string | undefined
-  ): Effect.Effect<string> => {
-    const memo = known.get(config)
-    if (memo !== undefined && memo.thumbprint === thumbprint && memo.resourceUrl === resourceUrl) {
-      return Effect.succeed(memo.fingerprint)
-    }
-    return tokenFingerprint(config, thumbprint, resourceUrl).pipe(
-      Effect.tap((fingerprint) =>
-        Effect.sync(() => known.set(config, { thumbprint, resourceUrl, fingerprint }))
-      ),
-      Effect.provideService(Digest.Digest, digest)
-    )
-  }
-})
+const expiryBufferOf = ({ config }: AccessTokenRequest): Duration.Duration =>
+  Duration.seconds(config.tokenExpiryBuffer)
 
-interface Remembered {
-  readonly thumbprint: string | undefined
-  readonly resourceUrl: string | undefined
-  readonly fingerprint: string
-}
+/** Whether spans go anywhere: the default tracer drops them. */
+const isTraced = ({ context }: Fiber.Fiber<unknown, unknown>): boolean =>
+  Context.getOrUndefined(context, Tracer.Tracer) !== undefined

@@ -32,6 +32,9 @@ export interface TokenCacheRequest {
   readonly insufficient?: Redacted.Redacted | undefined
 }
 
+/** A look at the token of one key that is in memory. */
+export type TokenPeek = Pick<TokenCacheRequest, "key" | "expiryBuffer">
+
 /** A token and where it came from. */
 export interface CachedToken {
   readonly token: OAuthToken
@@ -50,6 +53,15 @@ export class TokenCache extends Context.Service<
   {
     /** A token that may be served: from memory or the store, or newly acquired. Fails with the error of `acquire`. */
     readonly get: (request: TokenCacheRequest) => Effect.Effect<CachedToken, OAuthError>
+    /**
+     * The token that `get` would serve from memory at once, with nothing else to do. Undefined if there is none, and also
+     * if `get` would begin something in the background: a renewal ahead of expiry, or a look into the store. So a caller
+     * that is given nothing asks `get`, and nothing is missed.
+     *
+     * Counts as a hit and as a use. Synchronous, and fast for a key that is the same object each time: for what happens
+     * on every request.
+     */
+    readonly peek: (request: TokenPeek) => OAuthToken | undefined
     /**
      * Caches and stores a token that was obtained elsewhere. It replaces the one before it, and one that is being
      * acquired. Fails if the store does not take it; it is served from memory all the same, and stored later.

@@ -133,7 +133,8 @@ export const makePorts = (behaviour: Behaviour = {}) => {
         kept.delete(tokenKeyString(key))
         return token === undefined ? Effect.undefined : revokeToken(token)
       }),
-    list: Effect.sync(() => [...kept.values()])
+    list: Effect.sync(() => [...kept.values()]),
+    peek: ({ key }) => kept.get(tokenKeyString(key))?.token
   })
 
   const http = Layer.succeed(OAuthHttp, {

@@ -6,6 +6,21 @@ import * as Redacted from "effect/Redacted"
 import { configWith, makePorts, refusing } from "./FakePorts.ts"
 
 const request: AccessTokenRequest = { serverName: "remote", config: configWith({}) }
+const others: ReadonlyArray<Partial<AccessTokenRequest>> = [
+  { projectId: "other" },
+  { configId: "other" },
+  { serverName: "other" },
+  { config: configWith({ scope: "other" }) },
+  { config: configWith({ client_id: "other" }) },
+  { config: configWith({ resource: "https://other.example" }) },
+  { config: configWith({ audience: "certificate:other" }) }
+]
+
+const withCertificate: AccessTokenRequest = {
+  serverName: "remote",
+  config: configWith({ use_mtls: true, client_cert_path: "/client.pem", client_key_path: "/client.key" })
+}
+
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
 describe("OAuthService.getAccessToken", () => {
@@ -34,15 +49,6 @@ describe("OAuthService.getAccessToken", () => {
     }).pipe(Effect.provide(ports.layer))
   })
 
-  const others: ReadonlyArray<Partial<AccessTokenRequest>> = [
-    { projectId: "other" },
-    { configId: "other" },
-    { serverName: "other" },
-    { config: configWith({ scope: "other" }) },
-    { config: configWith({ client_id: "other" }) },
-    { config: configWith({ resource: "https://other.example" }) },
-    { config: configWith({ audience: "certificate:other" }) }
-  ]
   it.effect.each(others)("obtains another token for %j", (other) => {
     const ports = makePorts()
     return Effect.gen(function* () {
@@ -57,9 +63,10 @@ describe("OAuthService.getAccessToken", () => {
     const ports = makePorts()
     return Effect.gen(function* () {
       const oauth = yield* OAuthService
-      yield* oauth.getAccessToken(request)
+      yield* oauth.getAccessToken(withCertificate)
       ports.certificate.thumbprint = "renewed"
-      assert.strictEqual((yield* oauth.getAccessToken(request)).source, "acquired")
+      assert.strictEqual((yield* oauth.getAccessToken(withCertificate)).source, "acquired")
+      assert.strictEqual((yield* oauth.getAccessToken(withCertificate)).source, "cache")
     }).pipe(Effect.provide(ports.layer))
   })
 
@@ -125,6 +132,58 @@ describe("OAuthService.getAccessToken", () => {
       assert.include(error.message, 'server "remote"')
       ports.certificate.usable = false
       assertNoCanary(yield* Effect.flip(oauth.getAccessToken({ ...request, config })), secret)
+    }).pipe(Effect.provide(ports.layer))
+  })
+})
+
+describe("OAuthService.peek", () => {
+  it.effect("peek gives what getAccessToken has put into the cache, also for an equal request", () => {
+    const ports = makePorts()
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      assert.isUndefined(oauth.peek(request))
+      const { token } = yield* oauth.getAccessToken(request)
+      assert.strictEqual(oauth.peek(request), token)
+      assert.strictEqual(oauth.peek({ ...request }), token)
+      assert.lengthOf(ports.acquired, 1)
+    }).pipe(Effect.provide(ports.layer))
+  })
+
+  it.effect.each(others)("peek gives no token of another request: %j", (other) => {
+    const ports = makePorts()
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      yield* oauth.getAccessToken(request)
+      assert.isUndefined(oauth.peek({ ...request, ...other }))
+      const { token } = yield* oauth.getAccessToken({ ...request, ...other })
+      assert.strictEqual(oauth.peek({ ...request, ...other }), token)
+    }).pipe(Effect.provide(ports.layer))
+  })
+
+  it.effect("peek gives each person's own token, and the client's own to everybody", () => {
+    const ports = makePorts()
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      const of = (config: AccessTokenRequest["config"], subject: string) => ({ ...request, config, subject })
+      const persons = configWith({
+        grant_type: "authorization_code",
+        authorization_url: "https://auth.example/authorize",
+        redirect_uri: "http://127.0.0.1/callback"
+      })
+      const { token } = yield* oauth.getAccessToken(of(persons, "ann"))
+      assert.strictEqual(oauth.peek(of(persons, "ann")), token)
+      assert.isUndefined(oauth.peek(of(persons, "bob")))
+      const own = yield* oauth.getAccessToken(of(request.config, "ann"))
+      assert.strictEqual(oauth.peek(of(request.config, "bob")), own.token)
+    }).pipe(Effect.provide(ports.layer))
+  })
+
+  it.effect("peek gives nothing where the key depends on a client certificate", () => {
+    const ports = makePorts()
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      yield* oauth.getAccessToken(withCertificate)
+      assert.isUndefined(oauth.peek(withCertificate))
     }).pipe(Effect.provide(ports.layer))
   })
 })

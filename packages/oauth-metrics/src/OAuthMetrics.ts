@@ -74,7 +74,10 @@ const makeContext = () => {
     )
   })
   return Context.make(OAuthMetrics, metrics).pipe(
-    Context.add(OAuthEvents, { publish: (event) => Effect.sync(() => record(event)) })
+    Context.add(OAuthEvents, {
+      publish: (event) => Effect.sync(() => record(event)),
+      countHit: (serverName) => record({ _tag: "CacheHit", serverName })
+    })
   )
 }
 

@@ -1,3 +1,4 @@
+import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -26,10 +27,18 @@ import {
   leaveAcquisition,
   type AcquisitionEnd
 } from "./memory/AcquisitionState.ts"
-import type { Acquisition, CacheState, Obtained } from "./memory/CacheState.ts"
-import { decide, type CheckStore, type Decision, type Hit, type Lead } from "./memory/Decision.ts"
+import { slotOf, type Acquisition, type CacheState, type Obtained } from "./memory/CacheState.ts"
+import {
+  decide,
+  tokenAtHand,
+  type CheckStore,
+  type Decision,
+  type Hit,
+  type Lead
+} from "./memory/Decision.ts"
+import { useSlot } from "./memory/Eviction.ts"
 import type { MemoryToken } from "./memory/MemoryToken.ts"
-import { currentMoment } from "./memory/Moment.ts"
+import { currentMoment, momentOf } from "./memory/Moment.ts"
 import { isBeingRemoved } from "./memory/RemovalState.ts"
 import { dropRemoved, endStoreCheck } from "./memory/StoreCheckState.ts"
 import type { TokenStore } from "./store/TokenStore.ts"
@@ -53,6 +62,11 @@ export const makeSingleFlight = Effect.fnUntraced(function* (options: SingleFlig
   const acquisition = makeTokenAcquisition(store, events)
   const acquisitions = yield* FiberMap.make<number>()
   const storeChecks = yield* FiberSet.make()
+  const clock = yield* Clock.Clock
+  const runFork = Effect.runForkWith(yield* Effect.context<never>())
+  const countHit =
+    events.countHit ??
+    ((serverName: string) => void runFork(events.publish({ _tag: "CacheHit", serverName })))
 
   const get: TokenCache["Service"]["get"] = (request) => {
     const id = tokenKeyString(request.key)
@@ -65,6 +79,18 @@ export const makeSingleFlight = Effect.fnUntraced(function* (options: SingleFlig
             })
       )
     )
+  }
+
+  const peek: TokenCache["Service"]["peek"] = ({ expiryBuffer, key }) => {
+    const id = tokenKeyString(key)
+    const current = Ref.getUnsafe(state)
+    const slot = slotOf(current, id)
+    if (slot === undefined) return undefined
+    const token = tokenAtHand(slot, momentOf(clock).monotonic, { expiryBuffer, storeCheckInterval })
+    if (token === undefined) return undefined
+    if (slot.lastUsed !== current.uses) Effect.runSync(Ref.set(state, useSlot(current, id, slot)))
+    countHit(key.serverName)
+    return token
   }
 
   const askFor = Effect.fnUntraced(function* (request: Omit<TokenCacheRequest, "acquire">, id: string) {
@@ -252,7 +278,7 @@ export const makeSingleFlight = Effect.fnUntraced(function* (options: SingleFlig
     yield* Deferred.succeed(check.done, undefined)
   })
 
-  return { get, put, outcomeOf }
+  return { get, peek, put }
 })
 
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>

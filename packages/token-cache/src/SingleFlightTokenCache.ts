@@ -88,7 +88,7 @@ const make = Effect.fnUntraced(function* ({
     )
   )
   const lateWrites = yield* makeLateWrites(state)
-  const { get, put } = yield* makeSingleFlight({
+  const { get, peek, put } = yield* makeSingleFlight({
     state,
     store,
     events,
@@ -112,6 +112,7 @@ const make = Effect.fnUntraced(function* ({
 
   return TokenCache.of({
     get,
+    peek,
     put: (key, token) =>
       Effect.catch(put(key, token), (reason) =>
         OAuthError.fail({ operation: "keep the token", serverName: key.serverName, reason })

@@ -46,6 +46,7 @@ const makePerson = () => {
   )
   const service = Layer.succeed(OAuthService, {
     getAccessToken: () => current,
+    peek: () => undefined,
     refresh: () =>
       Effect.andThen(
         Effect.sync(() => (count.forced += 1)),

@@ -46,6 +46,7 @@ const makePerson = ({ refreshable = true }: { readonly refreshable?: boolean } =
     reason: new AuthorizationRequired({})
   })
   const service = Layer.succeed(OAuthService, {
+    peek: () => undefined,
     getAccessToken: () =>
       Effect.suspend((): Effect.Effect<CachedToken, OAuthError> =>
         token === undefined ? loginNeeded : Effect.succeed({ token, source: "cache" as const })

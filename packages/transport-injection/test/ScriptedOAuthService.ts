@@ -34,6 +34,7 @@ export const scriptedOAuthService = (...tokens: ReadonlyArray<string>) => {
       : Effect.succeed({ token: makeToken(accessToken), source })
   }
   const service = Layer.succeed(OAuthService, {
+    peek: () => undefined,
     getAccessToken: (request) =>
       Effect.suspend(() => {
         calls.push({ call: "getAccessToken", request })

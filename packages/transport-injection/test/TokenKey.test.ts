@@ -36,6 +36,7 @@ const recordKeys = () => {
         revoke: unused
       }),
       Layer.mock(TokenCache, {
+        peek: () => undefined,
         get: ({ key }) =>
           Effect.sync(() => {
             keys.push(tokenKeyString(key))

@@ -41,7 +41,10 @@ export class LastErrors extends Context.Service<
     Effect.gen(function* () {
       const lastErrors = yield* LastErrors
       const events = yield* OAuthEvents
-      return { publish: (event) => Effect.andThen(events.publish(event), lastErrors.note(event)) }
+      return {
+        ...events,
+        publish: (event) => Effect.andThen(events.publish(event), lastErrors.note(event))
+      }
     })
   )
 }

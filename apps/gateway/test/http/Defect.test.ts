@@ -41,6 +41,7 @@ const startBroken = Effect.gen(function* () {
       Layer.provide([
         Layer.succeed(OAuthService, {
           getAccessToken: () => broken,
+          peek: () => undefined,
           refresh: () => broken,
           authorize: () => broken,
           completeAuthorization: () => broken,
@@ -50,6 +51,7 @@ const startBroken = Effect.gen(function* () {
         }),
         Layer.succeed(TokenCache, {
           get: () => broken,
+          peek: () => undefined,
           put: () => broken,
           invalidate: () => broken,
           revoke: () => broken,

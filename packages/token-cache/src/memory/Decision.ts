@@ -81,6 +81,25 @@ export const decide = (
   return [{ ...choice, expired }, unchanged ? state : useSlot(state, request.id, chosen)]
 }
 
+/**
+ * The token that a request without wishes is served from this slot, if `decide` would have nothing else to do for it; a slot
+ * that is read for this does not change.
+ */
+export const tokenAtHand = (
+  slot: CacheSlot,
+  now: number,
+  request: Pick<DecisionRequest, "expiryBuffer" | "storeCheckInterval">
+): OAuthToken | undefined => {
+  const { cached, removal } = slot
+  return cached !== undefined &&
+    removal === undefined &&
+    isServable(cached, now) &&
+    storeCheckOf(slot, cached, now, request) === "None" &&
+    !isRenewalDue(slot, cached, now, request)
+    ? cached.token
+    : undefined
+}
+
 const withoutRefused = (slot: CacheSlot, { refused }: DecisionRequest): CacheSlot =>
   refused !== undefined && slot.cached?.mayServe === true && slot.cached.token.isAccessToken(refused)
     ? { ...slot, cached: { ...slot.cached, mayServe: false } }
@@ -108,10 +127,6 @@ const choose = (slot: CacheSlot, now: number, request: DecisionRequest, acquisit
 const isWanted = ({ token }: MemoryToken, { forceRefresh, insufficient }: DecisionRequest): boolean =>
   forceRefresh !== true && (insufficient === undefined || !token.isAccessToken(insufficient))
 
-/**
- * Half an interval after the last look the store is asked in the background. After a whole one the caller waits for
- * that, so that a token that was removed by another process is not served longer than the interval.
- */
 const serveOrCheck = (
   slot: CacheSlot,
   cached: MemoryToken,
@@ -119,16 +134,30 @@ const serveOrCheck = (
   request: DecisionRequest,
   acquisitionId: number
 ): Choice => {
-  const interval = Duration.toMillis(request.storeCheckInterval)
-  const age = cached.isStorable ? now - cached.checkedAt.monotonic : -Infinity
-  const isDue = age >= interval / 2 && slot.storeCheck === undefined
-  if (age >= interval && slot.storeCheck !== undefined)
-    return [{ _tag: "Wait", end: Deferred.await(slot.storeCheck) }, slot]
-  if (!isDue) return serve(slot, cached, now, request, acquisitionId, undefined)
+  const kind = storeCheckOf(slot, cached, now, request)
+  if (kind === "None") return serve(slot, cached, now, request, acquisitionId, undefined)
+  if (slot.storeCheck !== undefined) return [{ _tag: "Wait", end: Deferred.await(slot.storeCheck) }, slot]
   const done = Deferred.makeUnsafe<void>()
   const check: CheckStore = { _tag: "CheckStore", cached, done }
   const checking = { ...slot, storeCheck: done }
-  return age >= interval ? [check, checking] : serve(checking, cached, now, request, acquisitionId, check)
+  return kind === "First" ? [check, checking] : serve(checking, cached, now, request, acquisitionId, check)
+}
+
+/**
+ * Whether the store is asked about a token before it is served (`First`), in the background, or not at all. Half an
+ * interval after the last look it is asked in the background. After a whole one the caller waits for that, so that a token
+ * that was removed by another process is not served longer than the interval.
+ */
+const storeCheckOf = (
+  { storeCheck }: CacheSlot,
+  { checkedAt, isStorable }: MemoryToken,
+  now: number,
+  { storeCheckInterval }: Pick<DecisionRequest, "storeCheckInterval">
+): "First" | "Background" | "None" => {
+  const interval = Duration.toMillis(storeCheckInterval)
+  const age = isStorable ? now - checkedAt.monotonic : -Infinity
+  if (age >= interval) return "First"
+  return age >= interval / 2 && storeCheck === undefined ? "Background" : "None"
 }
 
 const serve = (
@@ -149,7 +178,7 @@ const isRenewalDue = (
   { acquisition, pausedUntil, refusedGrant }: CacheSlot,
   cached: MemoryToken,
   now: number,
-  { expiryBuffer }: DecisionRequest
+  { expiryBuffer }: Pick<DecisionRequest, "expiryBuffer">
 ): boolean =>
   acquisition === undefined &&
   now >= pausedUntil &&

@@ -9,10 +9,13 @@ export interface Moment {
   readonly monotonic: number
 }
 
+/** Now, on a clock. */
+export const momentOf = (clock: Clock.Clock): Moment => ({
+  wall: clock.currentTimeMillisUnsafe(),
+  monotonic: Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
+})
+
 /** Now. */
 export const currentMoment: Effect.Effect<Moment> = Clock.clockWith((clock) =>
-  Effect.succeed({
-    wall: clock.currentTimeMillisUnsafe(),
-    monotonic: Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
-  })
+  Effect.sync(() => momentOf(clock))
 )
