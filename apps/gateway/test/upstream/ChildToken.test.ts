@@ -60,6 +60,7 @@ const start = Effect.fnUntraced(function* (
   const asked = yield* Ref.make(0)
   const logs: Array<string> = []
   const oauth = Layer.mock(OAuthService, {
+    peek: () => undefined,
     getAccessToken: () =>
       Ref.update(asked, (count) => count + 1).pipe(
         Effect.andThen(Ref.get(answer)),
