@@ -4,11 +4,9 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import * as Tracer from "effect/Tracer"
 import { CorrelationId } from "./errors/CorrelationId.ts"
 import type { AccessTokenRequest } from "./AccessTokenRequest.ts"
 import { asksForMoreScope, type Challenge } from "./errors/Challenge.ts"
@@ -29,6 +27,7 @@ import type { OAuthToken } from "./OAuthToken.ts"
 import { TokenCache, type CachedToken, type TokenCacheRequest, type TokenPeek } from "./TokenCache.ts"
 import { makeFingerprintMemo } from "./FingerprintMemo.ts"
 import { tokenKeyOf } from "./TokenKey.ts"
+import { isTraced } from "./TracedSpan.ts"
 
 /** Why the token that was served is not sufficient. */
 export interface RefreshOptions {
@@ -292,7 +291,3 @@ const make = Effect.gen(function* () {
 
 const expiryBufferOf = ({ config }: AccessTokenRequest): Duration.Duration =>
   Duration.seconds(config.tokenExpiryBuffer)
-
-/** Whether spans go anywhere: the default tracer drops them. */
-const isTraced = ({ context }: Fiber.Fiber<unknown, unknown>): boolean =>
-  Context.getOrUndefined(context, Tracer.Tracer) !== undefined

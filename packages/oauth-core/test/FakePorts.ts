@@ -134,7 +134,11 @@ export const makePorts = (behaviour: Behaviour = {}) => {
         return token === undefined ? Effect.undefined : revokeToken(token)
       }),
     list: Effect.sync(() => [...kept.values()]),
-    peek: ({ key }) => kept.get(tokenKeyString(key))?.token
+    peek: ({ expiryBuffer, key }) => {
+      const token = kept.get(tokenKeyString(key))?.token
+      if (token !== undefined) asked.push({ key, expiryBufferSeconds: Duration.toSeconds(expiryBuffer) })
+      return token
+    }
   })
 
   const http = Layer.succeed(OAuthHttp, {

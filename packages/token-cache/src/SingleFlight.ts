@@ -6,7 +6,6 @@ import * as Exit from "effect/Exit"
 import * as FiberMap from "effect/FiberMap"
 import * as FiberSet from "effect/FiberSet"
 import * as Option from "effect/Option"
-import * as Ref from "effect/Ref"
 import type {
   CachedToken,
   OAuthError,
@@ -15,9 +14,10 @@ import type {
   StoreUnavailable,
   TokenCache,
   TokenCacheRequest,
-  TokenKey
+  TokenKey,
+  TokenPeek
 } from "@secure-mcp/oauth-core"
-import { tokenKeyString } from "@secure-mcp/oauth-core"
+import { inSpan } from "@secure-mcp/oauth-core/internal"
 import { orWarn, readQuietly } from "./acquisition/StoreAccess.ts"
 import { makeTokenAcquisition } from "./acquisition/TokenAcquisition.ts"
 import {
@@ -27,7 +27,7 @@ import {
   leaveAcquisition,
   type AcquisitionEnd
 } from "./memory/AcquisitionState.ts"
-import { slotOf, type Acquisition, type CacheState, type Obtained } from "./memory/CacheState.ts"
+import { isBeingRemoved, type Acquisition, type CacheSlot, type Obtained } from "./memory/CacheSlot.ts"
 import {
   decide,
   tokenAtHand,
@@ -36,16 +36,15 @@ import {
   type Hit,
   type Lead
 } from "./memory/Decision.ts"
-import { useSlot } from "./memory/Eviction.ts"
 import type { MemoryToken } from "./memory/MemoryToken.ts"
-import { currentMoment, momentOf } from "./memory/Moment.ts"
-import { isBeingRemoved } from "./memory/RemovalState.ts"
+import { currentMoment, monotonicTime } from "./memory/Moment.ts"
 import { dropRemoved, endStoreCheck } from "./memory/StoreCheckState.ts"
+import type { TokenSlots } from "./memory/TokenSlots.ts"
 import type { TokenStore } from "./store/TokenStore.ts"
 
 /** What the single flight needs. */
 export interface SingleFlightOptions {
-  readonly state: Ref.Ref<CacheState>
+  readonly slots: TokenSlots
   readonly store: TokenStore["Service"]
   readonly events: (typeof OAuthEvents)["Service"]
   readonly storeCheckInterval: Duration.Duration
@@ -54,93 +53,101 @@ export interface SingleFlightOptions {
 }
 
 /**
- * `TokenCache.get` and `put`: one atomic transition tells each caller whether to serve, join, lead or wait.
+ * `TokenCache.get`, `peek` and `put`: one atomic transition tells each caller whether to serve, join, lead or wait.
  * Acquisitions run in fibers of the surrounding scope, so that they outlive the caller who started them.
  */
 export const makeSingleFlight = Effect.fnUntraced(function* (options: SingleFlightOptions) {
-  const { cached, events, state, store, storeCheckInterval } = options
+  const { cached, events, slots, store, storeCheckInterval } = options
   const acquisition = makeTokenAcquisition(store, events)
   const acquisitions = yield* FiberMap.make<number>()
   const storeChecks = yield* FiberSet.make()
   const clock = yield* Clock.Clock
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
-  const countHit =
-    events.countHit ??
-    ((serverName: string) => void runFork(events.publish({ _tag: "CacheHit", serverName })))
+  let lastAcquisitionId = 0
 
-  const get: TokenCache["Service"]["get"] = (request) => {
-    const id = tokenKeyString(request.key)
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(askFor(request, id), (decision) =>
-        decision._tag === "Hit"
-          ? serve(decision, request, id)
-          : Effect.withSpan(follow(decision, request, id, restore), "TokenCache.get", {
-              attributes: { server_name: request.key.serverName }
-            })
-      )
-    )
+  /** The most frequent case by far, so it is looked for first, and costs no more than a look into memory. */
+  const tokenInMemory = ({ expiryBuffer, key }: TokenPeek): OAuthToken | undefined => {
+    const slot = slots.look(key)
+    return slot && tokenAtHand(slot, monotonicTime(clock), { expiryBuffer, storeCheckInterval })
   }
 
-  const peek: TokenCache["Service"]["peek"] = ({ expiryBuffer, key }) => {
-    const id = tokenKeyString(key)
-    const current = Ref.getUnsafe(state)
-    const slot = slotOf(current, id)
-    if (slot === undefined) return undefined
-    const token = tokenAtHand(slot, momentOf(clock).monotonic, { expiryBuffer, storeCheckInterval })
+  const peek: TokenCache["Service"]["peek"] = (request) => {
+    const token = tokenInMemory(request)
     if (token === undefined) return undefined
-    if (slot.lastUsed !== current.uses) Effect.runSync(Ref.set(state, useSlot(current, id, slot)))
-    countHit(key.serverName)
+    if (events.countHit === undefined) runFork(publish("CacheHit", request))
+    else events.countHit(request.key.serverName)
     return token
   }
 
-  const askFor = Effect.fnUntraced(function* (request: Omit<TokenCacheRequest, "acquire">, id: string) {
-    const { monotonic } = yield* currentMoment
-    const asked = { ...request, id, storeCheckInterval, outcome: Deferred.makeUnsafe<Outcome>() }
-    const decision = yield* Ref.modify(state, (current) => decide(current, monotonic, asked))
-    if (decision.expired) yield* publish("TokenExpired", request)
-    return decision
-  })
+  const get: TokenCache["Service"]["get"] = (request) =>
+    Effect.suspend(() => {
+      const token = hasWish(request) ? undefined : tokenInMemory(request)
+      return token === undefined ? getInTurn(request) : served(token, request)
+    })
 
-  const askAgain = (request: TokenCacheRequest, id: string, restore: Restore) =>
-    Effect.flatMap(askFor(request, id), (decision) => follow(decision, request, id, restore))
+  const getInTurn = (request: TokenCacheRequest) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(askFor(request), (decision) =>
+        decision._tag === "Hit"
+          ? serve(decision, request)
+          : inSpan("TokenCache.get", { server_name: request.key.serverName })(
+              follow(decision, request, restore)
+            )
+      )
+    )
+
+  const askFor = (request: Omit<TokenCacheRequest, "acquire">) =>
+    Effect.flatMap(currentMoment, ({ monotonic }) => {
+      const asked = { ...request, storeCheckInterval, acquisitionId: ++lastAcquisitionId }
+      const decision = slots.use(request.key, (slot) => decide(slot, monotonic, asked))
+      return decision.expired
+        ? Effect.as(publish("TokenExpired", request), decision)
+        : Effect.succeed(decision)
+    })
+
+  const askAgain = (request: TokenCacheRequest, restore: Restore) =>
+    Effect.flatMap(askFor(request), (decision) => follow(decision, request, restore))
 
   const follow = (
     decision: Decision,
     request: TokenCacheRequest,
-    id: string,
     restore: Restore
   ): Effect.Effect<CachedToken, OAuthError> => {
     switch (decision._tag) {
       case "Hit":
-        return serve(decision, request, id)
+        return serve(decision, request)
       case "Fail":
         return Effect.andThen(publish("CacheMiss", request), Effect.fail(decision.error))
       case "Wait":
-        return Effect.andThen(restore(decision.end), askAgain(request, id, restore))
+        return Effect.andThen(restore(decision.end), askAgain(request, restore))
       case "CheckStore":
-        return startStoreCheck(decision, request.key, id).pipe(
+        return startStoreCheck(decision, request.key).pipe(
           Effect.andThen(restore(Deferred.await(decision.done))),
-          Effect.andThen(askAgain(request, id, restore))
+          Effect.andThen(askAgain(request, restore))
         )
       case "Join":
         return Effect.andThen(
           publish("CacheMiss", request),
-          awaitAnswer(decision.acquisition, request, id, restore)
+          awaitAnswer(decision.acquisition, request, restore)
         )
       case "Lead":
-        return Effect.andThen(
-          lead(id, decision, request),
-          awaitAnswer(decision.acquisition, request, id, restore)
-        )
+        return Effect.andThen(lead(decision, request), awaitAnswer(decision.acquisition, request, restore))
     }
   }
 
-  const serve = Effect.fnUntraced(function* (hit: Hit, request: TokenCacheRequest, id: string) {
-    yield* publish("CacheHit", request)
-    if (hit.storeCheck !== undefined) yield* startStoreCheck(hit.storeCheck, request.key, id)
-    if (hit.renewal !== undefined) yield* lead(id, hit.renewal, request)
-    return { token: hit.token, source: "cache" } satisfies CachedToken
+  const serve = Effect.fnUntraced(function* (hit: Hit, request: TokenCacheRequest) {
+    const answer = yield* served(hit.token, request)
+    if (hit.storeCheck !== undefined) yield* startStoreCheck(hit.storeCheck, request.key)
+    if (hit.renewal !== undefined) yield* lead(hit.renewal, request)
+    return answer
   })
+
+  const served = (token: OAuthToken, request: TokenCacheRequest): Effect.Effect<CachedToken> => {
+    const answer: CachedToken = { token, source: "cache" }
+    if (events.countHit === undefined) return Effect.as(publish("CacheHit", request), answer)
+    events.countHit(request.key.serverName)
+    return Effect.succeed(answer)
+  }
 
   /**
    * A caller that asked for a new token may have joined an acquisition whose leader was satisfied by the store. Then
@@ -149,26 +156,22 @@ export const makeSingleFlight = Effect.fnUntraced(function* (options: SingleFlig
   const awaitAnswer = (
     joined: Acquisition,
     request: TokenCacheRequest,
-    id: string,
     restore: Restore
   ): Effect.Effect<CachedToken, OAuthError> =>
-    Effect.flatMap(restore(outcomeOf(id, joined)), (exit) => {
+    Effect.flatMap(restore(outcomeOf(joined, request.key)), (exit) => {
       if (Exit.isFailure(exit)) return Effect.failCause(exit.cause)
       const { answer } = exit.value
       return answer !== undefined && satisfies(request, answer)
         ? Effect.succeed(answer)
-        : askAgain(request, id, restore)
+        : askAgain(request, restore)
     })
 
-  const outcomeOf = (id: string, { id: acquisitionId, outcome }: Acquisition) =>
-    Effect.onInterrupt(Deferred.await(outcome), () => abandon(id, acquisitionId))
+  const outcomeOf = ({ id, outcome }: Acquisition, key: TokenKey) =>
+    Effect.onInterrupt(Deferred.await(outcome), () => abandon(id, key))
 
   /** The last waiter that leaves ends the acquisition, and waits for its end, as if it had been its own. */
-  const abandon = (id: string, acquisitionId: number) =>
-    Effect.flatMap(
-      Ref.modify(state, (current) => leaveAcquisition(current, id, acquisitionId)),
-      (abandoned) => (abandoned ? FiberMap.remove(acquisitions, acquisitionId) : Effect.void)
-    )
+  const abandon = (id: number, key: TokenKey) =>
+    slots.modify(key, (slot) => leaveAcquisition(slot, id)) ? FiberMap.remove(acquisitions, id) : Effect.void
 
   const publish = (
     _tag: "CacheHit" | "CacheMiss" | "TokenExpired",
@@ -177,10 +180,8 @@ export const makeSingleFlight = Effect.fnUntraced(function* (options: SingleFlig
 
   /** Waits for what is under way, and then takes the token in. Fails when the store does not take it. */
   const put = (key: TokenKey, token: OAuthToken): Effect.Effect<void, StoreUnavailable> =>
-    Effect.withSpan(
-      Effect.uninterruptibleMask((restore) => putInTurn(key, token, restore)),
-      "TokenCache.put",
-      { attributes: { server_name: key.serverName } }
+    inSpan("TokenCache.put", { server_name: key.serverName })(
+      Effect.uninterruptibleMask((restore) => putInTurn(key, token, restore))
     )
 
   const putInTurn = (
@@ -188,57 +189,52 @@ export const makeSingleFlight = Effect.fnUntraced(function* (options: SingleFlig
     token: OAuthToken,
     restore: Restore
   ): Effect.Effect<void, StoreUnavailable> => {
-    const id = tokenKeyString(key)
     const again = Effect.suspend(() => putInTurn(key, token, restore))
-    return Effect.flatMap(
-      askFor({ key, expiryBuffer: Duration.zero, forceRefresh: true }, id),
-      (decision) => {
-        switch (decision._tag) {
-          case "Lead":
-            return launch(id, decision, key, acquisition.put(key, token)).pipe(
-              Effect.andThen(Deferred.await(decision.acquisition.outcome)),
-              Effect.flatMap((exit) => storeProblemOf(exit) ?? Effect.void)
-            )
-          case "Join":
-            return Effect.andThen(restore(outcomeOf(id, decision.acquisition)), again)
-          case "Wait":
-            return Effect.andThen(restore(decision.end), again)
-          case "CheckStore":
-          case "Hit":
-          case "Fail":
-            return again
-        }
+    return Effect.flatMap(askFor({ key, expiryBuffer: Duration.zero, forceRefresh: true }), (decision) => {
+      switch (decision._tag) {
+        case "Lead":
+          return launch(decision, key, acquisition.put(key, token)).pipe(
+            Effect.andThen(Deferred.await(decision.acquisition.outcome)),
+            Effect.flatMap((exit) => storeProblemOf(exit) ?? Effect.void)
+          )
+        case "Join":
+          return Effect.andThen(restore(outcomeOf(decision.acquisition, key)), again)
+        case "Wait":
+          return Effect.andThen(restore(decision.end), again)
+        case "CheckStore":
+        case "Hit":
+        case "Fail":
+          return again
       }
-    )
+    })
   }
 
-  const lead = (id: string, decision: Lead, request: TokenCacheRequest) => {
-    const { id: acquisitionId } = decision.acquisition
-    const change = (next: (current: CacheState) => CacheState) => Ref.update(state, next)
+  const lead = (decision: Lead, request: TokenCacheRequest) => {
+    const { id } = decision.acquisition
+    const change = (next: (slot: CacheSlot) => CacheSlot) =>
+      Effect.sync(() => slots.modify(request.key, (slot) => [undefined, next(slot)]))
     return launch(
-      id,
       decision,
       request.key,
       acquisition.obtain(decision, request, {
-        beginRefresh: (previous) => change((current) => beginRefresh(current, id, acquisitionId, previous)),
+        beginRefresh: (previous) => change((slot) => beginRefresh(slot, id, previous)),
         cacheNewGrant: (grant) =>
           Effect.andThen(
-            change((current) => cacheNewGrant(current, id, acquisitionId, grant)),
+            change((slot) => cacheNewGrant(slot, id, grant)),
             cached(grant)
           ),
-        dropRemoved: change((current) => dropRemoved(current, id, decision.cached))
+        dropRemoved: change((slot) => dropRemoved(slot, decision.cached))
       })
     )
   }
 
   /** After the scope was closed nothing can be launched: the caller is interrupted, and so is who joined it. */
-  const launch = (id: string, lead: Lead, key: TokenKey, work: Effect.Effect<Obtained, OAuthError>) =>
-    FiberMap.run(acquisitions, lead.acquisition.id, Effect.uninterruptible(run(id, lead, key, work))).pipe(
-      Effect.onError((cause) => finish(id, lead, Exit.failCause(cause)))
+  const launch = (lead: Lead, key: TokenKey, work: Effect.Effect<Obtained, OAuthError>) =>
+    FiberMap.run(acquisitions, lead.acquisition.id, Effect.uninterruptible(run(lead, key, work))).pipe(
+      Effect.onError((cause) => finish(lead, key, Exit.failCause(cause)))
     )
 
   const run = Effect.fnUntraced(function* (
-    id: string,
     lead: Lead,
     key: TokenKey,
     work: Effect.Effect<Obtained, OAuthError>
@@ -247,32 +243,30 @@ export const makeSingleFlight = Effect.fnUntraced(function* (options: SingleFlig
     if (lead.acquisition.background && Exit.isFailure(exit)) yield* warnOfFailure(exit)
     // The removal may have found an empty store, and now there is a token in it. What a renewal finds after a removal
     // comes from a login, which the removal does not concern.
-    if (Exit.isSuccess(exit) && exit.value.isFirst === true && isBeingRemoved(yield* Ref.get(state), id))
+    if (Exit.isSuccess(exit) && exit.value.isFirst === true && isBeingRemoved(slots.get(key)))
       yield* orWarn("written")(store.remove(key))
-    yield* finish(id, lead, exit)
+    yield* finish(lead, key, exit)
   })
 
   /** However an acquisition ends, everybody who waits is answered. Step `finish` of docs/models/renewal.pml. */
-  const finish = Effect.fnUntraced(function* (id: string, lead: Lead, exit: Outcome) {
+  const finish = Effect.fnUntraced(function* (lead: Lead, key: TokenKey, exit: Outcome) {
     const { monotonic } = yield* currentMoment
-    const removal = yield* Ref.modify(state, (current) => endAcquisition(current, id, monotonic, endOf(exit)))
+    const removal = slots.use(key, (slot) => endAcquisition(slot, monotonic, endOf(exit)))
     if (Exit.isSuccess(exit)) yield* cached(exit.value.cached)
     yield* Deferred.succeed(lead.acquisition.outcome, exit)
     if (removal !== undefined) yield* Deferred.succeed(removal.ended, undefined)
   })
 
   /** Runs in the surrounding scope, because others may wait for it, too. */
-  const startStoreCheck = (check: CheckStore, key: TokenKey, id: string) =>
-    FiberSet.run(storeChecks, Effect.uninterruptible(checkStore(check, key, id))).pipe(
+  const startStoreCheck = (check: CheckStore, key: TokenKey) =>
+    FiberSet.run(storeChecks, Effect.uninterruptible(checkStore(check, key))).pipe(
       Effect.onError(() => Deferred.succeed(check.done, undefined))
     )
 
-  const checkStore = Effect.fnUntraced(function* (check: CheckStore, key: TokenKey, id: string) {
+  const checkStore = Effect.fnUntraced(function* (check: CheckStore, key: TokenKey) {
     const entry = yield* readQuietly(store, key)
     const now = yield* currentMoment
-    const wasRemoved = yield* Ref.modify(state, (current) =>
-      endStoreCheck(current, id, check.cached, entry, now)
-    )
+    const wasRemoved = slots.modify(key, (slot) => endStoreCheck(slot, check.cached, entry, now))
     if (wasRemoved)
       yield* Effect.logInfo(`The token of ${key.serverName} was removed from the store, and is used no more`)
     yield* Deferred.succeed(check.done, undefined)
@@ -284,6 +278,10 @@ export const makeSingleFlight = Effect.fnUntraced(function* (options: SingleFlig
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 type Outcome = Exit.Exit<Obtained, OAuthError>
+
+/** Whether not every valid token will do. */
+const hasWish = ({ forceRefresh, insufficient, refused }: TokenCacheRequest): boolean =>
+  forceRefresh === true || refused !== undefined || insufficient !== undefined
 
 const satisfies = (request: TokenCacheRequest, { source, token }: CachedToken): boolean =>
   source === "acquired" ||

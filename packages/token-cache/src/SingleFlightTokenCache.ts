@@ -1,18 +1,17 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Ref from "effect/Ref"
-import { OAuthError, OAuthEvents, TokenCache, tokenKeyString } from "@secure-mcp/oauth-core"
+import { OAuthError, OAuthEvents, TokenCache } from "@secure-mcp/oauth-core"
 import { makeLateWrites } from "./acquisition/LateWrites.ts"
 import { orFail } from "./acquisition/StoreAccess.ts"
 import { withStoreSpans } from "./acquisition/StoreSpans.ts"
 import { makeTokenRemoval } from "./acquisition/TokenRemoval.ts"
-import { emptyCache, isKnown, servableTokens } from "./memory/CacheState.ts"
-import { TokenCapacity } from "./memory/Eviction.ts"
+import { isKnown, servableTokens } from "./memory/CacheSlot.ts"
 import { dropExpired, mayExpire } from "./memory/Expiry.ts"
 import { toMemoryToken } from "./memory/MemoryToken.ts"
 import { currentMoment } from "./memory/Moment.ts"
 import { makeSweeper } from "./memory/Sweeper.ts"
+import { makeTokenSlots, TokenCapacity } from "./memory/TokenSlots.ts"
 import { makeSingleFlight } from "./SingleFlight.ts"
 import { isRegisteredClientKey } from "./store/RegisteredClientKey.ts"
 import { TokenStore } from "./store/TokenStore.ts"
@@ -72,24 +71,19 @@ const make = Effect.fnUntraced(function* ({
 }: SingleFlightTokenCacheOptions) {
   const store = withStoreSpans(yield* TokenStore)
   const events = yield* OAuthEvents
-  const state = yield* Ref.make(emptyCache(Math.max(1, yield* TokenCapacity)))
+  const slots = makeTokenSlots(Math.max(1, yield* TokenCapacity))
 
   const dropNow = Effect.gen(function* () {
     const now = yield* currentMoment
-    const expired = yield* Ref.modify(state, (current) => dropExpired(current, now.monotonic))
-    for (const { serverName } of expired) yield* events.publish({ _tag: "TokenExpired", serverName })
+    for (const { serverName } of dropExpired(slots, now.monotonic))
+      yield* events.publish({ _tag: "TokenExpired", serverName })
     return now
   })
 
-  const sweeper = yield* makeSweeper(
-    Effect.andThen(
-      dropNow,
-      Effect.map(Ref.get(state), (current) => mayExpire(current))
-    )
-  )
-  const lateWrites = yield* makeLateWrites(state)
+  const sweeper = yield* makeSweeper(Effect.map(dropNow, () => mayExpire(slots)))
+  const lateWrites = yield* makeLateWrites(slots)
   const { get, peek, put } = yield* makeSingleFlight({
-    state,
+    slots,
     store,
     events,
     storeCheckInterval: Duration.fromInputUnsafe(storeCheckInterval),
@@ -100,14 +94,11 @@ const make = Effect.fnUntraced(function* ({
   const list = Effect.fn("TokenCache.list")(function* () {
     const stored = yield* orFail("list the tokens", "*")(store.list)
     const now = yield* dropNow
-    const current = yield* Ref.get(state)
     const others = stored.filter(
       ({ key, token }) =>
-        !isRegisteredClientKey(key) &&
-        !isKnown(current, tokenKeyString(key)) &&
-        toMemoryToken(token, now).mayServe
+        !isRegisteredClientKey(key) && !isKnown(slots.get(key)) && toMemoryToken(token, now).mayServe
     )
-    return [...servableTokens(current, now.monotonic), ...others]
+    return [...servableTokens(slots.all(), now.monotonic), ...others]
   })
 
   return TokenCache.of({
@@ -117,7 +108,7 @@ const make = Effect.fnUntraced(function* ({
       Effect.catch(put(key, token), (reason) =>
         OAuthError.fail({ operation: "keep the token", serverName: key.serverName, reason })
       ),
-    ...makeTokenRemoval(state, store, events),
+    ...makeTokenRemoval(slots, store, events),
     list: list()
   })
 })

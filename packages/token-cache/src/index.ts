@@ -1,5 +1,5 @@
 export { FileTokenStore, type FileTokenStoreOptions } from "./file/FileTokenStore.ts"
-export { TokenCapacity } from "./memory/Eviction.ts"
+export { TokenCapacity } from "./memory/TokenSlots.ts"
 export { renewalTime } from "./memory/RenewalTime.ts"
 export * from "./SingleFlightTokenCache.ts"
 export { encryptionKeyProblem } from "./store/EncryptionKey.ts"

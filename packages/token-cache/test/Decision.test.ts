@@ -2,45 +2,39 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Redacted from "effect/Redacted"
-import { tokenKeyString } from "@secure-mcp/oauth-core"
 import { endAcquisition, leaveAcquisition } from "../src/memory/AcquisitionState.ts"
-import { emptyCache, type CacheState } from "../src/memory/CacheState.ts"
+import { emptySlot, type CacheSlot } from "../src/memory/CacheSlot.ts"
 import { decide, type Decision, type DecisionRequest } from "../src/memory/Decision.ts"
 import { toMemoryToken } from "../src/memory/MemoryToken.ts"
 import { beginRemoval, endRemoval } from "../src/memory/RemovalState.ts"
 import { keyOf, tokenOf } from "./fixtures.ts"
 
-const key = keyOf("server")
-const id = tokenKeyString(key)
-
 const asking = (options: Partial<DecisionRequest> = {}): DecisionRequest => ({
-  id,
-  key,
   expiryBuffer: Duration.seconds(10),
   storeCheckInterval: Duration.infinity,
-  outcome: Deferred.makeUnsafe(),
+  acquisitionId: 1,
   ...options
 })
 
-/** What was decided for each request, one after the other, and the state in the end. */
-const run = (state: CacheState, now: number, ...requests: ReadonlyArray<Partial<DecisionRequest>>) => {
-  let current = state
+/** What was decided for each request, one after the other, and the slot in the end. */
+const run = (slot: CacheSlot, now: number, ...requests: ReadonlyArray<Partial<DecisionRequest>>) => {
+  let current = slot
   const decisions: Array<Decision> = []
   for (const request of requests) {
     const [decision, next] = decide(current, now, asking(request))
     decisions.push(decision)
     current = next
   }
-  return { tags: decisions.map(({ _tag }) => _tag), decisions, state: current }
+  return { tags: decisions.map(({ _tag }) => _tag), decisions, slot: current }
 }
 
-const nothing = emptyCache(10)
+const nothing = emptySlot(keyOf("server"))
 
 /** A token of 100 s, taken in at time 0. */
-const holding = (): CacheState => {
-  const { state } = run(nothing, 0, {})
+const holding = (): CacheSlot => {
+  const { slot } = run(nothing, 0, {})
   const cached = toMemoryToken(tokenOf("1", { expiresAt: 100_000 }), { wall: 0, monotonic: 0 })
-  return endAcquisition(state, id, 0, { _tag: "Obtained", cached })[1]
+  return endAcquisition(slot, 0, { _tag: "Obtained", cached })[1]
 }
 
 const acquisitionOf = (decision: Decision | undefined) =>
@@ -55,16 +49,16 @@ describe("decide", () => {
     assert.strictEqual(last?.waiters, 3)
   })
 
-  it("the given state is not mutated", () => {
+  it("the given slot is not mutated", () => {
     const before = holding()
     run(before, 95_000, {}, { forceRefresh: true }, { refused: Redacted.make("1") })
     const [again] = run(before, 0, {}).decisions
     assert.deepStrictEqual(again?._tag === "Hit" && again.renewal, undefined)
   })
 
-  it("a hit on the most recently used token changes nothing", () => {
+  it("a hit changes nothing", () => {
     const before = holding()
-    assert.strictEqual(run(before, 50_000, {}).state, before)
+    assert.strictEqual(run(before, 50_000, {}).slot, before)
   })
 
   it("one renewal starts in the margin, and none before", () => {
@@ -92,26 +86,26 @@ describe("decide", () => {
   })
 
   it("all callers wait while a token is being invalidated, until the acquisition has ended, too", () => {
-    const { state } = run(nothing, 0, {})
-    const [, removing] = beginRemoval(state, id, key, Deferred.makeUnsafe())
-    const [first, halfway] = endRemoval(removing, id)
+    const { slot } = run(nothing, 0, {})
+    const [, removing] = beginRemoval(slot, Deferred.makeUnsafe())
+    const [first, halfway] = endRemoval(removing)
     assert.isUndefined(first)
     assert.deepStrictEqual(run(halfway, 0, {}, { forceRefresh: true }).tags, ["Wait", "Wait"])
     const cached = toMemoryToken(tokenOf("1"), { wall: 0, monotonic: 0 })
-    const [last, done] = endAcquisition(halfway, id, 0, { _tag: "Obtained", cached })
+    const [last, done] = endAcquisition(halfway, 0, { _tag: "Obtained", cached })
     assert.isDefined(last)
     assert.deepStrictEqual(run(done, 0, {}).tags, ["Lead"])
   })
 
   it("all callers wait while an abandoned acquisition is ending", () => {
-    const { decisions, state } = run(nothing, 0, {}, {})
+    const { decisions, slot } = run(nothing, 0, {}, {})
     const acquisitionId = acquisitionOf(decisions[0])?.id ?? -1
-    const [one, fewer] = leaveAcquisition(state, id, acquisitionId)
+    const [one, fewer] = leaveAcquisition(slot, acquisitionId)
     assert.isFalse(one)
-    const [last, none] = leaveAcquisition(fewer, id, acquisitionId)
+    const [last, none] = leaveAcquisition(fewer, acquisitionId)
     assert.isTrue(last)
     assert.deepStrictEqual(run(none, 0, {}).tags, ["Wait"])
-    const [, done] = endAcquisition(none, id, 0, { _tag: "Interrupted" })
+    const [, done] = endAcquisition(none, 0, { _tag: "Interrupted" })
     assert.deepStrictEqual(run(done, 0, {}).tags, ["Lead"])
   })
 })

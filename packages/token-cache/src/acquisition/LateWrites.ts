@@ -1,11 +1,10 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
-import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
-import type { CacheState } from "../memory/CacheState.ts"
 import { currentMoment } from "../memory/Moment.ts"
 import { endPendingWrite, pendingTokens, type PendingToken } from "../memory/StoreCheckState.ts"
+import type { TokenSlots } from "../memory/TokenSlots.ts"
 
 const firstPause = Duration.millis(500)
 
@@ -16,21 +15,21 @@ const laterPauses = Schedule.min([Schedule.exponential("1 second"), Schedule.spa
  * Writes tokens to the store that it did not take at first: half a second later, then after 1 s, 2 s ... at most 30 s,
  * until it takes them, and once more when the scope closes. While there are none no timer runs.
  */
-export const makeLateWrites = Effect.fnUntraced(function* (state: Ref.Ref<CacheState>) {
+export const makeLateWrites = Effect.fnUntraced(function* (slots: TokenSlots) {
   const work = yield* Latch.make(false)
 
-  const write = ({ cached, id, pendingWrite }: PendingToken) =>
+  const write = ({ cached, key, pendingWrite }: PendingToken) =>
     Effect.flatMap(pendingWrite, (revision) =>
-      Effect.flatMap(currentMoment, (now) =>
-        Ref.update(state, (current) => endPendingWrite(current, id, cached, revision, now))
+      Effect.map(currentMoment, (now) =>
+        slots.modify(key, (slot) => [undefined, endPendingWrite(slot, cached, revision, now)])
       )
     ).pipe(Effect.ignore)
 
-  const writeAll = Effect.flatMap(Ref.get(state), (current) =>
-    Effect.forEach(pendingTokens(current), write, { concurrency: 4, discard: true })
+  const writeAll = Effect.suspend(() =>
+    Effect.forEach(pendingTokens(slots.all()), write, { concurrency: 4, discard: true })
   )
 
-  const isDone = Effect.map(Ref.get(state), (current) => pendingTokens(current).length === 0)
+  const isDone = Effect.sync(() => pendingTokens(slots.all()).length === 0)
 
   const writeUntilDone = Effect.uninterruptible(writeAll).pipe(
     Effect.andThen(isDone),

@@ -9,7 +9,7 @@ import {
   type TokenCacheRequest,
   type TokenKey
 } from "@secure-mcp/oauth-core"
-import type { Obtained } from "../memory/CacheState.ts"
+import type { Obtained } from "../memory/CacheSlot.ts"
 import type { Lead } from "../memory/Decision.ts"
 import { isServable, toMemoryToken, type MemoryToken } from "../memory/MemoryToken.ts"
 import { currentMoment } from "../memory/Moment.ts"

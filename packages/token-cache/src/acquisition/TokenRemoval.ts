@@ -1,17 +1,15 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Ref from "effect/Ref"
 import {
-  tokenKeyString,
   type OAuthError,
   type OAuthEvents,
   type OAuthToken,
   type TokenCache,
   type TokenKey
 } from "@secure-mcp/oauth-core"
-import type { CacheState } from "../memory/CacheState.ts"
 import { isReplacedBy, type MemoryToken } from "../memory/MemoryToken.ts"
 import { beginExclusiveRemoval, beginRemoval, endRemoval } from "../memory/RemovalState.ts"
+import type { TokenSlots } from "../memory/TokenSlots.ts"
 import { tokenOfEntry, type StoreEntry } from "../store/StoreEntry.ts"
 import type { TokenStore } from "../store/TokenStore.ts"
 import { acquireLease } from "./RefreshLock.ts"
@@ -25,17 +23,16 @@ const revoking = "revoke the access token"
  * server is told: step `revoke` of docs/models/renewal.pml.
  */
 export const makeTokenRemoval = (
-  state: Ref.Ref<CacheState>,
+  slots: TokenSlots,
   store: TokenStore["Service"],
   events: (typeof OAuthEvents)["Service"]
 ): Pick<TokenCache["Service"], "invalidate" | "revoke"> => {
   const invalidate = Effect.fn("TokenCache.invalidate")(function* (key: TokenKey) {
-    const id = tokenKeyString(key)
     const ended = Deferred.makeUnsafe<void>()
-    const start = yield* Ref.modify(state, (current) => beginRemoval(current, id, key, ended))
+    const start = slots.modify(key, (slot) => beginRemoval(slot, ended))
     // The other caller gets the token. It is removed for this one just the same.
     if (start._tag === "AlreadyRemoving") return undefined
-    const stored = yield* removeStored(key, id, start.cached, invalidating)
+    const stored = yield* removeStored(key, start.cached, invalidating)
     return yield* published(key, start.cached?.token ?? stored)
   }, Effect.uninterruptible)
 
@@ -51,11 +48,10 @@ export const makeTokenRemoval = (
     key: TokenKey,
     restore: Restore
   ): Effect.Effect<OAuthToken | undefined, OAuthError> => {
-    const id = tokenKeyString(key)
     const again = Effect.suspend(() => removeNewest(key, restore))
     const ended = Deferred.makeUnsafe<void>()
     return Effect.flatMap(
-      Ref.modify(state, (current) => beginExclusiveRemoval(current, id, key, ended)),
+      Effect.sync(() => slots.modify(key, (slot) => beginExclusiveRemoval(slot, ended))),
       (start) => {
         switch (start._tag) {
           case "AcquisitionRunning":
@@ -63,35 +59,35 @@ export const makeTokenRemoval = (
           case "AlreadyRemoving":
             return Effect.andThen(restore(Deferred.await(start.removal.ended)), again)
           case "Removing":
-            return removeUnderLease(key, id, start.cached, restore)
+            return removeUnderLease(key, start.cached, restore)
         }
       }
     )
   }
 
-  const removeUnderLease = (key: TokenKey, id: string, cached: MemoryToken | undefined, restore: Restore) =>
+  const removeUnderLease = (key: TokenKey, cached: MemoryToken | undefined, restore: Restore) =>
     Effect.gen(function* () {
       const turn = yield* restore(
         orFail(revoking, key.serverName)(acquireLease(store, key, Effect.undefined))
-      ).pipe(Effect.onError(() => putBack(id, cached)))
+      ).pipe(Effect.onError(() => putBack(key, cached)))
       const found: StoreEntry = turn._tag === "Leased" ? turn.lease.found : { _tag: "Absent" }
-      yield* removeStored(key, id, cached, revoking)
+      yield* removeStored(key, cached, revoking)
       return yield* published(key, newest(cached, found))
     }).pipe(Effect.scoped)
 
   /** A store that cannot remove the token leaves it in memory as well. Step `remove` of docs/models/renewal.pml. */
-  const removeStored = (key: TokenKey, id: string, cached: MemoryToken | undefined, operation: string) =>
+  const removeStored = (key: TokenKey, cached: MemoryToken | undefined, operation: string) =>
     orFail(
       operation,
       key.serverName
     )(store.remove(key)).pipe(
-      Effect.onError(() => putBack(id, cached)),
-      Effect.tap(() => putBack(id, undefined))
+      Effect.onError(() => putBack(key, cached)),
+      Effect.tap(() => putBack(key, undefined))
     )
 
-  const putBack = (id: string, cached: MemoryToken | undefined) =>
+  const putBack = (key: TokenKey, cached: MemoryToken | undefined) =>
     Effect.flatMap(
-      Ref.modify(state, (current) => endRemoval(current, id, cached)),
+      Effect.sync(() => slots.modify(key, (slot) => endRemoval(slot, cached))),
       (removal) =>
         removal === undefined ? Effect.void : Effect.asVoid(Deferred.succeed(removal.ended, undefined))
     )

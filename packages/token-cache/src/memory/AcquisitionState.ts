@@ -1,7 +1,6 @@
 import * as Duration from "effect/Duration"
 import type { OAuthError } from "@secure-mcp/oauth-core"
-import { slotOf, type CacheSlot, type CacheState, type RefusedGrant, type Removal } from "./CacheState.ts"
-import { putSlot, useSlot } from "./Eviction.ts"
+import type { CacheSlot, RefusedGrant, Removal } from "./CacheSlot.ts"
 import type { MemoryToken } from "./MemoryToken.ts"
 import { removalStep } from "./RemovalState.ts"
 
@@ -12,65 +11,50 @@ export type AcquisitionEnd =
   | { readonly _tag: "Interrupted" }
 
 /** A waiter leaves; true if the acquisition has lost its last one and must be interrupted. */
-export const leaveAcquisition = (
-  state: CacheState,
-  id: string,
-  acquisitionId: number
-): readonly [boolean, CacheState] => {
-  const slot = slotOf(state, id)
-  if (slot?.acquisition?.id !== acquisitionId) return [false, state]
-  const waiters = slot.acquisition.waiters - 1
-  const abandoned = waiters === 0 && !slot.acquisition.background
-  return [
-    abandoned,
-    putSlot(state, id, { ...slot, acquisition: { ...slot.acquisition, waiters, abandoned } })
-  ]
+export const leaveAcquisition = (slot: CacheSlot, acquisitionId: number): readonly [boolean, CacheSlot] => {
+  const { acquisition } = slot
+  if (acquisition?.id !== acquisitionId) return [false, slot]
+  const waiters = acquisition.waiters - 1
+  const abandoned = waiters === 0 && !acquisition.background
+  return [abandoned, { ...slot, acquisition: { ...acquisition, waiters, abandoned } }]
 }
 
 /**
  * An acquisition is about to send a refresh token: it goes on without waiters. The token it renews is cached from now
  * on, so that the next attempt knows it.
  */
-export const beginRefresh = (
-  state: CacheState,
-  id: string,
-  acquisitionId: number,
-  previous: MemoryToken
-): CacheState => {
-  const slot = slotOf(state, id)
-  if (slot?.acquisition?.id !== acquisitionId) return state
+export const beginRefresh = (slot: CacheSlot, acquisitionId: number, previous: MemoryToken): CacheSlot => {
+  const { acquisition } = slot
+  if (acquisition?.id !== acquisitionId) return slot
   const cached = slot.removal === undefined && slot.cached?.token !== previous.token ? previous : slot.cached
-  return putSlot(state, id, { ...slot, cached, acquisition: { ...slot.acquisition, background: true } })
+  return { ...slot, cached, acquisition: { ...acquisition, background: true } }
 }
 
 /** An answer brought a new refresh token, which replaces the previous one whatever becomes of the acquisition. */
 export const cacheNewGrant = (
-  state: CacheState,
-  id: string,
+  slot: CacheSlot,
   acquisitionId: number,
   cached: MemoryToken | undefined
-): CacheState => {
-  const slot = slotOf(state, id)
-  if (slot?.acquisition?.id !== acquisitionId) return state
-  return putSlot(state, id, {
+): CacheSlot => {
+  const { acquisition } = slot
+  if (acquisition?.id !== acquisitionId) return slot
+  return {
     ...slot,
     cached: slot.removal === undefined ? cached : undefined,
-    acquisition: { ...slot.acquisition, background: true, hasNewGrant: true }
-  })
+    acquisition: { ...acquisition, background: true, hasNewGrant: true }
+  }
 }
 
 /** An acquisition ends. A token that was removed in the meantime is not cached. Gives the removal that ended. */
 export const endAcquisition = (
-  state: CacheState,
-  id: string,
+  slot: CacheSlot,
   now: number,
   end: AcquisitionEnd
-): readonly [Removal | undefined, CacheState] => {
-  const slot = slotOf(state, id)
-  if (slot === undefined) return [undefined, state]
+): readonly [Removal | undefined, CacheSlot] => {
   const ended = { ...afterEnd(slot, now, end), acquisition: undefined }
-  if (slot.removal !== undefined) return removalStep(state, id, { ...ended, cached: undefined }, slot.removal)
-  return [undefined, useSlot(state, id, ended)]
+  return slot.removal === undefined
+    ? [undefined, ended]
+    : removalStep({ ...ended, cached: undefined }, slot.removal)
 }
 
 const afterEnd = (slot: CacheSlot, now: number, end: AcquisitionEnd): CacheSlot => {

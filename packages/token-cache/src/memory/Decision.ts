@@ -1,21 +1,18 @@
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
 import type { OAuthError, OAuthToken, TokenCacheRequest } from "@secure-mcp/oauth-core"
-import type { Acquisition, CacheSlot, CacheState, Obtained } from "./CacheState.ts"
-import { useSlot } from "./Eviction.ts"
-import { slotAt } from "./Expiry.ts"
+import type { Acquisition, CacheSlot } from "./CacheSlot.ts"
+import { expire } from "./Expiry.ts"
 import { isServable, type MemoryToken } from "./MemoryToken.ts"
 import { isBeforeRenewal } from "./RenewalTime.ts"
 
 /** A request for the token of a key, with what it needs if it has to do the work itself. */
-export interface DecisionRequest extends Omit<TokenCacheRequest, "acquire"> {
-  /** The key as a string. */
-  readonly id: string
+export interface DecisionRequest extends Omit<TokenCacheRequest, "key" | "acquire"> {
   /** How long a token may be served without a look into the store. */
   readonly storeCheckInterval: Duration.Duration
-  readonly outcome: Deferred.Deferred<Exit.Exit<Obtained, OAuthError>>
+  /** The id of the acquisition that the request may have to start. */
+  readonly acquisitionId: number
 }
 
 /** What a caller has to do. */
@@ -70,15 +67,13 @@ export interface Fail {
  * transition.
  */
 export const decide = (
-  state: CacheState,
+  slot: CacheSlot,
   now: number,
   request: DecisionRequest
-): readonly [Decision, CacheState] => {
-  const { expired, slot } = slotAt(state, request.id, request.key, now)
-  const [choice, chosen] = choose(withoutRefused(slot, request), now, request, state.uses + 1)
-  // A hit on the token that was used last, the most frequent case by far, changes nothing.
-  const unchanged = chosen === slot && !expired && slot.lastUsed === state.uses && slot.lastUsed > 0
-  return [{ ...choice, expired }, unchanged ? state : useSlot(state, request.id, chosen)]
+): readonly [Decision, CacheSlot] => {
+  const current = expire(slot, now)
+  const [choice, chosen] = choose(withoutRefused(current.slot, request), now, request)
+  return [{ ...choice, expired: current.expired }, chosen]
 }
 
 /**
@@ -107,15 +102,15 @@ const withoutRefused = (slot: CacheSlot, { refused }: DecisionRequest): CacheSlo
 
 type Choice = readonly [Hit | Join | Lead | Wait | CheckStore | Fail, CacheSlot]
 
-const choose = (slot: CacheSlot, now: number, request: DecisionRequest, acquisitionId: number): Choice => {
+const choose = (slot: CacheSlot, now: number, request: DecisionRequest): Choice => {
   const { acquisition, cached, refusedGrant, removal } = slot
   if (removal !== undefined) return [{ _tag: "Wait", end: Deferred.await(removal.ended) }, slot]
   if (cached !== undefined && isWanted(cached, request) && isServable(cached, now))
-    return serveOrCheck(slot, cached, now, request, acquisitionId)
+    return serveOrCheck(slot, cached, now, request)
   if (acquisition === undefined)
     return refusedGrant !== undefined && now < refusedGrant.until
       ? [{ _tag: "Fail", error: refusedGrant.error }, slot]
-      : lead(slot, request, acquisitionId, "foreground")
+      : lead(slot, request, "foreground")
   if (acquisition.abandoned) return [{ _tag: "Wait", end: Deferred.await(acquisition.outcome) }, slot]
   const joined = { ...acquisition, waiters: acquisition.waiters + 1 }
   return [
@@ -131,16 +126,15 @@ const serveOrCheck = (
   slot: CacheSlot,
   cached: MemoryToken,
   now: number,
-  request: DecisionRequest,
-  acquisitionId: number
+  request: DecisionRequest
 ): Choice => {
   const kind = storeCheckOf(slot, cached, now, request)
-  if (kind === "None") return serve(slot, cached, now, request, acquisitionId, undefined)
+  if (kind === "None") return serve(slot, cached, now, request, undefined)
   if (slot.storeCheck !== undefined) return [{ _tag: "Wait", end: Deferred.await(slot.storeCheck) }, slot]
   const done = Deferred.makeUnsafe<void>()
   const check: CheckStore = { _tag: "CheckStore", cached, done }
   const checking = { ...slot, storeCheck: done }
-  return kind === "First" ? [check, checking] : serve(checking, cached, now, request, acquisitionId, check)
+  return kind === "First" ? [check, checking] : serve(checking, cached, now, request, check)
 }
 
 /**
@@ -165,12 +159,11 @@ const serve = (
   cached: MemoryToken,
   now: number,
   request: DecisionRequest,
-  acquisitionId: number,
   storeCheck: CheckStore | undefined
 ): readonly [Hit, CacheSlot] => {
   const hit: Hit = { _tag: "Hit", token: cached.token, renewal: undefined, storeCheck }
   if (!isRenewalDue(slot, cached, now, request)) return [hit, slot]
-  const [renewal, renewing] = lead(slot, request, acquisitionId, "background")
+  const [renewal, renewing] = lead(slot, request, "background")
   return [{ ...hit, renewal }, renewing]
 }
 
@@ -187,14 +180,13 @@ const isRenewalDue = (
 
 const lead = (
   slot: CacheSlot,
-  { outcome }: DecisionRequest,
-  id: number,
+  { acquisitionId }: DecisionRequest,
   place: "foreground" | "background"
 ): readonly [Lead, CacheSlot] => {
   const background = place === "background"
   const acquisition: Acquisition = {
-    id,
-    outcome,
+    id: acquisitionId,
+    outcome: Deferred.makeUnsafe(),
     waiters: background ? 0 : 1,
     background,
     abandoned: false,

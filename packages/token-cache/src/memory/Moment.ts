@@ -9,13 +9,11 @@ export interface Moment {
   readonly monotonic: number
 }
 
-/** Now, on a clock. */
-export const momentOf = (clock: Clock.Clock): Moment => ({
-  wall: clock.currentTimeMillisUnsafe(),
-  monotonic: Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
-})
+/** Now, on the monotonic clock in milliseconds. */
+export const monotonicTime = (clock: Clock.Clock): number =>
+  Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
 
 /** Now. */
 export const currentMoment: Effect.Effect<Moment> = Clock.clockWith((clock) =>
-  Effect.sync(() => momentOf(clock))
+  Effect.succeed({ wall: clock.currentTimeMillisUnsafe(), monotonic: monotonicTime(clock) })
 )

@@ -1,42 +1,26 @@
 import type * as Deferred from "effect/Deferred"
-import type { TokenKey } from "@secure-mcp/oauth-core"
-import {
-  emptySlot,
-  slotOf,
-  type Acquisition,
-  type CacheSlot,
-  type CacheState,
-  type Removal
-} from "./CacheState.ts"
-import { putSlot } from "./Eviction.ts"
+import type { Acquisition, CacheSlot, Removal } from "./CacheSlot.ts"
 import type { MemoryToken } from "./MemoryToken.ts"
 
 /** The token of a key is removed at once, and no acquisition that is under way takes its place. */
 export const beginRemoval = (
-  state: CacheState,
-  id: string,
-  key: TokenKey,
+  slot: CacheSlot,
   ended: Deferred.Deferred<void>
-): readonly [RemovalStart, CacheState] => {
-  const slot = slotOf(state, id) ?? emptySlot(key)
-  if (slot.removal !== undefined) return [{ _tag: "AlreadyRemoving", removal: slot.removal }, state]
+): readonly [RemovalStart, CacheSlot] => {
+  if (slot.removal !== undefined) return [{ _tag: "AlreadyRemoving", removal: slot.removal }, slot]
   const removal = { ended, pending: slot.acquisition === undefined ? 1 : 2 }
   const start: RemovalStart = { _tag: "Removing", cached: slot.cached }
-  return [start, putSlot(state, id, { ...slot, cached: undefined, refusedGrant: undefined, removal })]
+  return [start, { ...slot, cached: undefined, refusedGrant: undefined, removal }]
 }
 
 /** The same, once no acquisition is under way. */
 export const beginExclusiveRemoval = (
-  state: CacheState,
-  id: string,
-  key: TokenKey,
+  slot: CacheSlot,
   ended: Deferred.Deferred<void>
-): readonly [RemovalStart | AcquisitionRunning, CacheState] => {
-  const acquisition = slotOf(state, id)?.acquisition
-  return acquisition === undefined
-    ? beginRemoval(state, id, key, ended)
-    : [{ _tag: "AcquisitionRunning", acquisition }, state]
-}
+): readonly [RemovalStart | AcquisitionRunning, CacheSlot] =>
+  slot.acquisition === undefined
+    ? beginRemoval(slot, ended)
+    : [{ _tag: "AcquisitionRunning", acquisition: slot.acquisition }, slot]
 
 /** What the caller who wants to remove a token finds. */
 export type RemovalStart =
@@ -56,27 +40,21 @@ export interface AcquisitionRunning {
  * @param putBack the token that goes back into memory because the store could not remove it
  */
 export const endRemoval = (
-  state: CacheState,
-  id: string,
+  slot: CacheSlot,
   putBack?: MemoryToken
-): readonly [Removal | undefined, CacheState] => {
-  const slot = slotOf(state, id)
-  return slot?.removal === undefined
-    ? [undefined, state]
-    : removalStep(state, id, { ...slot, cached: slot.cached ?? putBack }, slot.removal)
-}
+): readonly [Removal | undefined, CacheSlot] =>
+  slot.removal === undefined
+    ? [undefined, slot]
+    : removalStep({ ...slot, cached: slot.cached ?? putBack }, slot.removal)
 
 /** One step of a removal has ended. Gives the removal if that was its last one. */
 export const removalStep = (
-  state: CacheState,
-  id: string,
   slot: CacheSlot,
   { ended, pending }: Removal
-): readonly [Removal | undefined, CacheState] =>
+): readonly [Removal | undefined, CacheSlot] =>
   pending === 1
-    ? [{ ended, pending: 0 }, putSlot(state, id, { ...slot, removal: undefined })]
-    : [undefined, putSlot(state, id, { ...slot, removal: { ended, pending: pending - 1 } })]
-
-/** Whether the token of a key is being removed. */
-export const isBeingRemoved = (state: CacheState, id: string): boolean =>
-  slotOf(state, id)?.removal !== undefined
+    ? [
+        { ended, pending: 0 },
+        { ...slot, removal: undefined }
+      ]
+    : [undefined, { ...slot, removal: { ended, pending: pending - 1 } }]

@@ -1,29 +1,29 @@
+import type { TokenKey } from "@secure-mcp/oauth-core"
 import type { StoreEntry } from "../store/StoreEntry.ts"
-import { slotOf, type CacheState } from "./CacheState.ts"
-import { putSlot } from "./Eviction.ts"
+import type { CacheSlot } from "./CacheSlot.ts"
 import { isRemoved, isReplacedBy, toMemoryToken, type MemoryToken, type PendingWrite } from "./MemoryToken.ts"
 import type { Moment } from "./Moment.ts"
 
 /** The store says that this token was removed: it is not used any more, unless another one has replaced it. */
-export const dropRemoved = (state: CacheState, id: string, removed: MemoryToken | undefined): CacheState => {
-  const slot = slotOf(state, id)
-  return slot?.cached === undefined || slot.cached.token !== removed?.token
-    ? state
-    : putSlot(state, id, { ...slot, cached: undefined, refusedGrant: undefined })
-}
+export const dropRemoved = (slot: CacheSlot, removed: MemoryToken | undefined): CacheSlot =>
+  slot.cached === undefined || slot.cached.token !== removed?.token
+    ? slot
+    : { ...slot, cached: undefined, refusedGrant: undefined }
 
 /** A token that the store does not have yet. */
 export interface PendingToken {
-  readonly id: string
+  readonly key: TokenKey
   readonly cached: MemoryToken
   readonly pendingWrite: PendingWrite
 }
 
 /** The tokens that the store does not have yet. */
-export const pendingTokens = (state: CacheState): ReadonlyArray<PendingToken> =>
-  Array.from(state.slots).flatMap(([id, { cached }]) =>
-    cached?.pendingWrite === undefined ? [] : [{ id, cached, pendingWrite: cached.pendingWrite }]
-  )
+export const pendingTokens = (slots: Iterable<CacheSlot>): ReadonlyArray<PendingToken> => {
+  const pending: Array<PendingToken> = []
+  for (const { cached, key } of slots)
+    if (cached?.pendingWrite !== undefined) pending.push({ key, cached, pendingWrite: cached.pendingWrite })
+  return pending
+}
 
 /**
  * A pending write has ended.
@@ -31,17 +31,15 @@ export const pendingTokens = (state: CacheState): ReadonlyArray<PendingToken> =>
  * @param revision that of the write; undefined if the store has a later token, or the token was removed
  */
 export const endPendingWrite = (
-  state: CacheState,
-  id: string,
+  slot: CacheSlot,
   written: MemoryToken,
   revision: number | undefined,
   now: Moment
-): CacheState => {
-  const slot = slotOf(state, id)
-  if (slot?.cached?.token !== written.token) return state
+): CacheSlot => {
+  if (slot.cached?.token !== written.token) return slot
   const cached =
     revision === undefined ? undefined : { ...written, pendingWrite: undefined, revision, checkedAt: now }
-  return putSlot(state, id, { ...slot, cached })
+  return { ...slot, cached }
 }
 
 /**
@@ -52,20 +50,16 @@ export const endPendingWrite = (
  * @returns whether the token was removed
  */
 export const endStoreCheck = (
-  state: CacheState,
-  id: string,
+  slot: CacheSlot,
   checked: MemoryToken,
   entry: StoreEntry | undefined,
   now: Moment
-): readonly [wasRemoved: boolean, CacheState] => {
-  const slot = slotOf(state, id)
-  if (slot === undefined) return [false, state]
+): readonly [wasRemoved: boolean, CacheSlot] => {
   const idle = { ...slot, storeCheck: undefined }
   // Another token has come meanwhile, of which the answer says nothing.
-  if (slot.cached === undefined || slot.cached.token !== checked.token)
-    return [false, putSlot(state, id, idle)]
+  if (slot.cached === undefined || slot.cached.token !== checked.token) return [false, idle]
   const cached = afterStoreCheck(slot.cached, entry, now)
-  return [cached === undefined, putSlot(state, id, { ...idle, cached })]
+  return [cached === undefined, { ...idle, cached }]
 }
 
 const afterStoreCheck = (

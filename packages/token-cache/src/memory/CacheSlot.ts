@@ -1,7 +1,5 @@
 import type * as Deferred from "effect/Deferred"
 import type * as Exit from "effect/Exit"
-import * as HashMap from "effect/HashMap"
-import * as Option from "effect/Option"
 import type {
   CachedToken,
   OAuthError,
@@ -11,16 +9,7 @@ import type {
 } from "@secure-mcp/oauth-core"
 import { isServable, type MemoryToken } from "./MemoryToken.ts"
 
-/** What is known about all keys. Never changed in place: every transition gives a new one. */
-export interface CacheState {
-  readonly slots: HashMap.HashMap<string, CacheSlot>
-  /** How many slots there may be. Those that cannot be evicted do not count. */
-  readonly capacity: number
-  /** Counts uses; the newest use has the highest number. */
-  readonly uses: number
-}
-
-/** What is known about one key. */
+/** What is known about one key. Never changed in place: every transition gives a new one. */
 export interface CacheSlot {
   readonly key: TokenKey
   readonly cached: MemoryToken | undefined
@@ -33,7 +22,6 @@ export interface CacheSlot {
   readonly failures: number
   readonly pausedUntil: number
   readonly refusedGrant: RefusedGrant | undefined
-  readonly lastUsed: number
 }
 
 /** A token being obtained, or stored for a caller who has it. */
@@ -80,13 +68,6 @@ export interface Removal {
   readonly pending: number
 }
 
-/** Nothing is known yet. */
-export const emptyCache = (capacity: number): CacheState => ({ slots: HashMap.empty(), capacity, uses: 0 })
-
-/** The slot of a key, if anything is known about it. */
-export const slotOf = (state: CacheState, id: string): CacheSlot | undefined =>
-  Option.getOrUndefined(HashMap.get(state.slots, id))
-
 /** Nothing is known about a key yet. */
 export const emptySlot = (key: TokenKey): CacheSlot => ({
   key,
@@ -96,18 +77,33 @@ export const emptySlot = (key: TokenKey): CacheSlot => ({
   storeCheck: undefined,
   failures: 0,
   pausedUntil: 0,
-  refusedGrant: undefined,
-  lastUsed: 0
+  refusedGrant: undefined
 })
 
-/** The tokens in memory that may be served at this monotonic time. */
-export const servableTokens = (state: CacheState, now: number): ReadonlyArray<TokenCacheEntry> =>
-  Array.from(HashMap.values(state.slots)).flatMap(({ cached, key }) =>
-    cached !== undefined && isServable(cached, now) ? [{ key, token: cached.token }] : []
-  )
+/** Whether nothing is known about the key: it need not be remembered. */
+export const isEmpty = (slot: CacheSlot): boolean => slot.cached === undefined && !isAtWork(slot)
+
+/** Whether the slot may leave: not while there is work in progress, nor while only this process has the refresh token. */
+export const isEvictable = (slot: CacheSlot): boolean => !isAtWork(slot) && !isIrreplaceable(slot)
+
+/** Whether a token is being obtained or removed. */
+const isAtWork = ({ acquisition, removal }: CacheSlot): boolean =>
+  acquisition !== undefined || removal !== undefined
+
+const isIrreplaceable = ({ cached }: CacheSlot): boolean =>
+  cached?.pendingWrite !== undefined && cached.token.refreshToken !== undefined
+
+/** Whether the token of a key is being removed. */
+export const isBeingRemoved = ({ removal }: CacheSlot): boolean => removal !== undefined
 
 /** Whether memory knows better than the store what became of a key's token. */
-export const isKnown = (state: CacheState, id: string): boolean => {
-  const slot = slotOf(state, id)
-  return slot?.cached !== undefined || slot?.removal !== undefined
+export const isKnown = ({ cached, removal }: CacheSlot): boolean =>
+  cached !== undefined || removal !== undefined
+
+/** The tokens in memory that may be served at this monotonic time. */
+export const servableTokens = (slots: Iterable<CacheSlot>, now: number): ReadonlyArray<TokenCacheEntry> => {
+  const entries: Array<TokenCacheEntry> = []
+  for (const { cached, key } of slots)
+    if (cached !== undefined && isServable(cached, now)) entries.push({ key, token: cached.token })
+  return entries
 }
