@@ -1,12 +1,17 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import type { GatewayConfig } from "./config/GatewayConfig.ts"
 import { accessMiddleware } from "./http/AccessMiddleware.ts"
-import { makeListener } from "./http/Listener.ts"
+import { BegunExchanges } from "./http/BegunExchanges.ts"
+import { makeDirectAnswers } from "./http/DirectAnswers.ts"
+import { answerFirst, Listener } from "./http/Listener.ts"
 import { McpRoute } from "./http/McpRoute.ts"
+import { McpServers } from "./http/McpServers.ts"
 import { OperationsRoutes } from "./http/OperationsRoutes.ts"
+import { RequestRefusals } from "./http/RequestRefusals.ts"
 import { RequestBodies } from "./upstream/RequestBody.ts"
 import { limitsOf, Servers } from "./upstream/Servers.ts"
 import { Logins } from "./login/Logins.ts"
@@ -16,24 +21,38 @@ import { Logins } from "./login/Logins.ts"
  * lets running requests finish for up to ten seconds, and ends the children it started.
  */
 export const gatewayServer = (config: GatewayConfig) =>
-  HttpRouter.serve(Layer.mergeAll(McpRoute, OperationsRoutes, accessMiddleware(config.gateway)), {
-    disableLogger: true,
-    disableListenLog: true
-  }).pipe(
-    Layer.provideMerge(
-      Layer.unwrap(
-        Effect.map(makeListener(config.gateway.tls), (server) =>
-          NodeHttpServer.layer(() => server, {
-            host: config.gateway.host,
-            port: config.gateway.port,
-            gracefulShutdownTimeout: "10 seconds"
-          })
-        )
-      )
-    ),
+  directAnswers(config).pipe(
+    Layer.provideMerge(routes(config)),
+    Layer.provide(BegunExchanges.layer),
+    Layer.provide(RequestRefusals.layer),
+    Layer.provideMerge(listener(config)),
+    Layer.provide(Listener.layer(config.gateway.tls)),
+    Layer.provide(McpServers.layer),
     Layer.provide(Servers.layer(config)),
     Layer.provide(RequestBodies.layer(config.gateway.bufferedBytes)),
     Layer.provide(Logins.layer(config.gateway, waitingLogins(config)))
+  )
+
+const grace = Duration.seconds(10)
+
+const routes = ({ gateway }: GatewayConfig) =>
+  HttpRouter.serve(Layer.mergeAll(McpRoute, OperationsRoutes, accessMiddleware(gateway)), {
+    disableLogger: true,
+    disableListenLog: true
+  })
+
+const listener = ({ gateway: { host, port } }: GatewayConfig) =>
+  Layer.unwrap(
+    Effect.map(Listener, (server) =>
+      NodeHttpServer.layer(() => server, { host, port, gracefulShutdownTimeout: grace })
+    )
+  )
+
+const directAnswers = ({ gateway }: GatewayConfig) =>
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      yield* answerFirst(yield* Listener, yield* makeDirectAnswers(gateway), grace)
+    })
   )
 
 const waitingLogins = (config: GatewayConfig) => {

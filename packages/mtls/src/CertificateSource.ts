@@ -24,6 +24,8 @@ export interface CertificateReader {
 export interface CertificateSource<A> {
   /** What was built from the last usable contents. Fails while the certificate is expired or not yet valid. */
   readonly built: Effect.Effect<A, CertificateUnusable>
+  /** The same without a fiber; undefined while the certificate is expired or not yet valid. */
+  readonly current: () => A | undefined
   /** The last usable contents. */
   readonly loaded: Effect.Effect<LoadedCertificates<A>>
   /** Reads the files again. If they changed and can be used, they are used from now on; else a warning says why not. */
@@ -56,6 +58,7 @@ export const openCertificateSource = Effect.fnUntraced(function* <A>(
   build: (files: CertificateFiles) => Effect.Effect<A, CertificateUnusable>
 ): Effect.fn.Return<CertificateSource<A>, CertificateUnusable, FileSystem.FileSystem> {
   const files = yield* FileSystem.FileSystem
+  const clock = yield* Clock.Clock
   const read = Effect.provideService(reader.read, FileSystem.FileSystem, files)
   const load = Effect.fnUntraced(function* (contents: CertificateContents, replaced?: LoadedCertificates<A>) {
     const checked = yield* checkCertificates(contents, reader.passphrase)
@@ -100,6 +103,12 @@ export const openCertificateSource = Effect.fnUntraced(function* <A>(
     built: Effect.flatMap(Ref.get(state), ({ loaded }) =>
       Effect.as(requireValid(loaded.client), loaded.built)
     ),
+    current: () => {
+      const { built, client } = Ref.getUnsafe(state).loaded
+      const isValid =
+        client === undefined || validityProblem(client, clock.currentTimeMillisUnsafe()) === undefined
+      return isValid ? built : undefined
+    },
     loaded: Effect.map(Ref.get(state), ({ loaded }) => loaded),
     reload,
     subscribe: (listener) =>

@@ -41,6 +41,11 @@ export class ClientCertificates extends Context.Service<
       addresses?: AddressRule
     ) => Effect.Effect<ClientConnection, CertificateUnusable>
     /**
+     * The same without a fiber, for a configuration whose files have been read; undefined if they have not been, or while
+     * the certificate cannot be used: call `connection`.
+     */
+    readonly current: (config: OAuthConfig | undefined, proxies?: Proxies) => ClientConnection | undefined
+    /**
      * Calls the listener with the client certificate of a configuration: at once, and whenever it is replaced,
      * until the scope closes. Does nothing for a configuration without a client certificate.
      */
@@ -72,23 +77,23 @@ const make = Effect.fnUntraced(function* (options: ClientCertificatesOptions) {
   })
 
   // Called on every request, so a configuration that was seen before costs one look-up.
-  const known = new WeakMap<OAuthConfig, CertificateSource<ConnectionPool>["built"]>()
+  const known = new WeakMap<OAuthConfig, CertificateSource<ConnectionPool>>()
   const plain = Effect.succeed(sources.plain)
   const sourceOf = (config: OAuthConfig) => Cache.get(opened, certificatePaths(config))
   const open = (config: OAuthConfig) =>
-    Effect.flatMap(sourceOf(config), ({ built }) => {
-      known.set(config, built)
-      return built
+    Effect.flatMap(sourceOf(config), (source) => {
+      known.set(config, source)
+      return source.built
     })
 
   return ClientCertificates.of({
     connection: (config, proxies, addresses) =>
-      Effect.map(
-        config === undefined || (!config.useMtls && config.caBundlePath === undefined)
-          ? plain
-          : (known.get(config) ?? open(config)),
-        (pool) => pool.through(proxies, addresses)
+      Effect.map(needsNoFiles(config) ? plain : (known.get(config)?.built ?? open(config)), (pool) =>
+        pool.through(proxies, addresses)
       ),
+
+    current: (config, proxies) =>
+      (needsNoFiles(config) ? sources.plain : known.get(config)?.current())?.through(proxies),
 
     subscribe: (config, listener) =>
       config.useMtls
@@ -101,6 +106,11 @@ const make = Effect.fnUntraced(function* (options: ClientCertificatesOptions) {
         : Effect.void
   })
 })
+
+const needsNoFiles = (
+  config: OAuthConfig | undefined
+): config is undefined | (OAuthConfig & { readonly useMtls: false; readonly caBundlePath?: undefined }) =>
+  config === undefined || (!config.useMtls && config.caBundlePath === undefined)
 
 const certificatePaths = ({
   caBundlePath,

@@ -114,6 +114,8 @@ const makePool = (
   checkedLookup: MakeCheckedLookup
 ): ConnectionPool => {
   const byProxies = new Map<string, ClientConnection>()
+  // That of most requests, without a key to look up.
+  let direct: ClientConnection | undefined
   const connectorFor = (addresses: AddressRule | undefined) => {
     const lookup = addresses === undefined ? {} : { lookup: checkedLookup(addresses) }
     const connector = buildConnector({ ...tls.toServer, ...lookup })
@@ -131,13 +133,18 @@ const makePool = (
   })
   const forEach = (end: (dispatcher: Dispatcher) => Promise<void>) =>
     Effect.suspend(() =>
-      Effect.forEach(byProxies.values(), ({ dispatcher }) => Effect.promise(() => end(dispatcher)), {
-        concurrency: "unbounded",
-        discard: true
-      })
+      Effect.forEach(
+        [...byProxies.values(), ...(direct === undefined ? [] : [direct])],
+        ({ dispatcher }) => Effect.promise(() => end(dispatcher)),
+        {
+          concurrency: "unbounded",
+          discard: true
+        }
+      )
     )
   return {
     through: (proxies, addresses) => {
+      if (proxies === undefined && addresses === undefined) return (direct ??= make(undefined, undefined))
       const key = JSON.stringify([proxiesKey(proxies), addresses?.id])
       const connection = byProxies.get(key) ?? make(proxies, addresses)
       byProxies.set(key, connection)

@@ -71,6 +71,12 @@ export const refusesToken = (status: number, challenge: Challenge | undefined): 
 /** Whether an answer may refuse the token, so that its challenge is worth reading. */
 export const mayRefuseToken = (status: number): boolean => status === 401 || status === 403 || status === 400
 
+/** An attempt that was made with a token already, and its outcome. */
+export interface FirstAttempt<A, E, R> {
+  readonly token: OAuthToken
+  readonly outcome: Effect.Effect<AttemptOutcome<A>, E, R>
+}
+
 /** Whose tokens are used: everything in a token's key that the entry does not say. */
 export type TokenOwner = Pick<AccessTokenRequest, "projectId" | "configId" | "subject">
 
@@ -153,6 +159,19 @@ export class TokenInjector extends Context.Service<
       attempt: (token: Redacted.Redacted | undefined) => Effect.Effect<AttemptOutcome<A>, E, R>
     ) => Effect.Effect<A, E | OAuthError, R>
     /**
+     * The token that `use` would make its first attempt with, without a fiber: undefined if one has to be obtained or
+     * looked for. For callers that make the first attempt themselves, and then call `settle` or `useAfter`.
+     */
+    readonly peek: (request: AccessTokenRequest) => OAuthToken | undefined
+    /** Takes note that the server accepted the token that `peek` gave. */
+    readonly settle: (request: AccessTokenRequest, token: OAuthToken) => void
+    /** Goes on as `use` does, after a first attempt with the token that `peek` gave. */
+    readonly useAfter: <A, E, R>(
+      request: AccessTokenRequest,
+      first: FirstAttempt<A, E, R>,
+      attempt: (token: Redacted.Redacted | undefined) => Effect.Effect<AttemptOutcome<A>, E, R>
+    ) => Effect.Effect<A, E | OAuthError, R>
+    /**
      * Replaces a token that the server refused, for the next request. For a caller that hands a refusal on; `use`
      * does this by itself. Gives the current token if it is another one already, or is not yet to be replaced again.
      */
@@ -179,8 +198,17 @@ type Service = (typeof OAuthService)["Service"]
 
 const make = (service: Service) => {
   const forced = makeForcedRefreshes()
+  const endedGrants = makeEndedGrants()
+  const settle = (request: AccessTokenRequest, { accessToken }: OAuthToken) => {
+    endedGrants.accept(request, accessToken)
+    forced.accept(request, accessToken)
+  }
+  const useFrom = makeUseFrom(service, endedGrants, forced, settle)
   return TokenInjector.of({
-    use: makeUse(service, makeEndedGrants(), forced),
+    use: (request, attempt) => useFrom(request, undefined, attempt),
+    useAfter: useFrom,
+    settle,
+    peek: service.peek,
 
     replace: Effect.fnUntraced(function* (request, token, challenge) {
       if (asksForMoreScope(challenge)) return yield* service.refresh(request, { refused: token, challenge })
@@ -198,19 +226,30 @@ const make = (service: Service) => {
   })
 }
 
-const makeUse =
-  (service: Service, endedGrants: EndedGrants, forced: ForcedRefreshes) =>
+const makeUseFrom =
+  (
+    service: Service,
+    endedGrants: EndedGrants,
+    forced: ForcedRefreshes,
+    settle: (request: AccessTokenRequest, token: OAuthToken) => void
+  ) =>
   <A, E, R>(
     request: AccessTokenRequest,
+    first: FirstAttempt<A, E, R> | undefined,
     attempt: (token: Redacted.Redacted | undefined) => Effect.Effect<AttemptOutcome<A>, E, R>
   ): Effect.Effect<A, E | OAuthError, R> => {
     const isPersonal = isPersonalGrant(request.config.grantType)
 
-    const use = (token: OAuthToken, before: Replacements): Effect.Effect<A, E | OAuthError, R> =>
-      Effect.flatMap(attempt(token.accessToken), (outcome) => {
+    const use = (token: OAuthToken, before: Replacements) => goOn(token, attempt(token.accessToken), before)
+
+    const goOn = (
+      token: OAuthToken,
+      attempted: Effect.Effect<AttemptOutcome<A>, E, R>,
+      before: Replacements
+    ): Effect.Effect<A, E | OAuthError, R> =>
+      Effect.flatMap(attempted, (outcome) => {
         if (outcome._tag === "Refused") return useAnother(token, outcome, before)
-        endedGrants.accept(request, token.accessToken)
-        forced.accept(request, token.accessToken)
+        settle(request, token)
         return Effect.succeed(outcome.value)
       })
 
@@ -285,11 +324,13 @@ const makeUse =
       return yield* OAuthError.fail({ correlationId, operation, serverName, reason: loginNeeded(outcome) })
     })
 
-    return service.getAccessToken(request).pipe(
+    const withHeld = service.getAccessToken(request).pipe(
       Effect.matchEffect({
         onSuccess: ({ token }) => use(token, none),
         onFailure: (error) => (isPersonal && isLoginNeeded(error) ? useNone(error) : Effect.fail(error))
-      }),
+      })
+    )
+    return (first === undefined ? withHeld : goOn(first.token, first.outcome, none)).pipe(
       Effect.withSpan("TokenInjector.use")
     )
   }

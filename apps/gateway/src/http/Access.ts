@@ -1,4 +1,4 @@
-import { timingSafeEqual, createHash } from "node:crypto"
+import { hash, timingSafeEqual } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 import { isLoopbackHost } from "@secure-mcp/oauth-core"
 import * as Redacted from "effect/Redacted"
@@ -15,24 +15,46 @@ export interface Refusal {
 /** Decides who may use the gateway. */
 export const makeAccess = (settings: GatewaySettings) => {
   const keys = settings.apiKeys.map(knownKey)
+  const checkHost = makeHostCheck(settings)
   return {
     /**
      * Refuses unknown names in `Host` and `Origin`, and what a browser sends for a page that it does not name, because a web
      * page could otherwise reach a gateway on the person's machine (DNS rebinding, and requests that need no answer).
      */
     checkSite: (request: IncomingMessage): Refusal | undefined =>
-      checkHost(request, settings) ?? checkOrigin(request, settings),
+      checkHost(request) ?? checkOrigin(request, settings),
     /** If there are API keys, the request must carry one of them. */
     identify: (request: IncomingMessage): Result.Result<Caller, Refusal> => identify(request, keys)
   }
 }
 
-const checkHost = (request: IncomingMessage, settings: GatewaySettings): Refusal | undefined => {
-  const lines = request.headersDistinct["host"] ?? []
+/** Clients name the same few hosts again and again, so those that were admitted are not read again. */
+const makeHostCheck = (settings: GatewaySettings) => {
+  const admitted = new Set<string>()
+  return (request: IncomingMessage): Refusal | undefined => {
+    const lines = countHosts(request)
+    const { host } = request.headers
+    const isOnlyHost = host !== undefined && lines === 1 && request.url?.startsWith("/") === true
+    if (isOnlyHost && admitted.has(host)) return undefined
+    const refusal = checkHost(request, lines, settings)
+    if (refusal !== undefined || !isOnlyHost) return refusal
+    if (admitted.size === rememberedHosts) admitted.clear()
+    admitted.add(host)
+    return undefined
+  }
+}
+
+const rememberedHosts = 100
+
+const checkHost = (
+  request: IncomingMessage,
+  lines: number,
+  settings: GatewaySettings
+): Refusal | undefined => {
   // Load balancers of old ask for the health without it. A browser never does, so no page can.
-  if (lines.length === 0 && request.httpVersion === "1.0") return undefined
+  if (lines === 0 && request.httpVersion === "1.0") return undefined
   const host = hostOf(request)
-  if (host === undefined || lines.length > 1) {
+  if (host === undefined || lines > 1) {
     return { status: 400, message: "The request must have one Host header that names a host (RFC 9112 §3.2)" }
   }
   if (isOwnName(host, settings) || isAddress(host)) return undefined
@@ -40,6 +62,14 @@ const checkHost = (request: IncomingMessage, settings: GatewaySettings): Refusal
     status: 403,
     message: "The Host header names another machine. Add the name to gateway.allowed_hosts"
   }
+}
+
+/** How many lines of `Host` there are; Node joins or drops what comes twice. */
+const countHosts = ({ rawHeaders }: IncomingMessage): number => {
+  let count = 0
+  for (let index = 0; index < rawHeaders.length; index += 2)
+    if (rawHeaders[index]?.length === 4 && rawHeaders[index]?.toLowerCase() === "host") count += 1
+  return count
 }
 
 /** The port and the scheme of an origin do not count: a page may be served by another program on the same machine. */
@@ -80,7 +110,7 @@ const identify = (
   request: IncomingMessage,
   keys: ReadonlyArray<KnownKey>
 ): Result.Result<Caller, Refusal> => {
-  if (keys.length === 0) return Result.succeed({ subject: undefined })
+  if (keys.length === 0) return anyone
   const presented = digest(/^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? "")
   // Compare every key, so that the duration does not show which one matched.
   const matches = keys.map((known) => timingSafeEqual(known.digest, presented))
@@ -90,8 +120,10 @@ const identify = (
     : Result.succeed(match.caller)
 }
 
+const anyone = Result.succeed<Caller>({ subject: undefined })
+
 /** Digests have equal lengths, as the constant-time comparison requires. */
-const digest = (text: string): Buffer => createHash("sha256").update(text).digest()
+const digest = (text: string): Buffer => hash("sha256", text, "buffer")
 
 /** The host that a request is for: of its target, if that has one, else of `Host` (RFC 9112 §3.2.2). */
 const hostOf = ({ headers, url = "" }: IncomingMessage): string | undefined =>

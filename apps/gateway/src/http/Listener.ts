@@ -8,15 +8,28 @@ import {
 import { createServer as createTlsServer } from "node:https"
 import type { Socket } from "node:net"
 import { useServerCertificate } from "@secure-mcp/mtls"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import type { TlsSettings } from "../config/TlsSettings.ts"
 import { watchClient } from "./ClientConnection.ts"
+import type { AnswerOrNext } from "./DirectAnswers.ts"
 
-/**
- * Makes the server of Node, with TLS if there are settings for it. Fails with `CertificateUnusable` if its certificate cannot
- * be used; new contents of its files are used for the connections after that.
- */
-export const makeListener = Effect.fnUntraced(function* (tls: TlsSettings | undefined) {
+/** The server of Node that listens for clients. */
+export class Listener extends Context.Service<Listener, Server>()("@secure-mcp/gateway/Listener") {
+  /**
+   * With TLS if there are settings for it. Fails with `CertificateUnusable` if its certificate cannot be used; new contents
+   * of its files are used for the connections after that.
+   */
+  static readonly layer = (tls: TlsSettings | undefined) =>
+    Layer.effect(
+      Listener,
+      Effect.suspend(() => makeListener(tls))
+    )
+}
+
+const makeListener = Effect.fnUntraced(function* (tls: TlsSettings | undefined) {
   if (tls === undefined) return prepare(createServer(options))
   const asksForCertificate = tls.clientCaPath !== undefined
   const server = createTlsServer({
@@ -42,18 +55,49 @@ const options: ServerOptions = {
 }
 
 const prepare = (server: Server): Server => {
-  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
-    watchClient(request, response)
-    // Otherwise a client that keeps its connection open would still be served while the gateway stops.
-    response.once("finish", () => {
-      if (!server.listening) request.socket.destroySoon()
-    })
-  }
   // Otherwise Node gives no answer to a client that has closed its sending side.
-  return Object.assign(server, { httpAllowHalfOpen: true })
-    .on("request", onRequest)
-    .on("checkContinue", onRequest)
+  return Object.assign(server, { httpAllowHalfOpen: true }).on("checkContinue", (request, response) =>
+    prepareExchange(server, request, response)
+  )
 }
+
+const prepareExchange = (server: Server, request: IncomingMessage, response: ServerResponse): void => {
+  watchClient(request, response)
+  // Otherwise a client that keeps its connection open would still be served while the gateway stops.
+  response.once("finish", () => {
+    if (!server.listening) request.socket.destroySoon()
+  })
+}
+
+/**
+ * Lets requests be answered before the router sees them, which has to listen already. When the scope closes, accepts no
+ * more connections, and ends the exchanges answered so that last longer than `grace`.
+ */
+export const answerFirst = Effect.fnUntraced(function* (
+  server: Server,
+  answer: AnswerOrNext,
+  grace: Duration.Input
+) {
+  const routed = server.listeners("request")
+  const direct = new Set<ServerResponse>()
+  server.removeAllListeners("request").on("request", (request, response) => {
+    prepareExchange(server, request, response)
+    direct.add(response)
+    response.once("close", () => direct.delete(response))
+    answer(request, response, () => {
+      direct.delete(response)
+      for (const listener of routed) listener.call(server, request, response)
+    })
+  })
+  yield* Effect.addFinalizer(() =>
+    Effect.callback<void>((resume) => {
+      server.close(() => resume(Effect.void))
+    }).pipe(
+      Effect.timeoutOption(grace),
+      Effect.andThen(Effect.sync(() => direct.forEach((response) => response.destroy())))
+    )
+  )
+})
 
 /** The first byte of a TLS connection: the type of a handshake record (RFC 8446 §5.1). */
 const handshake = 0x16

@@ -1,5 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http"
-import type { Socket } from "node:net"
+import type { ServerResponse } from "node:http"
 import { CorrelationId, type AccessTokenRequest, type OAuthError } from "@secure-mcp/oauth-core"
 import * as Cause from "effect/Cause"
 import * as SecureRandom from "effect/crypto/SecureRandom"
@@ -9,28 +8,28 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import type { CallbackListenerError } from "../login/CallbackListener.ts"
 import type { TooManyLogins } from "../login/LoginLinks.ts"
+import { BegunExchanges } from "./BegunExchanges.ts"
 import { CurrentCaller } from "./AccessMiddleware.ts"
 import { type GatewayFailure, writeFailure } from "./GatewayFailure.ts"
 import { makeLoginAnswers, withoutLoginAnswer } from "./LoginAnswer.ts"
 import { alreadyWritten, nodeExchange } from "./NodeExchange.ts"
 import { describeOAuthError } from "../upstream/OAuthAdvice.ts"
-import { makeRequestLimits, type RequestLimits } from "./RequestLimits.ts"
+import { type McpServer, McpServers } from "./McpServers.ts"
+import { RequestRefusals } from "./RequestRefusals.ts"
 import { RequestBodies } from "../upstream/RequestBody.ts"
-import { Servers } from "../upstream/Servers.ts"
-import type { Exchange, Upstream, UpstreamFailure } from "../upstream/Upstream.ts"
+import type { Exchange, Rest, UpstreamFailure } from "../upstream/Upstream.ts"
 
-/** `/servers/:server_name/mcp`: forwards MCP Streamable HTTP to the server of that name. */
+/**
+ * `/servers/:server_name/mcp`: forwards MCP Streamable HTTP to the server of that name, and goes on with what
+ * `DirectAnswers` has begun.
+ */
 export const McpRoute = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
-    const servers = new Map(
-      [...(yield* Servers)].map(([serverName, upstream]) => [
-        serverName,
-        { upstream, limits: makeRequestLimits(serverName, upstream.limits) }
-      ])
-    )
+    const servers = yield* McpServers
     const bodies = yield* RequestBodies
+    const begunExchanges = yield* BegunExchanges
+    const refuse = yield* RequestRefusals
     const { askForLogin, awaitLogin } = yield* makeLoginAnswers
-    const refuse = makeRefusal()
 
     const fail = (
       response: ServerResponse,
@@ -43,13 +42,14 @@ export const McpRoute = HttpRouter.use(
 
     /** Asks a person who has to log in to do so, and waits for one who says they are doing it. */
     const serve = Effect.fnUntraced(function* (
-      upstream: Upstream,
-      limits: RequestLimits,
-      received: Exchange
+      { limits, upstream }: McpServer,
+      received: Exchange,
+      rest: Rest | undefined
     ) {
       const { accepted, exchange } = yield* withoutLoginAnswer(received)
       const request = upstream.tokenRequest(exchange.caller)
-      if (request === undefined) return yield* upstream.handle(exchange)
+      const handled = rest ?? upstream.handle(exchange)
+      if (request === undefined) return yield* handled
       // A login on another device begins with the command: no client shows a person its code.
       const ask = (error: OAuthError) =>
         request.config.grantType === "authorization_code"
@@ -58,17 +58,15 @@ export const McpRoute = HttpRouter.use(
       const afterLogin = limits
         .admitToLogin(awaitLogin(request))
         .pipe(Effect.andThen(upstream.handle(exchange)), Effect.catchIf(needsLogin, ask))
-      return yield* upstream
-        .handle(exchange)
-        .pipe(Effect.catchIf(needsLogin, (error) => (accepted ? afterLogin : ask(error))))
+      return yield* Effect.catchIf(handled, needsLogin, (error) => (accepted ? afterLogin : ask(error)))
     })
 
-    const pass = (serverName: string, exchange: Exchange) => {
+    const pass = (serverName: string, exchange: Exchange, rest: Rest | undefined) => {
       const { body, response } = exchange
       const server = servers.get(serverName)
       if (server === undefined) return fail(response, body.head, unknownServer(serverName))
       const { limits, upstream } = server
-      return limits.admit(exchange, serve(upstream, limits, exchange)).pipe(
+      return limits.admit(exchange, serve(server, exchange, rest)).pipe(
         Effect.catchTags({
           OAuthError: (error) =>
             answer(response, body.head, failedAuthorization(error, upstream.tokenRequest(exchange.caller))),
@@ -93,16 +91,16 @@ export const McpRoute = HttpRouter.use(
         const refusal = refuse(request, serverName)
         if (refusal !== undefined) yield* fail(response, noBody, refusal)
         else {
-          const body = yield* bodies.read(request, response)
-          yield* pass(serverName, { request, response, body, caller: yield* CurrentCaller })
+          const begun = begunExchanges.of(request)
+          const body = begun?.body ?? (yield* bodies.read(request, response))
+          const exchange = { request, response, body, caller: yield* CurrentCaller }
+          yield* pass(serverName, exchange, begun?.rest)
         }
         return alreadyWritten
       }).pipe(Effect.scoped)
     )
   })
 ).pipe(Layer.provide(SecureRandom.layerWebCrypto))
-
-const methods: ReadonlyArray<string> = ["POST", "GET", "DELETE"]
 
 const answer = (response: ServerResponse, body: Uint8Array, failure: GatewayFailure) =>
   Effect.logWarning(failure.message).pipe(
@@ -111,50 +109,6 @@ const answer = (response: ServerResponse, body: Uint8Array, failure: GatewayFail
   )
 
 const noBody = Buffer.alloc(0)
-
-/** Says why a request is refused before its body is read, if it is. */
-const makeRefusal = () => {
-  // Another reader may find other requests behind an unknown coding, so nothing that came there is carried out.
-  const unclear = new WeakSet<Socket>()
-  return (request: IncomingMessage, serverName: string) => {
-    const refusal = unclear.has(request.socket)
-      ? unknownCoding(serverName)
-      : unacceptable(request, serverName)
-    if (refusal?.status === 501) unclear.add(request.socket)
-    return refusal
-  }
-}
-
-const unacceptable = ({ headers, method = "" }: IncomingMessage, serverName: string) => {
-  const coding = headers["transfer-encoding"]
-  if (coding !== undefined && coding.toLowerCase() !== "chunked") return unknownCoding(serverName)
-  if (headers["sec-fetch-mode"] === "navigate") return openedAsPage(serverName)
-  return methods.includes(method)
-    ? undefined
-    : {
-        status: 405,
-        reason: "MethodNotAllowed",
-        message: `This path answers ${methods.join(", ")}`,
-        serverName,
-        headers: { allow: methods.join(", ") }
-      }
-}
-
-const unknownCoding = (serverName: string) => ({
-  status: 501,
-  reason: "TransferCodingNotSupported",
-  message: "The only transfer coding of a request is chunked (RFC 9112 §6.1)",
-  serverName,
-  headers: { connection: "close" }
-})
-
-/** A page of one server would run at the origin of the gateway, and could read what all the others answer. */
-const openedAsPage = (serverName: string) => ({
-  status: 403,
-  reason: "OpenedAsPage",
-  message: "A browser opened this address as a page. It is for MCP clients; a page calls it with fetch",
-  serverName
-})
 
 const unknownServer = (serverName: string) => ({
   status: 404,

@@ -13,6 +13,10 @@ export interface RequestLimits {
     exchange: { readonly request: IncomingMessage; readonly response: ServerResponse },
     answer: Effect.Effect<void, E, R>
   ) => Effect.Effect<void, E | UpstreamFailure, R>
+  /** Whether there is room for one more request; it is taken until `leave`. */
+  readonly enter: (request: IncomingMessage, response: ServerResponse) => boolean
+  /** Gives back the room of a request. */
+  readonly leave: (response: ServerResponse) => void
   /** Runs what waits until a person has logged in, if there is room for one more. */
   readonly admitToLogin: <E, R>(
     wait: Effect.Effect<void, E, R>
@@ -66,6 +70,9 @@ export const makeRequestLimits = (
   }
 
   return {
+    enter: (request, response) => take(request, response) === undefined,
+    leave: release,
+
     admit: ({ request, response }, answer) =>
       Effect.acquireUseRelease(
         Effect.suspend(() => {

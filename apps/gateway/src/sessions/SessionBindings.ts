@@ -21,6 +21,11 @@ export interface SessionBindings {
     sessionId: string,
     subject: string | undefined
   ) => Effect.Effect<boolean, StoreUnavailable, Scope.Scope>
+  /**
+   * The same without a fiber, if this process knows the session as the person's and need not tell the store now. It
+   * counts as in use until the function returned is called.
+   */
+  readonly useNow: (sessionId: string, subject: string | undefined) => (() => void) | undefined
   /** Binds a session that the server has begun. False if it is somebody else's: it stays theirs. */
   readonly begin: (sessionId: string, subject: string | undefined) => Effect.Effect<boolean>
   /** Forgets a session that the server has ended. */
@@ -47,6 +52,7 @@ export const makeSessionBindings = Effect.fnUntraced(function* (options: {
   readonly capacity: number
 }): Effect.fn.Return<SessionBindings> {
   const owners = yield* SessionOwners
+  const clock = yield* Clock.Clock
   const bySession = new Map<string, Binding>()
   // Each map is in the order of use: the one unused the longest is the first.
   const byOwner = new Map<string, Map<string, Binding>>()
@@ -135,6 +141,18 @@ export const makeSessionBindings = Effect.fnUntraced(function* (options: {
       yield* countUse(binding)
       return true
     }),
+
+    useNow: (sessionId, subject) => {
+      const now = clock.currentTimeMillisUnsafe()
+      const binding = inMemory(sessionOf(sessionId), now)
+      if (binding?.owner !== ownerOf(subject) || now - binding.storedAt >= storeInterval) return undefined
+      binding.requestsUnderWay += 1
+      markUsed(binding, now)
+      return () => {
+        binding.requestsUnderWay -= 1
+        markUsed(binding, clock.currentTimeMillisUnsafe())
+      }
+    },
 
     begin: Effect.fnUntraced(function* (sessionId, subject) {
       const session = sessionOf(sessionId)

@@ -1,5 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
-import { PassThrough, pipeline, Writable } from "node:stream"
+import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http"
 import { parseChallenge } from "@secure-mcp/oauth-core"
 import {
   accepted,
@@ -29,12 +28,15 @@ export interface Destination {
   readonly withholdsSessions: boolean
 }
 
+/** What became of one exchange. Nothing of an answer has been written, unless it is `Accepted`. */
+export type ForwardOutcome = AttemptOutcome<void> | Redirected | SessionBegun | ForwardFailed
+
 /** The answer begins a session. Nothing of it is written before one of the two effects runs. */
 export interface SessionBegun {
   readonly _tag: "SessionBegun"
   readonly sessionId: string
-  /** Forwards the answer. Succeeds when it is written; interrupting it closes the connection to the server. */
-  readonly forward: Effect.Effect<AttemptOutcome<void>>
+  /** Forwards the answer, and gives what became of it. Interrupting it closes the connection to the server. */
+  readonly forward: Effect.Effect<ForwardOutcome>
   /** Closes the connection to the server. */
   readonly withhold: Effect.Effect<void>
 }
@@ -47,83 +49,269 @@ export interface Redirected {
   readonly redirect: Exclude<Redirect, { readonly _tag: "NotRedirected" }>
 }
 
-/**
- * Forwards one exchange and its answer. Succeeds when the answer is written or withheld; fails only if nothing of an
- * answer has been written. Interrupting it closes the connection to the server.
- */
+/** There is no answer of the server. */
+export interface ForwardFailed {
+  readonly _tag: "Failed"
+  readonly error: Error
+}
+
+/** Forwards one exchange and its answer, as `sendExchange` does. Interrupting it closes the connection to the server. */
 export const forwardExchange = (
-  { body, request, response }: Exchange,
+  exchange: Exchange,
   dispatcher: Dispatcher,
-  { headers, isRedirected, url, withholdsRefusals, withholdsSessions }: Destination
-) =>
-  Effect.callback<AttemptOutcome<void> | Redirected | SessionBegun, Error>((resume, signal) => {
-    const method = request.method ?? "GET"
-    dispatcher.stream(
-      {
-        origin: url.origin,
-        path: url.pathname + url.search,
-        method,
-        headers: body.rest === undefined ? headers : withLength(request, headers),
-        body: outgoingBody(body),
-        signal
-      },
-      (answer) => {
-        const status = answer.statusCode
-        const location = answer.headers["location"]
-        const redirect = redirectOf(url, status, location?.toString(), method, {
-          alreadyFollowed: isRedirected
-        })
-        if (redirect._tag !== "NotRedirected") {
-          resume(Effect.succeed({ _tag: "Redirected", status, redirect }))
-          return discard()
-        }
-        const forwarded = responseHeaders(answer.headers, response.getHeaders())
-        const newSession = withholdsSessions ? newSessionOf(answer.headers, request) : undefined
-        // Only a request that succeeds begins a session.
-        const isBegun = newSession !== undefined && status < 300
-        if (newSession !== undefined && !isBegun) delete forwarded[sessionHeader]
-        if (withholdsRefusals && mayRefuseToken(status)) {
-          const challenge = parseChallenge(answer.headers["www-authenticate"])
-          if (refusesToken(status, challenge)) {
-            // The streamed part of the body cannot be sent again.
-            const refusal = refused(status, challenge, { repeatable: body.rest === undefined })
-            if (mayBeAboutSession(challenge, request.headers["mcp-session-id"]))
-              return collect((text) => {
-                if (text === undefined || !mentionsSession(text.toString()))
-                  return resume(Effect.succeed(refusal))
-                response.writeHead(status, forwarded).end(text)
-                resume(Effect.succeed(answered))
-              })
-            resume(Effect.succeed(refusal))
-            return discard()
-          }
-        }
-        const begin = (): Writable => {
-          if (hasNoContent.has(status)) {
-            delete forwarded["content-length"]
-            response
-              .writeHead(status, status === 205 ? { ...forwarded, "content-length": "0" } : forwarded)
-              .end()
-            return discard()
-          }
-          response.writeHead(status, forwarded)
-          if (isEventStream(answer.headers["content-type"])) response.flushHeaders()
-          return response
-        }
-        if (!isBegun) return begin()
-        const held = new PassThrough()
-        // Until it is forwarded nobody else listens.
-        held.on("error", () => undefined)
-        resume(Effect.succeed(sessionBegun(newSession, held, begin)))
-        return held
-      },
-      (error) => {
-        if (error === null) resume(Effect.succeed(answered))
-        else if (response.headersSent) resume(Effect.sync(() => hangUp(response)))
-        else resume(Effect.fail(error))
-      }
+  destination: Destination
+): Effect.Effect<ForwardOutcome> =>
+  Effect.callback((resume) => {
+    const abort = sendExchange(exchange, dispatcher, destination, (outcome) =>
+      resume(Effect.succeed(outcome))
     )
+    return Effect.sync(abort)
   })
+
+/**
+ * Forwards one exchange and its answer, without a fiber.
+ *
+ * @param onOutcome called once, when the answer is written or withheld, or there will be none
+ * @returns closes the connection to the server, unless the exchange is over
+ */
+export const sendExchange = (
+  exchange: Exchange,
+  dispatcher: Dispatcher,
+  destination: Destination,
+  onOutcome: (outcome: ForwardOutcome) => void
+): (() => void) => {
+  const { body, request } = exchange
+  const { headers, url } = destination
+  const answer = new ForwardedAnswer(exchange, destination, onOutcome)
+  dispatcher.dispatch(
+    {
+      origin: url.origin,
+      path: url.pathname + url.search,
+      method: request.method ?? "GET",
+      headers: body.rest === undefined ? headers : withLength(request, headers),
+      body: outgoingBody(body)
+    },
+    answer
+  )
+  return answer.abort
+}
+
+/** What is done with the body of an answer. */
+interface AnswerBody {
+  readonly write: (chunk: Buffer) => void
+  readonly end: () => void
+  /** The answer breaks off. */
+  readonly fail: (error: Error) => void
+}
+
+/** Receives the answer of a server and decides what becomes of it. */
+class ForwardedAnswer implements Dispatcher.DispatchHandler {
+  readonly #exchange: Exchange
+  readonly #destination: Destination
+  #onOutcome: ((outcome: ForwardOutcome) => void) | undefined
+  #controller: Dispatcher.DispatchController | undefined
+  #body: AnswerBody
+  #isAborted = false
+
+  constructor(exchange: Exchange, destination: Destination, onOutcome: (outcome: ForwardOutcome) => void) {
+    this.#exchange = exchange
+    this.#destination = destination
+    this.#onOutcome = onOutcome
+    this.#body = this.#noBody
+    exchange.response.once("close", this.#onClientGone)
+  }
+
+  readonly abort = (): void => {
+    this.#isAborted = true
+    this.#controller?.abort(new Error("nobody waits for the answer"))
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#isAborted) this.abort()
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: IncomingHttpHeaders
+  ): void {
+    // Interim responses are for the one who asked, which is the gateway.
+    if (status < 200) return
+    const { body, request, response } = this.#exchange
+    const { isRedirected, url, withholdsRefusals, withholdsSessions } = this.#destination
+    const redirect = redirectOf(url, status, headers["location"]?.toString(), request.method ?? "GET", {
+      alreadyFollowed: isRedirected
+    })
+    if (redirect._tag !== "NotRedirected") return this.#withhold({ _tag: "Redirected", status, redirect })
+    const head = { status, headers: responseHeaders(headers, response.getHeaders()) }
+    const newSession = withholdsSessions ? newSessionOf(headers, request) : undefined
+    // Only a request that succeeds begins a session.
+    const isBegun = newSession !== undefined && status < 300
+    if (newSession !== undefined && !isBegun) delete head.headers[sessionHeader]
+    if (withholdsRefusals && mayRefuseToken(status)) {
+      const challenge = parseChallenge(headers["www-authenticate"])
+      if (refusesToken(status, challenge)) {
+        // The streamed part of the body cannot be sent again.
+        const refusal = refused(status, challenge, { repeatable: body.rest === undefined })
+        return mayBeAboutSession(challenge, request.headers[sessionHeader])
+          ? this.#readRefusal(refusal, head)
+          : this.#withhold(refusal)
+      }
+    }
+    if (isBegun) this.#holdSession(controller, newSession, head)
+    else this.#begin(head)
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#body.write(chunk)
+  }
+
+  onResponseEnd(): void {
+    this.#body.end()
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+    this.#body.fail(error)
+  }
+
+  #settle(outcome: ForwardOutcome): void {
+    const onOutcome = this.#onOutcome
+    this.#onOutcome = undefined
+    this.#exchange.response.off("close", this.#onClientGone)
+    onOutcome?.(outcome)
+  }
+
+  /** Also after a complete answer: then there is nothing to end. */
+  readonly #onClientGone = (): void => {
+    if (!this.#exchange.response.writableFinished) this.abort()
+    this.#settle(answered)
+  }
+
+  readonly #noBody: AnswerBody = {
+    write: () => undefined,
+    end: () => undefined,
+    fail: (error) => this.#settle({ _tag: "Failed", error })
+  }
+
+  /** Reads the answer to its end, so that its connection can be used again; a long one closes it. */
+  #withhold(outcome: ForwardOutcome): void {
+    this.#discardBody()
+    this.#settle(outcome)
+  }
+
+  #discardBody(): void {
+    let remaining = maxRefusalBytes
+    const write = (chunk: Buffer) => {
+      remaining -= chunk.length
+      if (remaining < 0) this.abort()
+    }
+    this.#body = { ...nothing, write }
+  }
+
+  /** Reads a refusal to find out whether it is about the session: then it is the answer. */
+  #readRefusal(refusal: AttemptOutcome<void>, head: AnswerHead): void {
+    const chunks: Array<Buffer> = []
+    let size = 0
+    this.#body = {
+      write: (chunk) => {
+        size += chunk.length
+        chunks.push(chunk)
+        if (size <= maxRefusalBytes) return
+        this.#settle(refusal)
+        this.abort()
+      },
+      end: () => {
+        const text = Buffer.concat(chunks)
+        if (mentionsSession(text.toString()))
+          this.#exchange.response.writeHead(head.status, head.headers).end(text)
+        else this.#settle(refusal)
+      },
+      fail: this.#noBody.fail
+    }
+  }
+
+  /** Reads no more of an answer until somebody has decided about its session. */
+  #holdSession(controller: Dispatcher.DispatchController, sessionId: string, head: AnswerHead): void {
+    controller.pause()
+    // What has arrived already comes all the same.
+    const arrived: Array<(body: AnswerBody) => void> = []
+    this.#body = {
+      write: (chunk) => arrived.push((body) => body.write(chunk)),
+      end: () => arrived.push((body) => body.end()),
+      fail: (error) => arrived.push((body) => body.fail(error))
+    }
+    this.#settle({
+      _tag: "SessionBegun",
+      sessionId,
+      forward: Effect.callback<ForwardOutcome>((resume) => {
+        this.#onOutcome = (outcome) => resume(Effect.succeed(outcome))
+        this.#exchange.response.once("close", this.#onClientGone)
+        this.#begin(head)
+        for (const arrive of arrived) arrive(this.#body)
+        controller.resume()
+        return Effect.sync(this.abort)
+      }),
+      withhold: Effect.sync(this.abort)
+    })
+  }
+
+  /**
+   * Begins to answer. The head is written with the first part of the body, or at the end of one that is empty: a server that
+   * breaks off between head and body has given no answer, and the client gets an error.
+   */
+  #begin(head: AnswerHead): void {
+    const { response } = this.#exchange
+    if (hasNoContent.has(head.status)) {
+      this.#discardBody()
+      endWithoutContent(response, head)
+    } else if (isEventStream(head.headers["content-type"])) {
+      response.writeHead(head.status, head.headers).flushHeaders()
+      this.#body = this.#forwardedBody
+    } else this.#body = this.#bodyAfter(head)
+  }
+
+  #bodyAfter(head: AnswerHead): AnswerBody {
+    const { response } = this.#exchange
+    const writeHead = () => {
+      this.#body = this.#forwardedBody
+      response.writeHead(head.status, head.headers)
+    }
+    return {
+      write: (chunk) => {
+        writeHead()
+        // A whole body goes out with its head, in one packet.
+        if (head.headers["content-length"] === String(chunk.length)) response.end(chunk)
+        else this.#forwardedBody.write(chunk)
+      },
+      end: () => {
+        writeHead()
+        response.end()
+      },
+      fail: this.#noBody.fail
+    }
+  }
+
+  readonly #forwardedBody: AnswerBody = {
+    write: (chunk) => {
+      const { response } = this.#exchange
+      if (response.write(chunk)) return
+      this.#controller?.pause()
+      response.once("drain", () => this.#controller?.resume())
+    },
+    end: () => this.#exchange.response.end(),
+    // What the client has is incomplete, which the end of its connection shows.
+    fail: () => this.#exchange.response.destroy()
+  }
+}
+
+/** The status and the headers of an answer, as they are forwarded. */
+interface AnswerHead {
+  readonly status: number
+  readonly headers: OutgoingHttpHeaders
+}
+
+const nothing: AnswerBody = { write: () => undefined, end: () => undefined, fail: () => undefined }
 
 const sessionHeader = "mcp-session-id"
 
@@ -133,19 +321,6 @@ const newSessionOf = (headers: IncomingHttpHeaders, request: IncomingMessage): s
   const sessionId =
     headers[sessionHeader] === undefined ? undefined : [headers[sessionHeader]].flat().join(", ")
   return sessionId === request.headers[sessionHeader] ? undefined : sessionId
-}
-
-const sessionBegun = (sessionId: string, held: PassThrough, begin: () => Writable): SessionBegun => {
-  const withhold = Effect.sync(() => void held.destroy())
-  return {
-    _tag: "SessionBegun",
-    sessionId,
-    forward: Effect.callback<AttemptOutcome<void>>((resume) => {
-      pipeline(held, begin(), () => resume(Effect.succeed(answered)))
-      return withhold
-    }),
-    withhold
-  }
 }
 
 /** Not every server takes a body whose length it does not know. */
@@ -159,41 +334,10 @@ const answered = accepted<void>(undefined)
 /** What a server sends with these is no content, and must not be taken for the next answer (RFC 9110 §15.3.5, §15.3.6). */
 const hasNoContent: ReadonlySet<number> = new Set([204, 205])
 
-const isEventStream = (contentType: string | ReadonlyArray<string> | undefined): boolean =>
+const endWithoutContent = (response: ServerResponse, { headers, status }: AnswerHead): void => {
+  const { "content-length": _, ...others } = headers
+  response.writeHead(status, status === 205 ? { ...others, "content-length": "0" } : others).end()
+}
+
+const isEventStream = (contentType: OutgoingHttpHeaders[string]): boolean =>
   String(contentType).startsWith("text/event-stream")
-
-/** Reads a withheld answer, and gives undefined for one that is too long. */
-const collect = (onEnd: (body: Buffer | undefined) => void): Writable => {
-  const chunks: Array<Buffer> = []
-  let size = 0
-  return new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      size += chunk.length
-      chunks.push(chunk)
-      if (size <= maxRefusalBytes) return done(null)
-      onEnd(undefined)
-      done(new Error("the withheld answer is too long"))
-    },
-    final(done) {
-      onEnd(Buffer.concat(chunks))
-      done(null)
-    }
-  })
-}
-
-/** Reads a withheld answer, so that its connection can be used again; a long one closes it. */
-const discard = (): Writable => {
-  let remaining = maxRefusalBytes
-  return new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      remaining -= chunk.length
-      done(remaining < 0 ? new Error("the withheld answer is too long") : null)
-    }
-  })
-}
-
-/** Closes the connection to the client, which shows it that the answer is incomplete. */
-const hangUp = (response: ServerResponse) => {
-  response.destroy()
-  return answered
-}

@@ -5,7 +5,14 @@ import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import type { Dispatcher } from "undici"
 import type { SessionBindings } from "../sessions/SessionBindings.ts"
-import { type Destination, forwardExchange, type Redirected, type SessionBegun } from "./ForwardExchange.ts"
+import {
+  type Destination,
+  forwardExchange,
+  type ForwardOutcome,
+  type Redirected,
+  sendExchange,
+  type SessionBegun
+} from "./ForwardExchange.ts"
 import { requestHeaders, withUserAgent } from "./ForwardedHeaders.ts"
 import { type Exchange, type Upstream, UpstreamFailure } from "./Upstream.ts"
 import { upstreamUnreachable } from "./UpstreamUnreachable.ts"
@@ -33,17 +40,32 @@ export const makeHttpUpstream = Effect.fnUntraced(function* (
     dispatcher: Dispatcher,
     destination: Destination
   ): Effect.Effect<AttemptOutcome<void>, UpstreamFailure> =>
-    forwardExchange(exchange, dispatcher, destination).pipe(
-      Effect.mapError((error) => upstreamUnreachable(entry, error)),
-      Effect.flatMap((outcome) => {
-        if (outcome._tag === "SessionBegun") return beginSession(outcome, exchange)
-        return outcome._tag === "Redirected"
-          ? Effect.flatMap(redirects.follow(outcome, exchange), (url) =>
-              forward(exchange, dispatcher, { ...destination, url, isRedirected: true })
-            )
-          : Effect.succeed(outcome)
-      })
+    Effect.flatMap(forwardExchange(exchange, dispatcher, destination), (outcome) =>
+      settle(outcome, exchange, dispatcher, destination)
     )
+
+  const settle = (
+    outcome: ForwardOutcome,
+    exchange: Exchange,
+    dispatcher: Dispatcher,
+    destination: Destination
+  ): Effect.Effect<AttemptOutcome<void>, UpstreamFailure> => {
+    switch (outcome._tag) {
+      case "Failed":
+        return Effect.fail(upstreamUnreachable(entry, outcome.error))
+      case "Redirected":
+        return Effect.flatMap(redirects.follow(outcome, exchange), (url) =>
+          forward(exchange, dispatcher, { ...destination, url, isRedirected: true })
+        )
+      case "SessionBegun":
+        return Effect.flatMap(beginSession(outcome, exchange), (begun) =>
+          settle(begun, exchange, dispatcher, destination)
+        )
+      case "Accepted":
+      case "Refused":
+        return Effect.succeed(outcome)
+    }
+  }
 
   /** A session that is somebody else's is not given away, whatever the server says. */
   const beginSession = ({ forward, sessionId, withhold }: SessionBegun, { caller }: Exchange) =>
@@ -54,27 +76,25 @@ export const makeHttpUpstream = Effect.fnUntraced(function* (
       )
     )
 
+  const destinationOf = ({ request }: Exchange, token: Redacted.Redacted | undefined): Destination => ({
+    url,
+    headers: withUserAgent(
+      entry.userAgent,
+      requestHeaders(
+        request,
+        token === undefined ? ownHeaders : { ...ownHeaders, authorization: `Bearer ${Redacted.value(token)}` }
+      )
+    ),
+    withholdsRefusals: entry.oauth !== undefined,
+    isRedirected: false,
+    withholdsSessions: sessions !== undefined
+  })
+
   // Choose the connection after the token: a token that is bound to a new certificate works only over its connections.
   const send = (exchange: Exchange, token: Redacted.Redacted | undefined) =>
     certificates.connection(entry.oauth, entry.proxies).pipe(
       Effect.mapError((error) => upstreamUnreachable(entry, error)),
-      Effect.flatMap(({ dispatcher }) =>
-        forward(exchange, dispatcher, {
-          url,
-          headers: withUserAgent(
-            entry.userAgent,
-            requestHeaders(
-              exchange.request,
-              token === undefined
-                ? ownHeaders
-                : { ...ownHeaders, authorization: `Bearer ${Redacted.value(token)}` }
-            )
-          ),
-          withholdsRefusals: entry.oauth !== undefined,
-          isRedirected: false,
-          withholdsSessions: sessions !== undefined
-        })
-      )
+      Effect.flatMap(({ dispatcher }) => forward(exchange, dispatcher, destinationOf(exchange, token)))
     )
 
   const handle: Upstream["handle"] = (exchange) => {
@@ -84,11 +104,50 @@ export const makeHttpUpstream = Effect.fnUntraced(function* (
       : injector.use(request, (token) => send(exchange, token))
   }
 
+  const handleNow: HandleNow = (exchange, onEnd) => {
+    const request = tokenRequest(exchange.caller)
+    const token = request && injector.peek(request)
+    const connection = certificates.current(entry.oauth, entry.proxies)
+    if ((request !== undefined && token === undefined) || connection === undefined) return false
+    const destination = destinationOf(exchange, token?.accessToken)
+    sendExchange(exchange, connection.dispatcher, destination, (outcome) => {
+      if (outcome._tag === "Accepted") {
+        if (request !== undefined && token !== undefined) injector.settle(request, token)
+        return onEnd(undefined)
+      }
+      const settled = settle(outcome, exchange, connection.dispatcher, destination)
+      onEnd(
+        request === undefined || token === undefined
+          ? Effect.asVoid(settled)
+          : injector.useAfter(request, { token, outcome: settled }, (next) => send(exchange, next))
+      )
+    })
+    return true
+  }
+
   return {
     tokenRequest,
-    handle: sessions === undefined ? handle : inOwnSession(entry.serverName, sessions, handle)
+    handle: sessions === undefined ? handle : inOwnSession(entry.serverName, sessions, handle),
+    handleNow: sessions === undefined ? handleNow : inOwnSessionNow(entry.serverName, sessions, handleNow)
   } satisfies Upstream
 })
+
+type HandleNow = NonNullable<Upstream["handleNow"]>
+
+const inOwnSessionNow =
+  (serverName: string, sessions: SessionBindings, handleNow: HandleNow): HandleNow =>
+  (exchange, onEnd) => {
+    const sessionId = exchange.request.headers["mcp-session-id"]
+    if (sessionId === undefined) return handleNow(exchange, onEnd)
+    const leave = sessions.useNow(String(sessionId), exchange.caller.subject)
+    if (leave === undefined) return false
+    const isSent = handleNow(exchange, (rest) => {
+      leave()
+      onEnd(rest && inOwnSession(serverName, sessions, () => rest)(exchange))
+    })
+    if (!isSent) leave()
+    return isSent
+  }
 
 /** Handles an exchange only if its session, if it names one, is the caller's. */
 const inOwnSession =

@@ -30,6 +30,16 @@ export class RequestBodies extends Context.Service<
       request: IncomingMessage,
       response: ServerResponse
     ) => Effect.Effect<RequestBody, never, Scope.Scope>
+    /**
+     * The same without a fiber. The room is free again when the response closes.
+     *
+     * @param onBody called once, unless the client goes before its request is complete
+     */
+    readonly readNow: (
+      request: IncomingMessage,
+      response: ServerResponse,
+      onBody: (body: RequestBody) => void
+    ) => void
   }
 >()("@secure-mcp/gateway/RequestBodies") {
   /** @param bufferedBytes of all kept bodies together */
@@ -38,11 +48,19 @@ export class RequestBodies extends Context.Service<
       const share = makeRoom(bufferedBytes)
       return {
         read: (request, response) =>
-          request.method === "GET" || request.method === "DELETE"
+          hasNoBody(request)
             ? Effect.succeed({ head: noBytes })
             : Effect.flatMap(Effect.acquireRelease(Effect.sync(share), release), (own) =>
-                readHead(request, response, own)
-              )
+                Effect.callback<RequestBody>((resume) =>
+                  Effect.sync(readHead(request, response, own, (body) => resume(Effect.succeed(body))))
+                )
+              ),
+        readNow: (request, response, onBody) => {
+          if (hasNoBody(request)) return onBody({ head: noBytes })
+          const own = share()
+          response.once("close", own.giveBack)
+          readHead(request, response, own, onBody)
+        }
       }
     })
 }
@@ -76,37 +94,39 @@ const makeRoom = (bytes: number): (() => Share) => {
   }
 }
 
+const hasNoBody = ({ method }: IncomingMessage): boolean => method === "GET" || method === "DELETE"
+
+/** @returns stops reading */
 const readHead = (
   request: IncomingMessage,
   response: ServerResponse,
-  share: Share
-): Effect.Effect<RequestBody> =>
-  Effect.callback((resume) => {
-    // Effect's server does not do this: the reader of the body must, but not for HTTP/1.0 (RFC 9110 §10.1.1).
-    if (/\b100-continue\b/i.test(request.headers.expect ?? "") && request.httpVersion !== "1.0")
-      response.writeContinue()
-    const declared = Number(request.headers["content-length"] ?? 0)
-    const head = makeHead(share, declared)
-    const finish = (body: RequestBody) => {
-      stop()
-      resume(Effect.succeed(body))
-    }
-    const onData = (chunk: Buffer) => {
-      const added = head.add(chunk)
-      if (added === "Added") return
-      request.pause()
-      request.unshift(chunk)
-      finish({ head: head.bytes(), rest: request, restBecause: added })
-    }
-    const onEnd = () => finish({ head: head.bytes() })
-    // When a client disconnects, the response closes, which interrupts the whole request.
-    const onError = () => undefined
-    const stop = () => {
-      request.off("data", onData).off("end", onEnd)
-    }
-    request.on("data", onData).on("end", onEnd).on("error", onError)
-    return Effect.sync(stop)
-  })
+  share: Share,
+  onBody: (body: RequestBody) => void
+): (() => void) => {
+  // Effect's server does not do this: the reader of the body must, but not for HTTP/1.0 (RFC 9110 §10.1.1).
+  if (/\b100-continue\b/i.test(request.headers.expect ?? "") && request.httpVersion !== "1.0")
+    response.writeContinue()
+  const head = makeHead(share, Number(request.headers["content-length"] ?? 0))
+  const finish = (body: RequestBody) => {
+    stop()
+    onBody(body)
+  }
+  const onData = (chunk: Buffer) => {
+    const added = head.add(chunk)
+    if (added === "Added") return
+    request.pause()
+    request.unshift(chunk)
+    finish({ head: head.bytes(), rest: request, restBecause: added })
+  }
+  const onEnd = () => finish({ head: head.bytes() })
+  // When a client disconnects, the response closes, which ends the whole exchange.
+  const onError = () => undefined
+  const stop = () => {
+    request.off("data", onData).off("end", onEnd)
+  }
+  request.on("data", onData).on("end", onEnd).on("error", onError)
+  return stop
+}
 
 /**
  * Collects chunks. A list of them would take far more than their bytes if a client sends one byte in each, so they are
@@ -115,13 +135,19 @@ const readHead = (
  * @param declared the length of the whole body; 0 if it is not known
  */
 const makeHead = (share: Share, declared: number) => {
-  let buffer = noBytes
+  let buffer: Buffer = noBytes
   let size = 0
 
   return {
     add: (chunk: Buffer): "Added" | "TooLong" | "NoRoom" => {
       const needed = size + chunk.length
       if (needed > repeatableBytes) return "TooLong"
+      // A body that comes in one piece, as most do, is not copied.
+      if (needed === declared && size === 0 && share.growTo(needed)) {
+        buffer = chunk
+        size = needed
+        return "Added"
+      }
       if (needed > buffer.length) {
         const doubled = Math.min(
           2 * buffer.length,

@@ -15,7 +15,7 @@ import { makeSessionBindings } from "../sessions/SessionBindings.ts"
 import { makeHttpUpstream } from "./HttpUpstream.ts"
 import { makeSseUpstream } from "./SseUpstream.ts"
 import { makeStdioUpstream } from "./StdioUpstream.ts"
-import type { Upstream } from "./Upstream.ts"
+import type { Caller, Upstream } from "./Upstream.ts"
 
 /** A server of the configuration. */
 export interface Server extends Upstream {
@@ -40,7 +40,15 @@ export class Servers extends Context.Service<Servers, ReadonlyMap<string, Server
 }
 
 const makeUpstream = Effect.fnUntraced(function* (entry: ServerEntry, config: GatewayConfig) {
-  const tokenRequest: Upstream["tokenRequest"] = ({ subject }) => accessTokenRequest(entry, config, subject)
+  // One for each caller: whoever is asked for a token knows the request again.
+  const requests = new WeakMap<Caller, ReturnType<Upstream["tokenRequest"]>>()
+  const tokenRequest: Upstream["tokenRequest"] = (caller) => {
+    const known = requests.get(caller)
+    if (known !== undefined) return known
+    const request = accessTokenRequest(entry, config, caller.subject)
+    requests.set(caller, request)
+    return request
+  }
   const upstream: Upstream =
     entry._tag === "Http"
       ? entry.transport === "sse"

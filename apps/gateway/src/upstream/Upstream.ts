@@ -24,7 +24,18 @@ export interface Upstream {
   readonly tokenRequest: (caller: Caller) => AccessTokenRequest | undefined
   /** Answers one exchange. Fails only if nothing of an answer has been written. */
   readonly handle: (exchange: Exchange) => Effect.Effect<void, OAuthError | UpstreamFailure>
+  /**
+   * Answers one exchange without a fiber, if nothing has to be waited for before it can be sent. Undefined for a server
+   * that cannot.
+   *
+   * @param onEnd called once: with undefined when the exchange is answered, else with what is left to do
+   * @returns false if nothing was sent: call `handle`
+   */
+  readonly handleNow?: (exchange: Exchange, onEnd: (rest: Rest | undefined) => void) => boolean
 }
+
+/** What is left to do for an exchange that was begun without a fiber. Nothing of an answer has been written. */
+export type Rest = Effect.Effect<void, OAuthError | UpstreamFailure>
 
 /** The MCP server gave no answer, or the request is not passed on to it. */
 export class UpstreamFailure extends Schema.TaggedError<UpstreamFailure>()("UpstreamFailure", {

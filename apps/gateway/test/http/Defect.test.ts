@@ -40,8 +40,8 @@ const startBroken = Effect.gen(function* () {
       Layer.provide(TokenInjector.layer),
       Layer.provide([
         Layer.succeed(OAuthService, {
-          getAccessToken: () => broken,
           peek: () => undefined,
+          getAccessToken: () => broken,
           refresh: () => broken,
           authorize: () => broken,
           completeAuthorization: () => broken,
