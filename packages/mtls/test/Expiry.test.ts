@@ -35,7 +35,7 @@ describe("the time of a client certificate", () => {
         const context = yield* Layer.build(
           MtlsOAuthHttp.layer.pipe(
             Layer.provide([
-              Layer.succeed(ClientCertificates, { connection, subscribe }),
+              Layer.succeed(ClientCertificates, { connection, current: () => undefined, subscribe }),
               Layer.succeed(OAuthEvents, { publish: (event) => Effect.sync(() => void events.push(event)) })
             ])
           )
