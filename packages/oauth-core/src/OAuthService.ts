@@ -27,7 +27,7 @@ import type { OAuthToken } from "./OAuthToken.ts"
 import { TokenCache, type CachedToken, type TokenCacheRequest, type TokenPeek } from "./TokenCache.ts"
 import { makeFingerprintMemo } from "./FingerprintMemo.ts"
 import { tokenKeyOf } from "./TokenKey.ts"
-import { isTraced } from "./TracedSpan.ts"
+import { inSpan, isTraced } from "./TracedSpan.ts"
 
 /** Why the token that was served is not sufficient. */
 export interface RefreshOptions {
@@ -124,7 +124,8 @@ const make = Effect.gen(function* () {
   const events = yield* OAuthEvents
   const random = yield* SecureRandom.SecureRandom
   const fingerprints = yield* makeFingerprintMemo
-  const peeks = new WeakMap<AccessTokenRequest, TokenPeek>()
+  const looks = new WeakMap<AccessTokenRequest, TokenPeek>()
+  let lastRequest: AccessTokenRequest | undefined
 
   const newCorrelationId = Effect.flatMap(CorrelationId, (id) =>
     id === undefined ? random.uuidV4() : Effect.succeed(id)
@@ -150,17 +151,20 @@ const make = Effect.gen(function* () {
     return tokenKeyOf(request, yield* fingerprints.get(request, connection.certificateThumbprint))
   })
 
-  const peekOf = (request: AccessTokenRequest): TokenPeek | undefined => {
+  const lookFor = (request: AccessTokenRequest): TokenPeek | undefined => {
     const fingerprint = request.config.useMtls ? undefined : fingerprints.known(request, undefined)
-    if (fingerprint === undefined) return undefined
-    const made = { key: tokenKeyOf(request, fingerprint), expiryBuffer: expiryBufferOf(request) }
-    peeks.set(request, made)
-    return made
+    return fingerprint === undefined
+      ? undefined
+      : { key: tokenKeyOf(request, fingerprint), expiryBuffer: expiryBufferOf(request) }
   }
 
-  const peek = (request: AccessTokenRequest): OAuthToken | undefined => {
-    const known = peeks.get(request) ?? peekOf(request)
-    return known === undefined ? undefined : cache.peek(known)
+  /** Many requests are made anew each time. Those remembered would only be work for the garbage collector. */
+  const look = (request: AccessTokenRequest, isKept: boolean): OAuthToken | undefined => {
+    const known = looks.get(request)
+    const made = known ?? lookFor(request)
+    if (made === undefined) return undefined
+    if (known === undefined && isKept) looks.set(request, made)
+    return cache.peek(made)
   }
 
   const acquire =
@@ -230,18 +234,18 @@ const make = Effect.gen(function* () {
           reason: reason._tag
         })
 
-  const getAccessToken = Effect.fn("OAuthService.getAccessToken")((request: AccessTokenRequest) =>
-    get(request, undefined, {})
-  )
-
   return OAuthService.of({
-    peek,
+    peek: (request) => look(request, true),
 
     // A span costs more than the look into memory: without a tracer nobody would see it.
     getAccessToken: (request) =>
       Effect.withFiber((fiber) => {
-        const token = isTraced(fiber) ? undefined : peek(request)
-        return token === undefined ? getAccessToken(request) : Effect.succeed({ token, source: "cache" })
+        const isAgain = request === lastRequest
+        lastRequest = request
+        const token = isTraced(fiber) ? undefined : look(request, isAgain)
+        return token === undefined
+          ? inSpan("OAuthService.getAccessToken")(get(request, undefined, {}))
+          : Effect.succeed({ token, source: "cache" })
       }),
 
     refresh: Effect.fn("OAuthService.refresh")((request, { challenge, refused } = {}) =>

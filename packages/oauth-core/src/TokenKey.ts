@@ -24,15 +24,38 @@ export interface TokenKey {
  * fingerprint contains: so tokens stored by earlier versions are found under the same address.
  */
 export const tokenKeyString = (key: TokenKey): string =>
+  key instanceof RequestTokenKey ? key.toString() : keyString(key)
+
+const keyString = (key: TokenKey): string =>
   JSON.stringify([key.projectId, key.configId, key.serverName, key.subject ?? null, key.fingerprint])
 
 /** The key of a request's token. */
-export const tokenKeyOf = (
-  { config, configId = "default", projectId = "default", serverName, subject }: AccessTokenRequest,
-  fingerprint: string
-): TokenKey => {
-  const personal = isPersonalGrant(config.grantType)
-  return { projectId, configId, serverName, subject: personal ? subject : undefined, personal, fingerprint }
+export const tokenKeyOf = (request: AccessTokenRequest, fingerprint: string): TokenKey =>
+  new RequestTokenKey(request, fingerprint)
+
+/** A key that makes its string once. */
+class RequestTokenKey implements TokenKey {
+  readonly projectId: string
+  readonly configId: string
+  readonly serverName: string
+  readonly subject: string | undefined
+  readonly personal: boolean
+  readonly fingerprint: string
+  #string: string | undefined
+
+  constructor(request: AccessTokenRequest, fingerprint: string) {
+    const { config, configId = "default", projectId = "default", serverName, subject } = request
+    this.projectId = projectId
+    this.configId = configId
+    this.serverName = serverName
+    this.personal = isPersonalGrant(config.grantType)
+    this.subject = this.personal ? subject : undefined
+    this.fingerprint = fingerprint
+  }
+
+  toString(): string {
+    return (this.#string ??= keyString(this))
+  }
 }
 
 /**

@@ -45,19 +45,9 @@ interface Entry extends Ordered<Entry> {
 export const makeTokenSlots = (capacity: number): TokenSlots => {
   const entries = new Map<string, Entry>()
   const evictable = new UseOrder<Entry>()
-  // Whoever has the same key object each time need not have its string made each time.
-  const ids = new WeakMap<TokenKey, string>()
-
-  const idOf = (key: TokenKey): string => {
-    const known = ids.get(key)
-    if (known !== undefined) return known
-    const id = tokenKeyString(key)
-    ids.set(key, id)
-    return id
-  }
 
   const step = <A>(key: TokenKey, transition: Transition<A>, isUse: boolean): A => {
-    const id = idOf(key)
+    const id = tokenKeyString(key)
     const known = entries.get(id)
     const [result, slot] = transition(known?.slot ?? emptySlot(key))
     if (!isEmpty(slot)) put(known, id, slot, isUse)
@@ -89,9 +79,9 @@ export const makeTokenSlots = (capacity: number): TokenSlots => {
   }
 
   return {
-    get: (key) => entries.get(idOf(key))?.slot ?? emptySlot(key),
+    get: (key) => entries.get(tokenKeyString(key))?.slot ?? emptySlot(key),
     look: (key) => {
-      const entry = entries.get(idOf(key))
+      const entry = entries.get(tokenKeyString(key))
       if (entry !== undefined && evictable.has(entry)) evictable.use(entry)
       return entry?.slot
     },
