@@ -1,4 +1,4 @@
-import { hash, timingSafeEqual } from "node:crypto"
+import { hash, randomBytes } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 import { isLoopbackHost } from "@secure-mcp/oauth-core"
 import * as Redacted from "effect/Redacted"
@@ -14,7 +14,7 @@ export interface Refusal {
 
 /** Decides who may use the gateway. */
 export const makeAccess = (settings: GatewaySettings) => {
-  const keys = settings.apiKeys.map(knownKey)
+  const keys = makeKnownKeys(settings.apiKeys)
   const checkHost = makeHostCheck(settings)
   return {
     /**
@@ -94,36 +94,41 @@ const checkUnnamedPage = (request: IncomingMessage): Refusal | undefined =>
       }
     : undefined
 
-interface KnownKey {
-  readonly digest: Buffer
-  readonly caller: Caller
+/** Whose a key is; undefined for a key that is not known. */
+interface KnownKeys {
+  readonly size: number
+  readonly callerOf: (key: string) => Caller | undefined
+}
+
+/**
+ * Keys are looked up by a digest that only this process can compute. So a caller learns nothing of a key from how long that
+ * takes, and it takes the same time however many keys there are.
+ */
+const makeKnownKeys = (apiKeys: GatewaySettings["apiKeys"]): KnownKeys => {
+  const secret = randomBytes(32).toString("base64url")
+  const digest = (key: string) => hash("sha256", secret + key, "base64url")
+  // Of equal keys the first one counts.
+  const callers = new Map(
+    apiKeys.toReversed().map((apiKey) => [digest(Redacted.value(apiKeySecret(apiKey))), callerWith(apiKey)])
+  )
+  return { size: callers.size, callerOf: (key) => callers.get(digest(key)) }
 }
 
 /** A key without a subject stands for a person too: the subject is then derived from the key. */
-const knownKey = (apiKey: ApiKey): KnownKey => {
-  const keyDigest = digest(Redacted.value(apiKeySecret(apiKey)))
-  const name = Redacted.isRedacted(apiKey) ? `key-${keyDigest.toString("hex").slice(0, 16)}` : apiKey.subject
-  return { digest: keyDigest, caller: { subject: name } }
+const callerWith = (apiKey: ApiKey): Caller => {
+  if (!Redacted.isRedacted(apiKey)) return { subject: apiKey.subject }
+  return { subject: `key-${hash("sha256", Redacted.value(apiKey), "hex").slice(0, 16)}` }
 }
 
-const identify = (
-  request: IncomingMessage,
-  keys: ReadonlyArray<KnownKey>
-): Result.Result<Caller, Refusal> => {
-  if (keys.length === 0) return anyone
-  const presented = digest(/^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? "")
-  // Compare every key, so that the duration does not show which one matched.
-  const matches = keys.map((known) => timingSafeEqual(known.digest, presented))
-  const match = keys[matches.indexOf(true)]
-  return match === undefined
+const identify = (request: IncomingMessage, keys: KnownKeys): Result.Result<Caller, Refusal> => {
+  if (keys.size === 0) return anyone
+  const caller = keys.callerOf(/^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? "")
+  return caller === undefined
     ? Result.fail({ status: 401, message: "This gateway wants one of its API keys as Authorization: Bearer" })
-    : Result.succeed(match.caller)
+    : Result.succeed(caller)
 }
 
 const anyone = Result.succeed<Caller>({ subject: undefined })
-
-/** Digests have equal lengths, as the constant-time comparison requires. */
-const digest = (text: string): Buffer => hash("sha256", text, "buffer")
 
 /** The host that a request is for: of its target, if that has one, else of `Host` (RFC 9112 §3.2.2). */
 const hostOf = ({ headers, url = "" }: IncomingMessage): string | undefined =>
