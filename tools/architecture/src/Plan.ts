@@ -121,7 +121,11 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
       gateway: ["measurement", "process"],
       load: ["measurement", "process"],
       proxies: ["gateway", "load", "measurement", "process", "servers"],
-      measurements: ["proxies", "gateway", "load", "measurement", "process", "servers"]
+      tokens: ["measurement", "process", "servers"],
+      "tokens/cached": ["tokens"],
+      "tokens/keys": ["tokens", "measurement"],
+      "tokens/cold": ["tokens", "measurement"],
+      measurements: ["tokens", "proxies", "gateway", "load", "measurement", "process", "servers"]
     }
   },
   "tools/models": { imports: ["testing"], rooms: {} },
