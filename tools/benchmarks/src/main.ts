@@ -1,4 +1,5 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { mkdir, rm, writeFile } from "node:fs/promises"
@@ -41,7 +42,7 @@ const measure = (measurement: Measurement, run: Run) =>
   }).pipe(
     Effect.catchCause((cause) =>
       Effect.as(
-        Console.log(`  BROKEN   ${measurement.name} could not be carried out: ${String(cause)}`),
+        Console.log(`  BROKEN   ${measurement.name} could not be carried out: ${Cause.pretty(cause)}`),
         [] satisfies ReadonlyArray<Measured>
       )
     )

@@ -1,10 +1,11 @@
-/** A `tools/call` of 100 bytes. */
-export const toolCall = JSON.stringify({
-  jsonrpc: "2.0",
-  id: 1,
-  method: "tools/call",
-  params: { name: "a-tool", arguments: { a: "a".repeat(6) } }
-})
+/** A `tools/call` of so many bytes, at least 94. */
+export const toolCall = (bytes = 100): string =>
+  JSON.stringify({
+    jsonrpc: "2.0",
+    id: 1,
+    method: "tools/call",
+    params: { name: "a-tool", arguments: { a: "a".repeat(Math.max(0, bytes - 94)) } }
+  })
 
 /** Headers of every MCP request over HTTP. */
 export const mcpHeaders = {

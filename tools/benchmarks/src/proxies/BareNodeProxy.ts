@@ -4,7 +4,7 @@ import { Pool } from "undici"
 import { announce } from "../servers/Listening.ts"
 
 const [target = ""] = process.argv.slice(2)
-const pool = new Pool(target, { connections: 128, pipelining: 1 })
+const pool = new Pool(target, { connections: 4096, pipelining: 1 })
 
 const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, (request, response) => {
   pool

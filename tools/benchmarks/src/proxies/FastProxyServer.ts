@@ -4,7 +4,7 @@ import { createServer } from "node:http"
 import { announce } from "../servers/Listening.ts"
 
 const [base = ""] = process.argv.slice(2)
-const { proxy } = fastProxy({ base, undici: { connections: 128, pipelining: 1 } })
+const { proxy } = fastProxy({ base, undici: { connections: 4096, pipelining: 1 } })
 
 const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, (request, response) => {
   proxy(request, response, request.url ?? "/", {

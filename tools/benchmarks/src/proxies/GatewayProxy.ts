@@ -7,11 +7,10 @@ import type { Proxy } from "./Proxy.ts"
 /** The gateway, with a token that it gets from a token endpoint and with its metrics, which are always on. */
 export const gatewayProxy: Proxy = {
   name: "gateway",
-  start: Effect.fnUntraced(function* (run, upstreamUrl) {
+  start: Effect.fnUntraced(function* (run, upstreamUrl, nodeOptions = []) {
     const tokens = yield* startServer(tokenEndpoint)
-    const { pid, url } = yield* startGateway(run, {
-      servers: [entryWithToken("upstream", `${upstreamUrl}/mcp`, `${tokens.url}/token`)]
-    })
+    const servers = [entryWithToken("upstream", `${upstreamUrl}/mcp`, `${tokens.url}/token`)]
+    const { pid, url } = yield* startGateway(run, { servers }, { nodeOptions })
     return { pid, url: `${url}/servers/upstream/mcp` }
   })
 }

@@ -14,6 +14,14 @@ export interface RunningProxy {
 /** Something that passes requests on to a server and adds a token to each. */
 export interface Proxy {
   readonly name: string
-  /** Runs until the scope closes. */
-  readonly start: (run: Run, upstreamUrl: string) => Effect.Effect<RunningProxy, CouldNotStart, Scope.Scope>
+  /**
+   * Runs until the scope closes.
+   *
+   * @param nodeOptions options of Node, where it is a Node process
+   */
+  readonly start: (
+    run: Run,
+    upstreamUrl: string,
+    nodeOptions?: ReadonlyArray<string>
+  ) => Effect.Effect<RunningProxy, CouldNotStart, Scope.Scope>
 }

@@ -12,6 +12,8 @@ export interface ProxyLoad {
   readonly connections: number
   /** Of each round. */
   readonly seconds: number
+  /** Of each request and of each answer; default 100. */
+  readonly bodyBytes?: number
 }
 
 /** Requests until V8 has compiled what is hot, however slow the machine is. */
@@ -22,11 +24,11 @@ const longestWarmUp = 20
 
 /** A proxy under `tools/call` requests. */
 export const underLoad =
-  ({ connections, seconds }: ProxyLoad) =>
+  ({ bodyBytes = 100, connections, seconds }: ProxyLoad) =>
   (proxy: Proxy): Contender => ({
     name: proxy.name,
     start: Effect.fnUntraced(function* (run) {
-      const server = yield* startServer(upstream)
+      const server = yield* startServer(upstream, [String(bodyBytes)])
       const { pid, url } = yield* proxy.start(run, server.url)
       const doJob = yield* startLoadGenerator
       const job: Job = {
@@ -35,10 +37,16 @@ export const underLoad =
         connections,
         seconds: seconds * run.share,
         headers: mcpHeaders,
-        body: toolCall
+        body: toolCall(bodyBytes)
       }
       const direct = { ...job, url: `${server.url}/mcp`, seconds: (seconds / 4) * run.share }
-      yield* Effect.promise(() => doJob({ ...job, requests: warmUp * run.share, seconds: longestWarmUp }))
+      yield* Effect.promise(() =>
+        doJob({
+          ...job,
+          requests: (warmUp * run.share) / Math.max(1, bodyBytes / 10_000),
+          seconds: longestWarmUp
+        })
+      )
       return async () => {
         const without = await doJob(direct)
         const before = usageOf(pid)

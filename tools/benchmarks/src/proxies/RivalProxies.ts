@@ -6,11 +6,11 @@ import type { Proxy } from "./Proxy.ts"
 /** A proxy that is a program of this folder. */
 const nodeProxy = (name: string, program: string): Proxy => ({
   name,
-  start: (_run, upstreamUrl) =>
-    Effect.map(startServer(new URL(program, import.meta.url), [upstreamUrl]), ({ pid, url }) => ({
-      pid,
-      url: `${url}/mcp`
-    }))
+  start: (_run, upstreamUrl, nodeOptions = []) =>
+    Effect.map(
+      startServer(new URL(program, import.meta.url), [upstreamUrl], { nodeOptions }),
+      ({ pid, url }) => ({ pid, url: `${url}/mcp` })
+    )
 })
 
 export const bareNode = nodeProxy("bare Node", "BareNodeProxy.ts")

@@ -37,11 +37,15 @@ export const aligned = (cells: ReadonlyArray<ReadonlyArray<string>>): string => 
 }
 
 /** What a target asks for, in words. */
-export const describeTarget = ({ bound, factor, of, plus = 0 }: Target, { unit }: Row): string => {
+export const describeTarget = (
+  measurement: Measurement,
+  { bound, factor, figure, of, plus = 0 }: Target
+): string => {
+  const { unit } = rowOf(measurement, figure)
   const more = plus === 0 ? "" : ` + ${withUnit(plus, unit)}`
   const sign = bound === "at most" ? "≤" : "≥"
   if (of === undefined) return `${sign} ${withUnit(factor, unit)}`
-  const what = "ours" in of ? of.ours : of.rivals.join(" or ")
+  const what = "ours" in of ? `"${rowOf(measurement, of.ours).title}"` : of.rivals.join(" or ")
   return `${sign} ${inWords(factor)} × ${what}${more}`
 }
 
@@ -54,7 +58,7 @@ export const verdictLines = (
     const row = rowOf(measurement, target.figure)
     const { isReached, ours, ratio } = judge(result, target)
     const actual = target.of === undefined ? withUnit(ours, row.unit) : `${inWords(ratio)} ×`
-    const goal = describeTarget(target, row)
+    const goal = describeTarget(measurement, target)
     return {
       isReached,
       text: `${isReached ? "reached" : "MISSED "}  ${measurement.name}: ${row.title} ${actual} (${goal})`

@@ -2,9 +2,15 @@
 import { createServer } from "node:http"
 import { announce } from "./Listening.ts"
 
-/** An answer to `tools/call` of 100 bytes. */
+const [bytes = "100"] = process.argv.slice(2)
+
+/** An answer to `tools/call` of so many bytes, at least 73. */
 const answer = Buffer.from(
-  JSON.stringify({ jsonrpc: "2.0", id: 1, result: { content: [{ type: "text", text: "a".repeat(27) }] } })
+  JSON.stringify({
+    jsonrpc: "2.0",
+    id: 1,
+    result: { content: [{ type: "text", text: "a".repeat(Math.max(0, Number(bytes) - 73)) }] }
+  })
 )
 const head = { "content-type": "application/json", "content-length": String(answer.length) }
 
