@@ -10,6 +10,8 @@ export interface Job {
   /** Values of `authorization`, of which each request takes the next. */
   readonly authorizations?: ReadonlyArray<string>
   readonly body: string
+  /** MCP sessions, one for each connection. Then the id of each request is another one. */
+  readonly sessions?: ReadonlyArray<string>
 }
 
 export interface LoadResult {

@@ -16,7 +16,7 @@ const rest = 30
 
 const block = Buffer.alloc(64 * 1024, "a")
 
-/** Sends a long body, and reads the answer of the same length with pauses. Gives how many bytes came back. */
+/** Sends a long body, and then reads an answer of the same length with pauses. Gives how many bytes came back. */
 export const transferSlowly = ({ bytes, url }: SlowTransfer): Promise<number> =>
   new Promise((resolve, reject) => {
     const sent = request(

@@ -3,7 +3,7 @@ import { transferSlowly } from "../load/SlowReader.ts"
 import type { Figures, Run } from "../measurement/Measurement.ts"
 import { startServer } from "../process/NodeProgram.ts"
 import { usageOf } from "../process/ProcessTree.ts"
-import { echoServer } from "../servers/Servers.ts"
+import { longAnswerServer } from "../servers/Servers.ts"
 import type { Proxy } from "./Proxy.ts"
 
 /** Megabytes of JavaScript objects that the proxy may have at most. */
@@ -14,7 +14,7 @@ const heapLimit = 256
  * proxy grew at most, in MiB.
  */
 export const transferGibibyte = Effect.fnUntraced(function* (proxy: Proxy, run: Run) {
-  const server = yield* startServer(echoServer)
+  const server = yield* startServer(longAnswerServer)
   const { pid, url } = yield* proxy.start(run, server.url, [`--max-old-space-size=${heapLimit}`])
   return yield* Effect.promise(async (): Promise<Figures> => {
     const bytes = Math.round(2 ** 30 * run.share)

@@ -6,8 +6,8 @@ export const upstream = new URL("Upstream.ts", import.meta.url)
 /** Gives tokens; takes milliseconds to wait before each. */
 export const tokenEndpoint = new URL("TokenEndpoint.ts", import.meta.url)
 
-/** Sends a body back as it comes. */
-export const echoServer = new URL("EchoServer.ts", import.meta.url)
+/** Answers with as many bytes as it was sent. */
+export const longAnswerServer = new URL("LongAnswerServer.ts", import.meta.url)
 
 /** Sends an event a second on each stream. */
 export const eventServer = new URL("EventServer.ts", import.meta.url)
