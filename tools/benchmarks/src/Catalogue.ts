@@ -7,6 +7,7 @@ import { keys } from "./measurements/Keys.ts"
 import { latency } from "./measurements/Latency.ts"
 import { relay } from "./measurements/Relay.ts"
 import { sse } from "./measurements/Sse.ts"
+import { start } from "./measurements/Start.ts"
 import { warm } from "./measurements/Warm.ts"
 
 /** Every measurement, in the order in which they run. */
@@ -19,5 +20,6 @@ export const measurements: ReadonlyArray<Measurement> = [
   keys,
   cold,
   bridge,
-  relay
+  relay,
+  start
 ]

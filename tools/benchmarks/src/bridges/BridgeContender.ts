@@ -27,10 +27,11 @@ export const bridgeUnderLoad = (bridge: Bridge): Contender => ({
     const doJob = yield* startLoadGenerator
     return yield* Effect.promise(async () => {
       const jobs: Array<Job> = []
+      const memory: Array<number> = []
       for (const connections of clientCounts) {
         const sessions: Array<string> = []
         while (sessions.length < connections) sessions.push(await beginSession(url))
-        jobs.push({
+        const job: Job = {
           url,
           method: "POST",
           connections,
@@ -38,14 +39,19 @@ export const bridgeUnderLoad = (bridge: Bridge): Contender => ({
           headers: mcpHeaders,
           body: toolCall(),
           sessions
-        })
+        }
+        await doJob({ ...job, requests: warmUp * run.share * connections, seconds: 20 })
+        jobs.push(job)
+        // Before there are more sessions, each of which may have a child.
+        memory.push(usageOf(pid).memory)
       }
-      for (const job of jobs)
-        await doJob({ ...job, requests: warmUp * run.share * job.connections, seconds: 20 })
       return async () => {
         const figures: Record<string, number> = {}
-        for (const job of jobs) Object.assign(figures, await measured(job))
-        return { ...figures, memory: usageOf(pid).memory }
+        for (const [index, job] of jobs.entries())
+          Object.assign(figures, await measured(job), {
+            [`memory-${job.connections}`]: memory[index] ?? Number.NaN
+          })
+        return figures
       }
     })
 

@@ -30,11 +30,19 @@ export const writeConfig = Effect.fnUntraced(function* (document: object) {
   return { config, env: { XDG_STATE_HOME: directory } }
 })
 
+export interface GatewayOptions {
+  /** Options of `serve`. */
+  readonly args?: ReadonlyArray<string>
+  readonly nodeOptions?: ReadonlyArray<string>
+  /** Default: a free one. */
+  readonly port?: number
+}
+
 /** The gateway serves a configuration until the scope closes. */
 export const startGateway = Effect.fnUntraced(function* (
   run: Run,
   document: object,
-  options: { readonly args?: ReadonlyArray<string>; readonly nodeOptions?: ReadonlyArray<string> } = {}
+  { args = [], nodeOptions = [], port = 0 }: GatewayOptions = {}
 ) {
   const { config, env } = yield* writeConfig(document)
   const started = yield* startProcess(
@@ -43,14 +51,14 @@ export const startGateway = Effect.fnUntraced(function* (
       "--disable-sigusr1",
       "--conditions=@secure-mcp/source",
       ...profileOptions(run.profileDirectory),
-      ...(options.nodeOptions ?? []),
+      ...nodeOptions,
       run.bundle,
       "serve",
       "--config",
       config,
       "--port",
-      "0",
-      ...(options.args ?? [])
+      String(port),
+      ...args
     ],
     { env }
   )
