@@ -30,6 +30,12 @@ interface Measured {
   readonly result: MeasurementResult
 }
 
+/** What failed, without where in our own code. */
+const reasonOf = (cause: Cause.Cause<unknown>): string => {
+  const error = Cause.squash(cause)
+  return error instanceof Error ? error.message : String(error)
+}
+
 /** Carries one out and prints it; gives nothing if it could not be carried out. */
 const measure = (measurement: Measurement, run: Run) =>
   Effect.gen(function* () {
@@ -42,7 +48,7 @@ const measure = (measurement: Measurement, run: Run) =>
   }).pipe(
     Effect.catchCause((cause) =>
       Effect.as(
-        Console.log(`  BROKEN   ${measurement.name} could not be carried out: ${Cause.pretty(cause)}`),
+        Console.log(`  BROKEN   ${measurement.name} could not be carried out: ${reasonOf(cause)}`),
         [] satisfies ReadonlyArray<Measured>
       )
     )

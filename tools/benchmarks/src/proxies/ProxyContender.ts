@@ -39,7 +39,12 @@ export const underLoad =
         headers: mcpHeaders,
         body: toolCall(bodyBytes)
       }
-      const direct = { ...job, url: `${server.url}/mcp`, seconds: (seconds / 4) * run.share }
+      const direct = {
+        ...job,
+        url: `${server.url}/mcp`,
+        seconds: (seconds / 4) * run.share,
+        headers: { ...mcpHeaders, authorization: "Bearer a-token" }
+      }
       yield* Effect.promise(() =>
         doJob({
           ...job,

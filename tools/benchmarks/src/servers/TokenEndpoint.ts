@@ -34,7 +34,7 @@ announce(
     let form = ""
     request.setEncoding("latin1").on("data", (piece: string) => (form += piece))
     request.once("end", () => {
-      if (request.url === "/issued") return answer(issued)
+      if (request.url === "/issued") return response.end(String(issued.count))
       const give = () => answer(answerTo(new URLSearchParams(form)))
       return Number(delay) === 0 ? give() : setTimeout(give, Number(delay))
     })

@@ -16,6 +16,12 @@ const head = { "content-type": "application/json", "content-length": String(answ
 
 const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, (request, response) => {
   request.resume()
-  request.once("end", () => response.writeHead(200, head).end(answer))
+  // A contender that forgets the token would be quick for nothing.
+  const hasToken = request.headers.authorization?.startsWith("Bearer ") === true
+  request.once("end", () =>
+    hasToken
+      ? response.writeHead(200, head).end(answer)
+      : response.writeHead(401, { "content-length": "0" }).end()
+  )
 })
 announce(server)

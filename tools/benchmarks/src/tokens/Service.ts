@@ -1,6 +1,6 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { ClientCertificates, MtlsOAuthHttp } from "@secure-mcp/mtls"
-import { decodeOAuthConfig, OAuthHttp, OAuthService } from "@secure-mcp/oauth-core"
+import { decodeOAuthConfig, OAuthHttp, OAuthService, type TokenCache } from "@secure-mcp/oauth-core"
 import { OAuthFlows } from "@secure-mcp/oauth-flows"
 import { OAuthMetrics } from "@secure-mcp/oauth-metrics"
 import { SingleFlightTokenCache } from "@secure-mcp/token-cache"
@@ -8,26 +8,26 @@ import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Layer from "effect/Layer"
 
-/** `OAuthService` with everything below it that the gateway has, too, over any `OAuthHttp`. */
 const over = (http: Layer.Layer<OAuthHttp>) =>
-  OAuthService.layer.pipe(
-    Layer.provide(OAuthFlows.layer),
-    Layer.provide(SingleFlightTokenCache.layerMemory),
-    Layer.provide(http),
-    Layer.provide(OAuthMetrics.layer)
-  )
+  OAuthService.layer.pipe(Layer.provide(OAuthFlows.layer), Layer.provide(http))
 
-/** As the gateway wires it. */
-export const serviceOverMtls = over(
-  MtlsOAuthHttp.layer.pipe(
-    Layer.provide(ClientCertificates.layer),
-    Layer.provide(NodeFileSystem.layer),
-    Layer.orDie
-  )
+const mtls = MtlsOAuthHttp.layer.pipe(
+  Layer.provide(ClientCertificates.layer),
+  Layer.provide(NodeFileSystem.layer)
 )
 
+/** `OAuthService` as the gateway wires it, with metrics, over a cache of one's choice. */
+export const serviceWithCache = <R>(cache: Layer.Layer<TokenCache, never, R>) =>
+  over(mtls).pipe(Layer.provide(cache), Layer.provide(OAuthMetrics.layer))
+
+/** As the gateway wires it, with tokens in memory. */
+export const serviceOverMtls = serviceWithCache(SingleFlightTokenCache.layerMemory)
+
 /** As somebody wires it who only takes the flows. */
-export const serviceOverFetch = over(OAuthHttp.layer.pipe(Layer.provide(FetchHttpClient.layer)))
+export const serviceOverFetch = over(OAuthHttp.layer.pipe(Layer.provide(FetchHttpClient.layer))).pipe(
+  Layer.provide(SingleFlightTokenCache.layerMemory),
+  Layer.provide(OAuthMetrics.layer)
+)
 
 /** A client with a secret; `http` is allowed, because everything stays on this machine. */
 export const configFor = (tokenUrl: string) =>
