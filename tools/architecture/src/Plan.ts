@@ -111,7 +111,7 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
     rooms: { client: ["process"], process: [], suite: ["client", "process"], upstream: [] }
   },
   "tools/benchmarks": {
-    imports: [...everyPackage, "gateway"],
+    imports: [...everyPackage, "gateway", "testing"],
     rooms: {
       process: [],
       servers: [],
@@ -121,11 +121,27 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
       gateway: ["measurement", "process"],
       load: ["measurement", "process"],
       proxies: ["gateway", "load", "measurement", "process", "servers"],
+      bridges: ["gateway", "load", "measurement", "process", "servers"],
+      relays: ["gateway", "measurement", "process", "servers"],
+      starts: ["relays", "gateway", "measurement", "process", "servers"],
       tokens: ["measurement", "process", "servers"],
       "tokens/cached": ["tokens"],
       "tokens/keys": ["tokens", "measurement"],
       "tokens/cold": ["tokens", "measurement"],
-      measurements: ["tokens", "proxies", "gateway", "load", "measurement", "process", "servers"]
+      "tokens/stampede": ["tokens", "servers"],
+      deployments: ["tokens", "proxies", "gateway", "load", "measurement", "process", "servers"],
+      measurements: [
+        "deployments",
+        "starts",
+        "relays",
+        "bridges",
+        "proxies",
+        "tokens",
+        "load",
+        "measurement",
+        "process",
+        "servers"
+      ]
     }
   },
   "tools/models": { imports: ["testing"], rooms: {} },

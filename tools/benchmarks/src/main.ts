@@ -2,7 +2,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import { mkdir, rm, writeFile } from "node:fs/promises"
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { measurements } from "./Catalogue.ts"
@@ -11,6 +11,8 @@ import type { MeasurementResult } from "./measurement/Result.ts"
 import { carryOut } from "./measurement/Rounds.ts"
 import { hottestFunctions } from "./profile/CpuProfile.ts"
 import { buildMappedBundle } from "./profile/MappedBundle.ts"
+import { chart } from "./report/Chart.ts"
+import { updatePage } from "./report/Page.ts"
 import { jsonReport } from "./report/JsonReport.ts"
 import { aligned, cellsOf, verdictLines } from "./report/Table.ts"
 
@@ -21,7 +23,8 @@ const { positionals, values } = parseArgs({
     json: { type: "string" },
     list: { type: "boolean", default: false },
     profile: { type: "boolean", default: false },
-    rounds: { type: "string", default: "3" }
+    rounds: { type: "string", default: "3" },
+    "write-docs": { type: "boolean", default: false }
   }
 })
 
@@ -76,6 +79,11 @@ const program = Effect.gen(function* () {
     process.exitCode = 1
     return undefined
   }
+  if (values["write-docs"] && positionals.length > 0) {
+    yield* Console.error("`--write-docs` writes the figures of all measurements: leave the names out.")
+    process.exitCode = 1
+    return undefined
+  }
   const wanted = measurements.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
   const run: Run = {
     rounds: Number(values.rounds),
@@ -87,9 +95,24 @@ const program = Effect.gen(function* () {
   if (run.profileDirectory !== undefined) yield* Console.log(hottestFunctions(run.profileDirectory))
   const { json } = values
   if (json !== undefined) yield* Effect.promise(() => writeFile(json, jsonReport(results)))
+  if (values["write-docs"]) yield* Effect.promise(() => writeDocs(results))
   if (values.check) yield* check(wanted, results)
   return undefined
 })
+
+/** Writes docs/performance.md and its pictures. */
+const writeDocs = async (results: ReadonlyArray<Measured>) => {
+  const page = new URL("../../../docs/performance.md", import.meta.url)
+  const outcomes = measurements.map((measurement) => ({
+    measurement,
+    result: results.find((one) => one.measurement === measurement)?.result
+  }))
+  await writeFile(page, updatePage(await readFile(page, "utf8"), outcomes))
+  const pictures = new URL("performance/", page)
+  await mkdir(pictures, { recursive: true })
+  for (const { measurement, result } of results)
+    await writeFile(new URL(`${measurement.name}.svg`, pictures), chart(measurement, result))
+}
 
 /** Says what failed, and makes the command fail. */
 const check = Effect.fnUntraced(function* (

@@ -18,7 +18,7 @@ const measurement = {
 }
 
 describe("a short run", () => {
-  it.effect("each contender does the work and has every figure of the table", () =>
+  it.live("each contender does the work and has every figure of the table", () =>
     Effect.gen(function* () {
       const { ours, rivals, skipped } = yield* carryOut(measurement, run)
       assert.strictEqual(rivals.length + skipped.length, measurement.rivals.length)

@@ -5,7 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import { serviceWithCache } from "../tokens/Service.ts"
+import { noLog, serviceWithCache } from "../tokens/Service.ts"
 import { encryptionKey } from "./Redis.ts"
 
 /** The `oauth` object of a server that each person logs in to. */
@@ -53,5 +53,8 @@ const inRedis = (url: string) => {
   const store = RedisTokenStore.layer({ encryptionKey: Redacted.make(encryptionKey) }).pipe(
     Layer.provide(RedisConnection.layer({ url: Redacted.make(url) }))
   )
-  return serviceWithCache(SingleFlightTokenCache.layer).pipe(Layer.provideMerge(store))
+  return serviceWithCache(SingleFlightTokenCache.layer).pipe(
+    Layer.provideMerge(store),
+    Layer.provideMerge(noLog)
+  )
 }

@@ -7,6 +7,8 @@ import { SingleFlightTokenCache } from "@secure-mcp/token-cache"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Layer from "effect/Layer"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as References from "effect/References"
 
 const over = (http: Layer.Layer<OAuthHttp>) =>
   OAuthService.layer.pipe(Layer.provide(OAuthFlows.layer), Layer.provide(http))
@@ -28,6 +30,13 @@ export const serviceOverFetch = over(OAuthHttp.layer.pipe(Layer.provide(FetchHtt
   Layer.provide(SingleFlightTokenCache.layerMemory),
   Layer.provide(OAuthMetrics.layer)
 )
+
+/** A runtime with these services that logs nothing: others log nothing, either. */
+export const quietRuntime = <A>(services: Layer.Layer<A>) =>
+  ManagedRuntime.make(services.pipe(Layer.provideMerge(noLog)))
+
+/** For what would log otherwise. */
+export const noLog = Layer.succeed(References.MinimumLogLevel, "None")
 
 /** A client with a secret; `http` is allowed, because everything stays on this machine. */
 export const configFor = (tokenUrl: string) =>

@@ -5,10 +5,9 @@ import { SingleFlightTokenCache } from "@secure-mcp/token-cache"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Redacted from "effect/Redacted"
 import { cpuPerOperation } from "../CpuPerOperation.ts"
-import { configFor, serviceOverMtls } from "../Service.ts"
+import { configFor, quietRuntime, serviceOverMtls } from "../Service.ts"
 import { serveRounds } from "../Worker.ts"
 
 const key: TokenKey = {
@@ -29,7 +28,7 @@ const token = () =>
   })
 
 serveRounds(async ({ milliseconds, tokenUrl }) => {
-  const runtime = ManagedRuntime.make(Layer.merge(serviceOverMtls, SingleFlightTokenCache.layerMemory))
+  const runtime = quietRuntime(Layer.merge(serviceOverMtls, SingleFlightTokenCache.layerMemory))
   const context = await runtime.context()
   const runPromise = Effect.runPromiseWith(context)
   const { cache, service } = await runPromise(Effect.all({ cache: TokenCache, service: OAuthService }))

@@ -2,15 +2,14 @@
 import { OAuthService } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
-import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Redacted from "effect/Redacted"
-import { configFor, serviceOverFetch, serviceOverMtls } from "../Service.ts"
+import { configFor, quietRuntime, serviceOverFetch, serviceOverMtls } from "../Service.ts"
 import { serveRounds } from "../Worker.ts"
 import { measureAcquisitions } from "./Acquisitions.ts"
 
 /** A new token of one of sixteen keys. */
 const acquirer = async (layer: Layer.Layer<OAuthService>, tokenUrl: string) => {
-  const runtime = ManagedRuntime.make(layer)
+  const runtime = quietRuntime(layer)
   const runPromise = Effect.runPromiseWith(await runtime.context())
   const service = await runPromise(Effect.service(OAuthService))
   const config = configFor(tokenUrl)

@@ -4,8 +4,8 @@ import { SingleFlightTokenCache, TokenCapacity } from "@secure-mcp/token-cache"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Redacted from "effect/Redacted"
+import { quietRuntime } from "../Service.ts"
 import { serveRounds } from "../Worker.ts"
 import { measureKeys } from "./KeyOperations.ts"
 
@@ -28,7 +28,7 @@ const newToken = (number: number) =>
   })
 
 serveRounds(async ({ keys, milliseconds }) => {
-  const runtime = ManagedRuntime.make(
+  const runtime = quietRuntime(
     SingleFlightTokenCache.layerMemory.pipe(Layer.provide(Layer.succeed(TokenCapacity, keys)))
   )
   const context = await runtime.context()

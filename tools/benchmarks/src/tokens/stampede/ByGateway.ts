@@ -1,9 +1,8 @@
 /** 10,000 callers at once who all need a new token: because there is none, and because a person's has expired. */
 import { decodeOAuthConfig, OAuthService } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
-import * as ManagedRuntime from "effect/ManagedRuntime"
 import { issuedTokens } from "../../servers/IssuedTokens.ts"
-import { configFor, serviceOverMtls } from "../Service.ts"
+import { configFor, quietRuntime, serviceOverMtls } from "../Service.ts"
 import { serveRounds } from "../Worker.ts"
 
 const callers = 10_000
@@ -23,7 +22,7 @@ const personConfig = (tokenUrl: string) =>
   )
 
 serveRounds(async ({ share, tokenUrl }) => {
-  const runtime = ManagedRuntime.make(serviceOverMtls)
+  const runtime = quietRuntime(serviceOverMtls)
   const runPromise = Effect.runPromiseWith(await runtime.context())
   const service = await runPromise(Effect.service(OAuthService))
   const machine = { serverName: "remote", config: configFor(tokenUrl) }
