@@ -1,6 +1,7 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
@@ -16,17 +17,14 @@ import { updatePage } from "./report/Page.ts"
 import { jsonReport } from "./report/JsonReport.ts"
 import { aligned, cellsOf, verdictLines } from "./report/Table.ts"
 
-const { positionals, values } = parseArgs({
-  allowPositionals: true,
-  options: {
-    check: { type: "boolean", default: false },
-    json: { type: "string" },
-    list: { type: "boolean", default: false },
-    profile: { type: "boolean", default: false },
-    rounds: { type: "string", default: "3" },
-    "write-docs": { type: "boolean", default: false }
-  }
-})
+const options = {
+  check: { type: "boolean", default: false },
+  json: { type: "string" },
+  list: { type: "boolean", default: false },
+  profile: { type: "boolean", default: false },
+  rounds: { type: "string", default: "3" },
+  "write-docs": { type: "boolean", default: false }
+} as const
 
 interface Measured {
   readonly measurement: Measurement
@@ -70,23 +68,36 @@ const emptyProfileDirectory = async (): Promise<string> => {
   return directory
 }
 
+/** What was wrong with the command line. */
+class WrongUse extends Data.TaggedError("WrongUse")<{ readonly message: string }> {}
+
+const readCommandLine = Effect.gen(function* () {
+  const { positionals, values } = yield* Effect.try({
+    try: () => parseArgs({ allowPositionals: true, options }),
+    catch: (error) => new WrongUse({ message: error instanceof Error ? error.message : String(error) })
+  })
+  const unknown = positionals.filter((name) => !measurements.some((one) => one.name === name))
+  if (unknown.length > 0)
+    return yield* new WrongUse({
+      message: `There is no measurement ${unknown.join(", ")}. \`--list\` shows all.`
+    })
+  if (values["write-docs"] && positionals.length > 0)
+    return yield* new WrongUse({
+      message: "`--write-docs` writes the figures of all measurements: leave the names out."
+    })
+  const rounds = Number(values.rounds)
+  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100)
+    return yield* new WrongUse({ message: "`--rounds` must be a whole number from 1 to 100." })
+  const wanted = measurements.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
+  return { ...values, rounds, wanted }
+})
+
 const program = Effect.gen(function* () {
+  const { wanted, ...values } = yield* readCommandLine
   if (values.list)
     return yield* Effect.forEach(measurements, ({ measures, name }) => Console.log(`${name}: ${measures}`))
-  const unknown = positionals.filter((name) => !measurements.some((one) => one.name === name))
-  if (unknown.length > 0) {
-    yield* Console.error(`There is no measurement ${unknown.join(", ")}. \`--list\` shows all.`)
-    process.exitCode = 1
-    return undefined
-  }
-  if (values["write-docs"] && positionals.length > 0) {
-    yield* Console.error("`--write-docs` writes the figures of all measurements: leave the names out.")
-    process.exitCode = 1
-    return undefined
-  }
-  const wanted = measurements.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
   const run: Run = {
-    rounds: Number(values.rounds),
+    rounds: values.rounds,
     share: 1,
     bundle: values.profile ? yield* Effect.promise(buildMappedBundle) : publishedBundle,
     profileDirectory: values.profile ? yield* Effect.promise(emptyProfileDirectory) : undefined
@@ -98,7 +109,14 @@ const program = Effect.gen(function* () {
   if (values["write-docs"]) yield* Effect.promise(() => writeDocs(results))
   if (values.check) yield* check(wanted, results)
   return undefined
-})
+}).pipe(
+  Effect.catchTag("WrongUse", ({ message }) =>
+    Effect.andThen(
+      Console.error(message),
+      Effect.sync(() => (process.exitCode = 1))
+    )
+  )
+)
 
 /** Writes docs/performance.md and its pictures. */
 const writeDocs = async (results: ReadonlyArray<Measured>) => {

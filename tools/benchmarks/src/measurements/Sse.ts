@@ -6,7 +6,8 @@ import { startServer } from "../process/NodeProgram.ts"
 import { usageOf } from "../process/ProcessTree.ts"
 import { gatewayProxy } from "../proxies/GatewayProxy.ts"
 import type { Proxy } from "../proxies/Proxy.ts"
-import { rivalProxies } from "../proxies/RivalProxies.ts"
+import { nginx } from "../proxies/Nginx.ts"
+import { bareNode } from "../proxies/RivalProxies.ts"
 import { eventServer } from "../servers/Servers.ts"
 
 /** Open at once. */
@@ -50,7 +51,7 @@ export const sse: Measurement = {
   name: "sse",
   measures: "1,000 open event streams with an event a second each",
   ours: contender(gatewayProxy),
-  rivals: rivalProxies.map(contender),
+  rivals: [bareNode, nginx].map(contender),
   rows: [
     { figure: "cpu", title: "CPU per event", unit: "µs" },
     { figure: "memory", title: "memory per stream", unit: "KiB" }
