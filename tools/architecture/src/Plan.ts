@@ -123,7 +123,7 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
       proxies: ["gateway", "load", "measurement", "process", "servers"],
       bridges: ["gateway", "load", "measurement", "process", "servers"],
       relays: ["gateway", "measurement", "process", "servers"],
-      starts: ["relays", "gateway", "measurement", "process", "servers"],
+      starts: ["relays", "bridges", "gateway", "measurement", "process", "servers"],
       tokens: ["measurement", "process", "servers"],
       "tokens/cached": ["tokens"],
       "tokens/keys": ["tokens", "measurement"],

@@ -4,7 +4,46 @@ import { startProcess } from "../process/StartedProcess.ts"
 import type { Bridge } from "./Bridge.ts"
 
 /** A command of a development dependency, which `npm run` finds. */
-const bridge = (name: string, args: (port: number, server: string) => ReadonlyArray<string>): Bridge => ({
+export interface BridgeCommand {
+  readonly name: string
+  /** Its arguments, to serve a stdio server, which is a Node program, on a port. */
+  readonly args: (port: number, server: string) => ReadonlyArray<string>
+}
+
+/** The bridges that people use, with a session for each client. */
+export const bridgeCommands: ReadonlyArray<BridgeCommand> = [
+  {
+    name: "supergateway",
+    args: (port, server) => [
+      "--stdio",
+      `"${process.execPath}" "${server}"`,
+      "--outputTransport",
+      "streamableHttp",
+      "--stateful",
+      "--logLevel",
+      "none",
+      "--port",
+      String(port)
+    ]
+  },
+  {
+    name: "mcp-proxy",
+    args: (port, server) => [
+      "--host",
+      "127.0.0.1",
+      "--port",
+      String(port),
+      "--server",
+      "stream",
+      "--",
+      process.execPath,
+      server
+    ]
+  }
+]
+
+/** All of `bridgeCommands`. */
+export const rivalBridges: ReadonlyArray<Bridge> = bridgeCommands.map(({ args, name }) => ({
   name,
   start: Effect.fnUntraced(function* (_run, server) {
     const port = yield* freePort
@@ -13,30 +52,4 @@ const bridge = (name: string, args: (port: number, server: string) => ReadonlyAr
     yield* awaitAnswer(started, name, url)
     return { pid: started.pid, url }
   })
-})
-
-export const supergateway = bridge("supergateway", (port, server) => [
-  "--stdio",
-  `"${process.execPath}" "${server}"`,
-  "--outputTransport",
-  "streamableHttp",
-  "--stateful",
-  "--logLevel",
-  "none",
-  "--port",
-  String(port)
-])
-
-export const mcpProxy = bridge("mcp-proxy", (port, server) => [
-  "--host",
-  "127.0.0.1",
-  "--port",
-  String(port),
-  "--server",
-  "stream",
-  "--",
-  process.execPath,
-  server
-])
-
-export const rivalBridges: ReadonlyArray<Bridge> = [supergateway, mcpProxy]
+}))

@@ -1,19 +1,13 @@
 import type { Measurement } from "../measurement/Measurement.ts"
 import { atMost } from "../measurement/Target.ts"
-import {
-  bareNodeStarts,
-  gatewayStarts,
-  mcpProxyStarts,
-  mcpRemoteStarts,
-  supergatewayStarts
-} from "../starts/Starts.ts"
+import { bareNodeStarts, bridgeStarts, gatewayStarts, mcpRemoteStarts } from "../starts/Starts.ts"
 
 export const start: Measurement = {
   name: "start",
   measures:
     "from the start of the process: `serve` until the first answer, `stdio` until `initialize` is answered",
   ours: gatewayStarts,
-  rivals: [bareNodeStarts, mcpProxyStarts, supergatewayStarts, mcpRemoteStarts],
+  rivals: [bareNodeStarts, ...bridgeStarts, mcpRemoteStarts],
   rows: [
     { figure: "serve", title: "serve", unit: "ms" },
     { figure: "serve-cpu", title: "serve, CPU", unit: "ms" },

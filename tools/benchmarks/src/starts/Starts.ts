@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import { bridgeCommands } from "../bridges/RivalBridges.ts"
 import { startGateway, writeConfig } from "../gateway/Gateway.ts"
 import type { Contender, Figures, Run } from "../measurement/Measurement.ts"
 import { freePort } from "../process/Answering.ts"
@@ -48,41 +49,19 @@ export const bareNodeStarts: Contender = {
     })
 }
 
-/** A bridge of others, which serves a stdio server. */
-const bridgeStarts = (
-  command: string,
-  args: (port: number, server: string) => ReadonlyArray<string>
-): Contender => ({
-  name: command,
+/** Bridges of others, which serve a stdio server. */
+export const bridgeStarts: ReadonlyArray<Contender> = bridgeCommands.map(({ args, name }) => ({
+  name,
   start: () =>
     Effect.map(
       programFile(stdioServer),
       (server) => () =>
         timeStarts(
           "serve",
-          serving(command, (port) => args(port, server))
+          serving(name, (port) => args(port, server))
         )
     )
-})
-
-export const mcpProxyStarts = bridgeStarts("mcp-proxy", (port, server) => [
-  "--host",
-  "127.0.0.1",
-  "--port",
-  String(port),
-  "--",
-  process.execPath,
-  server
-])
-
-export const supergatewayStarts = bridgeStarts("supergateway", (port, server) => [
-  "--stdio",
-  `"${process.execPath}" "${server}"`,
-  "--outputTransport",
-  "streamableHttp",
-  "--port",
-  String(port)
-])
+}))
 
 const relayStarts = (relay: typeof mcpRemote, run: Run, url: string): Start =>
   Effect.gen(function* () {
