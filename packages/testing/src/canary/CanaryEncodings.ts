@@ -25,7 +25,7 @@ export const encodingsOf = (canary: string): ReadonlyArray<EncodedCanary> => {
  */
 export const compact = (text: string): string =>
   text
-    .replace(/(?:\\+[nr])*['"`]\s*\+\s*\n\s*['"`]/g, "")
+    .replace(/['"`][^\S\n]*\+[^\S\n]*\n\s*['"`]/g, "")
     .replace(/\s/g, "")
     .replace(/\\+[nrt]?/g, "")
 
