@@ -163,6 +163,13 @@ describe("decodeOAuthConfig", () => {
     ])
   })
 
+  it("a key of megabytes is an unknown key like any other", () => {
+    const key = "x".repeat(8_000_000)
+    assert.deepStrictEqual(problemsOf(decodeOAuthConfig({ ...clientCredentials, [key]: "red" })), [
+      `${key}: unknown key`
+    ])
+  }, 10_000)
+
   it("names refresh_token as what it is", () => {
     assert.deepStrictEqual(
       problemsOf(decodeOAuthConfig({ ...clientCredentials, grant_type: "refresh_token" })),

@@ -2,8 +2,12 @@
 export const closestName = (unknown: string, known: Iterable<string>): string | undefined => {
   let best: string | undefined
   let bestDistance = Math.max(2, Math.floor(unknown.length / 3)) + 1
+  const wanted = normalise(unknown)
   for (const name of known) {
-    const distance = editDistance(normalise(unknown), normalise(name))
+    const candidate = normalise(name)
+    // The distance is at least the difference in length: no long name is compared letter by letter.
+    if (Math.abs(wanted.length - candidate.length) >= bestDistance) continue
+    const distance = editDistance(wanted, candidate)
     if (distance < bestDistance) {
       best = name
       bestDistance = distance
