@@ -159,5 +159,26 @@ describe("secrets and references of another program's file", () => {
         assert.isTrue(remarks.some((remark) => remark.includes("missing/b-token.txt")))
       })
     )
+
+    it.effect("a long text becomes a variable as a whole, whatever it is made of", () =>
+      Effect.gen(function* () {
+        const long = ["a", "\\", '"', "${", "?a=b", " -a ", "canary "].map((piece) => piece.repeat(200_000))
+        const { everything, server, variables } = yield* importingOne({
+          command: "a",
+          args: long,
+          env: { NOTES: "x".repeat(300_000) }
+        })
+        assert.deepStrictEqual(
+          server,
+          without({
+            command: "a",
+            args: variables.filter((name) => name !== "NOTES").map((name) => `\${env:${name}}`),
+            env: { NOTES: "${env:NOTES}" }
+          })
+        )
+        assert.lengthOf(variables, long.length + 1)
+        assert.notInclude(everything, "canary")
+      })
+    )
   })
 })

@@ -97,13 +97,23 @@ export const makeSecretText = (place: ServerPlace): SecretText => {
     return safe
   }
 
+  /** Nobody can say of a text so long what in it is secret. */
+  const hideLong = (name: string, text: string, names: ReadonlyArray<string>): string => {
+    const ours = variables.ours(`secret\0${names[0]}\0${text}`, names, server, text)
+    place.remark(`${name}: ${text.length} characters became ${ours}`)
+    return ours
+  }
+
   const under = (name: string, text: string, options: UnderOptions = {}): string => {
+    if (text.length > longestText) return hideLong(name, text, options.names ?? variableNames(server, name))
     const { isSecret: certain = isSecret(name, text), names = variableNames(server, name) } = options
     const translated = translateReferences(text, { ...place, names, isSecret: certain })
     return certain && text.trim() !== "" ? hide(translated, names) : hideInside(name, translated)
   }
   const plain = (name: string, text: string, isScript = false) =>
-    hideInside(name, translateReferences(text, { ...place, names: [], isSecret: false }), isScript)
+    text.length > longestText
+      ? hideLong(name, text, variableNames(server, name))
+      : hideInside(name, translateReferences(text, { ...place, names: [], isSecret: false }), isScript)
 
   return {
     under,
@@ -121,6 +131,9 @@ export const makeSecretText = (place: ServerPlace): SecretText => {
   }
 }
 
+/** Characters of a text that is looked through. The time that takes grows with the square of them. */
+const longestText = 4096
+
 /** Flags whose value says itself what it is. */
 const passesOn: ReadonlySet<string> = new Set(["e", "E", "env", "H", "header", "headers"])
 
@@ -129,13 +142,14 @@ const reference = /(\$\{(?:env|file):[^}]*\})/
 const isReference = (text: string): boolean => /^\$\{(?:env|file):[^}]*\}$/.test(text)
 
 /** `"name": "value"`, also with escaped quotes. */
-const jsonMember = /(\\*["'])([\w.-]+)(\\*["']\s*:\s*\\*["'])((?:(?!\\*["'])[\s\S])+)(\\*["'])/g
+const jsonMember =
+  /(\\{0,16}["'])([\w.-]+)(\\{0,16}["']\s*:\s*\\{0,16}["'])((?:(?!\\{0,16}["'])[\s\S])+)(\\{0,16}["'])/g
 
 /** `scheme://user:password@`. A password of a database URL may hold what a URL must not. */
 const userInfo = (text: string): RegExp =>
   /^[a-z][a-z\d+.-]*:\/\/[^\s]*$/i.test(text) && !/^(?:git\+)?https?:/i.test(text)
     ? /^([a-z][a-z\d+.-]*:\/\/)([^\s:/?#@]*):(\S+)@/gi
-    : /([a-z][a-z\d+.-]*:\/\/)([^\s:/?#@]*):([^\s/?#]+)@/gi
+    : /([a-z][a-z\d+.-]{0,30}:\/\/)([^\s:/?#@]*):([^\s/?#]+)@/gi
 
 const userOnly = /((?:git\+)?https?:\/\/)([^\s:/?#@${}]+)@/gi
 
