@@ -65,7 +65,8 @@ describe("a server that dies before it answers", () => {
   const deaths: ReadonlyArray<readonly [string, (socket: Socket) => void]> = [
     ["it hangs up", (socket) => socket.destroy()],
     ["it resets the connection", (socket) => socket.resetAndDestroy()],
-    ["it answers by halves", (socket) => socket.end("HTTP/1.1 200 OK\r\nContent-Ty")]
+    ["it answers by halves", (socket) => socket.end("HTTP/1.1 200 OK\r\nContent-Ty")],
+    ["it sends a head and no body", (socket) => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")]
   ]
   for (const [how, die] of deaths) {
     it.effect(`${how}: the error says that the request may have been carried out`, () =>
