@@ -13,6 +13,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { TlsSettings } from "../config/TlsSettings.ts"
+import { answerAll } from "../listener/AnswerAll.ts"
 import { watchClient } from "./ClientConnection.ts"
 import type { AnswerOrNext } from "./DirectAnswers.ts"
 
@@ -55,8 +56,7 @@ const options: ServerOptions = {
 }
 
 const prepare = (server: Server): Server => {
-  // Otherwise Node gives no answer to a client that has closed its sending side.
-  return Object.assign(server, { httpAllowHalfOpen: true }).on("checkContinue", (request, response) =>
+  return answerAll(server).on("checkContinue", (request, response) =>
     prepareExchange(server, request, response)
   )
 }

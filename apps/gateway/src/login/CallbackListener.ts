@@ -5,6 +5,7 @@ import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Schema from "effect/Schema"
 import * as Http from "node:http"
+import { answerAll } from "../listener/AnswerAll.ts"
 import { type BrowserPage, pageHeaders, textPage } from "./BrowserPage.ts"
 import { type BrowserCookies, readCookies } from "./LoginCookie.ts"
 import { type CallbackRefused, loginPath } from "./LoginLinks.ts"
@@ -162,7 +163,7 @@ interface ListenOptions {
 
 const listen = ({ host, onRequest, port }: ListenOptions) =>
   Effect.callback<Http.Server, CallbackListenerError>((resume) => {
-    const server = Http.createServer(onRequest)
+    const server = answerAll(Http.createServer(onRequest))
     server.once("error", (error) => {
       const problem = "code" in error ? String(error.code) : error.name
       resume(Effect.fail(new CallbackListenerError({ host, port, problem })))

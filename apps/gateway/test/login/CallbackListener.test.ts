@@ -8,6 +8,7 @@ import * as Scope from "effect/Scope"
 import { once } from "node:events"
 import * as net from "node:net"
 import { makeCallbackListener } from "../../src/login/CallbackListener.ts"
+import { converse } from "../http/wire/RawConnection.ts"
 import { visit } from "./Person.ts"
 
 const path = "/oauth/callback"
@@ -64,6 +65,21 @@ describe("the callback listener", () => {
       assert.deepStrictEqual(asked, ["state=wrong&code=1", "state=right&code=1"])
     })
   )
+
+  for (const method of ["GET", "CONNECT"]) {
+    it.effect(`${method}: a client of the callback that has closed its sending side is answered`, () =>
+      Effect.gen(function* () {
+        const { complete } = completing(Effect.promise(() => new Promise(setImmediate)))
+        const url = yield* listen(complete)
+        const answer = yield* converse(
+          url,
+          `${method} ${path}?state=right&code=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`,
+          { halfClosed: true }
+        )
+        assert.match(answer, method === "GET" ? /^HTTP\/1\.1 200 .*Logged in/s : /^HTTP\/1\.1 501 /)
+      })
+    )
+  }
 
   it.effect("reports a successful login only after the code is exchanged", () =>
     Effect.gen(function* () {

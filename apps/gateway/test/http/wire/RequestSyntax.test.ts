@@ -103,6 +103,17 @@ describe("the target of a request", () => {
       assert.strictEqual(bodyOf(answer), "")
     })
   )
+
+  it.effect("CONNECT is refused, and nothing behind it is carried out", () =>
+    Effect.gen(function* () {
+      const { askExactly, reached } = yield* startOnWire()
+      const behind = `POST ${path} HTTP/1.1\r\nHost: HOST\r\nContent-Length: 0\r\n\r\n`
+      const answer = yield* askExactly("CONNECT other.example:443 HTTP/1.1", ["Host: HOST"], behind)
+      assert.match(answer, /^HTTP\/1\.1 501 /)
+      assert.lengthOf(answer.match(/HTTP\/1\.1 \d/g) ?? [], 1)
+      assert.isEmpty(reached)
+    })
+  )
 })
 
 describe("a request that two readers could understand in two ways", () => {
