@@ -11,7 +11,7 @@ export interface ProjectPlan {
   /**
    * The folders of `src`, each with the folders that its files may import. The files on top, directly in `src`, are
    * `.`: a folder that may import them says so, and they may import every folder unless `.` stands here, too. The entry
-   * points `index.ts` and `main.ts` may always import all.
+   * points `index.ts`, `internal.ts` and `main.ts` may always import all.
    */
   readonly rooms: Readonly<Record<string, ReadonlyArray<string>>>
 }
@@ -143,6 +143,23 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
         "process",
         "servers"
       ]
+    }
+  },
+  "tools/fuzz": {
+    imports: [
+      "gateway",
+      "mtls",
+      "oauth-core",
+      "oauth-flows",
+      "testing",
+      "token-cache",
+      "transport-injection"
+    ],
+    rooms: {
+      input: [],
+      run: [],
+      servers: ["input", "run"],
+      targets: ["input", "run", "servers"]
     }
   },
   "tools/models": { imports: ["testing"], rooms: {} },
