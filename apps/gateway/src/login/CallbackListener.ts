@@ -151,8 +151,11 @@ const ending = (completion: ReturnType<Complete>): Effect.Effect<BrowserPage> =>
 const write = (response: Http.ServerResponse, { headers, html, status }: BrowserPage): Effect.Effect<void> =>
   Effect.callback((resume) => {
     const done = () => resume(Effect.void)
+    // The browser may have left while the login was completed. Then nothing more is said of the response.
+    if (response.destroyed) return done()
     response.once("finish", done).once("close", done)
     response.writeHead(status, { ...pageHeaders, ...headers }).end(html)
+    return undefined
   })
 
 interface ListenOptions {

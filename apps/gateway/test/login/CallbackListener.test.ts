@@ -126,6 +126,25 @@ describe("the callback listener", () => {
     })
   )
 
+  it.effect("a browser that leaves while its code is exchanged does not delay the closing", () =>
+    Effect.gen(function* () {
+      const [reached, exchanged] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const scope = yield* Scope.make()
+      const { complete } = completing(
+        Effect.andThen(Deferred.succeed(reached, undefined), Deferred.await(exchanged))
+      )
+      const url = yield* listen(complete).pipe(Scope.provide(scope))
+      // The server answers what it cannot read with 400, and hangs up.
+      const answered = yield* Effect.forkChild(
+        converse(url, `GET ${path}?state=right HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nno HTTP\r\n\r\n`)
+      )
+      yield* Deferred.await(reached)
+      assert.match(yield* Fiber.join(answered), /^HTTP\/1\.1 400 /)
+      yield* Deferred.succeed(exchanged, undefined)
+      yield* Scope.close(scope, Exit.void)
+    })
+  )
+
   it.effect("an idle connection delays neither a login nor the closing", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
