@@ -6,10 +6,12 @@ import * as Result from "effect/Result"
 import { parseFields, readBody, type ResponseFields } from "./ResponseBody.ts"
 import type { SecretMask } from "../mask/SecretMask.ts"
 
-/** Reads the error answers to one request (RFC 6749 §5.2). */
+/** Reads the error answers to one request (RFC 6749 §5.2), and knows the secrets that were sent with it. */
 export interface Refuse {
   readonly fromBody: (response: HttpClientResponse) => Effect.Effect<RequestRefused>
   readonly fromFields: (status: number, fields: ResponseFields) => RequestRefused
+  /** Whether a text of an answer, printable ASCII, repeats a secret, or is too long to be searched. */
+  readonly mayHoldSecret: (text: string) => boolean
 }
 
 /** What is known of the client that is refused. */
@@ -49,6 +51,7 @@ export const describeRefusal = (
   }
   return {
     fromFields: (status, fields) => refusal(status, fields),
+    mayHoldSecret: (text) => text.length > longestRead || mask(text) !== text,
     // The status alone says no; a body that cannot be read only takes the explanation away.
     fromBody: (response) =>
       readBody(response).pipe(

@@ -37,17 +37,25 @@ export const readTokenResponse =
     response: HttpClientResponse,
     refuse: Refuse
   ): Effect.Effect<TokenResponse, OAuthErrorReason | HttpClientError> =>
-    Effect.map(readSuccessFields(context.endpoint)(response, refuse), (fields) => readToken(fields, context))
+    Effect.map(readSuccessFields(context.endpoint)(response, refuse), (fields) =>
+      readToken(fields, context, refuse)
+    )
 
 const readToken = (
   fields: ResponseFields,
-  { config, endpoint, issuedAt, scope: requested }: TokenResponseContext
+  { config, endpoint, issuedAt, scope: requested }: TokenResponseContext,
+  { mayHoldSecret }: Refuse
 ): TokenResponse => {
   const { access_token: accessToken, expires_in: expiresIn, refresh_token: refreshToken } = fields
   const text = Predicate.isString(accessToken) ? accessToken : ""
   const answered = readScope(fields["scope"], scopeNames(requested), config)
+  const granted = Result.getOrUndefined(answered)
   const scope =
-    Result.getOrUndefined(answered) ?? (requested === undefined ? undefined : scopeNames(requested))
+    granted === undefined
+      ? requested === undefined
+        ? undefined
+        : scopeNames(requested)
+      : withoutSecrets(granted, scopeNames(requested), mayHoldSecret)
   const token = new OAuthToken({
     accessToken: Redacted.make(text),
     tokenType: "Bearer",
@@ -112,6 +120,19 @@ const readScope = (
   const known = (names: ReadonlyArray<string>) => names.filter((name) => requested.includes(name)).length
   const [spaced, commas] = [split(/\s+/), split(/[\s,]+/)]
   return Result.succeed(scopeSeparator === "," || known(commas) > known(spaced) ? commas : spaced)
+}
+
+/** A scope is shown and logged. A server that repeats a secret in it loses the names that nobody requested. */
+const withoutSecrets = (
+  granted: ReadonlyArray<string>,
+  requested: ReadonlyArray<string>,
+  mayHoldSecret: Refuse["mayHoldSecret"]
+): ReadonlyArray<string> => {
+  const known = new Set(requested)
+  const others = granted.filter((name) => !known.has(name))
+  return others.length > 0 && mayHoldSecret(others.join(" "))
+    ? granted.filter((name) => known.has(name))
+    : granted
 }
 
 const isScopeName = (name: string): boolean => /^[\x21\x23-\x5B\x5D-\x7E]+$/.test(name)

@@ -113,6 +113,24 @@ const understood: ReadonlyArray<
     { scope: "a b" }
   ],
   ["scope as a list", Answer.token({ scope: ["a", "b"] }), { scope: ["a", "b"] }, { scope: "a b" }],
+  [
+    "more scope than requested, with a secret that was sent",
+    Answer.token({ scope: "c a a-secret-for-the-scope-test b" }),
+    { scope: ["a", "b"] },
+    { scope: "a b", client_secret: "a-secret-for-the-scope-test" }
+  ],
+  [
+    "a requested scope that stands in a secret",
+    Answer.token({ scope: "a-secret b" }),
+    { scope: ["a-secret", "b"] },
+    { scope: "a-secret b", client_secret: "a-secret-for-the-scope-test" }
+  ],
+  [
+    "more scope than anybody has",
+    Answer.token({ scope: `a b ${"c".repeat(20_000)}` }),
+    { scope: ["a", "b"] },
+    { scope: "a b" }
+  ],
   ["scope twice", Answer.token({ scope: "a b  a" }), { scope: ["a", "b"] }, { scope: "a b" }],
   [
     "less scope, unchecked",

@@ -19,6 +19,12 @@ const refused: ReadonlyArray<
     "InvalidResponse",
     "it is an HTML or XML page, not JSON"
   ],
+  [
+    "JSON of more values than any real answer has",
+    Answer.text(`{"access_token":"canary","list":[${"0,".repeat(10_000)}0]}`),
+    "InvalidResponse",
+    "its JSON has over 5000 values"
+  ],
   ["truncated JSON", Answer.truncatedJson, "InvalidResponse", "its JSON is incomplete or malformed"],
   [
     "JSON that is a list",
