@@ -69,20 +69,23 @@ const long: fc.Arbitrary<string> = fc
   .tuple(fc.constantFrom(...pieces), fc.integer({ min: 1, max: longestText }))
   .map(([piece, count]) => piece.repeat(Math.ceil(count / piece.length)).slice(0, longestText))
 
+// Made once: that takes a fifth of a second.
+const binary = fc.string({ unit: "binary", maxLength: 40 })
+const shortBinary = fc.string({ unit: "binary", maxLength: 8 })
+const graphemes = fc.string({ unit: "grapheme-ascii", maxLength: 40 })
+
 /** Texts for places where somebody else may write what they like. */
 export const hostileText = (secrets: ReadonlyArray<string> = []): fc.Arbitrary<string> =>
   fc.oneof(
     { weight: 8, arbitrary: fc.constantFrom(...troublesome) },
-    { weight: 4, arbitrary: fc.string({ unit: "binary", maxLength: 40 }) },
-    { weight: 4, arbitrary: fc.string({ unit: "grapheme-ascii", maxLength: 40 }) },
+    { weight: 4, arbitrary: binary },
+    { weight: 4, arbitrary: graphemes },
     { weight: 1, arbitrary: long },
     ...(secrets.length === 0 ? [] : [{ weight: 6, arbitrary: aroundSecret(secrets) }])
   )
 
 const aroundSecret = (secrets: ReadonlyArray<string>): fc.Arbitrary<string> =>
-  fc
-    .tuple(fc.string({ unit: "binary", maxLength: 8 }), encodedSecret(secrets), fc.string({ maxLength: 8 }))
-    .map((parts) => parts.join(""))
+  fc.tuple(shortBinary, encodedSecret(secrets), fc.string({ maxLength: 8 })).map((parts) => parts.join(""))
 
 /** A change of a text, by shares of its length. */
 interface Edit {

@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type { Recorder } from "./Recorder.ts"
 import { Broken, type Target, type Trial } from "./Target.ts"
-import type { TurnWatch } from "./TurnWatch.ts"
+import { nextTurn, type TurnWatch } from "./TurnWatch.ts"
 import type { InputUnderWay } from "./UnderWay.ts"
 
 /** The longest computation between two turns of the event loop, in milliseconds. */
@@ -85,5 +85,3 @@ const leakOf = (seen: ReadonlyArray<unknown>, secrets: ReadonlyArray<string>): s
     ? undefined
     : `no secret: ${sighting.canary} stands as ${sighting.encoding} in ${sighting.where}: ${sighting.excerpt}`
 }
-
-const nextTurn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))

@@ -1,9 +1,16 @@
+import * as Effect from "effect/Effect"
+
 /** Measures the longest computation between two turns of the event loop. */
 export interface TurnWatch {
   readonly begin: () => void
   /** Milliseconds of the processor. */
   readonly end: () => number
 }
+
+/** Completes in the next turn of the event loop. */
+export const nextTurn: Effect.Effect<void> = Effect.promise(
+  () => new Promise<void>((resolve) => setImmediate(resolve))
+)
 
 /** The time of the processor, and not of a clock: other processes of a busy machine do not count. */
 export const makeTurnWatch = (): TurnWatch => {

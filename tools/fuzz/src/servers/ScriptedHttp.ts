@@ -3,6 +3,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import type { HttpAnswer } from "../input/HttpAnswers.ts"
+import { nextTurn } from "../run/TurnWatch.ts"
 import { bufferOf } from "../input/Texts.ts"
 
 /** A client whose requests reach nobody: each gets an answer that was written before. */
@@ -24,7 +25,8 @@ export const scriptedHttp = (answerTo: (url: URL, count: number) => HttpAnswer |
             reason: new HttpClientError.TransportError({ request, cause: new Error("connection reset") })
           })
         )
-      : Effect.sync(() => HttpClientResponse.fromWeb(request, responseOf(answer)))
+      : // What a network does, too: no two answers come in the same turn.
+        Effect.map(nextTurn, () => HttpClientResponse.fromWeb(request, responseOf(answer)))
   })
   return { client, urls }
 }

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
 import { Broken } from "../run/Target.ts"
+import { nextTurn } from "../run/TurnWatch.ts"
 
 /** No wait is so long that a caller gets no answer within this many seconds. */
 const mostSeconds = 3600
@@ -28,5 +29,3 @@ const startOfTime = 1_800_000_000_000
 
 /** Turns of the event loop in which all happens that waits for no clock. */
 const turns = 4
-
-const nextTurn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))

@@ -19,6 +19,7 @@ import { jsonRpcText } from "../input/JsonRpcTexts.ts"
 import { inPieces } from "../input/Pieces.ts"
 import { bufferOf, bytesOf } from "../input/Texts.ts"
 import { Broken, type Target } from "../run/Target.ts"
+import { nextTurn } from "../run/TurnWatch.ts"
 
 const Input = Schema.Struct({
   lineEnd: Schema.Literals(["lf", "crOrLf"]),
@@ -45,6 +46,7 @@ export const jsonRpcLines: Target<typeof Input.Type> = {
   open: Effect.succeed((input) =>
     Effect.gen(function* () {
       const cut = read(input, input.pieces)
+      // What the readers compute is measured, and not what is compared here.
       yield* nextTurn
       if (!isDeepStrictEqual(cut, read(input, [input.pieces.join("")])))
         return yield* new Broken({ problem: "the same lines, wherever their bytes are cut" })
@@ -68,9 +70,6 @@ export const jsonRpcLines: Target<typeof Input.Type> = {
 /** Messages of a line, and members of a message, that are looked at closely. */
 const mostMessages = 20
 const mostMembers = 8
-
-/** What the readers compute is measured, and not what is compared here. */
-const nextTurn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
 const read = ({ lineEnd, maxBytes }: typeof Input.Type, pieces: ReadonlyArray<string>) => {
   const reader = makeLineReader({ lineEnd, maxBytes, onTooLong: () => new LongMessageReader() })
