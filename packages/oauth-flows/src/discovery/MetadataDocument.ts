@@ -103,11 +103,19 @@ export const readMetadata = <A>(
 }
 
 const parseDocument = (body: string) =>
-  Result.filterOrFail(
-    parseFields(body),
-    () => body.trimStart().startsWith("{"),
-    () => "it is not a JSON object"
+  parseFields(body).pipe(
+    Result.filterOrFail(
+      () => body.trimStart().startsWith("{"),
+      () => "it is not a JSON object"
+    ),
+    Result.filterOrFail(
+      (fields) => Object.keys(fields).length <= mostMembers,
+      () => `it has over ${mostMembers} members`
+    )
   )
+
+/** Real documents have a hundred. To copy an object takes long for each member that it has more. */
+const mostMembers = 500
 
 /**
  * A key that is null or too long counts as left out, and so does one of the wrong type that is not required: what nobody

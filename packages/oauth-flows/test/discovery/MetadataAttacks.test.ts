@@ -173,16 +173,22 @@ describe("metadata that leads to an unsafe place", () => {
     })
   )
 
-  it.effect("metadata of thousands of values is not parsed", () =>
-    Effect.gen(function* () {
-      const { as, resourceUrl } = yield* makeServers()
-      const members = Array.from({ length: 6000 }, (_, index) => [`k${index}`, 1])
-      yield* as.always("/.well-known/oauth-authorization-server", Answer.json(Object.fromEntries(members)))
-      const targets = yield* makeGrantTargets()
-      const reason = yield* Effect.flip(targets.resolve(discoveredRequest(resourceUrl, client)))
-      assert.include(reason.message, "its JSON has over 5000 values")
-    })
-  )
+  for (const [count, problem] of [
+    [6000, "its JSON has over 5000 values"],
+    [1000, "it has over 500 members"]
+  ] as const) {
+    it.effect(`${count} members are no metadata: ${problem}`, () =>
+      Effect.gen(function* () {
+        const { as, resourceUrl } = yield* makeServers()
+        const members = Array.from({ length: count }, (_, index) => [`k${index}`, 1])
+        const document = { ...metadataOf(as.url), ...Object.fromEntries(members) }
+        yield* as.always("/.well-known/oauth-authorization-server", Answer.json(document))
+        const targets = yield* makeGrantTargets()
+        const reason = yield* Effect.flip(targets.resolve(discoveredRequest(resourceUrl, client)))
+        assert.include(reason.message, problem)
+      })
+    )
+  }
 
   it.effect("a body that is no JSON object is not metadata", () =>
     Effect.gen(function* () {
