@@ -52,7 +52,7 @@ export const jsonRpcLines: Target<typeof Input.Type> = {
         return yield* new Broken({ problem: "the same lines, wherever their bytes are cut" })
       for (const line of cut.filter((one) => typeof one === "string")) {
         yield* nextTurn
-        const problem = problemOfLine(line)
+        const problem = yield* problemOfLine(line)
         if (problem !== undefined) return yield* new Broken({ problem })
         for (const message of parseJsonRpc(line)?.messages.slice(0, mostMessages) ?? []) {
           for (const key of Object.keys(message.json).slice(0, mostMembers)) {
@@ -77,13 +77,13 @@ const read = ({ lineEnd, maxBytes }: typeof Input.Type, pieces: ReadonlyArray<st
 }
 
 /** What is wrong with how a line was read; undefined if nothing is. */
-const problemOfLine = (line: string): string | undefined => {
-  const { messages, noise } = readMessageLine(line)
-  if (messages.some(({ json }) => !isMessage(json))) return "a message is one of JSON-RPC"
-  const isBlank = line.includes("\u001B") || line.replaceAll(/[\s\uFEFF]/g, "") === ""
-  if (messages.length === 0 && noise.length === 0 && !isBlank) return "a line is a message or noise"
-  return elementsProblem(line)
-}
+const problemOfLine = (line: string) =>
+  Effect.map(readMessageLine(line), ({ messages, noise, unreadable }): string | undefined => {
+    if (messages.some(({ json }) => !isMessage(json))) return "a message is one of JSON-RPC"
+    const isBlank = line.includes("\u001B") || line.replaceAll(/[\s\uFEFF]/g, "") === ""
+    const isEmpty = messages.length === 0 && noise.length === 0 && unreadable === undefined
+    return isEmpty && !isBlank ? "a line is a message or noise" : elementsProblem(line)
+  })
 
 const problemOfMember = ({ json, text }: JsonRpcMessage, key: string): string | undefined => {
   const name = JSON.stringify(key)
