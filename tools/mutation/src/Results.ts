@@ -2,10 +2,14 @@ import { createHash } from "node:crypto"
 import { globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname } from "node:path"
 
-/** `killed`: a test noticed the change. `survived`: none did. */
-export type Outcome = "killed" | "survived"
+/** `by`: the test file that noticed the change. A change that survived has none. */
+export interface Outcome {
+  readonly by?: string
+  /** Of everything that the outcome depends on. */
+  readonly hash: string
+}
 
-/** Outcomes of earlier runs, by what they depend on: the source, the tests and the change. */
+/** Outcomes of earlier runs. */
 export class Results {
   readonly #path: string
   readonly #outcomes: Map<string, Outcome>
@@ -15,13 +19,20 @@ export class Results {
     this.#outcomes = new Map(readOutcomes(path))
   }
 
-  get(key: string): Outcome | undefined {
-    return this.#outcomes.get(key)
+  get(mutant: string): Outcome | undefined {
+    return this.#outcomes.get(mutant)
   }
 
-  /** Written at once, so that a run can be stopped at any time. */
-  set(key: string, outcome: Outcome) {
-    this.#outcomes.set(key, outcome)
+  set(mutant: string, outcome: Outcome) {
+    this.#outcomes.set(mutant, outcome)
+  }
+
+  /** Forgets every mutant that is not there any more. */
+  keepOnly(mutants: ReadonlySet<string>) {
+    for (const mutant of this.#outcomes.keys()) if (!mutants.has(mutant)) this.#outcomes.delete(mutant)
+  }
+
+  write() {
     mkdirSync(dirname(this.#path), { recursive: true })
     writeFileSync(this.#path, JSON.stringify(Object.fromEntries(this.#outcomes)))
   }
@@ -29,21 +40,34 @@ export class Results {
 
 const readOutcomes = (path: string): ReadonlyArray<[string, Outcome]> => {
   try {
-    const stored: unknown = JSON.parse(readFileSync(path, "utf8"))
-    return Object.entries(stored ?? {}).filter((entry): entry is [string, Outcome] =>
-      ["killed", "survived"].includes(entry[1])
-    )
+    return Object.entries(JSON.parse(readFileSync(path, "utf8")))
   } catch {
     return []
   }
 }
 
-/** Of every source and test of a project: what changed nowhere has the same outcome. */
-export const hashOf = (globs: ReadonlyArray<string>): string => {
-  const hash = createHash("sha256")
-  for (const path of globSync([...globs]).toSorted()) hash.update(path).update(readFileSync(path))
-  return hash.digest("hex")
+/** The tests of a target, by their content. */
+export class TestHashes {
+  readonly #tests: ReadonlyMap<string, string>
+  /** Of everything that several tests use. */
+  readonly #shared: string
+  readonly #all: string
+
+  constructor(folders: ReadonlyArray<string>) {
+    const files = globSync(folders.map((folder) => `${folder}/**/*.ts`)).toSorted()
+    const [tests, shared] = [files.filter(isTest), files.filter((file) => !isTest(file))]
+    this.#tests = new Map(tests.map((file) => [file, hashOf(readFileSync(file, "utf8"))]))
+    this.#shared = hashOf(...shared.map((file) => readFileSync(file, "utf8")))
+    this.#all = hashOf(this.#shared, ...this.#tests.values())
+  }
+
+  /** A mutant that a test has noticed needs only that test; a new test may notice one that survived. */
+  of(by: string | undefined): string {
+    return by === undefined ? this.#all : hashOf(this.#shared, this.#tests.get(by) ?? "")
+  }
 }
 
-export const keyOf = (...parts: ReadonlyArray<string | number>): string =>
+const isTest = (file: string) => file.endsWith(".test.ts")
+
+export const hashOf = (...parts: ReadonlyArray<string>): string =>
   createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 32)

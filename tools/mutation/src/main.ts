@@ -1,28 +1,20 @@
-import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join, matchesGlob, resolve } from "node:path"
+import { globSync, readFileSync } from "node:fs"
+import { matchesGlob, relative, resolve } from "node:path"
 import { parseArgs } from "node:util"
-import { accepted } from "./Accepted.ts"
-import { applyMutant, describeMutant, type Mutant, mutantsOf } from "./Mutants.ts"
-import { hashOf, keyOf, type Outcome, Results } from "./Results.ts"
+import { describeMutant, mutantsOf } from "./Mutants.ts"
+import { observe } from "./Observation.ts"
+import { report } from "./Report.ts"
+import { hashOf, Results, TestHashes } from "./Results.ts"
+import { type NumberedMutant, switchedSource } from "./SwitchedSource.ts"
 import { type Target, targets } from "./Targets.ts"
-import { areTestsGreen } from "./TestRun.ts"
+import { tryMutants } from "./Trials.ts"
+import { VitestRuns } from "./VitestRuns.ts"
 
 /**
  * `npm run mutation -- [--only TARGET] [--files GLOB]`: exits 0 if each target has the score that is asked for.
- * Outcomes are kept in `.mutation/`; a mutant is tried again only after its source or a test of its project changed.
+ * Outcomes are kept in `.mutation/`; a mutant is tried again only after its source or its tests changed.
  */
 process.chdir(resolve(import.meta.dirname, "../../.."))
-
-/** Percent of the mutants that a test notices; those that are accepted do not count. */
-const leastScore = 85
-
-interface Tried {
-  readonly file: string
-  readonly line: number
-  readonly mutant: string
-  readonly outcome: Outcome
-}
 
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
@@ -34,83 +26,101 @@ const readOptions = () => {
   return values
 }
 
-const runTarget = async (target: Target, name: string, glob: string | undefined): Promise<boolean> => {
-  const files = globSync([...target.sources])
+interface SourceMutant extends NumberedMutant {
+  readonly file: string
+  /** What stays the same until the source file changes. */
+  readonly key: string
+  readonly line: number
+  readonly name: string
+}
+
+interface SourceFile {
+  readonly file: string
+  readonly text: string
+  readonly mutants: ReadonlyArray<SourceMutant>
+}
+
+const readSources = (target: Target, glob: string | undefined): ReadonlyArray<SourceFile> => {
+  let id = 0
+  return globSync([...target.sources])
     .filter((file) => glob === undefined || matchesGlob(file, glob))
     .toSorted()
-  const [first] = files
-  if (first === undefined) throw new Error(`${name}: no source file fits`)
-  const startedAt = Date.now()
-  if (!(await areTestsGreen(target.tests, 1_200_000)))
-    throw new Error(`${name}: its tests fail without a mutant`)
-  const timeoutMs = 60_000 + 3 * (Date.now() - startedAt)
-  if (await isUnnoticed(target.tests, first, "throw new Error()", timeoutMs)) {
-    throw new Error(`${name}: its tests do not see a mutated source`)
-  }
+    .map((file) => {
+      const text = readFileSync(file, "utf8")
+      const mutants = mutantsOf(text).map((mutant): SourceMutant => {
+        const { end, kind, replacement, start } = mutant
+        const key = hashOf(file, text, `${start} ${end} ${replacement}`)
+        const line = text.slice(0, start).split("\n").length
+        return {
+          start,
+          end,
+          replacement,
+          kind,
+          id: id++,
+          file,
+          key,
+          line,
+          name: describeMutant(text, mutant)
+        }
+      })
+      return { file, text, mutants }
+    })
+}
+
+const runTarget = async (name: string, target: Target, glob: string | undefined): Promise<boolean> => {
+  const sources = readSources(target, glob)
+  const mutants = sources.flatMap((source) => source.mutants)
+  if (mutants.length === 0) throw new Error(`${name}: there is nothing to mutate`)
   const results = new Results(`.mutation/${name}.json`)
-  const tests = hashOf(target.tests.map((folder) => `${folder}**/*.ts`))
-  const tried: Array<Tried> = []
-  for (const file of files) {
-    const source = readFileSync(file, "utf8")
-    for (const mutant of mutantsOf(source)) {
-      const key = keyOf(tests, file, source, mutant.start, mutant.end, mutant.replacement)
-      const known = results.get(key)
-      const outcome = known ?? (await tryMutant(target, file, source, mutant, timeoutMs))
-      if (known === undefined) results.set(key, outcome)
-      const line = source.slice(0, mutant.start).split("\n").length
-      tried.push({ file, line, mutant: describeMutant(source, mutant), outcome })
-      if (outcome === "survived") say(`${file}:${line}: survived: ${describeMutant(source, mutant)}`)
-    }
-  }
-  return report(name, tried)
-}
-
-const tryMutant = async (
-  target: Target,
-  file: string,
-  source: string,
-  mutant: Mutant,
-  timeoutMs: number
-): Promise<Outcome> => {
-  const near = target.nearTests(file)
-  const text = applyMutant(source, mutant)
-  const isSame = near.join() === target.tests.join()
-  const survives =
-    (await isUnnoticed(near, file, text, timeoutMs)) &&
-    (isSame || (await isUnnoticed(target.tests, file, text, timeoutMs)))
-  return survives ? "survived" : "killed"
-}
-
-/** Whether these tests are green with another text in place of the file's. */
-const isUnnoticed = async (tests: ReadonlyArray<string>, file: string, text: string, timeoutMs: number) => {
-  const directory = mkdtempSync(join(tmpdir(), "mutant-"))
-  try {
-    const replacement = { file: resolve(file), text: join(directory, "source.ts") }
-    writeFileSync(replacement.text, text)
-    return await areTestsGreen(tests, timeoutMs, replacement)
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
-  }
-}
-
-const report = (name: string, tried: ReadonlyArray<Tried>): boolean => {
-  const isAccepted = ({ file, mutant }: Tried) =>
-    accepted.some((entry) => entry.file === file && entry.mutant === mutant)
-  const counted = tried.filter((each) => each.outcome === "killed" || !isAccepted(each))
-  const killed = counted.filter(({ outcome }) => outcome === "killed").length
-  const score = counted.length === 0 ? 100 : (100 * killed) / counted.length
-  say(
-    `${name}: ${tried.length} mutants, ${killed} killed, ${counted.length - killed} survived, ` +
-      `${tried.length - counted.length} accepted; score ${score.toFixed(1)} %`
+  if (glob === undefined) results.keepOnly(new Set(mutants.map(({ key }) => key)))
+  const hashes = new TestHashes(target.tests)
+  const unknown = mutants.filter(({ key }) => {
+    const known = results.get(key)
+    return known === undefined || known.hash !== hashes.of(known.by)
+  })
+  if (unknown.length > 0) await tryAll({ name, target, sources, unknown, results, hashes })
+  return report(
+    name,
+    mutants.map(({ file, key, line, name: mutant }) => {
+      return { file, line, name: mutant, isNoticed: results.get(key)?.by !== undefined }
+    }),
+    say
   )
-  return score >= leastScore
+}
+
+interface Task {
+  readonly name: string
+  readonly target: Target
+  readonly sources: ReadonlyArray<SourceFile>
+  readonly unknown: ReadonlyArray<SourceMutant>
+  readonly results: Results
+  readonly hashes: TestHashes
+}
+
+const tryAll = async ({ hashes, name, results, sources, target, unknown }: Task) => {
+  const texts = sources.map(
+    ({ file, mutants, text }) => [resolve(file), switchedSource(text, mutants)] as const
+  )
+  await using vitest = await VitestRuns.open(new Map(texts), target.tests)
+  const observation = await observe(vitest, target.omitted)
+  if (Object.keys(observation.evaluations).length === 0) throw new Error(`${name}: no test reaches a mutant`)
+  const keys = new Map(unknown.map(({ id, key }) => [id, key]))
+  const onNoticed = (mutant: number, path: string) => {
+    const by = relative(".", path)
+    results.set(keys.get(mutant) ?? "", { by, hash: hashes.of(by) })
+    results.write()
+  }
+  for (const survivor of await tryMutants({ vitest, observation, onNoticed }, new Set(keys.keys()))) {
+    results.set(keys.get(survivor) ?? "", { hash: hashes.of(undefined) })
+  }
+  results.write()
 }
 
 const run = async () => {
   const { files, only } = readOptions()
   let isEnough = true
   for (const [name, target] of Object.entries(targets)) {
-    if (only === undefined || only === name) isEnough = (await runTarget(target, name, files)) && isEnough
+    if (only === undefined || only === name) isEnough = (await runTarget(name, target, files)) && isEnough
   }
   process.exitCode = isEnough ? 0 : 1
 }

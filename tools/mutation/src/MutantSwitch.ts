@@ -1,0 +1,43 @@
+import { switchName } from "./SwitchedSource.ts"
+
+/** The switch that the source asks at each mutant, in the process of the tests. */
+export class MutantSwitch {
+  #active: number | undefined
+  #evaluations = 0
+  #limit = Number.POSITIVE_INFINITY
+  /** By mutant. */
+  #counts: Array<number> = []
+
+  install() {
+    Reflect.set(globalThis, switchName, (mutant: number) => this.#isActive(mutant))
+  }
+
+  #isActive(mutant: number): boolean {
+    if (this.#active === undefined) {
+      this.#counts[mutant] = (this.#counts[mutant] ?? 0) + 1
+      return false
+    }
+    if (this.#active !== mutant) return false
+    this.#evaluations += 1
+    if (this.#evaluations > this.#limit) throw new Error("A mutant made an endless loop")
+    return true
+  }
+
+  /** An endless loop ends after `limit` evaluations of its mutant. */
+  activate(mutant: number, limit = 1_000_000) {
+    this.#active = mutant
+    this.#evaluations = 0
+    this.#limit = limit
+  }
+
+  deactivate() {
+    this.#active = undefined
+  }
+
+  /** How often each mutant was evaluated since the last call, while none was active. */
+  takeReached(): ReadonlyMap<number, number> {
+    const counts = this.#counts
+    this.#counts = []
+    return new Map(counts.flatMap((count, mutant) => (count > 0 ? [[mutant, count]] : [])))
+  }
+}

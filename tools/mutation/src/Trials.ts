@@ -1,0 +1,155 @@
+import type { Observation, ObservedTest } from "./Observation.ts"
+import type { VitestRuns } from "./VitestRuns.ts"
+import type { Entry, ReloadJob, TestTrials } from "./WorkerPlan.ts"
+
+export interface Trials {
+  readonly vitest: VitestRuns
+  readonly observation: Observation
+  /** Called soon, so that a run can be stopped at any time. `by` is the test file that noticed the mutant. */
+  readonly onNoticed: (mutant: number, by: string) => void
+}
+
+/**
+ * Tries each mutant with the tests that reach it, and then those that modules evaluate while they load with the tests
+ * of the files that load them. Returns the mutants that no test noticed.
+ */
+export const tryMutants = async (
+  trials: Trials,
+  mutants: ReadonlySet<number>
+): Promise<ReadonlySet<number>> => {
+  const outcomes = new Outcomes(mutants, trials.onNoticed)
+  const files = quickestFirst(trials.observation.tests)
+  await untilNothingIsLeft(outcomes, () => tryInTests(trials, files, outcomes))
+  await untilNothingIsLeft(outcomes, () => tryWhileLoading(trials, files, outcomes))
+  return outcomes.alive
+}
+
+/** A worker ends early when it hangs, when it crashes, and when a mutant has broken it for good. */
+const untilNothingIsLeft = async (outcomes: Outcomes, startWorker: () => Promise<boolean>) => {
+  for (;;) {
+    const before = outcomes.count
+    const isLeft = await startWorker()
+    if (!isLeft) return
+    outcomes.endWorker()
+    if (outcomes.count === before) throw new Error("The worker ends before it has run a test")
+  }
+}
+
+/** Whether there was anything to do. */
+const tryInTests = async (
+  { observation, vitest }: Trials,
+  files: ReadonlyArray<string>,
+  outcomes: Outcomes
+): Promise<boolean> => {
+  const plans = files
+    .map((file) => [file, trialsOf(observation.tests, file, outcomes)] as const)
+    .filter(([, tests]) => tests.length > 0)
+  if (plans.length === 0) return false
+  await vitest.run(
+    {
+      kind: "trial",
+      files: Object.fromEntries(plans.map(([file, tests]) => [file, Object.fromEntries(tests)])),
+      evaluations: observation.evaluations
+    },
+    plans.map(([file]) => file),
+    { silenceMs: longestSilenceMs(observation.tests), onEntry: (entry) => outcomes.take(entry) }
+  )
+  return true
+}
+
+const tryWhileLoading = async (
+  { observation, vitest }: Trials,
+  files: ReadonlyArray<string>,
+  outcomes: Outcomes
+): Promise<boolean> => {
+  const jobs = files.flatMap((file): ReadonlyArray<ReloadJob> => {
+    const inFile = observation.tests.filter((test) => test.file === file)
+    const normalMs = Object.fromEntries(inFile.map(({ ms, test }) => [test, ms]))
+    return [...outcomes.alive]
+      .filter((mutant) => observation.loadedBy.get(mutant)?.includes(file) === true)
+      .filter((mutant) => !outcomes.isTried(file, wholeFile, mutant))
+      .map((mutant) => ({ file, mutant, normalMs }))
+  })
+  if (jobs.length === 0) return false
+  await vitest.run(
+    { kind: "reload", jobs },
+    jobs.map(({ file }) => file),
+    { silenceMs: longestSilenceMs(observation.tests), onEntry: (entry) => outcomes.take(entry) }
+  )
+  return true
+}
+
+/** In the place of a test's number: all tests of the file. */
+const wholeFile = -2
+
+const quickestFirst = (tests: ReadonlyArray<ObservedTest>): ReadonlyArray<string> => {
+  const byFile = Map.groupBy(tests, ({ file }) => file)
+  const mean = (file: string) => {
+    const times = byFile.get(file) ?? []
+    return times.reduce((sum, { ms }) => sum + ms, 0) / times.length
+  }
+  return [...byFile.keys()].toSorted((a, b) => mean(a) - mean(b))
+}
+
+const trialsOf = (
+  tests: ReadonlyArray<ObservedTest>,
+  file: string,
+  outcomes: Outcomes
+): ReadonlyArray<readonly [number, TestTrials]> =>
+  tests
+    .filter((test) => test.file === file)
+    .map(({ ms, reached, test }) => {
+      const isLeft = (mutant: number) => outcomes.alive.has(mutant) && !outcomes.isTried(file, test, mutant)
+      return [test, { normalMs: ms, mutants: [...reached].filter(isLeft) }] as const
+    })
+    .filter(([, { mutants }]) => mutants.length > 0)
+
+/** Enough for one test, its repetition, and what it leaves behind. */
+const longestSilenceMs = (tests: ReadonlyArray<ObservedTest>): number =>
+  20_000 + 15 * Math.max(...tests.map(({ ms }) => ms))
+
+/** What the workers have found out until now. */
+class Outcomes {
+  readonly #alive: Set<number>
+  readonly #tried = new Set<string>()
+  readonly #onNoticed: Trials["onNoticed"]
+  #last: Entry | undefined
+  count = 0
+
+  constructor(mutants: ReadonlySet<number>, onNoticed: Trials["onNoticed"]) {
+    this.#alive = new Set(mutants)
+    this.#onNoticed = onNoticed
+  }
+
+  get alive(): ReadonlySet<number> {
+    return this.#alive
+  }
+
+  isTried(file: string, test: number, mutant: number): boolean {
+    return this.#tried.has(`${file}#${test}#${mutant}`)
+  }
+
+  take(entry: Entry) {
+    this.#last = entry
+    if (entry.kind === "job") this.#setTried(entry.file, wholeFile, entry.mutant)
+    if (entry.kind !== "end") return
+    this.#setTried(entry.file, entry.test, entry.mutant)
+    if (entry.outcome === "noticed") this.#notice(entry.mutant, entry.file)
+  }
+
+  /** What a worker began and did not end has hung or crashed it: that is noticed, too. */
+  endWorker() {
+    if (this.#last?.kind === "begin") this.#notice(this.#last.mutant, this.#last.file)
+    this.#last = undefined
+  }
+
+  #setTried(file: string, test: number, mutant: number) {
+    this.count += 1
+    this.#tried.add(`${file}#${test}#${mutant}`)
+  }
+
+  #notice(mutant: number, file: string) {
+    this.count += 1
+    if (this.#alive.delete(mutant)) this.#onNoticed(mutant, file)
+  }
+}
