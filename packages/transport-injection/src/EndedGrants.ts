@@ -98,4 +98,4 @@ export const makeEndedGrants = (): EndedGrants => {
 
 /** Whose token a request asks for. */
 export const tokenOwnerKey = ({ configId, projectId, serverName, subject }: AccessTokenRequest): string =>
-  JSON.stringify([projectId ?? null, configId ?? null, serverName, subject ?? null])
+  JSON.stringify([projectId, configId, serverName, subject])

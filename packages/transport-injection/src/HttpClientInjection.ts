@@ -10,14 +10,7 @@ import * as Match from "effect/Match"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
-import {
-  accepted,
-  mayRefuseToken,
-  refused,
-  refusesToken,
-  TokenInjector,
-  type AttemptOutcome
-} from "./TokenInjector.ts"
+import { accepted, refused, refusesToken, TokenInjector, type AttemptOutcome } from "./TokenInjector.ts"
 
 /**
  * Middleware for `HttpClient`: sends the access token as `Authorization: Bearer` (RFC 6750 §2.1).
@@ -76,7 +69,7 @@ const attempt = Effect.fnUntraced(function* <E, R>(
   const authorized = token === undefined ? outgoing : HttpClientRequest.bearerToken(outgoing, token)
   const response = yield* withoutRedirects(client.postprocess(Effect.succeed(authorized)))
   const { headers, status } = response
-  const challenge = mayRefuseToken(status) ? parseChallenge(headers["www-authenticate"]) : undefined
+  const challenge = parseChallenge(headers["www-authenticate"])
   if (!refusesToken(status, challenge)) return accepted(response)
   if (token === undefined || isRepeatable(outgoing.body)) {
     yield* discard(response)

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import {
+  AuthorizationRequired,
   decodeOAuthConfig,
+  OAuthError,
   OAuthService,
   OAuthToken,
   type AccessTokenRequest,
@@ -23,9 +25,17 @@ const request: AccessTokenRequest = {
 
 const lifetime = 1000
 
+const loginNeeded = OAuthError.fail({
+  operation: "get an access token",
+  serverName: "remote",
+  correlationId: "1",
+  reason: new AuthorizationRequired({})
+})
+
 /** A person's tokens of one second: the current one, a new one after it has expired, and one for each forced refresh. */
 const makePerson = () => {
   let token: OAuthToken | undefined
+  let [hasEnded, isBehind] = [false, false]
   const count = { issued: 0, forced: 0, removed: 0 }
   const issue = Effect.map(Clock.currentTimeMillis, (issuedAt): CachedToken => {
     count.issued += 1
@@ -39,11 +49,11 @@ const makePerson = () => {
     })
     return { token, source: "acquired" }
   })
-  const current = Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<CachedToken> =>
-    token?.expiresAt !== undefined && now < token.expiresAt
-      ? Effect.succeed({ token, source: "cache" })
-      : issue
-  )
+  const current = Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<CachedToken, OAuthError> => {
+    if (token?.expiresAt !== undefined && (isBehind || now < token.expiresAt))
+      return Effect.succeed({ token, source: "cache" })
+    return hasEnded ? loginNeeded : issue
+  })
   const service = Layer.succeed(OAuthService, {
     getAccessToken: () => current,
     peek: () => undefined,
@@ -67,7 +77,19 @@ const makePerson = () => {
         now < token.expiresAt &&
         token.isAccessToken(candidate)
     )
-  return { layer: Layer.provideMerge(TokenInjector.layer, service), count, isValid }
+  return {
+    layer: Layer.provideMerge(TokenInjector.layer, service),
+    count,
+    isValid,
+    /** From now on only a login brings a new token. */
+    endGrant: () => {
+      hasEnded = true
+    },
+    /** From now on the cache takes an expired token for a valid one. */
+    clockIsBehind: () => {
+      isBehind = true
+    }
+  }
 }
 
 /** One request to a server that takes its time, in milliseconds for each attempt, before it looks at the token. */
@@ -121,6 +143,79 @@ describe("a token that expires on its way to the server", () => {
       assert.strictEqual(answer, "answer")
       assert.deepStrictEqual(seen, ["token-1", "token-2"])
       assert.deepStrictEqual(person.count, { issued: 2, forced: 1, removed: 0 })
+    }).pipe(Effect.provide(person.layer))
+  })
+
+  it.effect("a token that expires in the millisecond of its refusal has expired", () => {
+    const person = makePerson()
+    return Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(callSlowServer(person, lifetime))
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual(yield* Fiber.join(fiber), "answer")
+      assert.deepStrictEqual(person.count, { issued: 2, forced: 0, removed: 0 })
+    }).pipe(Effect.provide(person.layer))
+  })
+
+  it.effect("a refusal of an expired token that cannot be repeated costs no token", () => {
+    const person = makePerson()
+    return Effect.gen(function* () {
+      const fiber = yield* TokenInjector.use((injector) =>
+        injector.use(request, () =>
+          Effect.as(Effect.sleep(1200), refused(401, { error: "invalid_token" }, { repeatable: false }))
+        )
+      ).pipe(Effect.flip, Effect.forkChild)
+      yield* TestClock.adjust("5 seconds")
+      const { reason } = yield* Fiber.join(fiber)
+      assert.deepInclude(reason, { _tag: "UpstreamUnauthorized", status: 401, repeatable: false })
+      assert.deepStrictEqual(person.count, { issued: 1, forced: 0, removed: 0 })
+    }).pipe(Effect.provide(person.layer))
+  })
+
+  it.effect("a refusal of a valid token that cannot be repeated replaces the token", () => {
+    const person = makePerson()
+    return Effect.gen(function* () {
+      const { reason } = yield* TokenInjector.use((injector) =>
+        injector.use(request, () => Effect.succeed(refused(401, undefined, { repeatable: false })))
+      ).pipe(Effect.flip)
+      assert.deepInclude(reason, { _tag: "UpstreamUnauthorized", status: 401, repeatable: false })
+      assert.deepStrictEqual(person.count, { issued: 2, forced: 1, removed: 0 })
+    }).pipe(Effect.provide(person.layer))
+  })
+
+  it.effect("an expired token that the cache still gives is replaced by a forced refresh", () => {
+    const person = makePerson()
+    return Effect.gen(function* () {
+      person.clockIsBehind()
+      const seen: Array<string | undefined> = []
+      const fiber = yield* TokenInjector.use((injector) =>
+        injector.use(request, (token) =>
+          Effect.gen(function* () {
+            const isFirst = seen.push(token && Redacted.value(token)) === 1
+            yield* Effect.sleep(isFirst ? 1200 : 0)
+            return isFirst ? refused(401) : accepted("answer")
+          })
+        )
+      ).pipe(Effect.forkChild)
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual(yield* Fiber.join(fiber), "answer")
+      assert.deepStrictEqual(seen, ["token-1", "token-2"])
+    }).pipe(Effect.provide(person.layer))
+  })
+
+  it.effect("a token that expired and cannot be renewed leads to a login, with what the server said", () => {
+    const person = makePerson()
+    return Effect.gen(function* () {
+      const challenge = { error: "invalid_token", resourceMetadata: "/metadata" }
+      const fiber = yield* TokenInjector.use((injector) =>
+        injector.use(request, () => {
+          person.endGrant()
+          return Effect.as(Effect.sleep(1200), refused(401, challenge))
+        })
+      ).pipe(Effect.flip, Effect.forkChild)
+      yield* TestClock.adjust("5 seconds")
+      const { reason } = yield* Fiber.join(fiber)
+      assert(reason._tag === "AuthorizationRequired")
+      assert.deepStrictEqual(reason.challenge, challenge)
     }).pipe(Effect.provide(person.layer))
   })
 })

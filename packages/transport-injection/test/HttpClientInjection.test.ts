@@ -9,6 +9,7 @@ import type * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import { inspect } from "node:util"
+import { makeTokens, personalRequest } from "./RefusedTokens.ts"
 import { makeResourceServer, takesOnly } from "./ResourceServer.ts"
 import { accessTokenRequest, scriptedOAuthService } from "./ScriptedOAuthService.ts"
 
@@ -239,6 +240,41 @@ for (const [name, layer] of Object.entries(clients)) {
 }
 
 describe("injectBearer on fetch", () => {
+  it.effect("repeats every body that is in memory", () =>
+    Effect.gen(function* () {
+      const form = new FormData()
+      form.set("a", "1")
+      const bytes = new TextEncoder().encode("bytes")
+      const bodies = ["text", bytes, bytes.buffer, new Blob(["blob"]), form, new URLSearchParams({ a: "1" })]
+      for (const body of bodies) {
+        const server = yield* makeResourceServer(takesOnly("fresh"))
+        const client = yield* clientFor(server.url)
+        const response = yield* Effect.provide(
+          client.post(server.url, { body: HttpBody.raw(body) }),
+          scriptedOAuthService("stale", "fresh").layer
+        )
+        assert.strictEqual(yield* response.text, "welcome")
+        const [first, second] = server.seen.map((request) => fieldsOf(request.body))
+        assert.strictEqual(first, second)
+        assert.notStrictEqual(first, "")
+      }
+    }).pipe(Effect.provide(NodeHttpClient.layerFetch))
+  )
+
+  it.effect("sends no Authorization where a person has to log in first", () =>
+    Effect.gen(function* () {
+      const server = yield* makeResourceServer((_, response) => response.end("open"))
+      const request = personalRequest("alice")
+      const client = Effect.map(HttpClient.HttpClient, injectBearer(request, { url: server.url }))
+      const response = yield* client.pipe(
+        Effect.flatMap((each) => each.get(server.url)),
+        Effect.provide(makeTokens().layer)
+      )
+      assert.strictEqual(yield* response.text, "open")
+      assert.deepStrictEqual(server.seen, [{ authorization: undefined, path: "/mcp", body: "" }])
+    }).pipe(Effect.provide(NodeHttpClient.layerFetch))
+  )
+
   it.effect("keeps the caller's other fetch options", () =>
     Effect.gen(function* () {
       const server = yield* makeResourceServer(takesOnly("first"))

@@ -16,6 +16,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as TestClock from "effect/testing/TestClock"
+import { scriptedOAuthService } from "./ScriptedOAuthService.ts"
 
 const request: AccessTokenRequest = {
   serverName: "remote",
@@ -123,10 +124,24 @@ describe("a server that asks nobody for a token", () => {
     return Effect.gen(function* () {
       const error = yield* Effect.flip(server.call)
       assert.strictEqual(error.correlationId, "1")
-      assert.deepEqual(error.reason, new AuthorizationRequired({ challenge: server.challenge }))
+      assert(error.reason._tag === "AuthorizationRequired")
+      assert.deepStrictEqual(error.reason.challenge, server.challenge)
       assert.deepStrictEqual(server.seen, [undefined])
     }).pipe(Effect.provide(person.layer))
   })
+})
+
+describe("a person's token that cannot be had", () => {
+  it.effect("makes no attempt without a token if the reason is another one than a login", () =>
+    Effect.gen(function* () {
+      const attempts: Array<unknown> = []
+      const error = yield* TokenInjector.use((injector) =>
+        injector.use(request, (token) => Effect.sync(() => accepted(attempts.push(token))))
+      ).pipe(Effect.flip, Effect.provide(scriptedOAuthService().layer))
+      assert.strictEqual(error.reason._tag, "ConnectionFailed")
+      assert.deepStrictEqual(attempts, [])
+    })
+  )
 })
 
 describe("a person's fresh token that is refused, too", () => {
@@ -208,6 +223,35 @@ describe("a person's fresh token that is refused, too", () => {
       assert.strictEqual(yield* server.call, "token-2")
       server.takes = () => false
       assert.strictEqual((yield* failure(Effect.flip(server.call)))._tag, "AuthorizationRequired")
+    }).pipe(Effect.provide(person.layer))
+  })
+
+  it.effect("the reason to log in has what the server said last", () => {
+    const [person, server] = [makePerson(), makeServer()]
+    return Effect.gen(function* () {
+      yield* person.logIn
+      server.takes = () => false
+      server.challenge = { error: "invalid_token", resourceMetadata: "/metadata" }
+      const reason = yield* failure(Effect.flip(server.call))
+      assert(reason._tag === "AuthorizationRequired")
+      assert.deepStrictEqual(reason.challenge, server.challenge)
+    }).pipe(Effect.provide(person.layer))
+  })
+
+  it.effect("more scope is asked for also while logins are useless", () => {
+    const [person, server] = [makePerson(), makeServer()]
+    return Effect.gen(function* () {
+      yield* person.logIn
+      server.takes = () => false
+      yield* Effect.flip(server.call)
+      yield* person.logIn
+      assert.strictEqual((yield* failure(Effect.flip(server.call)))._tag, "UpstreamUnauthorized")
+      server.status = 403
+      server.challenge = { error: "insufficient_scope", scope: "mcp:admin" }
+      const before = person.refreshes.length
+      const reason = yield* failure(Effect.flip(server.call))
+      assert.strictEqual(reason._tag, "StepUpExhausted")
+      assert.lengthOf(person.refreshes, before + 2)
     }).pipe(Effect.provide(person.layer))
   })
 })

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { formatPath } from "@secure-mcp/oauth-core"
 import {
   decodeServerEntry,
+  defaultLimits,
   type HttpServerEntry,
   type StdioServerEntry
 } from "@secure-mcp/transport-injection"
@@ -104,6 +105,7 @@ describe("decodeServerEntry", () => {
       "oauth.token_url: required for a server with a `command`, unless `issuer` leads to it"
     ])
     assert.deepStrictEqual(problems({ command: "node" }, { issuer: "https://auth.example" }), [])
+    assert.deepStrictEqual(problems({ command: "node" }, { grant_type: "authorization_code" }), [])
     assert.deepStrictEqual(problems({ url }), [])
   })
 
@@ -145,6 +147,12 @@ describe("decodeServerEntry", () => {
     assert.notInclude(problems.join("\n"), "canary")
   })
 
+  it("the user agent of an entry is a header value", () => {
+    const entry = (user_agent: string) => ({ server_name: "a", config: { url }, user_agent })
+    assert.strictEqual(decodeHttp(entry("agent/1.0")).userAgent, "agent/1.0")
+    assert.match(problemsOf(entry("agent\n1.0")).join(), /^user_agent: must be printable ASCII/)
+  })
+
   it("says what is wrong with something that is not an entry", () => {
     assert.deepStrictEqual(problemsOf("remote"), ["(root): must be a JSON object"])
     assert.deepStrictEqual(problemsOf([]), ["(root): must be a JSON object"])
@@ -167,6 +175,9 @@ describe("server_name", () => {
     for (const server_name of ["", "a b", "a/b", "ä", "a\n", ".", ".."]) {
       assert.lengthOf(problemsOf({ server_name, config: { url } }), 1, JSON.stringify(server_name))
     }
+    assert.deepStrictEqual(problemsOf({ server_name: "..", config: { url } }), [
+      "server_name: must not be `.` or `..`, which no URL path can name"
+    ])
   })
 })
 
@@ -179,6 +190,7 @@ describe("config", () => {
       "config.command: cannot stand next to `url`: a server is reached over HTTP or started"
     ])
     assert.deepStrictEqual(rule({ transport: "http" }), ['config.url: required with transport "http"'])
+    assert.deepStrictEqual(rule({ transport: "sse" }), ['config.url: required with transport "sse"'])
     assert.deepStrictEqual(rule({ transport: "stdio" }), ['config.command: required with transport "stdio"'])
     assert.deepStrictEqual(rule({ transport: "http", command: "node" }), [
       "config.transport: `http` needs a `url`, not a `command`"
@@ -192,7 +204,11 @@ describe("config", () => {
   })
 
   it("a key without an effect is refused", () => {
-    assert.deepStrictEqual(rule({ url, env: {} }), ["config.env: has no effect next to `url`"])
+    const child = { args: [], env: {}, cwd: "/srv", token_renewal: "file", token_file_env: "TOKEN_FILE" }
+    assert.deepStrictEqual(
+      rule({ url, ...child }),
+      Object.keys(child).map((key) => `config.${key}: has no effect next to \`url\``)
+    )
     assert.deepStrictEqual(rule({ command: "node", headers: {} }), [
       "config.headers: has no effect next to `command`"
     ])
@@ -213,6 +229,7 @@ describe("config", () => {
       startTimeoutSeconds: 5,
       tokenRenewal: { _tag: "File", variable: "TOKEN_FILE" }
     })
+    assert.deepStrictEqual(rule({ command: "node", token_renewal: "restart" }), [])
     assert.deepStrictEqual(rule({ url, start_timeout_seconds: 5 }), [
       "config.start_timeout_seconds: has no effect next to `url`"
     ])
@@ -247,6 +264,8 @@ describe("config", () => {
           message_bytes: 10,
           session: 1,
           unread_messages: 1.5,
+          unread_bytes: 1023,
+          queued_messages: -1,
           concurrent_requests: 0,
           sockets: 0,
           waiting_logins: 0,
@@ -262,9 +281,51 @@ describe("config", () => {
         "limits.sessions: must be at least 1",
         "limits.session_idle_seconds: must be more than 0 seconds",
         "limits.remembered_sessions: must be at least 1",
-        "limits.message_bytes: must be at least 1024"
+        "limits.message_bytes: must be at least 1024",
+        "limits.unread_bytes: must be at least 1024",
+        "limits.queued_messages: must be at least 0"
       ]
     )
+  })
+
+  it("a limit may be as low as its least value", () => {
+    const limits = {
+      sessions: 1,
+      message_bytes: 1024,
+      unread_messages: 1,
+      unread_bytes: 1024,
+      queued_messages: 0,
+      concurrent_requests: 1,
+      sockets: 1,
+      waiting_logins: 1,
+      remembered_sessions: 1
+    }
+    assert.deepStrictEqual(decodeHttp({ server_name: "a", config: { url }, limits }).limits, {
+      sessions: 1,
+      messageBytes: 1024,
+      unreadMessages: 1,
+      unreadBytes: 1024,
+      queuedMessages: 0,
+      concurrentRequests: 1,
+      sockets: 1,
+      waitingLogins: 1,
+      rememberedSessions: 1
+    })
+  })
+
+  it("a server whose configuration names no limit has the documented ones", () => {
+    assert.deepStrictEqual(defaultLimits, {
+      concurrentRequests: 5000,
+      sockets: 10_000,
+      waitingLogins: 500,
+      sessions: 1000,
+      sessionIdleSeconds: 1800,
+      rememberedSessions: 100_000,
+      messageBytes: 67_108_864,
+      unreadMessages: 1024,
+      unreadBytes: 8_388_608,
+      queuedMessages: 256
+    })
   })
 
   it("a server may speak HTTP+SSE", () => {
@@ -335,6 +396,8 @@ describe("oauth", () => {
   it("a disabled oauth is not checked", () => {
     const off = { enabled: false, token_url: 7, nonsense: true }
     assert.isUndefined(decodeHttp(entry(off, { Authorization: "Basic own" })).oauth)
+    const config = { url: "http://api.example.com/mcp" }
+    assert.deepStrictEqual(problemsOf({ server_name: "a", config, oauth: off }), [])
   })
 
   it("oauth without `enabled` is disabled, but a misspelt `enabled` is found", () => {

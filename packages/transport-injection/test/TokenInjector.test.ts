@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import {
   accepted,
+  mayRefuseToken,
   refused,
   refusesToken,
   TokenInjector,
@@ -255,6 +256,42 @@ describe("TokenInjector.use", () => {
     [500, forbidden, false]
   ] as const)("HTTP %d with %j refuses the token: %s", ([status, challenge, expected]) =>
     Effect.sync(() => assert.strictEqual(refusesToken(status, challenge), expected))
+  )
+
+  it("only HTTP 400, 401 and 403 may refuse a token", () => {
+    assert.deepStrictEqual(
+      [200, 400, 401, 402, 403, 404, 500].filter((status) => mayRefuseToken(status)),
+      [400, 401, 403]
+    )
+  })
+
+  it.effect("a server that never says which scope it wants is given up after two step-ups, too", () =>
+    Effect.gen(function* () {
+      const error = yield* use(() => Effect.succeed(refused(403, { error: "insufficient_scope" }))).pipe(
+        Effect.flip,
+        Effect.provide(scriptedOAuthService("1", "2", "3", "4").layer)
+      )
+      assert.deepInclude(error.reason, { _tag: "StepUpExhausted", attempts: 3 })
+      assert.notProperty(error.reason, "scope")
+    })
+  )
+
+  it.effect("a refusal that asks for more scope gets another token, also soon after a forced refresh", () =>
+    Effect.gen(function* () {
+      const service = scriptedOAuthService("one", "two", "three")
+      const sources = yield* Effect.gen(function* () {
+        const { replace } = yield* TokenInjector
+        const first = yield* replace(accessTokenRequest, Redacted.make("one"), undefined)
+        const kept = yield* replace(accessTokenRequest, first.token.accessToken, undefined)
+        const wider = yield* replace(accessTokenRequest, first.token.accessToken, forbidden)
+        return [first, kept, wider].map(({ source, token }) => [textOf(token.accessToken), source])
+      }).pipe(Effect.provide(service.layer))
+      assert.deepStrictEqual(sources, [
+        ["two", "acquired"],
+        ["two", "cache"],
+        ["three", "acquired"]
+      ])
+    })
   )
 
   it.effect("fails with the attempt's own failure, which says nothing of the token", () =>

@@ -19,6 +19,7 @@ import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import { makeToken } from "./ScriptedOAuthService.ts"
 
 /** `TokenInjector` on a cache that remembers the keys it was asked for. */
@@ -130,6 +131,45 @@ describe("the token key", () => {
       yield* Effect.provide(injectAccessToken(wire, owner), layer)
       assert.deepInclude(JSON.parse(keys[0] ?? "[]"), "alice")
       assert.match(keys[0] ?? "", /^\["project","config","remote","alice",/)
+    })
+  )
+
+  it("a request for a token has of its entry the URL, the user agent and the proxies, if it has them", () => {
+    const [http, stdio] = [
+      { config: { url: "https://api.example.com/mcp" }, user_agent: "agent/1.0", proxy: false },
+      { config: { command: "node" } }
+    ].map((entry) =>
+      accessTokenRequest(
+        Result.getOrThrow(
+          decodeServerEntry({
+            server_name: "remote",
+            oauth: { ...oauth, issuer: "https://auth.example.com" },
+            ...entry
+          })
+        )
+      )
+    )
+    const always = ["serverName", "config", "projectId", "configId", "subject"]
+    assert.deepInclude(http, {
+      resourceUrl: "https://api.example.com/mcp",
+      userAgent: "agent/1.0",
+      proxies: {}
+    })
+    assert.hasAllKeys(stdio, always)
+  })
+
+  it.effect("an entry without oauth needs no token", () =>
+    Effect.gen(function* () {
+      const { keys, layer } = recordKeys()
+      const entry = yield* decode({ server_name: "remote", config: { url: "https://api.example.com/mcp" } })
+      assert.isUndefined(accessTokenRequest(entry))
+      assert.isUndefined(
+        yield* Effect.provide(
+          TokenInjector.use((injector) => injector.tokenFor(entry)),
+          layer
+        )
+      )
+      assert.deepStrictEqual(keys, [])
     })
   )
 })

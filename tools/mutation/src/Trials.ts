@@ -5,6 +5,8 @@ import type { Entry, ReloadJob, TestTrials } from "./WorkerPlan.ts"
 export interface Trials {
   readonly vitest: VitestRuns
   readonly observation: Observation
+  /** The source file of a mutant, as tests name theirs. */
+  readonly fileOf: (mutant: number) => string
   /** Called soon, so that a run can be stopped at any time. `by` is the test file that noticed the mutant. */
   readonly onNoticed: (mutant: number, by: string) => void
 }
@@ -19,9 +21,19 @@ export const tryMutants = async (
 ): Promise<ReadonlySet<number>> => {
   const outcomes = new Outcomes(mutants, trials.onNoticed)
   const files = quickestFirst(trials.observation.tests)
-  await untilNothingIsLeft(outcomes, () => tryInTests(trials, files, outcomes))
+  // The tests of the same room notice most.
+  await untilNothingIsLeft(outcomes, () => tryInTests(trials, files, outcomes, isNear))
+  await untilNothingIsLeft(outcomes, () => tryInTests(trials, files, outcomes, () => true))
   await untilNothingIsLeft(outcomes, () => tryWhileLoading(trials, files, outcomes))
   return outcomes.alive
+}
+
+/** Whether a test stands where its source does: in the same folder of `test` as that of `src`, or under its name. */
+const isNear = (source: string, test: string): boolean => {
+  const [, project, folder, name] = /^(.*)\/src\/((?:.*\/)?)([^/]*)\.ts$/.exec(source) ?? []
+  return test.startsWith(`${project}/test/${folder}`)
+    ? folder !== "" || !test.slice(`${project}/test/`.length).includes("/")
+    : test.endsWith(`/${name}.test.ts`)
 }
 
 /** A worker ends early when it hangs, when it crashes, and when a mutant has broken it for good. */
@@ -37,12 +49,16 @@ const untilNothingIsLeft = async (outcomes: Outcomes, startWorker: () => Promise
 
 /** Whether there was anything to do. */
 const tryInTests = async (
-  { observation, vitest }: Trials,
+  { fileOf, observation, vitest }: Trials,
   files: ReadonlyArray<string>,
-  outcomes: Outcomes
+  outcomes: Outcomes,
+  isWanted: (source: string, test: string) => boolean
 ): Promise<boolean> => {
   const plans = files
-    .map((file) => [file, trialsOf(observation.tests, file, outcomes)] as const)
+    .map((file) => {
+      const isMutantWanted = (mutant: number) => isWanted(fileOf(mutant), file)
+      return [file, trialsOf(observation.tests, file, outcomes, isMutantWanted)] as const
+    })
     .filter(([, tests]) => tests.length > 0)
   if (plans.length === 0) return false
   await vitest.run(
@@ -94,12 +110,14 @@ const quickestFirst = (tests: ReadonlyArray<ObservedTest>): ReadonlyArray<string
 const trialsOf = (
   tests: ReadonlyArray<ObservedTest>,
   file: string,
-  outcomes: Outcomes
+  outcomes: Outcomes,
+  isWanted: (mutant: number) => boolean
 ): ReadonlyArray<readonly [number, TestTrials]> =>
   tests
     .filter((test) => test.file === file)
     .map(({ ms, reached, test }) => {
-      const isLeft = (mutant: number) => outcomes.alive.has(mutant) && !outcomes.isTried(file, test, mutant)
+      const isLeft = (mutant: number) =>
+        outcomes.alive.has(mutant) && isWanted(mutant) && !outcomes.isTried(file, test, mutant)
       return [test, { normalMs: ms, mutants: [...reached].filter(isLeft) }] as const
     })
     .filter(([, { mutants }]) => mutants.length > 0)

@@ -105,12 +105,14 @@ const tryAll = async ({ hashes, name, results, sources, target, unknown }: Task)
   const observation = await observe(vitest, target.omitted)
   if (Object.keys(observation.evaluations).length === 0) throw new Error(`${name}: no test reaches a mutant`)
   const keys = new Map(unknown.map(({ id, key }) => [id, key]))
+  const paths = new Map(unknown.map(({ file, id }) => [id, resolve(file)]))
+  const fileOf = (mutant: number) => paths.get(mutant) ?? ""
   const onNoticed = (mutant: number, path: string) => {
     const by = relative(".", path)
     results.set(keys.get(mutant) ?? "", { by, hash: hashes.of(by) })
     results.write()
   }
-  for (const survivor of await tryMutants({ vitest, observation, onNoticed }, new Set(keys.keys()))) {
+  for (const survivor of await tryMutants({ vitest, observation, fileOf, onNoticed }, new Set(keys.keys()))) {
     results.set(keys.get(survivor) ?? "", { hash: hashes.of(undefined) })
   }
   results.write()
