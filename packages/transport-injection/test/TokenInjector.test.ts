@@ -199,6 +199,16 @@ describe("TokenInjector.use", () => {
     })
   )
 
+  it.effect("a token with more scope that is refused with 401 is replaced, too", () =>
+    Effect.gen(function* () {
+      const answers = [refused(403, forbidden), refused(401), accepted("done")]
+      const answer = yield* use(() => Effect.sync(() => answers.shift() ?? refused(500))).pipe(
+        Effect.provide(scriptedOAuthService("narrow", "wide", "fresh").layer)
+      )
+      assert.strictEqual(answer, "done")
+    })
+  )
+
   it.effect(
     "a refusal that cannot be repeated replaces the token once and is an error with the server's status",
     () =>

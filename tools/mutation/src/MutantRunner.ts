@@ -7,6 +7,7 @@ import {
   type ObservationPlan,
   planVariable,
   type ReloadJob,
+  type TestEffort,
   type WorkerPlan
 } from "./WorkerPlan.ts"
 
@@ -45,7 +46,7 @@ export default class MutantRunner extends TestRunner {
       // No tests, then: nothing is left to find out.
       if (mutant === undefined || this.#noticed.has(mutant)) return
       vi.resetModules()
-      this.#switch.activate(mutant)
+      this.#switch.activate(mutant, mostWhileLoading)
       this.#write({ kind: "begin", file, mutant, test: -1 })
       try {
         return await super.importFile(file, source)
@@ -73,19 +74,21 @@ export default class MutantRunner extends TestRunner {
       case "observation":
         return isOmitted(test, this.#plan) ? undefined : this.#observe(test, file, number)
       case "trial": {
-        const { mutants, normalMs } = this.#plan.files[file]?.[number] ?? { mutants: [], normalMs: 0 }
-        for (const mutant of mutants) {
-          if (!this.#noticed.has(mutant)) await this.#try(test, file, number, mutant, normalMs)
+        const trials = this.#plan.files[file]?.[number]
+        for (const mutant of trials?.mutants ?? []) {
+          if (trials !== undefined && !this.#noticed.has(mutant))
+            await this.#try(test, file, number, mutant, trials.normal)
         }
         return
       }
       case "reload": {
         if (this.#job === undefined || this.#noticed.has(this.#job.mutant)) return
         const { mutant } = this.#job
-        const normalMs = this.#job.normalMs[number]
-        if (normalMs === undefined) return
+        const normal = this.#job.normal[number]
+        if (normal === undefined) return
         this.#write({ kind: "begin", file, mutant, test: number })
-        const isGreen = await runTest(this, test, normalMs)
+        this.#switch.activate(mutant, mostEvaluations(normal))
+        const isGreen = await runTest(this, test, normal.ms)
         this.#endJobTest(file, mutant, number, isGreen)
       }
     }
@@ -106,15 +109,14 @@ export default class MutantRunner extends TestRunner {
     this.#write({ kind: "test", file, test: number, name: test.name, ms, isGreen, reached })
   }
 
-  async #try(test: RunnerTestCase, file: string, number: number, mutant: number, normalMs: number) {
-    const evaluations = this.#plan.kind === "trial" ? (this.#plan.evaluations[mutant] ?? 0) : 0
+  async #try(test: RunnerTestCase, file: string, number: number, mutant: number, normal: TestEffort) {
     this.#write({ kind: "begin", file, mutant, test: number })
-    this.#switch.activate(mutant, 1000 + 20 * evaluations)
-    const isGreen = await runTest(this, test, normalMs)
+    this.#switch.activate(mutant, mostEvaluations(normal))
+    const isGreen = await runTest(this, test, normal.ms)
     this.#switch.deactivate()
     if (isGreen) return this.#write({ kind: "end", file, mutant, test: number, outcome: "unnoticed" })
     // What the mutant has broken for good, or a test that fails by chance, must not count.
-    const isStillGood = await runTest(this, test, normalMs)
+    const isStillGood = await runTest(this, test, normal.ms)
     this.#noticed.add(mutant)
     this.#write({ kind: "end", file, mutant, test: number, outcome: isStillGood ? "noticed" : "unclear" })
     if (!isStillGood) process.kill(process.pid, "SIGKILL")
@@ -125,6 +127,11 @@ export default class MutantRunner extends TestRunner {
     this.#write({ kind: "end", file, mutant, test, outcome: isGreen ? "unnoticed" : "noticed" })
   }
 }
+
+/** A test that evaluates mutants more often than this is in an endless loop. */
+const mostEvaluations = ({ evaluations }: TestEffort): number => 100_000 + 10 * evaluations
+
+const mostWhileLoading = 1_000_000
 
 const isOmitted = ({ name }: RunnerTestCase, { omitted }: ObservationPlan): boolean =>
   omitted !== undefined && new RegExp(omitted).test(name)

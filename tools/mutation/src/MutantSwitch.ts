@@ -4,7 +4,7 @@ import { switchName } from "./SwitchedSource.ts"
 export class MutantSwitch {
   #active: number | undefined
   #evaluations = 0
-  #limit = Number.POSITIVE_INFINITY
+  #limit = 0
   /** By mutant. */
   #counts: Array<number> = []
 
@@ -17,14 +17,13 @@ export class MutantSwitch {
       this.#counts[mutant] = (this.#counts[mutant] ?? 0) + 1
       return false
     }
-    if (this.#active !== mutant) return false
     this.#evaluations += 1
     if (this.#evaluations > this.#limit) throw new Error("A mutant made an endless loop")
-    return true
+    return this.#active === mutant
   }
 
-  /** An endless loop ends after `limit` evaluations of its mutant. */
-  activate(mutant: number, limit = 1_000_000) {
+  /** An endless loop ends after `limit` evaluations of any mutants. */
+  activate(mutant: number, limit: number) {
     this.#active = mutant
     this.#evaluations = 0
     this.#limit = limit

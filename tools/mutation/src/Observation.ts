@@ -1,13 +1,11 @@
 import type { VitestRuns } from "./VitestRuns.ts"
-import type { Entry } from "./WorkerPlan.ts"
+import type { Entry, TestEffort } from "./WorkerPlan.ts"
 
 /** What every test does without a mutant. */
 export interface Observation {
   readonly tests: ReadonlyArray<ObservedTest>
   /** By mutant: the test files that evaluate it while their modules load. */
   readonly loadedBy: ReadonlyMap<number, ReadonlyArray<string>>
-  /** By mutant: the most that a test has evaluated it. */
-  readonly evaluations: Readonly<Record<string, number>>
 }
 
 export interface ObservedTest {
@@ -15,7 +13,7 @@ export interface ObservedTest {
   /** Its number in the file, in the order in which tests run. */
   readonly test: number
   readonly name: string
-  readonly ms: number
+  readonly effort: TestEffort
   readonly reached: ReadonlySet<number>
 }
 
@@ -23,7 +21,7 @@ export const observe = async (vitest: VitestRuns, omitted: RegExp | undefined): 
   const entries: Array<Entry> = []
   await vitest.run({ kind: "observation", omitted: omitted?.source }, vitest.testFiles, {
     onEntry: (entry) => entries.push(entry),
-    silenceMs: 300_000
+    silenceMs: () => 300_000
   })
   const tests = entries.flatMap((entry) => (entry.kind === "test" ? [entry] : []))
   const files = entries.flatMap((entry) => (entry.kind === "file" ? [entry] : []))
@@ -37,17 +35,17 @@ export const observe = async (vitest: VitestRuns, omitted: RegExp | undefined): 
   for (const { file, loaded } of files) {
     for (const mutant of loaded) loadedBy.set(mutant, [...(loadedBy.get(mutant) ?? []), file])
   }
-  const evaluations: Record<string, number> = {}
-  for (const { reached } of tests) {
-    for (const [mutant, count] of Object.entries(reached)) {
-      evaluations[mutant] = Math.max(evaluations[mutant] ?? 0, count)
-    }
-  }
   return {
     tests: tests.map(({ file, ms, name, reached, test }) => {
-      return { file, test, name, ms, reached: new Set(Object.keys(reached).map(Number)) }
+      const evaluations = Object.values(reached).reduce((sum, count) => sum + count, 0)
+      return {
+        file,
+        test,
+        name,
+        effort: { ms, evaluations },
+        reached: new Set(Object.keys(reached).map(Number))
+      }
     }),
-    loadedBy,
-    evaluations
+    loadedBy
   }
 }

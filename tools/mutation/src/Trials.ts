@@ -64,11 +64,10 @@ const tryInTests = async (
   await vitest.run(
     {
       kind: "trial",
-      files: Object.fromEntries(plans.map(([file, tests]) => [file, Object.fromEntries(tests)])),
-      evaluations: observation.evaluations
+      files: Object.fromEntries(plans.map(([file, tests]) => [file, Object.fromEntries(tests)]))
     },
     plans.map(([file]) => file),
-    { silenceMs: longestSilenceMs(observation.tests), onEntry: (entry) => outcomes.take(entry) }
+    { silenceMs: silenceMs(observation.tests), onEntry: (entry) => outcomes.take(entry) }
   )
   return true
 }
@@ -80,17 +79,17 @@ const tryWhileLoading = async (
 ): Promise<boolean> => {
   const jobs = files.flatMap((file): ReadonlyArray<ReloadJob> => {
     const inFile = observation.tests.filter((test) => test.file === file)
-    const normalMs = Object.fromEntries(inFile.map(({ ms, test }) => [test, ms]))
+    const normal = Object.fromEntries(inFile.map(({ effort, test }) => [test, effort]))
     return [...outcomes.alive]
       .filter((mutant) => observation.loadedBy.get(mutant)?.includes(file) === true)
       .filter((mutant) => !outcomes.isTried(file, wholeFile, mutant))
-      .map((mutant) => ({ file, mutant, normalMs }))
+      .map((mutant) => ({ file, mutant, normal }))
   })
   if (jobs.length === 0) return false
   await vitest.run(
     { kind: "reload", jobs },
     jobs.map(({ file }) => file),
-    { silenceMs: longestSilenceMs(observation.tests), onEntry: (entry) => outcomes.take(entry) }
+    { silenceMs: silenceMs(observation.tests), onEntry: (entry) => outcomes.take(entry) }
   )
   return true
 }
@@ -102,7 +101,7 @@ const quickestFirst = (tests: ReadonlyArray<ObservedTest>): ReadonlyArray<string
   const byFile = Map.groupBy(tests, ({ file }) => file)
   const mean = (file: string) => {
     const times = byFile.get(file) ?? []
-    return times.reduce((sum, { ms }) => sum + ms, 0) / times.length
+    return times.reduce((sum, { effort }) => sum + effort.ms, 0) / times.length
   }
   return [...byFile.keys()].toSorted((a, b) => mean(a) - mean(b))
 }
@@ -115,16 +114,21 @@ const trialsOf = (
 ): ReadonlyArray<readonly [number, TestTrials]> =>
   tests
     .filter((test) => test.file === file)
-    .map(({ ms, reached, test }) => {
+    .map(({ effort, reached, test }) => {
       const isLeft = (mutant: number) =>
         outcomes.alive.has(mutant) && isWanted(mutant) && !outcomes.isTried(file, test, mutant)
-      return [test, { normalMs: ms, mutants: [...reached].filter(isLeft) }] as const
+      return [test, { normal: effort, mutants: [...reached].filter(isLeft) }] as const
     })
     .filter(([, { mutants }]) => mutants.length > 0)
 
-/** Enough for one test, its repetition, and what it leaves behind. */
-const longestSilenceMs = (tests: ReadonlyArray<ObservedTest>): number =>
-  20_000 + 15 * Math.max(...tests.map(({ ms }) => ms))
+/** How long the worker may be silent after it began something: enough for a test, its repetition, and what it leaves. */
+const silenceMs = (tests: ReadonlyArray<ObservedTest>) => {
+  const normal = new Map(tests.map(({ effort, file, test }) => [`${file}#${test}`, effort.ms]))
+  return (entry: Entry | undefined): number =>
+    entry?.kind === "begin" && entry.test >= 0
+      ? 10_000 + 15 * (normal.get(`${entry.file}#${entry.test}`) ?? 0)
+      : 60_000
+}
 
 /** What the workers have found out until now. */
 class Outcomes {

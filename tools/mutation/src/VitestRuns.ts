@@ -8,6 +8,11 @@ import { type Entry, planVariable, type WorkerPlan } from "./WorkerPlan.ts"
 /** A plan, before it is known where its log is. */
 type Unwritten<P> = P extends WorkerPlan ? Omit<P, "log"> : never
 
+export interface Listener {
+  readonly onEntry: (entry: Entry) => void
+  readonly silenceMs: (last: Entry | undefined) => number
+}
+
 /** One Vitest for all runs of a target: what it has transformed once is there for every worker. */
 export class VitestRuns {
   readonly #vitest: Vitest
@@ -61,24 +66,20 @@ export class VitestRuns {
 
   /**
    * Runs test files, in their order. `onEntry` is called soon after the worker has told something. The worker is
-   * killed if it tells nothing for `silenceMs`.
+   * killed if it tells nothing for `silenceMs` after its last entry.
    */
-  async run(
-    plan: Unwritten<WorkerPlan>,
-    files: ReadonlyArray<string>,
-    { onEntry, silenceMs }: { readonly onEntry: (entry: Entry) => void; readonly silenceMs: number }
-  ): Promise<void> {
+  async run(plan: Unwritten<WorkerPlan>, files: ReadonlyArray<string>, listener: Listener): Promise<void> {
     const path = join(this.#directory, "log")
     writeFileSync(path, "")
     writeFileSync(join(this.#directory, "plan.json"), JSON.stringify({ ...plan, log: path }))
-    const log = new WorkerLog(path, onEntry)
-    const timer = setInterval(() => log.read(silenceMs), 1000)
+    const log = new WorkerLog(path, listener)
+    const timer = setInterval(() => log.readAndWatch(), 1000)
     try {
       await this.#vitest.runTestSpecifications(files.flatMap((file) => this.#specifications.get(file) ?? []))
     } finally {
       clearInterval(timer)
     }
-    log.read(Number.POSITIVE_INFINITY)
+    log.read()
   }
 
   async [Symbol.asyncDispose]() {
@@ -99,28 +100,34 @@ class InOrder {
 /** What a worker tells, line by line. */
 class WorkerLog {
   readonly #path: string
-  readonly #onEntry: (entry: Entry) => void
-  #read = 0
-  #readAt = performance.now()
+  readonly #listener: Listener
+  #bytesRead = 0
+  #toldAt = performance.now()
+  #last: Entry | undefined
   #worker: number | undefined
 
-  constructor(path: string, onEntry: (entry: Entry) => void) {
+  constructor(path: string, listener: Listener) {
     this.#path = path
-    this.#onEntry = onEntry
+    this.#listener = listener
   }
 
-  read(silenceMs: number) {
+  read() {
     const bytes = readFileSync(this.#path)
     const end = bytes.lastIndexOf("\n") + 1
-    const lines = bytes.toString("utf8", this.#read, end).split("\n")
-    if (end > this.#read) this.#readAt = performance.now()
-    this.#read = end
+    const lines = bytes.toString("utf8", this.#bytesRead, end).split("\n")
+    this.#bytesRead = end
     for (const line of lines.filter((each) => each !== "")) {
       const entry: Entry = JSON.parse(line)
       if (entry.kind === "worker") this.#worker = entry.pid
-      this.#onEntry(entry)
+      this.#last = entry
+      this.#toldAt = performance.now()
+      this.#listener.onEntry(entry)
     }
-    if (performance.now() - this.#readAt > silenceMs) this.#killWorker()
+  }
+
+  readAndWatch() {
+    this.read()
+    if (performance.now() - this.#toldAt > this.#listener.silenceMs(this.#last)) this.#killWorker()
   }
 
   #killWorker() {

@@ -20,14 +20,19 @@ export interface TrialPlan extends Plan {
   readonly kind: "trial"
   /** By test file, and by the number of the test in it: what to try. */
   readonly files: Readonly<Record<string, Readonly<Record<string, TestTrials>>>>
-  /** The most that a green test has evaluated each mutant. */
-  readonly evaluations: Readonly<Record<string, number>>
 }
 
 export interface TestTrials {
-  /** How long the test takes without a mutant, in milliseconds. */
-  readonly normalMs: number
+  readonly normal: TestEffort
   readonly mutants: ReadonlyArray<number>
+}
+
+/** What a test takes without a mutant. */
+export interface TestEffort {
+  /** Milliseconds. */
+  readonly ms: number
+  /** How often it evaluates mutants. */
+  readonly evaluations: number
 }
 
 /** Load test files anew, once for each mutant that is evaluated while modules load. */
@@ -40,8 +45,8 @@ export interface ReloadPlan extends Plan {
 export interface ReloadJob {
   readonly file: string
   readonly mutant: number
-  /** By the number of a test: how long it takes without a mutant, in milliseconds. Other tests are not run. */
-  readonly normalMs: Readonly<Record<string, number>>
+  /** By the number of a test. Other tests are not run. */
+  readonly normal: Readonly<Record<string, TestEffort>>
 }
 
 /** What the worker tells. */

@@ -23,7 +23,7 @@ const results = (body: string) => {
   const original: unknown = f()
   const reached = [...mutantSwitch.takeReached().keys()]
   const changed = mutants.map(({ id }): unknown => {
-    mutantSwitch.activate(id)
+    mutantSwitch.activate(id, 100)
     return f()
   })
   return { original, reached, changed }
