@@ -133,5 +133,5 @@ const mostEvaluations = ({ evaluations }: TestEffort): number => 100_000 + 10 * 
 
 const mostWhileLoading = 1_000_000
 
-const isOmitted = ({ name }: RunnerTestCase, { omitted }: ObservationPlan): boolean =>
-  omitted !== undefined && new RegExp(omitted).test(name)
+const isOmitted = ({ file, name }: RunnerTestCase, { omitted }: ObservationPlan): boolean =>
+  omitted !== undefined && new RegExp(omitted).test(`${file.filepath}: ${name}`)

@@ -3,6 +3,8 @@ import type { Entry, TestEffort } from "./WorkerPlan.ts"
 
 /** What every test does without a mutant. */
 export interface Observation {
+  /** Tests that fail without a mutant. They say nothing about mutants. */
+  readonly red: ReadonlyArray<string>
   readonly tests: ReadonlyArray<ObservedTest>
   /** By mutant: the test files that evaluate it while their modules load. */
   readonly loadedBy: ReadonlyMap<number, ReadonlyArray<string>>
@@ -25,27 +27,29 @@ export const observe = async (vitest: VitestRuns, omitted: RegExp | undefined): 
   })
   const tests = entries.flatMap((entry) => (entry.kind === "test" ? [entry] : []))
   const files = entries.flatMap((entry) => (entry.kind === "file" ? [entry] : []))
-  const failures = entries.flatMap((entry) => {
-    if (entry.kind === "unloadable") return [`${entry.file}: ${entry.problem}`]
-    return entry.kind === "test" && !entry.isGreen ? [`${entry.file}: ${entry.name}`] : []
-  })
-  if (failures.length > 0) throw new Error(["Without a mutant these fail:", ...failures].join("\n  "))
+  const unloadable = entries.flatMap((entry) =>
+    entry.kind === "unloadable" ? [`${entry.file}: ${entry.problem}`] : []
+  )
+  if (unloadable.length > 0) throw new Error(["Test files cannot be loaded:", ...unloadable].join("\n  "))
   if (files.length < vitest.testFiles.length) throw new Error("Not every test file was run")
   const loadedBy = new Map<number, Array<string>>()
   for (const { file, loaded } of files) {
     for (const mutant of loaded) loadedBy.set(mutant, [...(loadedBy.get(mutant) ?? []), file])
   }
   return {
-    tests: tests.map(({ file, ms, name, reached, test }) => {
-      const evaluations = Object.values(reached).reduce((sum, count) => sum + count, 0)
-      return {
-        file,
-        test,
-        name,
-        effort: { ms, evaluations },
-        reached: new Set(Object.keys(reached).map(Number))
-      }
-    }),
+    red: tests.filter(({ isGreen }) => !isGreen).map(({ file, name }) => `${file}: ${name}`),
+    tests: tests
+      .filter(({ isGreen }) => isGreen)
+      .map(({ file, ms, name, reached, test }) => {
+        const evaluations = Object.values(reached).reduce((sum, count) => sum + count, 0)
+        return {
+          file,
+          test,
+          name,
+          effort: { ms, evaluations },
+          reached: new Set(Object.keys(reached).map(Number))
+        }
+      }),
     loadedBy
   }
 }

@@ -11,7 +11,7 @@ interface Plan {
 /** Run tests without a mutant, and write down which mutants it reaches. */
 export interface ObservationPlan extends Plan {
   readonly kind: "observation"
-  /** A regular expression: names of tests that are not run. */
+  /** A regular expression: `FILE: NAME` of tests that are not run. */
   readonly omitted: string | undefined
 }
 
