@@ -139,7 +139,7 @@ const isText = (node: Node): boolean =>
 const pipeSteps = (node: ESTree.CallExpression, source: string): ReadonlyArray<Mutant> => {
   if (!source.slice(node.callee.start, node.callee.end).endsWith(".pipe")) return []
   return node.arguments
-    .filter(({ type }) => type !== "SpreadElement")
+    .filter((step) => step.type !== "SpreadElement" && !isForPeople(step, source))
     .map(({ end, start }) => ({ start, end, replacement: "(self) => self", kind: "expression" }))
 }
 

@@ -38,8 +38,11 @@ describe("mutants", () => {
     assert.deepStrictEqual(changes("const a = [`b${c}`]"), ["[`b${c}`] -> []", '`b${c}` -> ""'])
   })
 
-  it("a step of a pipe is left out", () => {
-    assert.deepStrictEqual(changes("const b = a.pipe(c, d)"), ["c -> (self) => self", "d -> (self) => self"])
+  it("a step of a pipe is left out, unless it is a span", () => {
+    assert.deepStrictEqual(changes('const b = a.pipe(c, Effect.withSpan("e"), d)'), [
+      "c -> (self) => self",
+      "d -> (self) => self"
+    ])
   })
 
   it("a default, a negation and a truth value are changed", () => {
