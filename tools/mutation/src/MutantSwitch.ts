@@ -1,4 +1,4 @@
-import { switchName } from "./SwitchedSource.ts"
+import { conditionName, switchName } from "./SwitchedSource.ts"
 
 /** The switch that the source asks at each mutant, in the process of the tests. */
 export class MutantSwitch {
@@ -9,12 +9,23 @@ export class MutantSwitch {
   #counts: Array<number> = []
 
   install() {
-    Reflect.set(globalThis, switchName, (mutant: number) => this.#isActive(mutant))
+    Reflect.set(globalThis, switchName, (mutant: number, isCondition = false) =>
+      this.#isActive(mutant, isCondition)
+    )
+    Reflect.set(globalThis, conditionName, (mutant: number, other: boolean, value: unknown) => {
+      // A condition that has the mutant's value already tells nothing.
+      if (this.#active === undefined && Boolean(value) !== other) this.#count(mutant)
+      return value
+    })
   }
 
-  #isActive(mutant: number): boolean {
+  #count(mutant: number) {
+    this.#counts[mutant] = (this.#counts[mutant] ?? 0) + 1
+  }
+
+  #isActive(mutant: number, isCondition: boolean): boolean {
     if (this.#active === undefined) {
-      this.#counts[mutant] = (this.#counts[mutant] ?? 0) + 1
+      if (!isCondition) this.#count(mutant)
       return false
     }
     this.#evaluations += 1
@@ -33,7 +44,7 @@ export class MutantSwitch {
     this.#active = undefined
   }
 
-  /** How often each mutant was evaluated since the last call, while none was active. */
+  /** How often each mutant would have made a difference since the last call, while none was active. */
   takeReached(): ReadonlyMap<number, number> {
     const counts = this.#counts
     this.#counts = []

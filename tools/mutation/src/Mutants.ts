@@ -6,8 +6,8 @@ export interface Mutant {
   readonly start: number
   readonly end: number
   readonly replacement: string
-  /** A statement is left out; an expression is replaced. */
-  readonly kind: "expression" | "statement"
+  /** A statement is left out, a condition is true or false, and any other expression is replaced. */
+  readonly kind: "expression" | "condition" | "statement"
 }
 
 /** The changes that tests should notice, in the order of the source. */
@@ -95,9 +95,9 @@ const changesOf = (node: Node, source: string): ReadonlyArray<Mutant> => {
   switch (node.type) {
     case "IfStatement":
     case "ConditionalExpression":
-      return [replace(node.test, "true"), replace(node.test, "false")]
+      return [constant(node.test, true), constant(node.test, false)]
     case "WhileStatement":
-      return [replace(node.test, "false")]
+      return [constant(node.test, false)]
     case "BinaryExpression":
     case "LogicalExpression": {
       if (node.operator === "??") return [replace(node, text(node.left))]
@@ -124,6 +124,13 @@ const changesOf = (node: Node, source: string): ReadonlyArray<Mutant> => {
       return []
   }
 }
+
+const constant = ({ end, start }: Node, value: boolean): Mutant => ({
+  start,
+  end,
+  replacement: String(value),
+  kind: "condition"
+})
 
 /** A service's key is any text that no other service has. */
 const isReplaceableText = (value: unknown): boolean =>

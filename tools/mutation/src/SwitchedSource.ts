@@ -9,6 +9,12 @@ export interface NumberedMutant extends Mutant {
 export const switchName = "__isMutantActive__"
 
 /**
+ * The name of the global function that is told the value of a condition, which it returns, and the value that a mutant
+ * would give it.
+ */
+export const conditionName = "__conditionOfMutant__"
+
+/**
  * The source with all of its mutants in it, each behind a switch. So the tests load it once, and not once for each
  * mutant.
  */
@@ -30,7 +36,13 @@ const render = (source: string, from: number, to: number, mutants: ReadonlyArray
   )
 }
 
-const withSwitch = (original: string, { id, kind, replacement }: NumberedMutant): string =>
-  kind === "statement"
-    ? `{ if (${switchName}(${id})) {} else { ${original} } }`
-    : `(${switchName}(${id}) ? (${replacement}) : (${original}))`
+const withSwitch = (original: string, { id, kind, replacement }: NumberedMutant): string => {
+  switch (kind) {
+    case "statement":
+      return `{ if (${switchName}(${id})) {} else { ${original} } }`
+    case "condition":
+      return `(${switchName}(${id}, true) ? ${replacement} : ${conditionName}(${id}, ${replacement}, (${original})))`
+    case "expression":
+      return `(${switchName}(${id}) ? (${replacement}) : (${original}))`
+  }
+}

