@@ -98,15 +98,16 @@ const tryInTests = async (
 }
 
 const tryWhileLoading = async (
-  { observation, vitest }: Trials,
+  { fileOf, observation, vitest }: Trials,
   files: ReadonlyArray<string>,
   outcomes: Outcomes
 ): Promise<boolean> => {
+  const wanted = reloadedFiles({ fileOf, observation }, files, outcomes.alive)
   const jobs = files.flatMap((file): ReadonlyArray<ReloadJob> => {
     const inFile = observation.tests.filter((test) => test.file === file)
     const normal = Object.fromEntries(inFile.map(({ effort, test }) => [test, effort]))
     return [...outcomes.alive]
-      .filter((mutant) => observation.loadedBy.get(mutant)?.includes(file) === true)
+      .filter((mutant) => wanted.get(mutant)?.has(file) === true)
       .filter((mutant) => !outcomes.isTried(file, wholeFile, mutant))
       .map((mutant) => ({ file, mutant, normal }))
   })
@@ -117,6 +118,35 @@ const tryWhileLoading = async (
     { silenceMs: silenceMs(observation.tests), onEntry: (entry) => outcomes.take(entry) }
   )
   return true
+}
+
+/** How many test files are loaded anew for a mutant. */
+const mostReloads = 12
+
+/** The test files for each mutant: those of its room, then those that use its source, and the quickest first. */
+const reloadedFiles = (
+  { fileOf, observation }: Pick<Trials, "fileOf" | "observation">,
+  files: ReadonlyArray<string>,
+  mutants: ReadonlySet<number>
+): ReadonlyMap<number, ReadonlySet<string>> => {
+  const users = new Map<string, Set<string>>()
+  for (const { file, reached } of observation.tests) {
+    for (const source of new Set([...reached].map(fileOf)))
+      users.set(source, (users.get(source) ?? new Set()).add(file))
+  }
+  const entries = [...mutants].map((mutant) => {
+    const source = fileOf(mutant)
+    const distance = (file: string) => {
+      if (isNear(source, file)) return 0
+      return users.get(source)?.has(file) === true ? 1 : 2
+    }
+    const loading = files.filter((file) => observation.loadedBy.get(mutant)?.includes(file) === true)
+    return [
+      mutant,
+      new Set(loading.toSorted((a, b) => distance(a) - distance(b)).slice(0, mostReloads))
+    ] as const
+  })
+  return new Map(entries)
 }
 
 /** In the place of a test's number: all tests of the file. */
