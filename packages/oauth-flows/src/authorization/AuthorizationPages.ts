@@ -109,7 +109,7 @@ const make = Effect.gen(function* () {
   })
 })
 
-const idOf = ({ client, issuer }: GrantTarget): string => JSON.stringify([issuer ?? null, client.clientId])
+const idOf = ({ client, issuer }: GrantTarget): string => JSON.stringify([issuer, client.clientId])
 
 /**
  * Asks for the page as a browser without cookies does, and does not follow where it leads. Of `authorize_params`

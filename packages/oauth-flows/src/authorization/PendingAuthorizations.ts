@@ -120,12 +120,12 @@ const make = Effect.gen(function* () {
 
 const ownerOf = (request: GrantRequest, redirectUri: string): string =>
   JSON.stringify([
-    request.projectId ?? null,
-    request.configId ?? null,
+    request.projectId,
+    request.configId,
     request.serverName,
-    request.subject ?? null,
-    request.resourceUrl ?? null,
-    request.challenge?.scope ?? null,
-    request.challenge?.resourceMetadata ?? null,
+    request.subject,
+    request.resourceUrl,
+    request.challenge?.scope,
+    request.challenge?.resourceMetadata,
     redirectUri
   ])

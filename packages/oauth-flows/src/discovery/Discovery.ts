@@ -174,7 +174,7 @@ class DiscoveryKey implements Equal.Equal {
     const { challenge, config, resourceUrl } = request
     this.identity = JSON.stringify([
       url,
-      challenge?.resourceMetadata ?? null,
+      challenge?.resourceMetadata,
       [resourceUrl, config.issuer, config.tokenUrl, config.authorizationUrl, config.resource],
       [config.enforceHttps, config.version, config.useMtls, config.issuerMismatch, config.grantType],
       [config.clientCertPath, config.clientKeyPath, config.clientPkcs12Path, config.caBundlePath]

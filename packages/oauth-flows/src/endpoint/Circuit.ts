@@ -117,8 +117,8 @@ const keysOf = (
   { config, configId, projectId, serverName, subject }: GrantRequest
 ): { readonly all: string; readonly own: string } => {
   const { caBundlePath, clientCertPath, clientId, clientPkcs12Path } = config
-  const all = [url, clientCertPath ?? null, clientPkcs12Path ?? null, caBundlePath ?? null]
-  const owner = [projectId ?? null, configId ?? null, serverName, subject ?? null, clientId ?? null]
+  const all = [url, clientCertPath, clientPkcs12Path, caBundlePath]
+  const owner = [projectId, configId, serverName, subject, clientId]
   return { all: JSON.stringify(all), own: JSON.stringify([...all, owner]) }
 }
 

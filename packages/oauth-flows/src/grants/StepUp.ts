@@ -145,10 +145,4 @@ const hasScope = (token: OAuthToken | undefined, scope: string | undefined): boo
 }
 
 const ownerOf = (request: GrantRequest, scope?: ReadonlyArray<string>): string =>
-  JSON.stringify([
-    request.projectId ?? null,
-    request.configId ?? null,
-    request.serverName,
-    request.subject ?? null,
-    scope ?? null
-  ])
+  JSON.stringify([request.projectId, request.configId, request.serverName, request.subject, scope])

@@ -170,11 +170,5 @@ const fingerprintOf = (
   asked: ClientMetadata
 ): string =>
   createHash("sha256")
-    .update(
-      JSON.stringify([
-        registrationEndpoint,
-        asked,
-        [clientCertPath ?? null, clientPkcs12Path ?? null, caBundlePath ?? null]
-      ])
-    )
+    .update(JSON.stringify([registrationEndpoint, asked, [clientCertPath, clientPkcs12Path, caBundlePath]]))
     .digest("hex")

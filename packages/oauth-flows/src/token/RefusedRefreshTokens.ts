@@ -87,10 +87,10 @@ const digestOf = ({ accessToken, grantedTo, issuedAt, refreshToken }: OAuthToken
   createHash("sha256")
     .update(
       JSON.stringify([
-        grantedTo?.issuer ?? null,
-        grantedTo?.tokenEndpoint === undefined ? null : Redacted.value(grantedTo.tokenEndpoint),
-        grantedTo?.clientId ?? null,
-        refreshToken === undefined ? null : Redacted.value(refreshToken),
+        grantedTo?.issuer,
+        grantedTo?.tokenEndpoint && Redacted.value(grantedTo.tokenEndpoint),
+        grantedTo?.clientId,
+        refreshToken && Redacted.value(refreshToken),
         Redacted.value(accessToken),
         issuedAt
       ])
