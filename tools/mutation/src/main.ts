@@ -42,7 +42,7 @@ interface SourceFile {
 
 const readSources = (target: Target, glob: string | undefined): ReadonlyArray<SourceFile> => {
   let id = 0
-  return globSync([...target.sources])
+  return globSync([...target.sources], { exclude: target.except ?? [] })
     .filter((file) => glob === undefined || matchesGlob(file, glob))
     .toSorted()
     .map((file) => {
