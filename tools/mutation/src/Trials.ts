@@ -176,13 +176,13 @@ const trialsOf = (
     })
     .filter(([, { mutants }]) => mutants.length > 0)
 
-/** How long the worker may be silent after it began something: enough for a test, its repetition, and what it leaves. */
+/** How long the worker may be silent after it began something: enough for a test on a machine that is busy. */
 const silenceMs = (tests: ReadonlyArray<ObservedTest>) => {
   const normal = new Map(tests.map(({ effort, file, test }) => [`${file}#${test}`, effort.ms]))
   return (entry: Entry | undefined): number =>
     entry?.kind === "begin" && entry.test >= 0
-      ? 10_000 + 15 * (normal.get(`${entry.file}#${entry.test}`) ?? 0)
-      : 60_000
+      ? 60_000 + 60 * (normal.get(`${entry.file}#${entry.test}`) ?? 0)
+      : 120_000
 }
 
 /** What the workers have found out until now. */
