@@ -56,7 +56,7 @@ describe("what a token remembers of its client", () => {
       clientSecret: secret,
       clientSecretExpiresAt: 5000,
       tokenEndpointAuthMethod: "client_secret_post"
-    }
+    } as const
     assert.deepStrictEqual(grantedClient(registered, asked()), {
       tokenEndpoint,
       clientId: "client",

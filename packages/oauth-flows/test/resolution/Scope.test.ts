@@ -15,6 +15,7 @@ const person = (oauth: object = {}) =>
 
 const listed = (scopesSupported?: ReadonlyArray<string>) => ({
   issuer: "https://auth.example.com",
+  tokenEndpoint: "https://auth.example.com/token",
   ...(scopesSupported === undefined ? {} : { scopesSupported })
 })
 
