@@ -9,6 +9,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { makeFuzzCommand } from "../src/Command.ts"
 import { fuzzTarget } from "../src/run/Round.ts"
+import { runSession } from "../src/run/Session.ts"
 import { Broken, type Trial } from "../src/run/Target.ts"
 import { targetOf } from "./Fakes.ts"
 
@@ -40,6 +41,24 @@ const breakAt =
     input < limit ? Effect.succeed([]) : new Broken({ problem: `no number from ${limit} on` })
 
 describe("npm run fuzz", () => {
+  it.live("every target is tried, also if the first takes all the time", () =>
+    Effect.gen(function* () {
+      const results = yield* runSession({
+        targets: [() => Effect.as(Effect.sleep("1200 millis"), []), hold].map((trial) =>
+          fuzzTarget(targetOf(trial))
+        ),
+        seconds: 1,
+        seed: 1,
+        kept: [],
+        noteInput: () => undefined
+      })
+      assert.deepStrictEqual(
+        results.map(({ tried }) => tried),
+        [1, 1]
+      )
+    })
+  )
+
   it.live("the command prints the seed and how many inputs it tried, and ends in time", () =>
     Effect.gen(function* () {
       const start = performance.now()

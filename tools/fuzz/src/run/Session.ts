@@ -59,7 +59,8 @@ export const runSession = Effect.fnUntraced(function* ({
     if (left.length === 0) break
     for (const state of left) {
       const now = yield* Clock.currentTimeMillis
-      if (now >= until) break
+      // On a busy machine the first targets may take all the time: the others have their turn all the same.
+      if (number > 0 && now >= until) break
       const options = { seed: (seed + number * seedStep) | 0, until: Math.min(now + slice, until) }
       const { finding, tried } = yield* state.target.round(instruments, options)
       state.tried += tried
