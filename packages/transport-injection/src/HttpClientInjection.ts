@@ -10,7 +10,8 @@ import * as Match from "effect/Match"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
-import { accepted, refused, refusesToken, TokenInjector, type AttemptOutcome } from "./TokenInjector.ts"
+import { accepted, refused, refusesToken, type AttemptOutcome } from "./AttemptOutcome.ts"
+import { TokenInjector } from "./TokenInjector.ts"
 
 /**
  * Middleware for `HttpClient`: sends the access token as `Authorization: Bearer` (RFC 6750 §2.1).

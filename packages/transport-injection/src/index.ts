@@ -1,3 +1,4 @@
+export * from "./AttemptOutcome.ts"
 export * from "./EntryInjection.ts"
 export * from "./HttpClientInjection.ts"
 export * from "./Limits.ts"

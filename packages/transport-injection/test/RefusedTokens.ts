@@ -75,6 +75,7 @@ export const makeTokens = ({ refreshable = true }: { readonly refreshable?: bool
     reason: new AuthorizationRequired({})
   })
   const service = Layer.succeed(OAuthService, {
+    peek: (request) => current.get(ownerOf(request)),
     getAccessToken: (request) =>
       Effect.suspend((): Effect.Effect<CachedToken, OAuthError> => {
         const token = current.get(ownerOf(request))
