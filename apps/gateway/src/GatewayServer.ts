@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import type { GatewayConfig } from "./config/GatewayConfig.ts"
+import { type Access, makeAccess } from "./http/Access.ts"
 import { accessMiddleware } from "./http/AccessMiddleware.ts"
 import { BegunExchanges } from "./http/BegunExchanges.ts"
 import { makeDirectAnswers } from "./http/DirectAnswers.ts"
@@ -20,9 +21,10 @@ import { Logins } from "./login/Logins.ts"
  * The gateway's HTTP server, with TLS if `gateway.tls` says so. It listens once the layer is built; when the layer is released it stops accepting,
  * lets running requests finish for up to ten seconds, and ends the children it started.
  */
-export const gatewayServer = (config: GatewayConfig) =>
-  directAnswers(config).pipe(
-    Layer.provideMerge(routes(config)),
+export const gatewayServer = (config: GatewayConfig) => {
+  const access = makeAccess(config.gateway)
+  return directAnswers(access).pipe(
+    Layer.provideMerge(routes(access)),
     Layer.provide(BegunExchanges.layer),
     Layer.provide(RequestRefusals.layer),
     Layer.provideMerge(listener(config)),
@@ -32,11 +34,12 @@ export const gatewayServer = (config: GatewayConfig) =>
     Layer.provide(RequestBodies.layer(config.gateway.bufferedBytes)),
     Layer.provide(Logins.layer(config.gateway, waitingLogins(config)))
   )
+}
 
 const grace = Duration.seconds(10)
 
-const routes = ({ gateway }: GatewayConfig) =>
-  HttpRouter.serve(Layer.mergeAll(McpRoute, OperationsRoutes, accessMiddleware(gateway)), {
+const routes = (access: Access) =>
+  HttpRouter.serve(Layer.mergeAll(McpRoute, OperationsRoutes, accessMiddleware(access)), {
     disableLogger: true,
     disableListenLog: true
   })
@@ -48,10 +51,10 @@ const listener = ({ gateway: { host, port } }: GatewayConfig) =>
     )
   )
 
-const directAnswers = ({ gateway }: GatewayConfig) =>
+const directAnswers = (access: Access) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
-      yield* answerFirst(yield* Listener, yield* makeDirectAnswers(gateway), grace)
+      yield* answerFirst(yield* Listener, yield* makeDirectAnswers(access), grace)
     })
   )
 

@@ -13,6 +13,9 @@ export interface Refusal {
 }
 
 /** Decides who may use the gateway. */
+export type Access = ReturnType<typeof makeAccess>
+
+/** One for the whole gateway: a caller is the same object wherever it is identified. */
 export const makeAccess = (settings: GatewaySettings) => {
   const keys = makeKnownKeys(settings.apiKeys)
   const checkHost = makeHostCheck(settings)

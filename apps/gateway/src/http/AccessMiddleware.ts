@@ -5,9 +5,8 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
-import type { GatewaySettings } from "../config/GatewaySettings.ts"
 import type { Caller } from "../upstream/Upstream.ts"
-import { makeAccess, type Refusal } from "./Access.ts"
+import type { Access, Refusal } from "./Access.ts"
 import { allowOrigin, isPreflight, preflightHeaders } from "./CrossOrigin.ts"
 import { alreadyWritten, nodeExchange } from "./NodeExchange.ts"
 
@@ -17,12 +16,11 @@ export const CurrentCaller = Context.Reference<Caller>("@secure-mcp/gateway/Curr
 })
 
 /**
- * Refuses, on every path, requests that `makeAccess` does not admit, and provides the caller of all others. Each request has
+ * Refuses, on every path, requests that `Access` does not admit, and provides the caller of all others. Each request has
  * a correlation id of its own. The body of a refused request is not read. Answers preflights, and lets pages of allowed origins read every answer.
  */
-export const accessMiddleware = (settings: GatewaySettings) => {
-  const { checkSite, identify } = makeAccess(settings)
-  return HttpRouter.middleware(
+export const accessMiddleware = ({ checkSite, identify }: Access) =>
+  HttpRouter.middleware(
     (app) =>
       Effect.gen(function* () {
         const { request, response } = yield* nodeExchange(yield* HttpServerRequest.HttpServerRequest)
@@ -42,7 +40,6 @@ export const accessMiddleware = (settings: GatewaySettings) => {
       }).pipe(withCorrelationId),
     { global: true }
   )
-}
 
 const refuse = ({ message, status }: Refusal) =>
   Effect.logWarning(`Request refused: ${message}`).pipe(

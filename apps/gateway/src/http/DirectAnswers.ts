@@ -2,11 +2,10 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Tracer from "effect/Tracer"
-import type { GatewaySettings } from "../config/GatewaySettings.ts"
 import { loginInputKey } from "../login/LoginPrompt.ts"
 import { RequestBodies } from "../upstream/RequestBody.ts"
 import type { Exchange, Rest } from "../upstream/Upstream.ts"
-import { makeAccess } from "./Access.ts"
+import type { Access } from "./Access.ts"
 import { BegunExchanges } from "./BegunExchanges.ts"
 import { allowOrigin } from "./CrossOrigin.ts"
 import { type McpServer, McpServers } from "./McpServers.ts"
@@ -27,13 +26,17 @@ export type AnswerOrNext = (request: IncomingMessage, response: ServerResponse, 
  * begins anew, with the body that was read here, or goes on with what is left to do (`BegunExchanges`). Each rule stands
  * once, in what both call; this file only has their order, which is that of `AccessMiddleware` and `McpRoute`.
  */
-export const makeDirectAnswers = Effect.fnUntraced(function* (
-  settings: GatewaySettings
-): Effect.fn.Return<AnswerOrNext, never, McpServers | RequestBodies | BegunExchanges | RequestRefusals> {
+export const makeDirectAnswers = Effect.fnUntraced(function* ({
+  checkSite,
+  identify
+}: Access): Effect.fn.Return<
+  AnswerOrNext,
+  never,
+  McpServers | RequestBodies | BegunExchanges | RequestRefusals
+> {
   const bodies = yield* RequestBodies
   const begunExchanges = yield* BegunExchanges
   const refuse = yield* RequestRefusals
-  const { checkSite, identify } = makeAccess(settings)
   // Only the router makes the spans that somebody listens to.
   if ((yield* Tracer.Tracer) !== Tracer.nativeTracer) return (_request, _response, next) => next()
   const byPath = new Map(
