@@ -2,7 +2,7 @@ import { MtlsOAuthHttp } from "@secure-mcp/mtls"
 import { OAuthService } from "@secure-mcp/oauth-core"
 import { OAuthFlows, SecretSource } from "@secure-mcp/oauth-flows"
 import { OAuthMetrics } from "@secure-mcp/oauth-metrics"
-import { SingleFlightTokenCache, StoredRegisteredClients } from "@secure-mcp/token-cache"
+import { SingleFlightTokenCache, StoredRegisteredClients, TokenCapacity } from "@secure-mcp/token-cache"
 import { TokenInjector } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -22,6 +22,7 @@ export const gatewayServices = (config: GatewayConfig) =>
     Layer.provide(rereadSecrets(config)),
     Layer.provide(StoredRegisteredClients.layer),
     Layer.provideMerge(SingleFlightTokenCache.layer),
+    Layer.provide(Layer.succeed(TokenCapacity, tokenCapacity(config))),
     Layer.provideMerge(gatewayStore(config)),
     Layer.merge(certificateExpiry(config)),
     Layer.provide(MtlsOAuthHttp.layer),
@@ -29,6 +30,10 @@ export const gatewayServices = (config: GatewayConfig) =>
     Layer.provideMerge(OAuthMetrics.layer),
     Layer.provideMerge(LastErrors.layer(config))
   )
+
+/** Room for a token of each person at each server: without it, the tokens of many people would drive each other out. */
+const tokenCapacity = ({ gateway, servers }: GatewayConfig): number =>
+  Math.max(10_000, (gateway.apiKeys.length + 1) * servers.length)
 
 const rereadSecrets = ({ rereadSecrets }: GatewayConfig) =>
   Layer.succeed(SecretSource, {
