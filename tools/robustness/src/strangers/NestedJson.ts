@@ -41,6 +41,16 @@ const documents: Readonly<Record<string, string>> = {
   tools: `{"jsonrpc":"2.0","id":1,"result":{"tools":[${many(70, (index) => `{"name":"t${index}","inputSchema":{"properties":{"a${index}":{}}}}`)}]}}`
 }
 
+/** Those that stand for all in the short form: of each kind the one that costs most. */
+const inShortForm: ReadonlySet<string> = new Set([
+  "nested lists",
+  "many names of a message",
+  "names of escapes",
+  "many messages",
+  "line ends",
+  "tools"
+])
+
 /** A document as the answer to a request: with a result in the place of the method. */
 const asAnswer = (text: string) =>
   text.replaceAll('"method":"ping","params":', '"result":').replaceAll('"method":"ping"', '"result":{}')
@@ -60,7 +70,8 @@ const child = (url: string) => `
     if (line.length > 10000) return
     const { id } = JSON.parse(line)
     const answer = await (await fetch(${JSON.stringify(url)})).text()
-    process.stdout.write(answer.replace(/"id":1\\b/g, '"id":' + id) + "\\n")
+    // A message of a child is one line.
+    process.stdout.write(answer.replaceAll("\\n", " ").replace(/"id":1\\b/g, '"id":' + id) + "\\n")
   })`
 
 const statelessPing = JSON.stringify({
@@ -139,6 +150,7 @@ export const nestedJson: Attack = {
         for (const server of ["http", "child"]) await to(server, message(`{"a":"${"x".repeat(size)}"}`))
         for (const server of ["child", "events"]) await to(server, statelessPing, statelessHeaders)
         for (const [name, text] of Object.entries(documents)) {
+          if (form.isShort && !inShortForm.has(name)) continue
           current.answer = "{}"
           await judge(`${name} as request`, () => to("http", text))
           await judge(`${name} to an unknown server`, () => to("unknown", text))
