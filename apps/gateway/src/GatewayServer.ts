@@ -36,6 +36,7 @@ export const gatewayServer = (config: GatewayConfig) => {
   )
 }
 
+/** How long running requests may take to finish while the gateway stops. */
 const grace = Duration.seconds(10)
 
 const routes = (access: Access) =>
@@ -45,11 +46,7 @@ const routes = (access: Access) =>
   })
 
 const listener = ({ gateway: { host, port } }: GatewayConfig) =>
-  Layer.unwrap(
-    Effect.map(Listener, (server) =>
-      NodeHttpServer.layer(() => server, { host, port, gracefulShutdownTimeout: grace })
-    )
-  )
+  Layer.unwrap(Effect.map(Listener, (server) => NodeHttpServer.layer(() => server, { host, port })))
 
 const directAnswers = (access: Access) =>
   Layer.effectDiscard(

@@ -275,14 +275,14 @@ const makeUseFrom =
       return yield* OAuthError.fail({ correlationId, operation, serverName, reason: loginNeeded(outcome) })
     })
 
-    const withHeld = service.getAccessToken(request).pipe(
-      Effect.matchEffect({
+    const begin = () =>
+      Effect.matchEffect(service.getAccessToken(request), {
         onSuccess: ({ token }) => use(token, none),
         onFailure: (error) => (isPersonal && isLoginNeeded(error) ? useNone(error) : Effect.fail(error))
       })
-    )
-    return (first === undefined ? withHeld : goOn(first.token, first.outcome, none)).pipe(
-      Effect.withSpan("TokenInjector.use")
+    return Effect.withSpan(
+      first === undefined ? begin() : goOn(first.token, first.outcome, none),
+      "TokenInjector.use"
     )
   }
 

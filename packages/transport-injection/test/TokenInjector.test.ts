@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/testing/TestClock"
-import { accessTokenRequest, scriptedOAuthService } from "./ScriptedOAuthService.ts"
+import { accessTokenRequest, makeToken, scriptedOAuthService } from "./ScriptedOAuthService.ts"
 
 /** An attempt at a server that takes one token only, and the tokens it was made with. */
 const attemptAt = (taken: string) => {
@@ -313,6 +313,25 @@ describe("TokenInjector.use", () => {
       )
       assert.strictEqual(failure, "reset")
       assert.lengthOf(service.calls, 1)
+    })
+  )
+})
+
+describe("TokenInjector.useAfter", () => {
+  it.effect("goes on after a refusal without asking for the token again", () =>
+    Effect.gen(function* () {
+      const service = scriptedOAuthService("held", "fresh")
+      const { attempt, tokens } = attemptAt("fresh")
+      const first = { token: makeToken("held"), outcome: Effect.succeed(refused(401)) }
+      const answer = yield* Effect.provide(
+        TokenInjector.use((injector) => injector.useAfter(accessTokenRequest, first, attempt)),
+        service.layer
+      )
+      assert.strictEqual(answer, "answer to fresh")
+      assert.deepStrictEqual(tokens, ["fresh"])
+      assert.deepStrictEqual(service.calls, [
+        { call: "refresh", request: accessTokenRequest, refused: "held", challenge: undefined }
+      ])
     })
   )
 })

@@ -1,14 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
+import { isTraced } from "@secure-mcp/oauth-core/internal"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as Tracer from "effect/Tracer"
 import { loginInputKey } from "../login/LoginPrompt.ts"
 import { RequestBodies } from "../upstream/RequestBody.ts"
-import type { Exchange, Rest } from "../upstream/Upstream.ts"
+import type { Exchange, Rest, Upstream } from "../upstream/Upstream.ts"
 import type { Access } from "./Access.ts"
 import { BegunExchanges } from "./BegunExchanges.ts"
 import { allowOrigin } from "./CrossOrigin.ts"
-import { type McpServer, McpServers } from "./McpServers.ts"
+import { McpServers } from "./McpServers.ts"
+import type { RequestLimits } from "./RequestLimits.ts"
 import { RequestRefusals } from "./RequestRefusals.ts"
 
 /**
@@ -38,12 +39,15 @@ export const makeDirectAnswers = Effect.fnUntraced(function* ({
   const begunExchanges = yield* BegunExchanges
   const refuse = yield* RequestRefusals
   // Only the router makes the spans that somebody listens to.
-  if ((yield* Tracer.Tracer) !== Tracer.nativeTracer) return (_request, _response, next) => next()
-  const byPath = new Map(
-    [...(yield* McpServers)].map(([serverName, server]) => [
-      `/servers/${serverName}/mcp`,
-      { serverName, server }
-    ])
+  if (yield* Effect.withFiber((fiber) => Effect.succeed(isTraced(fiber))))
+    return (_request, _response, next) => next()
+  const byPath = new Map<string, DirectServer>(
+    [...(yield* McpServers)].flatMap(([serverName, { limits, upstream }]) => {
+      const { handleNow } = upstream
+      return handleNow === undefined
+        ? []
+        : [[`/servers/${serverName}/mcp`, { serverName, limits, handleNow }] as const]
+    })
   )
 
   return (request, response, next) => {
@@ -58,22 +62,27 @@ export const makeDirectAnswers = Effect.fnUntraced(function* ({
         next()
       }
       const isCommon = body.rest === undefined && !body.head.includes(loginInputKey)
-      if (!isCommon || !sendNow(found.server, { request, response, body, caller: caller.success }, goOn))
-        goOn()
+      if (!isCommon || !sendNow(found, { request, response, body, caller: caller.success }, goOn)) goOn()
     })
   }
 })
 
+interface DirectServer {
+  readonly serverName: string
+  readonly limits: RequestLimits
+  readonly handleNow: NonNullable<Upstream["handleNow"]>
+}
+
 /** Sends an exchange if there is room for it and nothing to wait for. */
 const sendNow = (
-  { limits, upstream }: McpServer,
+  { handleNow, limits }: DirectServer,
   exchange: Exchange,
   goOn: (rest: Rest) => void
 ): boolean => {
   const { request, response } = exchange
-  if (upstream.handleNow === undefined || !limits.enter(request, response)) return false
+  if (!limits.enter(request, response)) return false
   allowOrigin(request, response)
-  const isSent = upstream.handleNow(exchange, (rest) => {
+  const isSent = handleNow(exchange, (rest) => {
     limits.leave(response)
     if (rest !== undefined) goOn(rest)
   })
