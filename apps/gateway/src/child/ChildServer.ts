@@ -17,7 +17,7 @@ import { makeRedactor, type ChildCommand } from "./ChildCommand.ts"
 import { describeEnd } from "./ChildEnd.ts"
 import { ChildProcesses, type StartedChild } from "./ChildProcesses.ts"
 import { logErrorOutput } from "./ErrorOutput.ts"
-import { errorCodes, errorResponse, parseJsonRpc, type JsonRpcMessage } from "../jsonrpc/JsonRpc.ts"
+import { errorCodes, errorMessages, type JsonRpcMessage } from "../jsonrpc/JsonRpc.ts"
 import { lines } from "../jsonrpc/Lines.ts"
 import { findIds, type LongMessage, LongMessageReader } from "../jsonrpc/LongMessage.ts"
 import type { ConnectionFailed, MessageConnection } from "../jsonrpc/MessageConnection.ts"
@@ -87,11 +87,13 @@ export const startChildServer = Effect.fnUntraced(function* (
     const problem = `A message of the MCP server "${serverName}" was dropped. ${why}`
     yield* Effect.logError(problem)
     const errors = (ids: LongMessage["answers"]) =>
-      ids.map((id) => errorResponse(id, errorCodes.gatewayFailure, problem))
-    for (const error of errors(answers))
-      yield* Effect.forEach(parseJsonRpc(error)?.messages ?? [], passOn, { discard: true })
+      ids.flatMap((id) => errorMessages(id, errorCodes.gatewayFailure, problem))
+    yield* Effect.forEach(errors(answers), passOn, { discard: true })
     // In a fiber of its own: the child may read nothing before more of its output has been read.
-    yield* Effect.forkIn(Effect.forEach(errors(requests), send, { discard: true }), scope)
+    yield* Effect.forkIn(
+      Effect.forEach(errors(requests), ({ text }) => send(text), { discard: true }),
+      scope
+    )
   })
 
   const readMessages = readable(stdout).pipe(

@@ -5,11 +5,10 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import {
   errorCodes,
-  errorResponse,
+  errorMessages,
   isJsonObject,
   isMessage,
   parseJson,
-  parseJsonRpc,
   readJsonRpc,
   type JsonRpcMessage
 } from "../jsonrpc/JsonRpc.ts"
@@ -146,10 +145,8 @@ const deliverErrors = Effect.fnUntraced(function* (
 ) {
   yield* Effect.logError(problem)
   const { answers } = yield* findIds(text)
-  for (const id of answers) {
-    const error = errorResponse(id, errorCodes.gatewayFailure, problem)
-    yield* Effect.forEach(parseJsonRpc(error)?.messages ?? [], deliver, { discard: true })
-  }
+  const errors = answers.flatMap((id) => errorMessages(id, errorCodes.gatewayFailure, problem))
+  yield* Effect.forEach(errors, deliver, { discard: true })
 })
 
 /**

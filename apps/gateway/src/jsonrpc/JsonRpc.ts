@@ -344,3 +344,7 @@ export const errorResponse = (
   const error = JSON.stringify(data === undefined ? { code, message } : { code, message, data })
   return `{"jsonrpc":"2.0","id":${id ?? "null"},"error":${error}}`
 }
+
+/** An error response in the place of an answer that the server did not give, or that is not read: one message. */
+export const errorMessages = (id: IdText, code: number, message: string): ReadonlyArray<JsonRpcMessage> =>
+  parseJsonRpc(errorResponse(id, code, message))?.messages ?? []

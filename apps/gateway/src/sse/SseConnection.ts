@@ -16,9 +16,8 @@ import {
 import { describeFate, type Fetch, type FetchResponse, UpstreamFailed } from "../fetch/Fetch.ts"
 import {
   errorCodes,
-  errorResponse,
+  errorMessages,
   type JsonRpcMessage,
-  parseJsonRpc,
   readOnlyMessage,
   requestIdOf
 } from "../jsonrpc/JsonRpc.ts"
@@ -104,8 +103,8 @@ export const connectSse = Effect.fnUntraced(function* (
     const id = message === undefined ? undefined : requestIdOf(message)
     if (id === undefined)
       return yield* Effect.logWarning("A message did not reach the MCP server:", failure.message)
-    const error = errorResponse(id, errorCodes.internalError, failure.problem + describeFate(failure))
-    return yield* Effect.forEach(parseJsonRpc(error)?.messages ?? [], onMessage, { discard: true })
+    const errors = errorMessages(id, errorCodes.internalError, failure.problem + describeFate(failure))
+    return yield* Effect.forEach(errors, onMessage, { discard: true })
   })
 
   const endIfForgotten = (failure: UpstreamFailed) =>

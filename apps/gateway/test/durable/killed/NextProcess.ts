@@ -1,4 +1,4 @@
-import { type OAuthError, OAuthService } from "@secure-mcp/oauth-core"
+import { type CachedToken, type OAuthError, OAuthService } from "@secure-mcp/oauth-core"
 import { TokenStore } from "@secure-mcp/token-cache"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -35,20 +35,17 @@ export const canRead = (document: object) =>
 
 export const getToken = (document: object) =>
   asProcess(document, (request) =>
-    Effect.flatMap(OAuthService, (oauth) => oauth.getAccessToken(request)).pipe(
-      patiently,
-      Effect.as("token" as const),
-      Effect.catchReason("OAuthError", "AuthorizationRequired", () => Effect.succeed("login needed" as const))
-    )
+    outcomeOf(Effect.flatMap(OAuthService, (oauth) => oauth.getAccessToken(request)))
   )
 
 export const renew = (document: object) =>
-  asProcess(document, (request) =>
-    Effect.flatMap(OAuthService, (oauth) => oauth.refresh(request)).pipe(
-      patiently,
-      Effect.as("token" as const),
-      Effect.catchReason("OAuthError", "AuthorizationRequired", () => Effect.succeed("login needed" as const))
-    )
+  asProcess(document, (request) => outcomeOf(Effect.flatMap(OAuthService, (oauth) => oauth.refresh(request))))
+
+const outcomeOf = <R>(asked: Effect.Effect<CachedToken, OAuthError, R>) =>
+  asked.pipe(
+    patiently,
+    Effect.as("token" as const),
+    Effect.catchReason("OAuthError", "AuthorizationRequired", () => Effect.succeed("login needed" as const))
   )
 
 export const logOut = (document: object) =>
