@@ -103,12 +103,28 @@ export const readEvents = (
   const parser = Sse.makeParser((event) => events.push(event), { maxEventSize: maxBytes })
   const readEvent = (event: Sse.AnyEvent) =>
     event._tag === "Event" && isLonger(event.data, maxBytes) ? Effect.fail(tooLong(maxBytes)) : onEvent(event)
-  return chunksOf(response).pipe(
-    Stream.decodeText(),
-    Stream.runForEach((text) => {
+  const feed = (text: string) =>
+    Effect.suspend(() => {
       const tooLarge = parser.feed(text)
       const complete = Effect.forEach(events.splice(0), readEvent, { discard: true })
       return tooLarge === undefined ? complete : Effect.andThen(complete, Effect.fail(tooLong(maxBytes)))
+    })
+  let lineLength = 0
+  return chunksOf(response).pipe(
+    Stream.decodeText(),
+    Stream.runForEach((text) => {
+      const lineEnd = text.search(/[\r\n]/)
+      const isLongLine = lineEnd !== -1 && lineLength >= lengthAtOnce
+      lineLength = lineEnd === -1 ? lineLength + text.length : 0
+      if (!isLongLine) return feed(text)
+      // The parser copies a long line where it ends, and once more where its event ends. Both would come in one turn
+      // of the event loop, even with one pause between them, because the turn begins with what the connection received.
+      const [line, rest] = [text.slice(0, lineEnd + 1), text.slice(lineEnd + 1)]
+      return Effect.yieldNow.pipe(
+        Effect.andThen(feed(line)),
+        Effect.andThen(Effect.yieldNow),
+        Effect.andThen(feed(rest))
+      )
     })
   )
 }
@@ -159,8 +175,21 @@ export const mentionsSession = (body: string): boolean => /session/i.test(body)
 const isLonger = (text: string, maxBytes: number): boolean =>
   3 * text.length > maxBytes && Buffer.byteLength(text) > maxBytes
 
+/** Bytes, or characters, of a body that are read before others get their turn: a connection hands over megabytes without a pause. */
+const lengthAtOnce = 256 * 1024
+
 const chunksOf = (response: FetchResponse) =>
-  Stream.fromAsyncIterable(response.body ?? noBytes, (cause) => describeFailure(cause))
+  Stream.suspend(() => {
+    let length = 0
+    return Stream.fromAsyncIterable(response.body ?? noBytes, (cause) => describeFailure(cause)).pipe(
+      Stream.tap((chunk) => {
+        length += chunk.length
+        if (length < lengthAtOnce) return Effect.void
+        length = 0
+        return Effect.yieldNow
+      })
+    )
+  })
 
 const tooLong = (maxBytes: number) =>
   new UpstreamFailed({
