@@ -3,7 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { TokenCache } from "@secure-mcp/oauth-core"
 import { SingleFlightTokenCache } from "@secure-mcp/token-cache"
-import { makeServer, requestOf, text } from "./fixtures.ts"
+import { firstRenewal, makeServer, requestOf, text } from "./fixtures.ts"
 
 const hour = 3_600_000
 
@@ -59,7 +59,7 @@ describe("a wall clock that jumps", () => {
       Effect.fnUntraced(function* (hands) {
         const server = makeServer({ expiresIn: 100 })
         yield* got(server)
-        hands.monotonic += 89_999
+        hands.monotonic += firstRenewal("1") - 1
         hands.wall += hour
         assert.strictEqual(yield* listed, 1)
         assert.strictEqual(yield* got(server), "1")

@@ -7,7 +7,7 @@ import { emptySlot, type CacheSlot } from "../src/memory/CacheSlot.ts"
 import { decide, type Decision, type DecisionRequest } from "../src/memory/Decision.ts"
 import { toMemoryToken } from "../src/memory/MemoryToken.ts"
 import { beginRemoval, endRemoval } from "../src/memory/RemovalState.ts"
-import { keyOf, tokenOf } from "./fixtures.ts"
+import { firstRenewal, keyOf, tokenOf } from "./fixtures.ts"
 
 const asking = (options: Partial<DecisionRequest> = {}): DecisionRequest => ({
   expiryBuffer: Duration.seconds(10),
@@ -66,8 +66,8 @@ describe("decide", () => {
       run(holding(), now, {}, {}).decisions.map(
         (decision) => decision._tag === "Hit" && decision.renewal !== undefined
       )
-    assert.deepStrictEqual(renewals(89_999), [false, false])
-    assert.deepStrictEqual(renewals(90_000), [true, false])
+    assert.deepStrictEqual(renewals(firstRenewal("1") - 1), [false, false])
+    assert.deepStrictEqual(renewals(firstRenewal("1")), [true, false])
   })
 
   it("callers past expiry lead or join, and the expiry is reported once", () => {

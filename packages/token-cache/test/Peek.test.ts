@@ -7,7 +7,17 @@ import * as TestClock from "effect/testing/TestClock"
 import { OAuthEvents, TokenCache, type TokenKey } from "@secure-mcp/oauth-core"
 import { SingleFlightTokenCache, TokenCapacity, TokenStore } from "@secure-mcp/token-cache"
 import { MemoryTokenStore } from "@secure-mcp/token-cache/testing"
-import { keyOf, makeGate, makeServer, recordEvents, refusedBy, requestOf, text, tokenOf } from "./fixtures.ts"
+import {
+  firstRenewal,
+  keyOf,
+  makeGate,
+  makeServer,
+  recordEvents,
+  refusedBy,
+  requestOf,
+  text,
+  tokenOf
+} from "./fixtures.ts"
 
 const provided = Effect.provide(SingleFlightTokenCache.layerMemory)
 
@@ -37,9 +47,9 @@ describe("a look at the token in memory", () => {
     Effect.gen(function* () {
       const server = makeServer({ expiresIn: 100 })
       yield* get(server)
-      yield* TestClock.setTime(89_999)
+      yield* TestClock.setTime(firstRenewal("1") - 1)
       assert.strictEqual(yield* peek(), "1")
-      yield* TestClock.setTime(90_000)
+      yield* TestClock.setTime(firstRenewal("1"))
       assert.isUndefined(yield* peek())
       assert.strictEqual(server.count, 1, "a look begins nothing")
       const gate = makeGate()

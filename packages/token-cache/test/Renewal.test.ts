@@ -5,7 +5,7 @@ import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
 import { TokenCache } from "@secure-mcp/oauth-core"
 import { SingleFlightTokenCache } from "@secure-mcp/token-cache"
-import { makeGate, makeServer, refusedBy, requestOf, text, tokenOf } from "./fixtures.ts"
+import { firstRenewal, makeGate, makeServer, refusedBy, requestOf, text, tokenOf } from "./fixtures.ts"
 
 const provided = Effect.provide(SingleFlightTokenCache.layerMemory)
 
@@ -20,7 +20,7 @@ describe("freshness", () => {
     Effect.gen(function* () {
       const server = makeServer({ expiresIn: 100 })
       assert.strictEqual(yield* got(server), "1 acquired")
-      yield* TestClock.adjust("89999 millis")
+      yield* TestClock.setTime(firstRenewal("1") - 1)
       assert.strictEqual(yield* got(server), "1 cache")
       assert.strictEqual(server.count, 1)
     }).pipe(provided)

@@ -15,6 +15,7 @@ import {
   type TokenKey
 } from "@secure-mcp/oauth-core"
 import { tokenOfEntry, type StoreEntry, type TokenStore } from "@secure-mcp/token-cache"
+import { renewalSpread } from "../src/memory/RenewalSpread.ts"
 
 export const keyOf = (serverName: string): TokenKey => ({
   projectId: "default",
@@ -33,6 +34,10 @@ export const tokenOf = (accessToken: string, fields: Partial<OAuthToken> = {}) =
     reusable: true,
     ...fields
   })
+
+/** When a token of 100 s that was issued at the epoch is renewed, with an expiry buffer of 10 s: by the millisecond. */
+export const firstRenewal = (accessToken: string): number =>
+  Math.ceil(100_000 - 10_000 - renewalSpread(tokenOf(accessToken, { expiresAt: 100_000 })))
 
 /** What is in an access token, for assertions. */
 export const text = (given: OAuthToken | StoreEntry | undefined) => {

@@ -3,12 +3,15 @@ import type * as Effect from "effect/Effect"
 import type { OAuthToken, StoreUnavailable } from "@secure-mcp/oauth-core"
 import { removalRecordLife, type StoreEntry } from "../store/StoreEntry.ts"
 import type { Moment } from "./Moment.ts"
+import { renewalSpread } from "./RenewalSpread.ts"
 
 /** A token in the memory of this process. */
 export interface MemoryToken {
   readonly token: OAuthToken
   /** When the access token expires, on the monotonic clock in milliseconds; infinite if the server did not state it. */
   readonly expiresAt: number
+  /** How much earlier than others it is renewed, in milliseconds. */
+  readonly renewalSpread: number
   /** False for a token that has expired, was refused, or is for one use: cached only for its refresh token. */
   readonly mayServe: boolean
   /** The store's number for it; undefined if the store has not been reached since the token was obtained. */
@@ -40,6 +43,7 @@ export const toMemoryToken = (
   return {
     token,
     expiresAt: now.monotonic + left,
+    renewalSpread: renewalSpread(token),
     mayServe: token.reusable && left > 0,
     revision: stored.revision,
     checkedAt: now,
