@@ -14,7 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { TlsSettings } from "../config/TlsSettings.ts"
 import { answerAll } from "../listener/AnswerAll.ts"
-import { watchClient } from "./ClientConnection.ts"
+import { ClientConnection } from "./ClientConnection.ts"
 import type { AnswerOrNext } from "./DirectAnswers.ts"
 
 /** The server of Node that listens for clients. */
@@ -56,17 +56,33 @@ const options: ServerOptions = {
 }
 
 const prepare = (server: Server): Server => {
-  return answerAll(server).on("checkContinue", (request, response) =>
-    prepareExchange(server, request, response)
-  )
+  const begin = makeExchanges(server)
+  return answerAll(server).on("checkContinue", (request, response) => begin(request, response))
 }
 
-const prepareExchange = (server: Server, request: IncomingMessage, response: ServerResponse): void => {
-  watchClient(request, response)
-  // Otherwise a client that keeps its connection open would still be served while the gateway stops.
-  response.once("finish", () => {
-    if (!server.listening) request.socket.destroySoon()
-  })
+/** Watches over the exchanges with clients. */
+const makeExchanges = (server: Server) => {
+  const connections = new WeakMap<Socket, ClientConnection>()
+  const connectionOf = (socket: Socket): ClientConnection => {
+    const known = connections.get(socket)
+    if (known !== undefined) return known
+    const connection = new ClientConnection(socket)
+    connections.set(socket, connection)
+    return connection
+  }
+  /** @param onClose called when the answer is complete or has broken off */
+  return (request: IncomingMessage, response: ServerResponse, onClose?: () => void): void => {
+    const { socket } = request
+    const connection = connectionOf(socket)
+    const exchange = connection.begin(request, response)
+    // The only listener of most answers: each one more shows in the time of a request.
+    response.on("close", () => {
+      connection.end(exchange)
+      onClose?.()
+      // Otherwise a client that keeps its connection open would still be served while the gateway stops.
+      if (!server.listening && response.writableFinished) socket.destroySoon()
+    })
+  }
 }
 
 /**
@@ -80,10 +96,10 @@ export const answerFirst = Effect.fnUntraced(function* (
 ) {
   const routed = server.listeners("request")
   const direct = new Set<ServerResponse>()
+  const begin = makeExchanges(server)
   server.removeAllListeners("request").on("request", (request, response) => {
-    prepareExchange(server, request, response)
     direct.add(response)
-    response.once("close", () => direct.delete(response))
+    begin(request, response, () => direct.delete(response))
     answer(request, response, () => {
       direct.delete(response)
       for (const listener of routed) listener.call(server, request, response)
