@@ -20,8 +20,11 @@ const firstInterval = 50
  * The times are of the system's clock, as those of Node's own limits for connections are.
  */
 export class ClientConnection {
-  // More than one if the client sends the next request before it has the answer to the last one.
-  readonly #exchanges = new Set<ClientExchange>()
+  /**
+   * More than one if the client sends the next request before it has the answer to the last one. No `Set`: each time it
+   * makes room its old table keeps what was in it, and all that belongs to a request, until the next full collection.
+   */
+  readonly #exchanges: Array<ClientExchange> = []
 
   constructor(socket: Socket) {
     socket.on("end", () => {
@@ -29,31 +32,46 @@ export class ClientConnection {
     })
   }
 
-  /** Watches the client until its answer closes. */
+  /** Watches the client until `end`. */
   begin(request: IncomingMessage, response: ServerResponse): ClientExchange {
     const exchange = new ClientExchange(request, response)
-    this.#exchanges.add(exchange)
+    this.#exchanges.push(exchange)
     return exchange
   }
 
-  /** Its answer has closed. */
+  /** The answer has closed. */
   end(exchange: ClientExchange): void {
-    this.#exchanges.delete(exchange)
+    this.#exchanges.splice(this.#exchanges.indexOf(exchange), 1)
     exchange.stopAsking()
+  }
+
+  /** Ends those without the router: it has its own way. */
+  endUnrouted(): void {
+    for (const exchange of this.#exchanges) exchange.endUnlessRouted()
   }
 }
 
 /** A request of a client that waits for its answer. */
-class ClientExchange {
+export class ClientExchange {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   #receivedAt = performance.now()
   #timer: NodeJS.Timeout | undefined
+  #isRouted = false
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.#request = request
     this.#response = response
     request.on("end", () => (this.#receivedAt = performance.now()))
+  }
+
+  /** The router answers it. */
+  leaveToRouter(): void {
+    this.#isRouted = true
+  }
+
+  endUnlessRouted(): void {
+    if (!this.#isRouted) this.#response.destroy()
   }
 
   onClientEnd(): void {

@@ -81,12 +81,13 @@ const sendNow = (
   goOn: (rest: Rest) => void
 ): boolean => {
   const { request, response } = exchange
-  if (!limits.enter(request, response)) return false
+  const admitted = limits.enter(request, response)
+  if (admitted === undefined) return false
   const isSent = handleNow(exchange, (rest) => {
-    limits.leave(response)
+    limits.leave(admitted)
     if (rest !== undefined) goOn(rest)
   })
-  if (!isSent) limits.leave(response)
+  if (!isSent) limits.leave(admitted)
   return isSent
 }
 
