@@ -1,18 +1,30 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http"
 import { isHeaderName } from "../jsonrpc/MirroredHeaders.ts"
+import type { HeaderPairs } from "../upstream/ForwardedHeaders.ts"
 
 /**
  * Lets a page of an allowed origin read the answer, whoever writes it (CORS: Fetch §3.3). The origin itself is named and
  * never `*`, and cookies are not allowed: an API key is what identifies a caller.
  */
 export const allowOrigin = (request: IncomingMessage, response: ServerResponse): void => {
-  response.setHeader("vary", "Origin")
-  const { origin } = request.headers
-  if (origin === undefined) return
-  response
-    .setHeader("access-control-allow-origin", origin)
-    .setHeader("access-control-expose-headers", "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate")
+  const pairs = originHeaders(request)
+  for (let index = 0; index < pairs.length; index += 2)
+    response.setHeader(pairs[index] ?? "", pairs[index + 1] ?? "")
 }
+
+/** The headers by which `allowOrigin` does that. */
+export const originHeaders = ({ headers: { origin } }: IncomingMessage): Readonly<HeaderPairs> =>
+  origin === undefined
+    ? withoutOrigin
+    : [
+        ...withoutOrigin,
+        "access-control-allow-origin",
+        origin,
+        "access-control-expose-headers",
+        "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate"
+      ]
+
+const withoutOrigin: Readonly<HeaderPairs> = ["vary", "Origin"]
 
 /** Whether a browser asks if a page may send a request (a preflight). It never carries an API key. */
 export const isPreflight = ({ headers, method }: IncomingMessage): boolean =>

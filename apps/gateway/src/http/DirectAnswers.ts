@@ -7,7 +7,7 @@ import { RequestBodies } from "../upstream/RequestBody.ts"
 import type { Exchange, Rest, Upstream } from "../upstream/Upstream.ts"
 import type { Access } from "./Access.ts"
 import { BegunExchanges } from "./BegunExchanges.ts"
-import { allowOrigin } from "./CrossOrigin.ts"
+import { originHeaders } from "./CrossOrigin.ts"
 import { McpServers } from "./McpServers.ts"
 import type { RequestLimits } from "./RequestLimits.ts"
 import { RequestRefusals } from "./RequestRefusals.ts"
@@ -62,7 +62,8 @@ export const makeDirectAnswers = Effect.fnUntraced(function* ({
         next()
       }
       const isCommon = body.rest === undefined && !body.head.includes(loginInputKey)
-      if (!isCommon || !sendNow(found, { request, response, body, caller: caller.success }, goOn)) goOn()
+      const exchange = { request, response, body, caller: caller.success, ownHeaders: originHeaders(request) }
+      if (!isCommon || !sendNow(found, exchange, goOn)) goOn()
     })
   }
 })
@@ -80,13 +81,13 @@ const sendNow = (
   goOn: (rest: Rest) => void
 ): boolean => {
   const { request, response } = exchange
-  if (!limits.enter(request, response)) return false
-  allowOrigin(request, response)
+  const admitted = limits.enter(request, response)
+  if (admitted === undefined) return false
   const isSent = handleNow(exchange, (rest) => {
-    limits.leave(response)
+    limits.leave(admitted)
     if (rest !== undefined) goOn(rest)
   })
-  if (!isSent) limits.leave(response)
+  if (!isSent) limits.leave(admitted)
   return isSent
 }
 

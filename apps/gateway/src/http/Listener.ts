@@ -14,7 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { TlsSettings } from "../config/TlsSettings.ts"
 import { answerAll } from "../listener/AnswerAll.ts"
-import { watchClient } from "./ClientConnection.ts"
+import { ClientConnection, type ClientExchange } from "./ClientConnection.ts"
 import type { AnswerOrNext } from "./DirectAnswers.ts"
 
 /** The server of Node that listens for clients. */
@@ -56,17 +56,35 @@ const options: ServerOptions = {
 }
 
 const prepare = (server: Server): Server => {
-  return answerAll(server).on("checkContinue", (request, response) =>
-    prepareExchange(server, request, response)
-  )
+  const { begin } = makeExchanges(server)
+  return answerAll(server).on("checkContinue", (request, response) => void begin(request, response))
 }
 
-const prepareExchange = (server: Server, request: IncomingMessage, response: ServerResponse): void => {
-  watchClient(request, response)
-  // Otherwise a client that keeps its connection open would still be served while the gateway stops.
-  response.once("finish", () => {
-    if (!server.listening) request.socket.destroySoon()
-  })
+/** Watches over the exchanges with clients. */
+const makeExchanges = (server: Server) => {
+  const connections = new Map<Socket, ClientConnection>()
+  const connectionOf = (socket: Socket): ClientConnection => {
+    const known = connections.get(socket)
+    if (known !== undefined) return known
+    const connection = new ClientConnection(socket)
+    connections.set(socket, connection)
+    socket.once("close", () => connections.delete(socket))
+    return connection
+  }
+  return {
+    begin: (request: IncomingMessage, response: ServerResponse): ClientExchange => {
+      const { socket } = request
+      const connection = connectionOf(socket)
+      const exchange = connection.begin(request, response)
+      response.on("close", () => {
+        connection.end(exchange)
+        // Otherwise a client that keeps its connection open would still be served while the gateway stops.
+        if (!server.listening && response.writableFinished) socket.destroySoon()
+      })
+      return exchange
+    },
+    endUnrouted: () => connections.forEach((connection) => connection.endUnrouted())
+  }
 }
 
 /**
@@ -79,23 +97,18 @@ export const answerFirst = Effect.fnUntraced(function* (
   grace: Duration.Input
 ) {
   const routed = server.listeners("request")
-  const direct = new Set<ServerResponse>()
+  const exchanges = makeExchanges(server)
   server.removeAllListeners("request").on("request", (request, response) => {
-    prepareExchange(server, request, response)
-    direct.add(response)
-    response.once("close", () => direct.delete(response))
+    const exchange = exchanges.begin(request, response)
     answer(request, response, () => {
-      direct.delete(response)
+      exchange.leaveToRouter()
       for (const listener of routed) listener.call(server, request, response)
     })
   })
   yield* Effect.addFinalizer(() =>
     Effect.callback<void>((resume) => {
       server.close(() => resume(Effect.void))
-    }).pipe(
-      Effect.timeoutOption(grace),
-      Effect.andThen(Effect.sync(() => direct.forEach((response) => response.destroy())))
-    )
+    }).pipe(Effect.timeoutOption(grace), Effect.andThen(Effect.sync(exchanges.endUnrouted)))
   )
 })
 

@@ -10,6 +10,7 @@ import type { CallbackListenerError } from "../login/CallbackListener.ts"
 import type { TooManyLogins } from "../login/LoginLinks.ts"
 import { BegunExchanges } from "./BegunExchanges.ts"
 import { CurrentCaller } from "./AccessMiddleware.ts"
+import { originHeaders } from "./CrossOrigin.ts"
 import { type GatewayFailure, writeFailure } from "./GatewayFailure.ts"
 import { makeLoginAnswers, withoutLoginAnswer } from "./LoginAnswer.ts"
 import { alreadyWritten, nodeExchange } from "./NodeExchange.ts"
@@ -93,7 +94,8 @@ export const McpRoute = HttpRouter.use(
         else {
           const begun = begunExchanges.of(request)
           const body = begun?.body ?? (yield* bodies.read(request, response))
-          const exchange = { request, response, body, caller: yield* CurrentCaller }
+          const caller = yield* CurrentCaller
+          const exchange = { request, response, body, caller, ownHeaders: originHeaders(request) }
           yield* pass(serverName, exchange, begun?.rest)
         }
         return alreadyWritten

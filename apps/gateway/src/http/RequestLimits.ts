@@ -13,14 +13,23 @@ export interface RequestLimits {
     exchange: { readonly request: IncomingMessage; readonly response: ServerResponse },
     answer: Effect.Effect<void, E, R>
   ) => Effect.Effect<void, E | UpstreamFailure, R>
-  /** Whether there is room for one more request; it is taken until `leave`. */
-  readonly enter: (request: IncomingMessage, response: ServerResponse) => boolean
+  /** Takes the room of a request until `leave`; undefined if there is none. */
+  readonly enter: (request: IncomingMessage, response: ServerResponse) => AdmittedRequest | undefined
   /** Gives back the room of a request. */
-  readonly leave: (response: ServerResponse) => void
+  readonly leave: (admitted: AdmittedRequest) => void
   /** Runs what waits until a person has logged in, if there is room for one more. */
   readonly admitToLogin: <E, R>(
     wait: Effect.Effect<void, E, R>
   ) => Effect.Effect<void, E | UpstreamFailure, R>
+}
+
+/** A request that has its room. */
+export interface AdmittedRequest {
+  readonly response: ServerResponse
+  /** Whether it counts as a stream, which may take as long as it likes. */
+  isStream: boolean
+  /** Its place among those admitted. */
+  index: number
 }
 
 /** The limits of one server. */
@@ -28,9 +37,9 @@ export const makeRequestLimits = (
   serverName: string,
   { concurrentRequests, sockets, waitingLogins }: Limits
 ): RequestLimits => {
-  // A request moves from the first to the second when its answer has begun: a stream may then take as long as it likes.
-  const unanswered = new Set<ServerResponse>()
-  const streams = new Set<ServerResponse>()
+  // No `Set`: what was in it would stay in memory, see `ClientConnection`.
+  const admitted: Array<AdmittedRequest> = []
+  let unanswered = 0
   let loginsAwaited = 0
 
   const refusal = (key: string, limit: number, what: string) =>
@@ -41,46 +50,54 @@ export const makeRequestLimits = (
       retryAfterSeconds
     })
 
+  /** A request counts as a stream as soon as its answer has begun. */
   const moveAnswered = () => {
-    for (const response of unanswered)
-      if (response.headersSent) {
-        unanswered.delete(response)
-        streams.add(response)
+    for (const request of admitted)
+      if (!request.isStream && request.response.headersSent) {
+        request.isStream = true
+        unanswered -= 1
       }
   }
 
-  const take = (request: IncomingMessage, response: ServerResponse): UpstreamFailure | undefined => {
-    if (unanswered.size + streams.size >= sockets)
+  const take = (request: IncomingMessage, response: ServerResponse): AdmittedRequest | UpstreamFailure => {
+    if (admitted.length >= sockets)
       return refusal("sockets", sockets, "of its requests and streams are under way")
     // A GET asks for a stream, and some servers do not begin it before there is an event.
-    if (request.method === "GET") {
-      streams.add(response)
-      return undefined
+    const isStream = request.method === "GET"
+    if (!isStream && unanswered >= concurrentRequests) {
+      moveAnswered()
+      if (unanswered >= concurrentRequests)
+        return refusal("concurrent_requests", concurrentRequests, "of its requests wait for an answer")
     }
-    if (unanswered.size >= concurrentRequests) moveAnswered()
-    if (unanswered.size >= concurrentRequests)
-      return refusal("concurrent_requests", concurrentRequests, "of its requests wait for an answer")
-    unanswered.add(response)
-    return undefined
+    if (!isStream) unanswered += 1
+    const taken = { response, isStream, index: admitted.length }
+    admitted.push(taken)
+    return taken
   }
 
-  const release = (response: ServerResponse) => {
-    unanswered.delete(response)
-    streams.delete(response)
+  const leave = ({ index, isStream }: AdmittedRequest) => {
+    if (!isStream) unanswered -= 1
+    const last = admitted.pop()
+    if (last === undefined || last.index === index) return
+    last.index = index
+    admitted[index] = last
   }
 
   return {
-    enter: (request, response) => take(request, response) === undefined,
-    leave: release,
+    enter: (request, response) => {
+      const taken = take(request, response)
+      return taken instanceof UpstreamFailure ? undefined : taken
+    },
+    leave,
 
     admit: ({ request, response }, answer) =>
       Effect.acquireUseRelease(
         Effect.suspend(() => {
-          const refused = take(request, response)
-          return refused === undefined ? Effect.void : Effect.fail(refused)
+          const taken = take(request, response)
+          return taken instanceof UpstreamFailure ? Effect.fail(taken) : Effect.succeed(taken)
         }),
         () => answer,
-        () => Effect.sync(() => release(response))
+        (taken) => Effect.sync(() => leave(taken))
       ),
 
     admitToLogin: (wait) =>

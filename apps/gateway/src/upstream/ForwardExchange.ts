@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http"
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
 import { parseChallenge } from "@secure-mcp/oauth-core"
 import {
   accepted,
@@ -10,19 +10,31 @@ import {
 import * as Effect from "effect/Effect"
 import type { Dispatcher } from "undici"
 import { mentionsSession } from "../fetch/AnswerBody.ts"
-import { responseHeaders } from "./ForwardedHeaders.ts"
-import { type Redirect, redirectOf } from "./Redirect.ts"
+import { type HeaderPairs, responseHeaders, withoutHeader } from "./ForwardedHeaders.ts"
+import { isRedirect, type Redirect, redirectOf } from "./Redirect.ts"
 import { outgoingBody } from "./RequestBody.ts"
 import { maxRefusalBytes, mayBeAboutSession } from "./SessionRefusal.ts"
 import type { Exchange } from "./Upstream.ts"
 
-/** Where an exchange is forwarded to. */
-export interface Destination {
+/** The address that an exchange is forwarded to, in the parts that a request needs. */
+export interface Address {
   readonly url: URL
-  readonly headers: IncomingHttpHeaders
+  readonly origin: string
+  readonly path: string
+}
+
+export const addressOf = (url: URL): Address => ({
+  url,
+  origin: url.origin,
+  path: url.pathname + url.search
+})
+
+/** Where exchanges are forwarded to, and what must not be forwarded of their answers. */
+export interface Destination {
+  readonly address: Address
   /** Whether an answer that refuses the token, or wants one, is not forwarded, because another may be accepted. */
   readonly withholdsRefusals: boolean
-  /** Whether the URL is that of a redirect. */
+  /** Whether the address is that of a redirect. */
   readonly isRedirected: boolean
   /** Whether an answer that begins a session waits until somebody has decided whether the client may have it. */
   readonly withholdsSessions: boolean
@@ -59,44 +71,52 @@ export interface ForwardFailed {
 export const forwardExchange = (
   exchange: Exchange,
   dispatcher: Dispatcher,
-  destination: Destination
+  destination: Destination,
+  headers: HeaderPairs
 ): Effect.Effect<ForwardOutcome> =>
   Effect.callback((resume) => {
-    const abort = sendExchange(exchange, dispatcher, destination, (outcome) =>
+    const sent = sendExchange(exchange, dispatcher, destination, headers, (outcome) =>
       resume(Effect.succeed(outcome))
     )
-    return Effect.sync(abort)
+    return Effect.sync(() => sent.abort())
   })
+
+/** An exchange that was sent to its server. */
+export interface SentExchange {
+  /** Closes the connection to the server, unless the exchange is over. */
+  readonly abort: () => void
+}
 
 /**
  * Forwards one exchange and its answer, without a fiber.
  *
+ * @param headers of the request to the server, without the length of its body
  * @param onOutcome called once, when the answer is written or withheld, or there will be none
- * @returns closes the connection to the server, unless the exchange is over
  */
 export const sendExchange = (
   exchange: Exchange,
   dispatcher: Dispatcher,
   destination: Destination,
+  headers: HeaderPairs,
   onOutcome: (outcome: ForwardOutcome) => void
-): (() => void) => {
+): SentExchange => {
   const { body, request } = exchange
-  const { headers, url } = destination
+  const { origin, path } = destination.address
   const answer = new ForwardedAnswer(exchange, destination, onOutcome)
   dispatcher.dispatch(
     {
-      origin: url.origin,
-      path: url.pathname + url.search,
+      origin,
+      path,
       method: request.method ?? "GET",
       headers: body.rest === undefined ? headers : withLength(request, headers),
       body: outgoingBody(body)
     },
     answer
   )
-  return answer.abort
+  return answer
 }
 
-/** What is done with the body of an answer. */
+/** What is done with the body of an answer that is not simply forwarded. */
 interface AnswerBody {
   readonly write: (chunk: Buffer) => void
   readonly end: () => void
@@ -104,24 +124,40 @@ interface AnswerBody {
   readonly fail: (error: Error) => void
 }
 
-/** Receives the answer of a server and decides what becomes of it. */
-class ForwardedAnswer implements Dispatcher.DispatchHandler {
+/** The status and the headers of an answer, as they are forwarded. */
+interface AnswerHead {
+  readonly status: number
+  readonly headers: HeaderPairs
+  /** The length of the body, as the server gives it. */
+  readonly length: string | undefined
+}
+
+/**
+ * Receives the answer of a server and decides what becomes of it.
+ *
+ * The head of an answer is written with the first part of its body, or at the end of one that is empty: a server that
+ * breaks off between head and body has given no answer, and the client gets an error.
+ */
+class ForwardedAnswer implements Dispatcher.DispatchHandler, SentExchange {
   readonly #exchange: Exchange
   readonly #destination: Destination
+  readonly #onClose: () => void
   #onOutcome: ((outcome: ForwardOutcome) => void) | undefined
   #controller: Dispatcher.DispatchController | undefined
-  #body: AnswerBody
+  /** What was not written yet. */
+  #head: AnswerHead | undefined
+  #other: AnswerBody | undefined
   #isAborted = false
 
   constructor(exchange: Exchange, destination: Destination, onOutcome: (outcome: ForwardOutcome) => void) {
     this.#exchange = exchange
     this.#destination = destination
     this.#onOutcome = onOutcome
-    this.#body = this.#noBody
-    exchange.response.once("close", this.#onClientGone)
+    this.#onClose = () => this.#onClientGone()
+    exchange.response.on("close", this.#onClose)
   }
 
-  readonly abort = (): void => {
+  abort(): void {
     this.#isAborted = true
     this.#controller?.abort(new Error("nobody waits for the answer"))
   }
@@ -138,17 +174,24 @@ class ForwardedAnswer implements Dispatcher.DispatchHandler {
   ): void {
     // Interim responses are for the one who asked, which is the gateway.
     if (status < 200) return
-    const { body, request, response } = this.#exchange
-    const { isRedirected, url, withholdsRefusals, withholdsSessions } = this.#destination
-    const redirect = redirectOf(url, status, headers["location"]?.toString(), request.method ?? "GET", {
-      alreadyFollowed: isRedirected
-    })
-    if (redirect._tag !== "NotRedirected") return this.#withhold({ _tag: "Redirected", status, redirect })
-    const head = { status, headers: responseHeaders(headers, response.getHeaders()) }
+    const { body, ownHeaders, request } = this.#exchange
+    const { address, isRedirected, withholdsRefusals, withholdsSessions } = this.#destination
+    if (isRedirect(status)) {
+      const location = headers["location"]?.toString()
+      const redirect = redirectOf(address.url, status, location, request.method ?? "GET", {
+        alreadyFollowed: isRedirected
+      })
+      if (redirect._tag !== "NotRedirected") return this.#withhold({ _tag: "Redirected", status, redirect })
+    }
     const newSession = withholdsSessions ? newSessionOf(headers, request) : undefined
     // Only a request that succeeds begins a session.
     const isBegun = newSession !== undefined && status < 300
-    if (newSession !== undefined && !isBegun) delete head.headers[sessionHeader]
+    const forwarded = responseHeaders(headers, ownHeaders)
+    const head = {
+      status,
+      headers: newSession === undefined || isBegun ? forwarded : withoutHeader(forwarded, sessionHeader),
+      length: headers["content-length"]
+    }
     if (withholdsRefusals && mayRefuseToken(status)) {
       const challenge = parseChallenge(headers["www-authenticate"])
       if (refusesToken(status, challenge)) {
@@ -159,45 +202,60 @@ class ForwardedAnswer implements Dispatcher.DispatchHandler {
           : this.#withhold(refusal)
       }
     }
-    if (isBegun) this.#holdSession(controller, newSession, head)
-    else this.#begin(head)
+    const isStream = isEventStream(headers["content-type"])
+    if (isBegun) this.#holdSession(controller, newSession, head, isStream)
+    else this.#begin(head, isStream)
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#body.write(chunk)
+    if (this.#other !== undefined) return this.#other.write(chunk)
+    const { response } = this.#exchange
+    const length = this.#head?.length
+    this.#writeHead()
+    // A whole body goes out with its head, in one packet.
+    if (length === String(chunk.length)) response.end(chunk)
+    else if (!response.write(chunk)) this.#waitForClient()
   }
 
   onResponseEnd(): void {
-    this.#body.end()
+    if (this.#other !== undefined) return this.#other.end()
+    this.#writeHead()
+    this.#exchange.response.end()
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    this.#body.fail(error)
+    if (this.#other !== undefined) this.#other.fail(error)
+    else if (this.#exchange.response.headersSent) this.#breakOff()
+    else this.#fail(error)
   }
 
   #settle(outcome: ForwardOutcome): void {
     const onOutcome = this.#onOutcome
+    if (onOutcome === undefined) return
     this.#onOutcome = undefined
-    this.#exchange.response.off("close", this.#onClientGone)
-    onOutcome?.(outcome)
+    onOutcome(outcome)
   }
 
   /** Also after a complete answer: then there is nothing to end. */
-  readonly #onClientGone = (): void => {
+  #onClientGone(): void {
     if (!this.#exchange.response.writableFinished) this.abort()
     this.#settle(answered)
   }
 
-  readonly #noBody: AnswerBody = {
-    write: () => undefined,
-    end: () => undefined,
-    fail: (error) => this.#settle({ _tag: "Failed", error })
+  #fail(error: Error): void {
+    this.#withdraw({ _tag: "Failed", error })
+  }
+
+  /** Nothing of an answer was written, and somebody else will answer. */
+  #withdraw(outcome: ForwardOutcome): void {
+    this.#exchange.response.off("close", this.#onClose)
+    this.#settle(outcome)
   }
 
   /** Reads the answer to its end, so that its connection can be used again; a long one closes it. */
   #withhold(outcome: ForwardOutcome): void {
     this.#discardBody()
-    this.#settle(outcome)
+    this.#withdraw(outcome)
   }
 
   #discardBody(): void {
@@ -206,109 +264,93 @@ class ForwardedAnswer implements Dispatcher.DispatchHandler {
       remaining -= chunk.length
       if (remaining < 0) this.abort()
     }
-    this.#body = { ...nothing, write }
+    this.#other = { ...nothing, write }
   }
 
   /** Reads a refusal to find out whether it is about the session: then it is the answer. */
   #readRefusal(refusal: AttemptOutcome<void>, head: AnswerHead): void {
     const chunks: Array<Buffer> = []
     let size = 0
-    this.#body = {
+    this.#other = {
       write: (chunk) => {
         size += chunk.length
         chunks.push(chunk)
         if (size <= maxRefusalBytes) return
-        this.#settle(refusal)
+        this.#withdraw(refusal)
         this.abort()
       },
       end: () => {
         const text = Buffer.concat(chunks)
         if (mentionsSession(text.toString()))
           this.#exchange.response.writeHead(head.status, head.headers).end(text)
-        else this.#settle(refusal)
+        else this.#withdraw(refusal)
       },
-      fail: this.#noBody.fail
+      fail: (error) => this.#fail(error)
     }
   }
 
   /** Reads no more of an answer until somebody has decided about its session. */
-  #holdSession(controller: Dispatcher.DispatchController, sessionId: string, head: AnswerHead): void {
+  #holdSession(
+    controller: Dispatcher.DispatchController,
+    sessionId: string,
+    head: AnswerHead,
+    isStream: boolean
+  ): void {
     controller.pause()
     // What has arrived already comes all the same.
-    const arrived: Array<(body: AnswerBody) => void> = []
-    this.#body = {
-      write: (chunk) => arrived.push((body) => body.write(chunk)),
-      end: () => arrived.push((body) => body.end()),
-      fail: (error) => arrived.push((body) => body.fail(error))
+    const arrived: Array<() => void> = []
+    this.#other = {
+      write: (chunk) => arrived.push(() => this.onResponseData(controller, chunk)),
+      end: () => arrived.push(() => this.onResponseEnd()),
+      fail: (error) => arrived.push(() => this.onResponseError(controller, error))
     }
-    this.#settle({
+    this.#withdraw({
       _tag: "SessionBegun",
       sessionId,
       forward: Effect.callback<ForwardOutcome>((resume) => {
         this.#onOutcome = (outcome) => resume(Effect.succeed(outcome))
-        this.#exchange.response.once("close", this.#onClientGone)
-        this.#begin(head)
-        for (const arrive of arrived) arrive(this.#body)
+        this.#exchange.response.on("close", this.#onClose)
+        this.#other = undefined
+        this.#begin(head, isStream)
+        for (const arrive of arrived) arrive()
         controller.resume()
-        return Effect.sync(this.abort)
+        return Effect.sync(() => this.abort())
       }),
-      withhold: Effect.sync(this.abort)
+      withhold: Effect.sync(() => this.abort())
     })
   }
 
-  /**
-   * Begins to answer. The head is written with the first part of the body, or at the end of one that is empty: a server that
-   * breaks off between head and body has given no answer, and the client gets an error.
-   */
-  #begin(head: AnswerHead): void {
+  #begin(head: AnswerHead, isStream: boolean): void {
     const { response } = this.#exchange
     if (hasNoContent.has(head.status)) {
       this.#discardBody()
       endWithoutContent(response, head)
-    } else if (isEventStream(head.headers["content-type"])) {
-      response.writeHead(head.status, head.headers).flushHeaders()
-      this.#body = this.#forwardedBody
-    } else this.#body = this.#bodyAfter(head)
-  }
-
-  #bodyAfter(head: AnswerHead): AnswerBody {
-    const { response } = this.#exchange
-    const writeHead = () => {
-      this.#body = this.#forwardedBody
-      response.writeHead(head.status, head.headers)
+      return
     }
-    return {
-      write: (chunk) => {
-        writeHead()
-        // A whole body goes out with its head, in one packet.
-        if (head.headers["content-length"] === String(chunk.length)) response.end(chunk)
-        else this.#forwardedBody.write(chunk)
-      },
-      end: () => {
-        writeHead()
-        response.end()
-      },
-      fail: this.#noBody.fail
-    }
+    this.#head = head
+    // The first event of a stream may come much later.
+    if (!isStream) return
+    this.#writeHead()
+    response.flushHeaders()
   }
 
-  readonly #forwardedBody: AnswerBody = {
-    write: (chunk) => {
-      const { response } = this.#exchange
-      if (response.write(chunk)) return
-      this.#controller?.pause()
-      response.once("drain", () => this.#controller?.resume())
-    },
-    end: () => this.#exchange.response.end(),
-    // What the client has is incomplete, which the end of its connection shows.
-    fail: () => this.#exchange.response.destroy()
+  #writeHead(): void {
+    const head = this.#head
+    if (head === undefined) return
+    this.#head = undefined
+    this.#exchange.response.writeHead(head.status, head.headers)
   }
-}
 
-/** The status and the headers of an answer, as they are forwarded. */
-interface AnswerHead {
-  readonly status: number
-  readonly headers: OutgoingHttpHeaders
+  /** Reads no more from the server than the client takes. */
+  #waitForClient(): void {
+    this.#controller?.pause()
+    this.#exchange.response.once("drain", () => this.#controller?.resume())
+  }
+
+  /** What the client has is incomplete, which the end of its connection shows. */
+  #breakOff(): void {
+    this.#exchange.response.destroy()
+  }
 }
 
 const nothing: AnswerBody = { write: () => undefined, end: () => undefined, fail: () => undefined }
@@ -324,10 +366,10 @@ const newSessionOf = (headers: IncomingHttpHeaders, request: IncomingMessage): s
 }
 
 /** Not every server takes a body whose length it does not know. */
-const withLength = ({ headers }: IncomingMessage, forwarded: IncomingHttpHeaders): IncomingHttpHeaders =>
+const withLength = ({ headers }: IncomingMessage, forwarded: HeaderPairs): HeaderPairs =>
   headers["content-length"] === undefined
     ? forwarded
-    : { ...forwarded, "content-length": headers["content-length"] }
+    : [...forwarded, "content-length", headers["content-length"]]
 
 const answered = accepted<void>(undefined)
 
@@ -335,9 +377,9 @@ const answered = accepted<void>(undefined)
 const hasNoContent: ReadonlySet<number> = new Set([204, 205])
 
 const endWithoutContent = (response: ServerResponse, { headers, status }: AnswerHead): void => {
-  const { "content-length": _, ...others } = headers
-  response.writeHead(status, status === 205 ? { ...others, "content-length": "0" } : others).end()
+  const others = withoutHeader(headers, "content-length")
+  response.writeHead(status, status === 205 ? [...others, "content-length", "0"] : others).end()
 }
 
-const isEventStream = (contentType: OutgoingHttpHeaders[string]): boolean =>
-  String(contentType).startsWith("text/event-stream")
+const isEventStream = (contentType: string | undefined): boolean =>
+  contentType?.startsWith("text/event-stream") === true

@@ -6,6 +6,7 @@ import * as Ref from "effect/Ref"
 import type { Dispatcher } from "undici"
 import type { SessionBindings } from "../sessions/SessionBindings.ts"
 import {
+  addressOf,
   type Destination,
   forwardExchange,
   type ForwardOutcome,
@@ -13,7 +14,7 @@ import {
   sendExchange,
   type SessionBegun
 } from "./ForwardExchange.ts"
-import { requestHeaders, withUserAgent } from "./ForwardedHeaders.ts"
+import { type HeaderPairs, makeRequestHeaders } from "./ForwardedHeaders.ts"
 import { type Exchange, type Upstream, UpstreamFailure } from "./Upstream.ts"
 import { upstreamUnreachable } from "./UpstreamUnreachable.ts"
 
@@ -33,34 +34,40 @@ export const makeHttpUpstream = Effect.fnUntraced(function* (
     Object.entries(entry.headers).map(([name, value]) => [name.toLowerCase(), Redacted.value(value)])
   )
   const redirects = yield* makeRedirects(entry.serverName)
-  const url = new URL(entry.url)
+  const requestHeaders = makeRequestHeaders(ownHeaders, entry.userAgent)
+  const destination: Destination = {
+    address: addressOf(new URL(entry.url)),
+    withholdsRefusals: entry.oauth !== undefined,
+    isRedirected: false,
+    withholdsSessions: sessions !== undefined
+  }
 
-  const forward = (
-    exchange: Exchange,
-    dispatcher: Dispatcher,
-    destination: Destination
-  ): Effect.Effect<AttemptOutcome<void>, UpstreamFailure> =>
-    Effect.flatMap(forwardExchange(exchange, dispatcher, destination), (outcome) =>
-      settle(outcome, exchange, dispatcher, destination)
+  /** A request, and how it reaches the server. */
+  interface Attempt {
+    readonly exchange: Exchange
+    readonly dispatcher: Dispatcher
+    readonly headers: HeaderPairs
+  }
+
+  const forward = (attempt: Attempt, to: Destination): Effect.Effect<AttemptOutcome<void>, UpstreamFailure> =>
+    Effect.flatMap(forwardExchange(attempt.exchange, attempt.dispatcher, to, attempt.headers), (outcome) =>
+      settle(outcome, attempt, to)
     )
 
   const settle = (
     outcome: ForwardOutcome,
-    exchange: Exchange,
-    dispatcher: Dispatcher,
-    destination: Destination
+    attempt: Attempt,
+    to: Destination
   ): Effect.Effect<AttemptOutcome<void>, UpstreamFailure> => {
     switch (outcome._tag) {
       case "Failed":
         return Effect.fail(upstreamUnreachable(entry, outcome.error))
       case "Redirected":
-        return Effect.flatMap(redirects.follow(outcome, exchange), (url) =>
-          forward(exchange, dispatcher, { ...destination, url, isRedirected: true })
+        return Effect.flatMap(redirects.follow(outcome, attempt.exchange), (url) =>
+          forward(attempt, { ...to, address: addressOf(url), isRedirected: true })
         )
       case "SessionBegun":
-        return Effect.flatMap(beginSession(outcome, exchange), (begun) =>
-          settle(begun, exchange, dispatcher, destination)
-        )
+        return Effect.flatMap(beginSession(outcome, attempt.exchange), (begun) => settle(begun, attempt, to))
       case "Accepted":
       case "Refused":
         return Effect.succeed(outcome)
@@ -76,25 +83,17 @@ export const makeHttpUpstream = Effect.fnUntraced(function* (
       )
     )
 
-  const destinationOf = ({ request }: Exchange, token: Redacted.Redacted | undefined): Destination => ({
-    url,
-    headers: withUserAgent(
-      entry.userAgent,
-      requestHeaders(
-        request,
-        token === undefined ? ownHeaders : { ...ownHeaders, authorization: `Bearer ${Redacted.value(token)}` }
-      )
-    ),
-    withholdsRefusals: entry.oauth !== undefined,
-    isRedirected: false,
-    withholdsSessions: sessions !== undefined
-  })
+  /** The headers to send: a token stands in place of the entry's own `Authorization`. */
+  const headersOf = ({ request }: Exchange, token: Redacted.Redacted | undefined): HeaderPairs =>
+    requestHeaders(request, token === undefined ? [] : ["authorization", `Bearer ${Redacted.value(token)}`])
 
   // Choose the connection after the token: a token that is bound to a new certificate works only over its connections.
   const send = (exchange: Exchange, token: Redacted.Redacted | undefined) =>
     certificates.connection(entry.oauth, entry.proxies).pipe(
       Effect.mapError((error) => upstreamUnreachable(entry, error)),
-      Effect.flatMap(({ dispatcher }) => forward(exchange, dispatcher, destinationOf(exchange, token)))
+      Effect.flatMap(({ dispatcher }) =>
+        forward({ exchange, dispatcher, headers: headersOf(exchange, token) }, destination)
+      )
     )
 
   const handle: Upstream["handle"] = (exchange) => {
@@ -109,13 +108,14 @@ export const makeHttpUpstream = Effect.fnUntraced(function* (
     const token = request && injector.peek(request)
     const connection = certificates.current(entry.oauth, entry.proxies)
     if ((request !== undefined && token === undefined) || connection === undefined) return false
-    const destination = destinationOf(exchange, token?.accessToken)
-    sendExchange(exchange, connection.dispatcher, destination, (outcome) => {
+    const { dispatcher } = connection
+    const headers = headersOf(exchange, token?.accessToken)
+    sendExchange(exchange, dispatcher, destination, headers, (outcome) => {
       if (outcome._tag === "Accepted") {
         if (request !== undefined && token !== undefined) injector.settle(request, token)
         return onEnd(undefined)
       }
-      const settled = settle(outcome, exchange, connection.dispatcher, destination)
+      const settled = settle(outcome, { exchange, dispatcher, headers }, destination)
       onEnd(
         request === undefined || token === undefined
           ? Effect.asVoid(settled)

@@ -24,7 +24,7 @@ export const redirectOf = (
   method: string,
   options: { readonly alreadyFollowed?: boolean } = {}
 ): Redirect => {
-  if (!redirects.has(status)) return { _tag: "NotRedirected" }
+  if (!isRedirect(status)) return { _tag: "NotRedirected" }
   const target =
     location === null || location === undefined ? undefined : (URL.parse(location, url.href) ?? undefined)
   const problem =
@@ -38,6 +38,9 @@ export const redirectOf = (
   target.hash = ""
   return { _tag: "Followed", url: target }
 }
+
+/** Whether an answer of this status may be a redirect. */
+export const isRedirect = (status: number): boolean => redirects.has(status)
 
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 

@@ -49,48 +49,50 @@ export class RequestBodies extends Context.Service<
       return {
         read: (request, response) =>
           hasNoBody(request)
-            ? Effect.succeed({ head: noBytes })
+            ? Effect.succeed(noBody)
             : Effect.flatMap(Effect.acquireRelease(Effect.sync(share), release), (own) =>
                 Effect.callback<RequestBody>((resume) =>
                   Effect.sync(readHead(request, response, own, (body) => resume(Effect.succeed(body))))
                 )
               ),
         readNow: (request, response, onBody) => {
-          if (hasNoBody(request)) return onBody({ head: noBytes })
+          if (hasNoBody(request)) return onBody(noBody)
           const own = share()
-          response.once("close", own.giveBack)
+          response.on("close", () => own.giveBack())
           readHead(request, response, own, onBody)
         }
       }
     })
 }
 
-/** What one request has of the room. */
-interface Share {
-  /** Makes the share so large, if there is room. */
-  readonly growTo: (bytes: number) => boolean
-  readonly giveBack: () => void
-}
-
-const release = ({ giveBack }: Share) => Effect.sync(giveBack)
+const release = (share: Share) => Effect.sync(() => share.giveBack())
 
 /** Makes shares of so many bytes. */
 const makeRoom = (bytes: number): (() => Share) => {
-  let free = bytes
-  return () => {
-    let taken = 0
-    const resize = (size: number) => {
-      free -= size - taken
-      taken = size
-    }
-    return {
-      growTo: (size) => {
-        if (size - taken > free) return false
-        resize(size)
-        return true
-      },
-      giveBack: () => resize(0)
-    }
+  const room = { free: bytes }
+  return () => new Share(room)
+}
+
+/** What one request has of the room. */
+class Share {
+  readonly #room: { free: number }
+  #taken = 0
+
+  constructor(room: { free: number }) {
+    this.#room = room
+  }
+
+  /** Makes the share so large, if there is room. */
+  growTo(size: number): boolean {
+    const added = size - this.#taken
+    if (added > this.#room.free) return false
+    this.#room.free -= added
+    this.#taken = size
+    return true
+  }
+
+  giveBack(): void {
+    this.growTo(0)
   }
 }
 
@@ -103,72 +105,85 @@ const readHead = (
   share: Share,
   onBody: (body: RequestBody) => void
 ): (() => void) => {
+  const { "content-length": length, expect } = request.headers
   // Effect's server does not do this: the reader of the body must, but not for HTTP/1.0 (RFC 9110 §10.1.1).
-  if (/\b100-continue\b/i.test(request.headers.expect ?? "") && request.httpVersion !== "1.0")
+  if (expect !== undefined && /\b100-continue\b/i.test(expect) && request.httpVersion !== "1.0")
     response.writeContinue()
-  const head = makeHead(share, Number(request.headers["content-length"] ?? 0))
+  const declared = Number(length ?? 0)
+  const head = new Head(share, declared)
   const finish = (body: RequestBody) => {
     stop()
     onBody(body)
   }
   const onData = (chunk: Buffer) => {
     const added = head.add(chunk)
-    if (added === "Added") return
+    if (added === "Added") {
+      // The end is not waited for: what comes then is the next request.
+      if (head.size === declared) finish({ head: head.bytes() })
+      return
+    }
     request.pause()
     request.unshift(chunk)
     finish({ head: head.bytes(), rest: request, restBecause: added })
   }
   const onEnd = () => finish({ head: head.bytes() })
   // When a client disconnects, the response closes, which ends the whole exchange.
-  const onError = () => undefined
   const stop = () => {
     request.off("data", onData).off("end", onEnd)
   }
-  request.on("data", onData).on("end", onEnd).on("error", onError)
+  request.on("data", onData).on("end", onEnd)
   return stop
 }
 
 /**
  * Collects chunks. A list of them would take far more than their bytes if a client sends one byte in each, so they are
  * copied into a buffer that doubles.
- *
- * @param declared the length of the whole body; 0 if it is not known
  */
-const makeHead = (share: Share, declared: number) => {
-  let buffer: Buffer = noBytes
-  let size = 0
+class Head {
+  readonly #share: Share
+  readonly #declared: number
+  #buffer: Buffer = noBytes
+  size = 0
 
-  return {
-    add: (chunk: Buffer): "Added" | "TooLong" | "NoRoom" => {
-      const needed = size + chunk.length
-      if (needed > repeatableBytes) return "TooLong"
-      // A body that comes in one piece, as most do, is not copied.
-      if (needed === declared && size === 0 && share.growTo(needed)) {
-        buffer = chunk
-        size = needed
-        return "Added"
-      }
-      if (needed > buffer.length) {
-        const doubled = Math.min(
-          2 * buffer.length,
-          declared === 0 ? repeatableBytes : declared,
-          repeatableBytes
-        )
-        const capacity = Math.max(needed, doubled)
-        if (!share.growTo(capacity)) return "NoRoom"
-        const grown = Buffer.allocUnsafeSlow(capacity)
-        buffer.copy(grown, 0, 0, size)
-        buffer = grown
-      }
-      chunk.copy(buffer, size)
-      size = needed
+  /** @param declared the length of the whole body; 0 if it is not known */
+  constructor(share: Share, declared: number) {
+    this.#share = share
+    this.#declared = declared
+  }
+
+  add(chunk: Buffer): "Added" | "TooLong" | "NoRoom" {
+    const needed = this.size + chunk.length
+    if (needed > repeatableBytes) return "TooLong"
+    // A body that comes in one piece, as most do, is not copied.
+    if (needed === this.#declared && this.size === 0 && this.#share.growTo(needed)) {
+      this.#buffer = chunk
+      this.size = needed
       return "Added"
-    },
-    bytes: () => buffer.subarray(0, size)
+    }
+    if (needed > this.#buffer.length && !this.#growTo(needed)) return "NoRoom"
+    chunk.copy(this.#buffer, this.size)
+    this.size = needed
+    return "Added"
+  }
+
+  bytes(): Buffer {
+    return this.#buffer.subarray(0, this.size)
+  }
+
+  #growTo(needed: number): boolean {
+    const most = this.#declared === 0 ? repeatableBytes : this.#declared
+    const capacity = Math.max(needed, Math.min(2 * this.#buffer.length, most, repeatableBytes))
+    if (!this.#share.growTo(capacity)) return false
+    const grown = Buffer.allocUnsafeSlow(capacity)
+    this.#buffer.copy(grown, 0, 0, this.size)
+    this.#buffer = grown
+    return true
   }
 }
 
 const noBytes = Buffer.alloc(0)
+
+const noBody: RequestBody = { head: noBytes }
 
 /** The body in the form that undici sends. */
 export const outgoingBody = ({ head, rest }: RequestBody): Buffer | Readable | null => {

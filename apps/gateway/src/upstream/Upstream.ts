@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { AccessTokenRequest, OAuthError } from "@secure-mcp/oauth-core"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type { HeaderPairs } from "./ForwardedHeaders.ts"
 import type { RequestBody } from "./RequestBody.ts"
 
 /** Who sent a request to the gateway. */
@@ -16,6 +17,8 @@ export interface Exchange {
   readonly response: ServerResponse
   readonly body: RequestBody
   readonly caller: Caller
+  /** What the gateway says of itself in every answer, whoever writes it. */
+  readonly ownHeaders: Readonly<HeaderPairs>
 }
 
 /** An MCP server behind the gateway. */
