@@ -95,4 +95,102 @@ describe("an inspection", () => {
       )
     })
   )
+
+  it.effect.each<readonly [what: string, oauth: Record<string, unknown>, found: unknown]>([
+    [
+      "a login in a browser",
+      { client_secret: "a-client-secret" },
+      { authentication: "client_secret_basic", login: ["/authorize", "S256"], assertion: undefined }
+    ],
+    [
+      "a login in a browser at an endpoint that is configured",
+      {
+        client_secret: "a-client-secret",
+        authorization_url: "https://as.example.com/authorize?prompt=x",
+        token_url: "https://as.example.com/token",
+        use_pkce: true
+      },
+      {
+        authentication: "client_secret_basic",
+        login: ["https://as.example.com/authorize", "S256"],
+        assertion: undefined
+      }
+    ],
+    [
+      "a login on another device",
+      {
+        grant_type: "device_code",
+        token_url: "https://as.example.com/token",
+        device_authorization_url: "https://as.example.com/device?x=1"
+      },
+      { authentication: "none", login: ["https://as.example.com/device", undefined], assertion: undefined }
+    ],
+    [
+      "a machine's own grant",
+      { grant_type: "client_credentials", client_secret: "a-client-secret" },
+      { authentication: "client_secret_basic", login: undefined, assertion: undefined }
+    ],
+    [
+      "an assertion",
+      { grant_type: "jwt_bearer", client_secret: "a-client-secret", assertion: "a.b.c" },
+      { authentication: "client_secret_basic", login: undefined, assertion: "assertion" }
+    ],
+    [
+      "a token that is exchanged",
+      {
+        grant_type: "token_exchange",
+        client_secret: "a-client-secret",
+        subject_token: "a.b.c",
+        subject_token_type: "urn:ietf:params:oauth:token-type:jwt"
+      },
+      { authentication: "client_secret_basic", login: undefined, assertion: "subject_token" }
+    ],
+    [
+      "a token that an identity provider exchanges for an assertion",
+      {
+        grant_type: "jwt_bearer",
+        client_secret: "a-client-secret",
+        identity_provider: {
+          token_url: "https://idp.example.com/token",
+          client_id: "gateway-at-idp",
+          subject_token: "a.b.c"
+        }
+      },
+      {
+        authentication: "client_secret_basic",
+        login: undefined,
+        assertion: "identity_provider.subject_token"
+      }
+    ],
+    [
+      "an assertion whose file is not there",
+      { grant_type: "jwt_bearer", client_secret: "a-client-secret", assertion: "${file:/nowhere/assertion}" },
+      {
+        authentication: "client_secret_basic",
+        login: undefined,
+        assertion: "Failed: the file of `assertion`, /nowhere/assertion, cannot be read"
+      }
+    ]
+  ])("an inspection of %s says what would be sent", ([, oauth, expected]) =>
+    Effect.gen(function* () {
+      const { as, resourceUrl } = yield* makeServers()
+      const { inspect } = yield* makeInspection
+      const { assertion, authentication, login } = yield* inspect(
+        discoveredRequest(resourceUrl, { client_id: "gateway", ...oauth }),
+        { redirectUri }
+      )
+      const said = Result.match({
+        onSuccess: (value: string | undefined) => value?.replace(as.url, ""),
+        onFailure: ({ message }: { readonly message: string }) => `Failed: ${message}`
+      })
+      assert.deepStrictEqual(
+        {
+          authentication: authentication && said(authentication),
+          login: login && [said(login.endpoint), said(login.pkce)],
+          assertion: assertion && said(assertion)
+        },
+        expected
+      )
+    })
+  )
 })

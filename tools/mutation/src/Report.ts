@@ -22,7 +22,7 @@ export const report = (target: string, tried: ReadonlyArray<Tried>, say: (line: 
 }
 
 const isAccepted = ({ file, name }: Tried) =>
-  accepted.some((entry) => entry.file === file && entry.mutant === name)
+  accepted.some((entry) => entry.file === file && entry.mutants.includes(name))
 
 const count = (tried: ReadonlyArray<Tried>) => {
   const noticed = tried.filter((each) => each.isNoticed).length

@@ -180,3 +180,12 @@ describe("a reading of a text", () => {
     assert.isFalse(decoded.some((text) => text.includes("abcdefgh")))
   })
 })
+
+describe("the bytes of a text", () => {
+  it("each byte of a character stands where the character stands", () => {
+    const { bytes, ends, starts } = locate("a\u007f\u0080\u07ff\u0800\uffff\u{10000}b\ud800c")
+    assert.strictEqual(textOf(bytes), "a\u007f\u0080\u07ff\u0800\uffff\u{10000}b\ufffdc")
+    assert.deepStrictEqual([...starts], [0, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 6, 6, 8, 9, 9, 9, 10])
+    assert.deepStrictEqual([...ends], [1, 2, 3, 3, 4, 4, 5, 5, 5, 6, 6, 6, 8, 8, 8, 8, 9, 10, 10, 10, 11])
+  })
+})

@@ -41,7 +41,11 @@ describe("makeSecretMask of a secret that is repeated in part", () => {
     ["sk_######", "[secret]"],
     ["sk_live_••••4fG7 or …4fG7", "[secret] or [secret]"],
     ["begins with 51Nq8FzEx", "begins with [secret]"],
-    ["has 0KEY4FG7 at its end", "has [secret] at its end"]
+    ["has 0KEY4FG7 at its end", "has [secret] at its end"],
+    ["51Nq8FzE, Example0", "[secret], [secret]"],
+    ["sk_...G7 and sk_****xx", "[secret] and [secret]xx"],
+    [`${key}****${key}`, "[secret]"],
+    ["****y4fG", "****y4fG"]
   ])("%s", (text, expected) => {
     assert.strictEqual(mask(text), expected)
   })
@@ -73,6 +77,28 @@ describe("makeSecretMask of a secret that is repeated in part", () => {
 })
 
 describe("makeSecretCutter", () => {
+  it.each(["abcdef", "the-secret-of-a-client", "sixteen bytes ok", "\u00fcber-geheim?~"])(
+    "takes out base64 that was printed in lower or upper case, at any offset: %s",
+    (secret) => {
+      const cut = cutterOf(secret)
+      for (const before of ["", "1", "12", "123"])
+        for (const encoding of ["base64", "base64url"] as const) {
+          const encoded = Buffer.from(`${before}${secret}${before}`).toString(encoding)
+          for (const shown of [encoded.toLowerCase(), encoded.toUpperCase()]) {
+            const left = cut(shown).replace("<redacted>", "")
+            assert.include(cut(shown), "<redacted>", shown)
+            assert.isAtMost(left.length, 3 * Math.ceil((8 * before.length) / 6) + 3, shown)
+          }
+        }
+    }
+  )
+
+  it("leaves words that only share a few letters with the base64 of a short secret", () => {
+    const secret = "abc4"
+    const [word] = [Buffer.from(secret).toString("base64").slice(0, 5)]
+    assert.strictEqual(cutterOf(secret)(word), word)
+  })
+
   it("replaces two secrets that overlap without leaving the end of the second", () => {
     assert.strictEqual(cutterOf("abcdWXYZ", "WXYZefgh")("(abcdWXYZefgh)"), "(<redacted>)")
   })
