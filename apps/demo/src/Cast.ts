@@ -1,6 +1,11 @@
 import { AuthorizationServer, clientCredentialsClient } from "@secure-mcp/authorization-server"
 import { EchoServer } from "@secure-mcp/echo-server"
-import { gatewayServer, gatewayServices, loadConfigFile, type GatewayConfig } from "@secure-mcp/gateway"
+import {
+  gatewayServer,
+  gatewayServices,
+  loadConfigFile,
+  type GatewayConfig
+} from "@secure-mcp/gateway-server"
 import { ClientCertificates } from "@secure-mcp/mtls"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"

@@ -1,4 +1,4 @@
-import { accessTokenRequest } from "@secure-mcp/gateway"
+import { accessTokenRequest } from "@secure-mcp/gateway-server"
 import { type CachedToken, OAuthService } from "@secure-mcp/oauth-core"
 import * as Console from "effect/Console"
 import * as Data from "effect/Data"

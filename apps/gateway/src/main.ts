@@ -6,7 +6,7 @@ import * as Command from "effect/cli/Command"
 import * as Layer from "effect/Layer"
 import { cli } from "./cli/Cli.ts"
 import { usageOutputLayer, withVisibleOutput } from "./cli/process/StandardError.ts"
-import { DefaultUserAgent, userAgentOf } from "./config/UserAgent.ts"
+import { DefaultUserAgent, userAgentOf } from "@secure-mcp/gateway-server/internal"
 import { makeStopSignal, runMain, StopSignal } from "./cli/process/StopSignal.ts"
 
 const { version }: { version: string } = JSON.parse(

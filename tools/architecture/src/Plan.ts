@@ -64,9 +64,8 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
     imports: [],
     rooms: { canary: [], loopback: [], server: ["loopback"], programs: ["loopback"] }
   },
-  "apps/gateway": {
+  "packages/gateway-server": {
     imports: everyPackage,
-    testImports: ["testing", "authorization-server", "echo-server"],
     rooms: {
       config: [],
       display: [],
@@ -83,29 +82,25 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
       login: ["listener", "display", "jsonrpc", "config"],
       status: ["config"],
       http: ["listener", "upstream", "login", "jsonrpc", "config"],
+      ".": ["http", "upstream", "sessions", "login", "status", "config"]
+    }
+  },
+  "apps/gateway": {
+    imports: [...everyPackage, "gateway-server"],
+    testImports: ["testing", "authorization-server", "echo-server"],
+    rooms: {
       "import/text": [],
-      import: ["import/text", "config"],
-      ".": ["http", "upstream", "sessions", "login", "status", "config"],
-      doctor: [".", "login", "upstream", "child", "config"],
-      "cli/process": ["display"],
-      cli: [
-        "cli/process",
-        ".",
-        "doctor",
-        "import",
-        "relay",
-        "relay/session",
-        "sse",
-        "upstream",
-        "login",
-        "status",
-        "child",
-        "config"
-      ]
+      import: ["import/text"],
+      doctor: [],
+      "cli/process": [],
+      cli: ["cli/process", "doctor", "import"]
     }
   },
   "apps/echo-server": { imports: [], testImports: ["testing"], rooms: {} },
-  "apps/demo": { imports: [...everyPackage, "gateway", "echo-server", "authorization-server"], rooms: {} },
+  "apps/demo": {
+    imports: [...everyPackage, "gateway-server", "echo-server", "authorization-server"],
+    rooms: {}
+  },
   "tools/authorization-server": { imports: [], testImports: ["testing"], rooms: {} },
   "tools/conformance": {
     imports: ["gateway"],
@@ -148,6 +143,7 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
   "tools/fuzz": {
     imports: [
       "gateway",
+      "gateway-server",
       "mtls",
       "oauth-core",
       "oauth-flows",

@@ -32,7 +32,7 @@ describe("the log", () => {
         read(file).replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "")
       )
     )
-    assert.deepStrictEqual(others, ["apps/gateway/src/display/VisibleConsole.ts"])
+    assert.deepStrictEqual(others, ["packages/gateway-server/src/display/VisibleConsole.ts"])
   })
 
   it("an entry is found with its level and with its computed parts left open", () => {

@@ -26,10 +26,10 @@ export const targets: Readonly<Record<string, Target>> = {
   "transport-injection": inPackage("transport-injection"),
   access: {
     sources: [
-      "apps/gateway/src/http/Access*.ts",
-      "apps/gateway/src/http/CrossOrigin.ts",
-      "apps/gateway/src/login/*.ts",
-      "apps/gateway/src/sessions/*.ts"
+      "packages/gateway-server/src/http/Access*.ts",
+      "packages/gateway-server/src/http/CrossOrigin.ts",
+      "packages/gateway-server/src/login/*.ts",
+      "packages/gateway-server/src/sessions/*.ts"
     ],
     tests: ["apps/gateway/test/http", "apps/gateway/test/login", "apps/gateway/test/sessions"],
     omitted: /\/login\/(?:Commands|RealBrowser)\.test/

@@ -4,7 +4,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import { explainServer } from "../config/Explanation.ts"
+import { explainServer } from "@secure-mcp/gateway-server/internal"
 import { ConfigFlag, loadConfig } from "./ConfigFlag.ts"
 
 const warningsOf = (servers: ReadonlyArray<ServerEntry>): ReadonlyArray<string> =>

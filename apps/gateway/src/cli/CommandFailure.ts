@@ -3,7 +3,7 @@ import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
-import { describeOAuthError } from "../upstream/OAuthAdvice.ts"
+import { describeOAuthError } from "@secure-mcp/gateway-server/internal"
 
 /** A command failed, and the user was told why: the process ends with this exit code and prints no more. */
 export class CommandFailure extends Data.TaggedError("CommandFailure")<{ readonly exitCode: number }> {

@@ -3,7 +3,7 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Path from "effect/Path"
 import * as Flag from "effect/cli/Flag"
-import { loadConfigFile } from "../config/ConfigFile.ts"
+import { loadConfigFile } from "@secure-mcp/gateway-server"
 import { failCommand } from "./CommandFailure.ts"
 
 /** `--config FILE` */

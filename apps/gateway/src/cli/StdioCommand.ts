@@ -7,19 +7,23 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as MutableRef from "effect/MutableRef"
 import * as Option from "effect/Option"
-import { gatewayServices } from "../GatewayServices.ts"
-import { accessTokenRequest, limitsOf } from "../upstream/Servers.ts"
-import { makeChildCommand } from "../upstream/ChildToken.ts"
-import { makeUpstreamFetch } from "../upstream/UpstreamFetch.ts"
-import { describeEnd, exitCodeOf } from "../child/ChildEnd.ts"
-import { ChildProcesses, type StartedChild } from "../child/ChildProcesses.ts"
-import { printErrorOutput } from "../child/ErrorOutput.ts"
-import { makeFallbackSession } from "../relay/session/FallbackSession.ts"
-import { makeHttpSession } from "../relay/session/HttpSession.ts"
-import type { Deliver } from "../relay/session/ServerSession.ts"
-import { makeSseSession } from "../relay/session/SseSession.ts"
-import { relay } from "../relay/StdioRelay.ts"
-import { connectSse, opensSse } from "../sse/SseConnection.ts"
+import { accessTokenRequest, gatewayServices, limitsOf } from "@secure-mcp/gateway-server"
+import {
+  ChildProcesses,
+  connectSse,
+  type Deliver,
+  describeEnd,
+  exitCodeOf,
+  makeChildCommand,
+  makeFallbackSession,
+  makeHttpSession,
+  makeSseSession,
+  makeUpstreamFetch,
+  opensSse,
+  printErrorOutput,
+  relay,
+  type StartedChild
+} from "@secure-mcp/gateway-server/internal"
 import { CommandFailure, failCommandWith } from "./CommandFailure.ts"
 import { ConfigFlag, loadConfig } from "./ConfigFlag.ts"
 import { StopSignal } from "./process/StopSignal.ts"

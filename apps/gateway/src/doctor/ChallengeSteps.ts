@@ -3,7 +3,7 @@ import { type Challenge, describeConnectionFailure, type OAuthConfig, proxyFor }
 import { proxyAddress, proxyFailed } from "@secure-mcp/oauth-core/internal"
 import type { HttpServerEntry } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
-import { type AnswerWithoutToken, askWithoutToken } from "../login/FirstChallenge.ts"
+import { type AnswerWithoutToken, askWithoutToken } from "@secure-mcp/gateway-server/internal"
 import { failed, ok, shown, type Step, warning } from "./Step.ts"
 
 /** What an MCP server says to who has no token, and the challenge in it. */

@@ -1,7 +1,7 @@
 import type { StdioServerEntry } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import { findProgram } from "../child/ProgramSearch.ts"
+import { findProgram } from "@secure-mcp/gateway-server/internal"
 import { failed, ok, type Step } from "./Step.ts"
 
 /** Whether the child process of a stdio server could be started. Starts nothing. */

@@ -5,7 +5,7 @@ import type { ServerEntry } from "@secure-mcp/transport-injection"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import type * as Schema from "effect/Schema"
-import type { GatewayConfig } from "../config/GatewayConfig.ts"
+import type { GatewayConfig } from "@secure-mcp/gateway-server"
 import type { Step } from "./Step.ts"
 
 /** What `doctor` found, without secrets. */

@@ -15,8 +15,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
-import type { GatewayConfig } from "../config/GatewayConfig.ts"
-import { gatewayStore } from "../GatewayStore.ts"
+import { type GatewayConfig, gatewayStore } from "@secure-mcp/gateway-server"
 import { failed, ok, type Step, warning } from "./Step.ts"
 
 /** The store of a configuration, or why it cannot be used. */

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import { TestClock } from "effect/testing"
 import { createServer, get, type IncomingMessage, type ServerResponse } from "node:http"
-import { makeHttpExchange } from "../../src/bridge/HttpExchange.ts"
+import { makeHttpExchange } from "../../../../packages/gateway-server/src/bridge/HttpExchange.ts"
 import { listen, until } from "./bridgeServer.ts"
 
 /** A response to a client that reads nothing until it is resumed, and how many messages it has read then. */

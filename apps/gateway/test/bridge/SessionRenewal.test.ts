@@ -2,7 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { TestClock } from "effect/testing"
-import { ConnectionFailed, type Connect } from "../../src/jsonrpc/MessageConnection.ts"
+import {
+  ConnectionFailed,
+  type Connect
+} from "../../../../packages/gateway-server/src/jsonrpc/MessageConnection.ts"
 import { serveConnections, until } from "./bridgeServer.ts"
 import { call, openSession } from "./httpCall.ts"
 import { answerByDefault, memoryServer, type MemoryServerOptions } from "./memoryServer.ts"

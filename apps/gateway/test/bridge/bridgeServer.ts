@@ -9,11 +9,11 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { createServer, type IncomingMessage, type Server } from "node:http"
 import { fileURLToPath } from "node:url"
-import type { ChildCommand } from "../../src/child/ChildCommand.ts"
-import { ChildProcesses } from "../../src/child/ChildProcesses.ts"
-import { startChildServer } from "../../src/child/ChildServer.ts"
-import type { Connect } from "../../src/jsonrpc/MessageConnection.ts"
-import * as HttpBridge from "../../src/bridge/HttpBridge.ts"
+import type { ChildCommand } from "../../../../packages/gateway-server/src/child/ChildCommand.ts"
+import { ChildProcesses } from "../../../../packages/gateway-server/src/child/ChildProcesses.ts"
+import { startChildServer } from "../../../../packages/gateway-server/src/child/ChildServer.ts"
+import type { Connect } from "../../../../packages/gateway-server/src/jsonrpc/MessageConnection.ts"
+import * as HttpBridge from "../../../../packages/gateway-server/src/bridge/HttpBridge.ts"
 
 /** The command of a fixture. */
 export const fixture = (

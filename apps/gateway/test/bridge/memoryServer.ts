@@ -2,8 +2,8 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
-import { parseJsonRpc, type JsonObject } from "../../src/jsonrpc/JsonRpc.ts"
-import type { Connect } from "../../src/jsonrpc/MessageConnection.ts"
+import { parseJsonRpc, type JsonObject } from "../../../../packages/gateway-server/src/jsonrpc/JsonRpc.ts"
+import type { Connect } from "../../../../packages/gateway-server/src/jsonrpc/MessageConnection.ts"
 
 /** The server's end of one connection in memory. */
 export interface Peer {

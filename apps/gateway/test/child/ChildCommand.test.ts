@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Redacted from "effect/Redacted"
-import { makeRedactor } from "../../src/child/ChildCommand.ts"
+import { makeRedactor } from "../../../../packages/gateway-server/src/child/ChildCommand.ts"
 
 describe("the logs of a child", () => {
   it("the logs of a child hide the token when its variable contains more than the token", () => {

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
-import { startChildServer } from "../../src/child/ChildServer.ts"
+import { startChildServer } from "../../../../packages/gateway-server/src/child/ChildServer.ts"
 import { isRunning, until } from "../bridge/bridgeServer.ts"
 import { ChildLayer, program, startChild } from "./startedChild.ts"
 

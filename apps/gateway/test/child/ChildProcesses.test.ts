@@ -7,8 +7,11 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { isRunning, until } from "../bridge/bridgeServer.ts"
-import { ChildProcesses } from "../../src/child/ChildProcesses.ts"
-import { currentSystem, type ProcessSystem } from "../../src/child/ProcessSystem.ts"
+import { ChildProcesses } from "../../../../packages/gateway-server/src/child/ChildProcesses.ts"
+import {
+  currentSystem,
+  type ProcessSystem
+} from "../../../../packages/gateway-server/src/child/ProcessSystem.ts"
 import { program } from "./startedChild.ts"
 
 /** What starts children, and what it does when this process ends. */

@@ -2,7 +2,7 @@ import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Redacted from "effect/Redacted"
-import type { ChildCommand } from "../../src/child/ChildCommand.ts"
+import type { ChildCommand } from "../../../../packages/gateway-server/src/child/ChildCommand.ts"
 import { ChildLayer, startChild } from "./startedChild.ts"
 
 /** A folder with a file that is no program, a script whose interpreter is missing, and an empty folder. */

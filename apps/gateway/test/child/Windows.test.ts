@@ -8,10 +8,10 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { createRequire } from "node:module"
 import { text } from "node:stream/consumers"
-import { childEnvironment } from "../../src/child/ChildCommand.ts"
-import { ChildProcesses } from "../../src/child/ChildProcesses.ts"
-import { currentSystem } from "../../src/child/ProcessSystem.ts"
-import { processTree } from "../../src/child/ProcessTree.ts"
+import { childEnvironment } from "../../../../packages/gateway-server/src/child/ChildCommand.ts"
+import { ChildProcesses } from "../../../../packages/gateway-server/src/child/ChildProcesses.ts"
+import { currentSystem } from "../../../../packages/gateway-server/src/child/ProcessSystem.ts"
+import { processTree } from "../../../../packages/gateway-server/src/child/ProcessTree.ts"
 
 /** `cross-spawn` as it is on Windows: it looks at the platform when it is loaded. */
 const windowsSpawn = Effect.sync((): typeof crossSpawn => {

@@ -4,10 +4,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
-import type { ChildCommand } from "../../src/child/ChildCommand.ts"
-import { ChildProcesses } from "../../src/child/ChildProcesses.ts"
-import { startChildServer } from "../../src/child/ChildServer.ts"
-import type { JsonRpcMessage } from "../../src/jsonrpc/JsonRpc.ts"
+import type { ChildCommand } from "../../../../packages/gateway-server/src/child/ChildCommand.ts"
+import { ChildProcesses } from "../../../../packages/gateway-server/src/child/ChildProcesses.ts"
+import { startChildServer } from "../../../../packages/gateway-server/src/child/ChildServer.ts"
+import type { JsonRpcMessage } from "../../../../packages/gateway-server/src/jsonrpc/JsonRpc.ts"
 
 /** What starts children in the tests. */
 export const ChildLayer = ChildProcesses.layer.pipe(Layer.provideMerge(NodeServices.layer))

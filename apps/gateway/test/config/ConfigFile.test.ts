@@ -1,7 +1,7 @@
 import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { DefaultUserAgent, userAgentOf } from "../../src/config/UserAgent.ts"
+import { DefaultUserAgent, userAgentOf } from "../../../../packages/gateway-server/src/config/UserAgent.ts"
 import { entryWith, load, loadFile, problemsOf, TestLayer, writeFile } from "./configFile.ts"
 
 /** The example of the product's first document, word for word. */

@@ -5,7 +5,7 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import { loadConfigFile } from "../../src/config/ConfigFile.ts"
+import { loadConfigFile } from "../../../../packages/gateway-server/src/config/ConfigFile.ts"
 
 export type Environment = Readonly<Record<string, string>>
 

@@ -5,8 +5,8 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { truncate } from "node:fs/promises"
 import { isPossible, reportJson, reportLines } from "../../src/doctor/Report.ts"
-import { gatewayServices } from "../../src/GatewayServices.ts"
-import { accessTokenRequest } from "../../src/upstream/Servers.ts"
+import { gatewayServices } from "../../../../packages/gateway-server/src/GatewayServices.ts"
+import { accessTokenRequest } from "../../../../packages/gateway-server/src/upstream/Servers.ts"
 import { load, TestLayer, writeFile } from "../config/configFile.ts"
 import {
   diagnosed,

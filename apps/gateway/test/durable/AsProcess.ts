@@ -1,5 +1,5 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { accessTokenRequest, decodeGatewayConfig, gatewayServices } from "@secure-mcp/gateway"
+import { accessTokenRequest, decodeGatewayConfig, gatewayServices } from "@secure-mcp/gateway-server"
 import { ClientCertificates } from "@secure-mcp/mtls"
 import type { OAuthService } from "@secure-mcp/oauth-core"
 import type { TokenStore } from "@secure-mcp/token-cache"

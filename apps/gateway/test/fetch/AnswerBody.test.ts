@@ -1,9 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import type { JsonRpcMessage } from "../../src/jsonrpc/JsonRpc.ts"
-import { deliverMessages, fetchOk, readEvents, readText, sayingOf } from "../../src/fetch/AnswerBody.ts"
-import type { FetchResponse } from "../../src/fetch/Fetch.ts"
+import type { JsonRpcMessage } from "../../../../packages/gateway-server/src/jsonrpc/JsonRpc.ts"
+import {
+  deliverMessages,
+  fetchOk,
+  readEvents,
+  readText,
+  sayingOf
+} from "../../../../packages/gateway-server/src/fetch/AnswerBody.ts"
+import type { FetchResponse } from "../../../../packages/gateway-server/src/fetch/Fetch.ts"
 import { FakeBody, json, pass } from "../relay/FakeServer.ts"
 
 const request = { method: "POST", headers: {} } as const

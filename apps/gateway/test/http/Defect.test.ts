@@ -1,6 +1,6 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { decodeGatewayConfig, gatewayServer } from "@secure-mcp/gateway"
+import { decodeGatewayConfig, gatewayServer } from "@secure-mcp/gateway-server"
 import { ClientCertificates } from "@secure-mcp/mtls"
 import { OAuthService, TokenCache } from "@secure-mcp/oauth-core"
 import { OAuthMetrics } from "@secure-mcp/oauth-metrics"

@@ -1,6 +1,6 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { AuthorizationServer, clientCredentialsClient } from "@secure-mcp/authorization-server"
-import { decodeGatewayConfig, gatewayServer, gatewayServices } from "@secure-mcp/gateway"
+import { decodeGatewayConfig, gatewayServer, gatewayServices } from "@secure-mcp/gateway-server"
 import { ClientCertificates } from "@secure-mcp/mtls"
 import { Answer, StubAuthorizationServer } from "@secure-mcp/testing"
 import * as Context from "effect/Context"

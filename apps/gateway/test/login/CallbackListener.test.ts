@@ -7,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { once } from "node:events"
 import * as net from "node:net"
-import { makeCallbackListener } from "../../src/login/CallbackListener.ts"
+import { makeCallbackListener } from "../../../../packages/gateway-server/src/login/CallbackListener.ts"
 import { converse } from "../http/wire/RawConnection.ts"
 import { visit } from "./Person.ts"
 

@@ -3,10 +3,18 @@ import * as Fiber from "effect/Fiber"
 import { TestClock } from "effect/testing"
 import type * as Duration from "effect/Duration"
 import { PassThrough } from "node:stream"
-import { type Fetch, type FetchRequest, type FetchResponse, UpstreamFailed } from "../../src/fetch/Fetch.ts"
-import { makeHttpSession } from "../../src/relay/session/HttpSession.ts"
-import type { Deliver, ServerSession } from "../../src/relay/session/ServerSession.ts"
-import { relay } from "../../src/relay/StdioRelay.ts"
+import {
+  type Fetch,
+  type FetchRequest,
+  type FetchResponse,
+  UpstreamFailed
+} from "../../../../packages/gateway-server/src/fetch/Fetch.ts"
+import { makeHttpSession } from "../../../../packages/gateway-server/src/relay/session/HttpSession.ts"
+import type {
+  Deliver,
+  ServerSession
+} from "../../../../packages/gateway-server/src/relay/session/ServerSession.ts"
+import { relay } from "../../../../packages/gateway-server/src/relay/StdioRelay.ts"
 import type * as Scope from "effect/Scope"
 import type { Message } from "../bridge/httpCall.ts"
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type { FetchResponse } from "../../src/fetch/Fetch.ts"
+import type { FetchResponse } from "../../../../packages/gateway-server/src/fetch/Fetch.ts"
 import {
   begin,
   brokenConnection,

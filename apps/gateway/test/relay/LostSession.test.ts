@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type { FetchResponse } from "../../src/fetch/Fetch.ts"
-import { judgeRefusal } from "../../src/relay/session/SessionLoss.ts"
-import { UpstreamFailed } from "../../src/fetch/Fetch.ts"
+import type { FetchResponse } from "../../../../packages/gateway-server/src/fetch/Fetch.ts"
+import { judgeRefusal } from "../../../../packages/gateway-server/src/relay/session/SessionLoss.ts"
+import { UpstreamFailed } from "../../../../packages/gateway-server/src/fetch/Fetch.ts"
 import {
   begin,
   empty,

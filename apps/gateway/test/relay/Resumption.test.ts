@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type { FetchResponse, UpstreamFailed } from "../../src/fetch/Fetch.ts"
+import type { FetchResponse, UpstreamFailed } from "../../../../packages/gateway-server/src/fetch/Fetch.ts"
 import {
   begin,
   brokenConnection,

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
-import { makeSseSession } from "../../src/relay/session/SseSession.ts"
-import { connectSse } from "../../src/sse/SseConnection.ts"
+import { makeSseSession } from "../../../../packages/gateway-server/src/relay/session/SseSession.ts"
+import { connectSse } from "../../../../packages/gateway-server/src/sse/SseConnection.ts"
 import { makeSseServer } from "../sse/FakeSseServer.ts"
 import {
   begin,

@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { makeFallbackSession } from "../../src/relay/session/FallbackSession.ts"
-import { makeHttpSession } from "../../src/relay/session/HttpSession.ts"
-import type { Deliver } from "../../src/relay/session/ServerSession.ts"
-import { makeSseSession } from "../../src/relay/session/SseSession.ts"
-import { connectSse, opensSse } from "../../src/sse/SseConnection.ts"
+import { makeFallbackSession } from "../../../../packages/gateway-server/src/relay/session/FallbackSession.ts"
+import { makeHttpSession } from "../../../../packages/gateway-server/src/relay/session/HttpSession.ts"
+import type { Deliver } from "../../../../packages/gateway-server/src/relay/session/ServerSession.ts"
+import { makeSseSession } from "../../../../packages/gateway-server/src/relay/session/SseSession.ts"
+import { connectSse, opensSse } from "../../../../packages/gateway-server/src/sse/SseConnection.ts"
 import { makeSseServer } from "../sse/FakeSseServer.ts"
 import {
   begin,

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { makeToolHeaders } from "../../src/relay/session/ToolHeaders.ts"
+import { makeToolHeaders } from "../../../../packages/gateway-server/src/relay/session/ToolHeaders.ts"
 
 const tool = (name: string, header?: string) => ({
   name,

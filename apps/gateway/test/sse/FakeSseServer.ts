@@ -1,4 +1,4 @@
-import type { UpstreamFailed } from "../../src/fetch/Fetch.ts"
+import type { UpstreamFailed } from "../../../../packages/gateway-server/src/fetch/Fetch.ts"
 import {
   empty,
   event,

@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import type { JsonRpcMessage } from "../../src/jsonrpc/JsonRpc.ts"
-import { connectSse, opensSse } from "../../src/sse/SseConnection.ts"
+import type { JsonRpcMessage } from "../../../../packages/gateway-server/src/jsonrpc/JsonRpc.ts"
+import { connectSse, opensSse } from "../../../../packages/gateway-server/src/sse/SseConnection.ts"
 import {
   brokenConnection,
   empty,

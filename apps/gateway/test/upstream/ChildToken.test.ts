@@ -14,9 +14,9 @@ import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
 import { dirname } from "node:path"
-import { makeRedactor } from "../../src/child/ChildCommand.ts"
-import { makeChildCommand } from "../../src/upstream/ChildToken.ts"
-import { accessTokenRequest } from "../../src/upstream/Servers.ts"
+import { makeRedactor } from "../../../../packages/gateway-server/src/child/ChildCommand.ts"
+import { makeChildCommand } from "../../../../packages/gateway-server/src/upstream/ChildToken.ts"
+import { accessTokenRequest } from "../../../../packages/gateway-server/src/upstream/Servers.ts"
 import { until } from "../bridge/bridgeServer.ts"
 
 const entryOf = (config: object = {}) => {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { decodeGatewayConfig } from "@secure-mcp/gateway"
+import { decodeGatewayConfig } from "@secure-mcp/gateway-server"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"

@@ -1,4 +1,4 @@
-import { decodeGatewayConfig, gatewayServer, gatewayServices } from "@secure-mcp/gateway"
+import { decodeGatewayConfig, gatewayServer, gatewayServices } from "@secure-mcp/gateway-server"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"

@@ -1,4 +1,4 @@
-import { loadConfigFile } from "@secure-mcp/gateway"
+import { loadConfigFile } from "@secure-mcp/gateway-server"
 import { importFiles } from "@secure-mcp/gateway/internal"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"

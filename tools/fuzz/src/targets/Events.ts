@@ -1,4 +1,4 @@
-import { connectSse, type Fetch, type FetchResponse, readEvents } from "@secure-mcp/gateway/internal"
+import { connectSse, type Fetch, type FetchResponse, readEvents } from "@secure-mcp/gateway-server/internal"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as fc from "fast-check"

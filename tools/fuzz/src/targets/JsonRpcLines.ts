@@ -10,7 +10,7 @@ import {
   replaceAt,
   requestIdOf,
   sourceAt
-} from "@secure-mcp/gateway/internal"
+} from "@secure-mcp/gateway-server/internal"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as fc from "fast-check"

@@ -8,8 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Runtime from "effect/Runtime"
-import { makePrettyLog } from "../../display/PrettyLog.ts"
-import { makeVisibleConsole } from "../../display/VisibleConsole.ts"
+import { makePrettyLog, makeVisibleConsole } from "@secure-mcp/gateway-server/internal"
 
 /** `--log-format pretty|json`, for every command. */
 export const LogFormat = GlobalFlag.Setting("log-format")({

@@ -1,0 +1,32 @@
+/**
+ * For the command of this family and the tools of this repository only: may change in any release.
+ *
+ * @module
+ */
+export { describeEnd, exitCodeOf } from "./child/ChildEnd.ts"
+export { ChildProcesses, type StartedChild } from "./child/ChildProcesses.ts"
+export { printErrorOutput } from "./child/ErrorOutput.ts"
+export { findProgram } from "./child/ProgramSearch.ts"
+export { explainServer } from "./config/Explanation.ts"
+export { resolveReferences } from "./config/References.ts"
+export { DefaultUserAgent, userAgentOf } from "./config/UserAgent.ts"
+export { makePrettyLog } from "./display/PrettyLog.ts"
+export { makeVisibleConsole } from "./display/VisibleConsole.ts"
+export { readEvents } from "./fetch/AnswerBody.ts"
+export type { Fetch, FetchResponse } from "./fetch/Fetch.ts"
+export { isMessage, type JsonRpcMessage, parseJsonRpc, requestIdOf } from "./jsonrpc/JsonRpc.ts"
+export { elementsOf, removeAt, replaceAt, sourceAt } from "./jsonrpc/JsonText.ts"
+export { makeLineReader } from "./jsonrpc/Lines.ts"
+export { LongMessageReader } from "./jsonrpc/LongMessage.ts"
+export { readMessageLine } from "./jsonrpc/MessageLine.ts"
+export { openBrowser } from "./login/Browser.ts"
+export { type AnswerWithoutToken, askWithoutToken, needsChallenge } from "./login/FirstChallenge.ts"
+export { relay } from "./relay/StdioRelay.ts"
+export { makeFallbackSession } from "./relay/session/FallbackSession.ts"
+export { makeHttpSession } from "./relay/session/HttpSession.ts"
+export type { Deliver } from "./relay/session/ServerSession.ts"
+export { makeSseSession } from "./relay/session/SseSession.ts"
+export { connectSse, opensSse } from "./sse/SseConnection.ts"
+export { makeChildCommand } from "./upstream/ChildToken.ts"
+export { describeOAuthError } from "./upstream/OAuthAdvice.ts"
+export { makeUpstreamFetch } from "./upstream/UpstreamFetch.ts"
