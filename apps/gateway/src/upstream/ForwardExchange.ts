@@ -12,7 +12,7 @@ import type { Dispatcher } from "undici"
 import { mentionsSession } from "../fetch/AnswerBody.ts"
 import { type HeaderPairs, responseHeaders, withoutHeader } from "./ForwardedHeaders.ts"
 import { isRedirect, type Redirect, redirectOf } from "./Redirect.ts"
-import { outgoingBody } from "./RequestBody.ts"
+import { outgoingBody, type RequestBody } from "./RequestBody.ts"
 import { maxRefusalBytes, mayBeAboutSession } from "./SessionRefusal.ts"
 import type { Exchange } from "./Upstream.ts"
 
@@ -108,7 +108,7 @@ export const sendExchange = (
       origin,
       path,
       method: request.method ?? "GET",
-      headers: body.rest === undefined ? headers : withLength(request, headers),
+      headers: isStreamed(body) ? withLength(request, headers) : headers,
       body: outgoingBody(body)
     },
     answer
@@ -246,10 +246,15 @@ class ForwardedAnswer implements Dispatcher.DispatchHandler, SentExchange {
     this.#withdraw({ _tag: "Failed", error })
   }
 
-  /** Nothing of an answer was written, and somebody else will answer. */
+  /** Nothing of an answer was written, and somebody else will answer, who may need the whole request. */
   #withdraw(outcome: ForwardOutcome): void {
-    this.#exchange.response.off("close", this.#onClose)
-    this.#settle(outcome)
+    const { body, response } = this.#exchange
+    const withdraw = () => {
+      response.off("close", this.#onClose)
+      this.#settle(outcome)
+    }
+    if (body.arriving === undefined) withdraw()
+    else body.arriving.whenComplete(withdraw)
   }
 
   /** Reads the answer to its end, so that its connection can be used again; a long one closes it. */
@@ -364,6 +369,9 @@ const newSessionOf = (headers: IncomingHttpHeaders, request: IncomingMessage): s
     headers[sessionHeader] === undefined ? undefined : [headers[sessionHeader]].flat().join(", ")
   return sessionId === request.headers[sessionHeader] ? undefined : sessionId
 }
+
+const isStreamed = ({ arriving, rest }: RequestBody): boolean =>
+  rest !== undefined || arriving?.isComplete === false
 
 /** Not every server takes a body whose length it does not know. */
 const withLength = ({ headers }: IncomingMessage, forwarded: HeaderPairs): HeaderPairs =>

@@ -8,10 +8,15 @@ import type * as Scope from "effect/Scope"
 /** Bytes of a request body that are kept at most, so that the request can be repeated with another token. */
 const repeatableBytes = 4 * 1024 * 1024
 
-/** The body of a client's request: complete, or its beginning and a stream of the rest. */
+/** Bytes from which on a body may be sent to the server while it arrives. A shorter one is there within a moment. */
+const streamedBytes = 64 * 1024
+
+/** The body of a client's request: complete, still arriving, or its beginning and a stream of the rest. */
 export interface RequestBody {
-  /** The kept beginning; the complete body if there is no `rest`. */
+  /** The kept beginning; the complete body if there is no `rest`, and nothing is `arriving`. */
   readonly head: Buffer
+  /** There for a body that is sent while it arrives, and kept as well. Once it is complete the request can be repeated. */
+  readonly arriving?: ArrivingBody
   /** What follows the head. It can be read once, so the request cannot be repeated. */
   readonly rest?: IncomingMessage
   /** Why there is a `rest`: the body is longer than 4 MiB, or there was no room for it. */
@@ -33,11 +38,13 @@ export class RequestBodies extends Context.Service<
     /**
      * The same without a fiber. The room is free again when the response closes.
      *
+     * @param options.mayArrive whether `onBody` takes a long body that has only begun to arrive
      * @param onBody called once, unless the client goes before its request is complete
      */
     readonly readNow: (
       request: IncomingMessage,
       response: ServerResponse,
+      options: { readonly mayArrive: boolean },
       onBody: (body: RequestBody) => void
     ) => void
   }
@@ -46,6 +53,7 @@ export class RequestBodies extends Context.Service<
   static readonly layer = (bufferedBytes: number) =>
     Layer.sync(RequestBodies, () => {
       const share = makeRoom(bufferedBytes)
+      const blocks = new Blocks()
       return {
         read: (request, response) =>
           hasNoBody(request)
@@ -55,11 +63,27 @@ export class RequestBodies extends Context.Service<
                   Effect.sync(readHead(request, response, own, (body) => resume(Effect.succeed(body))))
                 )
               ),
-        readNow: (request, response, onBody) => {
+        readNow: (request, response, { mayArrive }, onBody) => {
           if (hasNoBody(request)) return onBody(noBody)
           const own = share()
-          response.on("close", () => own.giveBack())
-          readHead(request, response, own, onBody)
+          const length = mayArrive ? Number(request.headers["content-length"] ?? 0) : 0
+          if (length > streamedBytes && length <= repeatableBytes && own.growTo(length)) {
+            continueClient(request, response)
+            const arriving = new ArrivingBody(request, length, blocks)
+            response.on("close", () => {
+              arriving.forget()
+              own.giveBack()
+            })
+            onBody({
+              arriving,
+              get head() {
+                return arriving.bytes()
+              }
+            })
+          } else {
+            response.on("close", () => own.giveBack())
+            readHead(request, response, own, onBody)
+          }
         }
       }
     })
@@ -98,6 +122,12 @@ class Share {
 
 const hasNoBody = ({ method }: IncomingMessage): boolean => method === "GET" || method === "DELETE"
 
+/** Effect's server does not do this: the reader of the body must, but not for HTTP/1.0 (RFC 9110 §10.1.1). */
+const continueClient = ({ headers: { expect }, httpVersion }: IncomingMessage, response: ServerResponse) => {
+  if (expect !== undefined && /\b100-continue\b/i.test(expect) && httpVersion !== "1.0")
+    response.writeContinue()
+}
+
 /** @returns stops reading */
 const readHead = (
   request: IncomingMessage,
@@ -105,11 +135,8 @@ const readHead = (
   share: Share,
   onBody: (body: RequestBody) => void
 ): (() => void) => {
-  const { "content-length": length, expect } = request.headers
-  // Effect's server does not do this: the reader of the body must, but not for HTTP/1.0 (RFC 9110 §10.1.1).
-  if (expect !== undefined && /\b100-continue\b/i.test(expect) && request.httpVersion !== "1.0")
-    response.writeContinue()
-  const declared = Number(length ?? 0)
+  continueClient(request, response)
+  const declared = Number(request.headers["content-length"] ?? 0)
   const head = new Head(share, declared)
   const finish = (body: RequestBody) => {
     stop()
@@ -185,8 +212,110 @@ const noBytes = Buffer.alloc(0)
 
 const noBody: RequestBody = { head: noBytes }
 
+/** A body that is sent to the server while it arrives, and kept until then for a second time. */
+export class ArrivingBody {
+  readonly length: number
+  readonly #request: IncomingMessage
+  readonly #blocks: Blocks
+  readonly #kept: Array<Buffer> = []
+  #size = 0
+  #isKept = true
+  #bytes: Buffer | undefined
+  #stream: Readable | undefined
+  #onComplete: (() => void) | undefined
+
+  constructor(request: IncomingMessage, length: number, blocks: Blocks) {
+    this.length = length
+    this.#request = request
+    this.#blocks = blocks
+    request.on("data", (chunk: Buffer) => this.#add(chunk))
+  }
+
+  get isComplete(): boolean {
+    return this.#size === this.length
+  }
+
+  /** What has arrived. */
+  bytes(): Buffer {
+    this.#bytes ??= this.isComplete ? Buffer.concat(this.#kept, this.length) : undefined
+    return this.#bytes ?? Buffer.concat(this.#kept, this.#size)
+  }
+
+  /** Keeps no more of it: nobody will send it again. */
+  forget(): void {
+    this.#isKept = false
+    this.#blocks.giveBack(this.#kept.splice(0))
+  }
+
+  /** Reads it to its end, even if the server does not want it any more. Calls back never if the client goes. */
+  whenComplete(onComplete: () => void): void {
+    if (this.isComplete) return onComplete()
+    this.#onComplete = onComplete
+    this.#request.resume()
+  }
+
+  /** The body from its beginning, for the first who sends it. It is read no faster than that. */
+  stream(): Readable {
+    const stream = new Readable({
+      highWaterMark: 4 * streamedBytes,
+      read: () => void this.#request.resume(),
+      // Who breaks it off has said why already.
+      destroy: (_error, done) => {
+        this.#stream = undefined
+        done(null)
+      }
+    })
+    if (this.#size > 0) stream.push(this.bytes())
+    if (this.isComplete) stream.push(null)
+    this.#stream = stream
+    return stream
+  }
+
+  #add(chunk: Buffer): void {
+    if (this.#isKept) this.#keep(chunk)
+    this.#size += chunk.length
+    if (this.#stream?.push(chunk) === false && !this.isComplete && this.#onComplete === undefined)
+      this.#request.pause()
+    if (!this.isComplete) return
+    this.#stream?.push(null)
+    this.#onComplete?.()
+  }
+
+  #keep(chunk: Buffer): void {
+    for (let copied = 0; copied < chunk.length;) {
+      const filled = (this.#size + copied) % blockBytes
+      const block = (filled === 0 ? undefined : this.#kept.at(-1)) ?? this.#blocks.take()
+      if (filled === 0) this.#kept.push(block)
+      copied += chunk.copy(block, filled, copied)
+    }
+  }
+}
+
+const blockBytes = 64 * 1024
+
+/**
+ * Memory for bodies that arrive, which is used again and again: it would cost the garbage collector more than all other work
+ * on such a body, because it outlives the objects of its request that are young.
+ */
+class Blocks {
+  readonly #free: Array<Buffer> = []
+
+  take(): Buffer {
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(blockBytes)
+  }
+
+  giveBack(blocks: ReadonlyArray<Buffer>): void {
+    for (const block of blocks) if (this.#free.length < keptFreeBlocks) this.#free.push(block)
+  }
+}
+
+/** 8 MiB. */
+const keptFreeBlocks = 128
+
 /** The body in the form that undici sends. */
-export const outgoingBody = ({ head, rest }: RequestBody): Buffer | Readable | null => {
+export const outgoingBody = (body: RequestBody): Buffer | Readable | null => {
+  if (body.arriving?.isComplete === false) return body.arriving.stream()
+  const { head, rest } = body
   if (rest !== undefined) return Readable.from(concatenate(head, rest), { objectMode: false })
   return head.length === 0 ? null : head
 }
