@@ -4,6 +4,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import { ArrivingBody, Blocks } from "../body/ArrivingBody.ts"
 
 /** Bytes of a request body that are kept at most, so that the request can be repeated with another token. */
 const repeatableBytes = 4 * 1024 * 1024
@@ -212,105 +213,9 @@ const noBytes = Buffer.alloc(0)
 
 const noBody: RequestBody = { head: noBytes }
 
-/** A body that is sent to the server while it arrives, and kept until then for a second time. */
-export class ArrivingBody {
-  readonly length: number
-  readonly #request: IncomingMessage
-  readonly #blocks: Blocks
-  readonly #kept: Array<Buffer> = []
-  #size = 0
-  #isKept = true
-  #bytes: Buffer | undefined
-  #stream: Readable | undefined
-  #onComplete: (() => void) | undefined
-
-  constructor(request: IncomingMessage, length: number, blocks: Blocks) {
-    this.length = length
-    this.#request = request
-    this.#blocks = blocks
-    request.on("data", (chunk: Buffer) => this.#add(chunk))
-  }
-
-  get isComplete(): boolean {
-    return this.#size === this.length
-  }
-
-  /** What has arrived. */
-  bytes(): Buffer {
-    this.#bytes ??= this.isComplete ? Buffer.concat(this.#kept, this.length) : undefined
-    return this.#bytes ?? Buffer.concat(this.#kept, this.#size)
-  }
-
-  /** Keeps no more of it: nobody will send it again. */
-  forget(): void {
-    this.#isKept = false
-    this.#blocks.giveBack(this.#kept.splice(0))
-  }
-
-  /** Reads it to its end, even if the server does not want it any more. Calls back never if the client goes. */
-  whenComplete(onComplete: () => void): void {
-    if (this.isComplete) return onComplete()
-    this.#onComplete = onComplete
-    this.#request.resume()
-  }
-
-  /** The body from its beginning, for the first who sends it. It is read no faster than that. */
-  stream(): Readable {
-    const stream = new Readable({
-      highWaterMark: 4 * streamedBytes,
-      read: () => void this.#request.resume(),
-      // Who breaks it off has said why already.
-      destroy: (_error, done) => {
-        this.#stream = undefined
-        done(null)
-      }
-    })
-    if (this.#size > 0) stream.push(this.bytes())
-    if (this.isComplete) stream.push(null)
-    this.#stream = stream
-    return stream
-  }
-
-  #add(chunk: Buffer): void {
-    if (this.#isKept) this.#keep(chunk)
-    this.#size += chunk.length
-    if (this.#stream?.push(chunk) === false && !this.isComplete && this.#onComplete === undefined)
-      this.#request.pause()
-    if (!this.isComplete) return
-    this.#stream?.push(null)
-    this.#onComplete?.()
-  }
-
-  #keep(chunk: Buffer): void {
-    for (let copied = 0; copied < chunk.length;) {
-      const filled = (this.#size + copied) % blockBytes
-      const block = (filled === 0 ? undefined : this.#kept.at(-1)) ?? this.#blocks.take()
-      if (filled === 0) this.#kept.push(block)
-      copied += chunk.copy(block, filled, copied)
-    }
-  }
-}
-
-const blockBytes = 64 * 1024
-
-/**
- * Memory for bodies that arrive, which is used again and again: it would cost the garbage collector more than all other work
- * on such a body, because it outlives the objects of its request that are young.
- */
-class Blocks {
-  readonly #free: Array<Buffer> = []
-
-  take(): Buffer {
-    return this.#free.pop() ?? Buffer.allocUnsafeSlow(blockBytes)
-  }
-
-  giveBack(blocks: ReadonlyArray<Buffer>): void {
-    for (const block of blocks) if (this.#free.length < keptFreeBlocks) this.#free.push(block)
-  }
-}
-
-/** 8 MiB. */
-const keptFreeBlocks = 128
+/** The length of a body that undici cannot know: not every server takes one of unknown length. */
+export const lengthOf = ({ arriving, rest }: RequestBody, { headers }: IncomingMessage): string | undefined =>
+  rest !== undefined || arriving?.isComplete === false ? headers["content-length"] : undefined
 
 /** The body in the form that undici sends. */
 export const outgoingBody = (body: RequestBody): Buffer | Readable | null => {

@@ -45,6 +45,11 @@ const answerTo = (outgoing: ReturnType<typeof httpRequest>) =>
     return { status: response.statusCode, body: await buffer(response) }
   })
 
+const refuseFirstToken = (request: IncomingMessage, response: ServerResponse) => {
+  const status = request.headers.authorization === "Bearer token-1" ? 401 : 200
+  void buffer(request).then((bytes) => response.writeHead(status).end(bytes))
+}
+
 describe("a long body that arrives", () => {
   it.effect("the server gets the beginning of a long body before its end is there, with its length", () =>
     Effect.gen(function* () {
@@ -63,9 +68,7 @@ describe("a long body that arrives", () => {
 
   it.effect("a long body whose token is refused is sent again, whole", () =>
     Effect.gen(function* () {
-      const { received, url } = yield* startBefore((request, response, number) => {
-        void buffer(request).then((bytes) => response.writeHead(number === 1 ? 401 : 200).end(bytes))
-      })
+      const { received, url } = yield* startBefore(refuseFirstToken)
       const answer = yield* send(url, { method: "POST", body })
       assert.strictEqual(answer.status, 200)
       assert.isTrue(answer.body.equals(body))
@@ -91,9 +94,7 @@ describe("a long body that arrives", () => {
 
   it.effect("a long body in many small parts is sent again byte for byte", () =>
     Effect.gen(function* () {
-      const { begin, received } = yield* startBefore((request, response, number) => {
-        void buffer(request).then((bytes) => response.writeHead(number === 1 ? 401 : 200).end(bytes))
-      })
+      const { begin, received } = yield* startBefore(refuseFirstToken)
       const outgoing = begin()
       outgoing.setNoDelay(true)
       for (let at = half.length; at < body.length; at += 700) outgoing.write(body.subarray(at, at + 700))
@@ -126,6 +127,26 @@ describe("a long body that arrives", () => {
       })
       const answer = yield* answerTo(begin())
       assert.deepStrictEqual([answer.status, answer.body.toString()], [413, "too long"])
+    })
+  )
+
+  it.effect("bodies of many clients at once are each sent again as they were", () =>
+    Effect.gen(function* () {
+      const { received, url } = yield* startBefore(refuseFirstToken)
+      const bodyOf = (name: number) => Buffer.alloc(300_000, `${name}-`)
+      const names = Array.from({ length: 12 }, (_, name) => name)
+      for (let round = 0; round < 2; round += 1) {
+        const answers = yield* Effect.forEach(
+          names,
+          (name) => send(url, { method: "POST", body: bodyOf(name) }),
+          { concurrency: "unbounded" }
+        )
+        assert.deepStrictEqual(
+          answers.map((answer, name) => [answer.status, answer.body.equals(bodyOf(name))]),
+          names.map(() => [200, true])
+        )
+      }
+      assert.isAbove(received.filter((token) => token === "Bearer token-1").length, 1)
     })
   )
 })
