@@ -114,8 +114,9 @@ const makePool = (
   checkedLookup: MakeCheckedLookup
 ): ConnectionPool => {
   const byProxies = new Map<string, ClientConnection>()
-  // That of most requests, without a key to look up.
+  // Those of most requests, without a key to compute.
   let direct: ClientConnection | undefined
+  const known = new WeakMap<Proxies, ClientConnection>()
   const connectorFor = (addresses: AddressRule | undefined) => {
     const lookup = addresses === undefined ? {} : { lookup: checkedLookup(addresses) }
     const connector = buildConnector({ ...tls.toServer, ...lookup })
@@ -145,9 +146,13 @@ const makePool = (
   return {
     through: (proxies, addresses) => {
       if (proxies === undefined && addresses === undefined) return (direct ??= make(undefined, undefined))
+      const isPlain = proxies !== undefined && addresses === undefined
+      const seen = isPlain ? known.get(proxies) : undefined
+      if (seen !== undefined) return seen
       const key = JSON.stringify([proxiesKey(proxies), addresses?.id])
       const connection = byProxies.get(key) ?? make(proxies, addresses)
       byProxies.set(key, connection)
+      if (isPlain) known.set(proxies, connection)
       return connection
     },
     close: forEach((dispatcher) => dispatcher.close()),

@@ -3,8 +3,8 @@ import { isTraced } from "@secure-mcp/oauth-core/internal"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { loginInputKey } from "../login/LoginPrompt.ts"
-import { RequestBodies } from "../upstream/RequestBody.ts"
-import type { Exchange, Rest, Upstream } from "../upstream/Upstream.ts"
+import { RequestBodies, type RequestBody } from "../upstream/RequestBody.ts"
+import type { Caller, Exchange, Rest, Upstream } from "../upstream/Upstream.ts"
 import type { Access } from "./Access.ts"
 import { BegunExchanges } from "./BegunExchanges.ts"
 import { originHeaders } from "./CrossOrigin.ts"
@@ -43,10 +43,10 @@ export const makeDirectAnswers = Effect.fnUntraced(function* ({
     return (_request, _response, next) => next()
   const byPath = new Map<string, DirectServer>(
     [...(yield* McpServers)].flatMap(([serverName, { limits, upstream }]) => {
-      const { handleNow } = upstream
+      const { handleNow, tokenRequest } = upstream
       return handleNow === undefined
         ? []
-        : [[`/servers/${serverName}/mcp`, { serverName, limits, handleNow }] as const]
+        : [[`/servers/${serverName}/mcp`, { serverName, limits, tokenRequest, handleNow }] as const]
     })
   )
 
@@ -56,21 +56,32 @@ export const makeDirectAnswers = Effect.fnUntraced(function* ({
     if (checkSite(request) !== undefined || refuse(request, found.serverName) !== undefined) return next()
     const caller = identify(request)
     if (Result.isFailure(caller)) return next()
-    bodies.readNow(request, response, (body) => {
+    const mayArrive = !mayAskForLogin(found, caller.success)
+    bodies.readNow(request, response, { mayArrive }, (body) => {
       const goOn = (rest?: Rest) => {
         begunExchanges.put(request, { body, rest })
         next()
       }
-      const isCommon = body.rest === undefined && !body.head.includes(loginInputKey)
       const exchange = { request, response, body, caller: caller.success, ownHeaders: originHeaders(request) }
-      if (!isCommon || !sendNow(found, exchange, goOn)) goOn()
+      if (isCommon(body) && sendNow(found, exchange, goOn)) return
+      if (body.arriving === undefined) goOn()
+      else body.arriving.whenComplete(() => goOn())
     })
   }
 })
 
+/** A body that may have the answer of a client who was asked to log in is complete before anything of it is sent. */
+const mayAskForLogin = ({ tokenRequest }: DirectServer, caller: Caller): boolean =>
+  tokenRequest(caller)?.config.grantType === "authorization_code"
+
+/** Whether a body is complete, or is going to be, and has no such answer. */
+const isCommon = (body: RequestBody): boolean =>
+  body.rest === undefined && (body.arriving !== undefined || !body.head.includes(loginInputKey))
+
 interface DirectServer {
   readonly serverName: string
   readonly limits: RequestLimits
+  readonly tokenRequest: Upstream["tokenRequest"]
   readonly handleNow: NonNullable<Upstream["handleNow"]>
 }
 

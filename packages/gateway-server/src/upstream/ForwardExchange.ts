@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
+import type { IncomingHttpHeaders, ServerResponse } from "node:http"
 import { parseChallenge } from "@secure-mcp/oauth-core"
 import {
   accepted,
@@ -10,24 +10,18 @@ import {
 import * as Effect from "effect/Effect"
 import type { Dispatcher } from "undici"
 import { mentionsSession } from "../fetch/AnswerBody.ts"
-import { type HeaderPairs, responseHeaders, withoutHeader } from "./ForwardedHeaders.ts"
-import { isRedirect, type Redirect, redirectOf } from "./Redirect.ts"
-import { outgoingBody } from "./RequestBody.ts"
+import {
+  type HeaderPairs,
+  isEventStream,
+  newSessionOf,
+  responseHeaders,
+  sessionHeader,
+  withoutHeader
+} from "./ForwardedHeaders.ts"
+import { type Address, isRedirect, type Redirect, redirectOf } from "./Redirect.ts"
+import { lengthOf, outgoingBody } from "./RequestBody.ts"
 import { maxRefusalBytes, mayBeAboutSession } from "./SessionRefusal.ts"
 import type { Exchange } from "./Upstream.ts"
-
-/** The address that an exchange is forwarded to, in the parts that a request needs. */
-export interface Address {
-  readonly url: URL
-  readonly origin: string
-  readonly path: string
-}
-
-export const addressOf = (url: URL): Address => ({
-  url,
-  origin: url.origin,
-  path: url.pathname + url.search
-})
 
 /** Where exchanges are forwarded to, and what must not be forwarded of their answers. */
 export interface Destination {
@@ -81,17 +75,12 @@ export const forwardExchange = (
     return Effect.sync(() => sent.abort())
   })
 
-/** An exchange that was sent to its server. */
-export interface SentExchange {
-  /** Closes the connection to the server, unless the exchange is over. */
-  readonly abort: () => void
-}
-
 /**
  * Forwards one exchange and its answer, without a fiber.
  *
  * @param headers of the request to the server, without the length of its body
  * @param onOutcome called once, when the answer is written or withheld, or there will be none
+ * @returns what closes the connection to the server, unless the exchange is over
  */
 export const sendExchange = (
   exchange: Exchange,
@@ -99,16 +88,17 @@ export const sendExchange = (
   destination: Destination,
   headers: HeaderPairs,
   onOutcome: (outcome: ForwardOutcome) => void
-): SentExchange => {
+): Pick<ForwardedAnswer, "abort"> => {
   const { body, request } = exchange
   const { origin, path } = destination.address
+  const length = lengthOf(body, request)
   const answer = new ForwardedAnswer(exchange, destination, onOutcome)
   dispatcher.dispatch(
     {
       origin,
       path,
       method: request.method ?? "GET",
-      headers: body.rest === undefined ? headers : withLength(request, headers),
+      headers: length === undefined ? headers : [...headers, "content-length", length],
       body: outgoingBody(body)
     },
     answer
@@ -138,7 +128,7 @@ interface AnswerHead {
  * The head of an answer is written with the first part of its body, or at the end of one that is empty: a server that
  * breaks off between head and body has given no answer, and the client gets an error.
  */
-class ForwardedAnswer implements Dispatcher.DispatchHandler, SentExchange {
+class ForwardedAnswer implements Dispatcher.DispatchHandler {
   readonly #exchange: Exchange
   readonly #destination: Destination
   readonly #onClose: () => void
@@ -225,8 +215,9 @@ class ForwardedAnswer implements Dispatcher.DispatchHandler, SentExchange {
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
     if (this.#other !== undefined) this.#other.fail(error)
-    else if (this.#exchange.response.headersSent) this.#breakOff()
-    else this.#fail(error)
+    // What the client has is incomplete, which the end of its connection shows.
+    else if (this.#exchange.response.headersSent) this.#exchange.response.destroy()
+    else this.#withdraw({ _tag: "Failed", error })
   }
 
   #settle(outcome: ForwardOutcome): void {
@@ -242,14 +233,15 @@ class ForwardedAnswer implements Dispatcher.DispatchHandler, SentExchange {
     this.#settle(answered)
   }
 
-  #fail(error: Error): void {
-    this.#withdraw({ _tag: "Failed", error })
-  }
-
-  /** Nothing of an answer was written, and somebody else will answer. */
+  /** Nothing of an answer was written, and somebody else will answer, who may need the whole request. */
   #withdraw(outcome: ForwardOutcome): void {
-    this.#exchange.response.off("close", this.#onClose)
-    this.#settle(outcome)
+    const { body, response } = this.#exchange
+    const withdraw = () => {
+      response.off("close", this.#onClose)
+      this.#settle(outcome)
+    }
+    if (body.arriving === undefined) withdraw()
+    else body.arriving.whenComplete(withdraw)
   }
 
   /** Reads the answer to its end, so that its connection can be used again; a long one closes it. */
@@ -264,7 +256,7 @@ class ForwardedAnswer implements Dispatcher.DispatchHandler, SentExchange {
       remaining -= chunk.length
       if (remaining < 0) this.abort()
     }
-    this.#other = { ...nothing, write }
+    this.#other = { write, end: () => undefined, fail: () => undefined }
   }
 
   /** Reads a refusal to find out whether it is about the session: then it is the answer. */
@@ -285,7 +277,7 @@ class ForwardedAnswer implements Dispatcher.DispatchHandler, SentExchange {
           this.#exchange.response.writeHead(head.status, head.headers).end(text)
         else this.#withdraw(refusal)
       },
-      fail: (error) => this.#fail(error)
+      fail: (error) => this.#withdraw({ _tag: "Failed", error })
     }
   }
 
@@ -324,8 +316,7 @@ class ForwardedAnswer implements Dispatcher.DispatchHandler, SentExchange {
     const { response } = this.#exchange
     if (hasNoContent.has(head.status)) {
       this.#discardBody()
-      endWithoutContent(response, head)
-      return
+      return endWithoutContent(response, head)
     }
     this.#head = head
     // The first event of a stream may come much later.
@@ -346,30 +337,7 @@ class ForwardedAnswer implements Dispatcher.DispatchHandler, SentExchange {
     this.#controller?.pause()
     this.#exchange.response.once("drain", () => this.#controller?.resume())
   }
-
-  /** What the client has is incomplete, which the end of its connection shows. */
-  #breakOff(): void {
-    this.#exchange.response.destroy()
-  }
 }
-
-const nothing: AnswerBody = { write: () => undefined, end: () => undefined, fail: () => undefined }
-
-const sessionHeader = "mcp-session-id"
-
-/** The session that an answer names, if it is not the one of the request. */
-const newSessionOf = (headers: IncomingHttpHeaders, request: IncomingMessage): string | undefined => {
-  // Several are one to whoever reads them.
-  const sessionId =
-    headers[sessionHeader] === undefined ? undefined : [headers[sessionHeader]].flat().join(", ")
-  return sessionId === request.headers[sessionHeader] ? undefined : sessionId
-}
-
-/** Not every server takes a body whose length it does not know. */
-const withLength = ({ headers }: IncomingMessage, forwarded: HeaderPairs): HeaderPairs =>
-  headers["content-length"] === undefined
-    ? forwarded
-    : [...forwarded, "content-length", headers["content-length"]]
 
 const answered = accepted<void>(undefined)
 
@@ -380,6 +348,3 @@ const endWithoutContent = (response: ServerResponse, { headers, status }: Answer
   const others = withoutHeader(headers, "content-length")
   response.writeHead(status, status === 205 ? [...others, "content-length", "0"] : others).end()
 }
-
-const isEventStream = (contentType: string | undefined): boolean =>
-  contentType?.startsWith("text/event-stream") === true

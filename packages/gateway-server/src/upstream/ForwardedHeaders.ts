@@ -139,3 +139,17 @@ const optionsOf = ({ connection }: IncomingHttpHeaders): ReadonlyArray<string> |
     : String(connection)
         .split(",")
         .map((option) => option.trim().toLowerCase())
+
+export const sessionHeader = "mcp-session-id"
+
+/** The session that an answer names, if it is not the one of the request. */
+export const newSessionOf = (headers: IncomingHttpHeaders, request: IncomingMessage): string | undefined => {
+  // Several are one to whoever reads them.
+  const sessionId =
+    headers[sessionHeader] === undefined ? undefined : [headers[sessionHeader]].flat().join(", ")
+  return sessionId === request.headers[sessionHeader] ? undefined : sessionId
+}
+
+/** Whether an answer is a stream of events. */
+export const isEventStream = (contentType: string | undefined): boolean =>
+  contentType?.startsWith("text/event-stream") === true

@@ -6,7 +6,6 @@ import * as Ref from "effect/Ref"
 import type { Dispatcher } from "undici"
 import type { SessionBindings } from "../sessions/SessionBindings.ts"
 import {
-  addressOf,
   type Destination,
   forwardExchange,
   type ForwardOutcome,
@@ -15,6 +14,7 @@ import {
   type SessionBegun
 } from "./ForwardExchange.ts"
 import { type HeaderPairs, makeRequestHeaders } from "./ForwardedHeaders.ts"
+import { addressOf } from "./Redirect.ts"
 import { type Exchange, type Upstream, UpstreamFailure } from "./Upstream.ts"
 import { upstreamUnreachable } from "./UpstreamUnreachable.ts"
 

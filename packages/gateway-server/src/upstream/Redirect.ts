@@ -1,3 +1,16 @@
+/** An address that requests go to, or are redirected to, in the parts that a request needs. */
+export interface Address {
+  readonly url: URL
+  readonly origin: string
+  readonly path: string
+}
+
+export const addressOf = (url: URL): Address => ({
+  url,
+  origin: url.origin,
+  path: url.pathname + url.search
+})
+
 /** What to do with an answer that may be a redirect (RFC 9110 §15.4). */
 export type Redirect =
   | { readonly _tag: "NotRedirected" }

@@ -4,14 +4,20 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import { ArrivingBody, Blocks } from "../body/ArrivingBody.ts"
 
 /** Bytes of a request body that are kept at most, so that the request can be repeated with another token. */
 const repeatableBytes = 4 * 1024 * 1024
 
-/** The body of a client's request: complete, or its beginning and a stream of the rest. */
+/** Bytes from which on a body may be sent to the server while it arrives. A shorter one is there within a moment. */
+const streamedBytes = 64 * 1024
+
+/** The body of a client's request: complete, still arriving, or its beginning and a stream of the rest. */
 export interface RequestBody {
-  /** The kept beginning; the complete body if there is no `rest`. */
+  /** The kept beginning; the complete body if there is no `rest`, and nothing is `arriving`. */
   readonly head: Buffer
+  /** There for a body that is sent while it arrives, and kept as well. Once it is complete the request can be repeated. */
+  readonly arriving?: ArrivingBody
   /** What follows the head. It can be read once, so the request cannot be repeated. */
   readonly rest?: IncomingMessage
   /** Why there is a `rest`: the body is longer than 4 MiB, or there was no room for it. */
@@ -33,11 +39,13 @@ export class RequestBodies extends Context.Service<
     /**
      * The same without a fiber. The room is free again when the response closes.
      *
+     * @param options.mayArrive whether `onBody` takes a long body that has only begun to arrive
      * @param onBody called once, unless the client goes before its request is complete
      */
     readonly readNow: (
       request: IncomingMessage,
       response: ServerResponse,
+      options: { readonly mayArrive: boolean },
       onBody: (body: RequestBody) => void
     ) => void
   }
@@ -46,6 +54,7 @@ export class RequestBodies extends Context.Service<
   static readonly layer = (bufferedBytes: number) =>
     Layer.sync(RequestBodies, () => {
       const share = makeRoom(bufferedBytes)
+      const blocks = new Blocks()
       return {
         read: (request, response) =>
           hasNoBody(request)
@@ -55,11 +64,27 @@ export class RequestBodies extends Context.Service<
                   Effect.sync(readHead(request, response, own, (body) => resume(Effect.succeed(body))))
                 )
               ),
-        readNow: (request, response, onBody) => {
+        readNow: (request, response, { mayArrive }, onBody) => {
           if (hasNoBody(request)) return onBody(noBody)
           const own = share()
-          response.on("close", () => own.giveBack())
-          readHead(request, response, own, onBody)
+          const length = mayArrive ? Number(request.headers["content-length"] ?? 0) : 0
+          if (length > streamedBytes && length <= repeatableBytes && own.growTo(length)) {
+            continueClient(request, response)
+            const arriving = new ArrivingBody(request, length, blocks)
+            response.on("close", () => {
+              arriving.forget()
+              own.giveBack()
+            })
+            onBody({
+              arriving,
+              get head() {
+                return arriving.bytes()
+              }
+            })
+          } else {
+            response.on("close", () => own.giveBack())
+            readHead(request, response, own, onBody)
+          }
         }
       }
     })
@@ -98,6 +123,12 @@ class Share {
 
 const hasNoBody = ({ method }: IncomingMessage): boolean => method === "GET" || method === "DELETE"
 
+/** Effect's server does not do this: the reader of the body must, but not for HTTP/1.0 (RFC 9110 §10.1.1). */
+const continueClient = ({ headers: { expect }, httpVersion }: IncomingMessage, response: ServerResponse) => {
+  if (expect !== undefined && /\b100-continue\b/i.test(expect) && httpVersion !== "1.0")
+    response.writeContinue()
+}
+
 /** @returns stops reading */
 const readHead = (
   request: IncomingMessage,
@@ -105,11 +136,8 @@ const readHead = (
   share: Share,
   onBody: (body: RequestBody) => void
 ): (() => void) => {
-  const { "content-length": length, expect } = request.headers
-  // Effect's server does not do this: the reader of the body must, but not for HTTP/1.0 (RFC 9110 §10.1.1).
-  if (expect !== undefined && /\b100-continue\b/i.test(expect) && request.httpVersion !== "1.0")
-    response.writeContinue()
-  const declared = Number(length ?? 0)
+  continueClient(request, response)
+  const declared = Number(request.headers["content-length"] ?? 0)
   const head = new Head(share, declared)
   const finish = (body: RequestBody) => {
     stop()
@@ -185,8 +213,14 @@ const noBytes = Buffer.alloc(0)
 
 const noBody: RequestBody = { head: noBytes }
 
+/** The length of a body that undici cannot know: not every server takes one of unknown length. */
+export const lengthOf = ({ arriving, rest }: RequestBody, { headers }: IncomingMessage): string | undefined =>
+  rest !== undefined || arriving?.isComplete === false ? headers["content-length"] : undefined
+
 /** The body in the form that undici sends. */
-export const outgoingBody = ({ head, rest }: RequestBody): Buffer | Readable | null => {
+export const outgoingBody = (body: RequestBody): Buffer | Readable | null => {
+  if (body.arriving?.isComplete === false) return body.arriving.stream()
+  const { head, rest } = body
   if (rest !== undefined) return Readable.from(concatenate(head, rest), { objectMode: false })
   return head.length === 0 ? null : head
 }
