@@ -131,6 +131,61 @@ describe("the files of the file store", () => {
   )
 })
 
+describe("what the file store remembers of removals and leases", () => {
+  const leasesIn = (directory: string) =>
+    FileSystem.FileSystem.use((fs) => fs.readDirectory(`${directory}/leases`))
+
+  /** Opens a store some time after a token was removed, and gives how many removals are remembered. */
+  const removalsAfter = Effect.fnUntraced(function* (time: Duration.Input) {
+    const directory = yield* makeDirectory
+    const store = yield* openStore({ directory })
+    yield* store.set(keyOf("a"), tokenOf("a"), forever)
+    yield* store.set(keyOf("b"), tokenOf("b"), forever)
+    yield* store.remove(keyOf("a"))
+    yield* TestClock.adjust(time)
+    const later = yield* openStore({ directory })
+    assert.strictEqual(text(yield* later.get(keyOf("b"))), "b")
+    return (yield* leasesIn(directory)).filter((name) => name.endsWith(".removed")).length
+  })
+
+  it.effect("a removal is forgotten by a process that starts more than thirty days later", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* removalsAfter("30 days"), 1)
+      assert.strictEqual(yield* removalsAfter(Duration.sum(Duration.days(30), Duration.millis(1))), 0)
+    }).pipe(Effect.provide(files))
+  )
+
+  it.effect("a removal that cannot be read is dropped", () =>
+    Effect.gen(function* () {
+      const directory = yield* makeDirectory
+      const fs = yield* FileSystem.FileSystem
+      yield* openStore({ directory })
+      const name = `${"0".repeat(64)}.removed`
+      for (const content of ["{", "{}"]) {
+        yield* fs.writeFileString(`${directory}/leases/${name}`, content)
+        yield* openStore({ directory })
+        assert.deepStrictEqual(yield* leasesIn(directory), [])
+      }
+    }).pipe(Effect.provide(files))
+  )
+
+  it.effect("a lease is forgotten by a process that starts more than a day after its end", () =>
+    Effect.gen(function* () {
+      const directory = yield* makeDirectory
+      const fs = yield* FileSystem.FileSystem
+      const store = yield* openStore({ directory })
+      assert.isDefined(yield* store.lease(keyOf("a"), Duration.minutes(1)))
+      yield* fs.writeFileString(`${directory}/leases/of-a-person`, "a note")
+      yield* TestClock.adjust(Duration.sum(Duration.days(1), Duration.minutes(1)))
+      yield* openStore({ directory })
+      assert.lengthOf(yield* leasesIn(directory), 2)
+      yield* TestClock.adjust("1 milli")
+      yield* openStore({ directory })
+      assert.deepStrictEqual(yield* fs.readDirectory(`${directory}/leases`), ["of-a-person"])
+    }).pipe(Effect.provide(files))
+  )
+})
+
 describe("the folder of the file store", () => {
   it.effect("the folder is closed to other users, and its owner is warned", () => {
     const log = recordLog()
@@ -207,6 +262,22 @@ describe("the key file", () => {
       const directory = yield* makeDirectory
       yield* openStore({ directory, encryptionKey: secretOf("one") })
       assert.isFalse(yield* FileSystem.FileSystem.use((fs) => fs.exists(`${directory}/key`)))
+    }).pipe(Effect.provide(files))
+  )
+
+  it.effect("a key file of 32 characters with a line end is a key, and one of 31 is none", () =>
+    Effect.gen(function* () {
+      const directory = yield* makeDirectory
+      const fs = yield* FileSystem.FileSystem
+      yield* fs.makeDirectory(directory, { recursive: true, mode: 0o700 })
+      const key = "0123456789abcdefghijklmnopqrstuv"
+      yield* fs.writeFileString(`${directory}/key`, `${key.slice(1)}\n`)
+      assert.strictEqual((yield* Effect.flip(openStore({ directory })))._tag, "Misconfigured")
+      yield* fs.writeFileString(`${directory}/key`, `${key}\n`)
+      const store = yield* openStore({ directory })
+      yield* store.set(keyOf("a"), tokenOf("a"), forever)
+      const configured = yield* openStore({ directory, encryptionKey: Redacted.make(key) })
+      assert.strictEqual(text(yield* configured.get(keyOf("a"))), "a")
     }).pipe(Effect.provide(files))
   )
 

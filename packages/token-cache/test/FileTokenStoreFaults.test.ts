@@ -1,9 +1,12 @@
 import type { StoreUnavailable } from "@secure-mcp/oauth-core"
 import { assert, describe, it } from "@effect/vitest"
+import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { systemError } from "effect/PlatformError"
+import * as Result from "effect/Result"
+import { openPrivateDirectory } from "../src/file/PrivateDirectory.ts"
 import {
   contentsOf,
   files,
@@ -209,11 +212,102 @@ describe("a write", () => {
     )
 })
 
+describe("what the file system refuses", () => {
+  const refusals = [
+    ["the folder is not made", "makeDirectory", "could not be made"],
+    ["the folder is not looked at", "stat", "could not be read"],
+    ["an open folder is not closed", "chmod", "could not be closed to other users"],
+    ["the names are not read", "readDirectory", "could not be read"],
+    ["a file is not read", "readFile", "could not be read"],
+    ["a file is not opened", "open", "could not be written"],
+    ["a file does not get its name", "rename", "could not be written"]
+  ] as const
+  const advices = [
+    ["Unknown", "EIO", " (EIO)"],
+    ["PermissionDenied", "EACCES", " (EACCES). Check its owner and its mode"],
+    ["PermissionDenied", undefined, " (PermissionDenied). Check its owner and its mode"]
+  ] as const
+  for (const [what, method, problem] of refusals)
+    it.effect(`if ${what}, the error says which, what for and what to check`, () =>
+      Effect.gen(function* () {
+        const directory = yield* makeDirectory
+        const fs = yield* FileSystem.FileSystem
+        yield* fs.makeDirectory(directory, { recursive: true })
+        if (method === "chmod") yield* fs.chmod(directory, 0o755)
+        for (const [tag, code, end] of advices) {
+          const refuse = () => Effect.fail(failure(method, code, tag))
+          const error = yield* Effect.flip(
+            Effect.provideService(
+              openPrivateDirectory(directory).pipe(
+                Effect.tap((opened) => opened.read("one")),
+                Effect.andThen((opened) => opened.write("one", new Uint8Array())),
+                Effect.provide(SecureRandom.layerWebCrypto)
+              ),
+              FileSystem.FileSystem,
+              { ...fs, [method]: refuse }
+            )
+          )
+          assert.isTrue(error.problem.startsWith(directory), error.problem)
+          assert.isTrue(error.problem.endsWith(`${problem}${end}`), error.problem)
+        }
+        assert.deepStrictEqual(
+          (yield* fs.readDirectory(directory)).filter((name) => name.startsWith("tmp-")),
+          []
+        )
+      }).pipe(Effect.provide(files))
+    )
+
+  const claims = [
+    ["it is not moved", "rename", "claim", "one could not be moved (EIO)"],
+    ["it is not read", "readFile", "claim", "could not be read (EIO)"],
+    ["it is not removed", "remove", "remove", "could not be removed (EIO)"],
+    ["it is not set aside", "rename", "setAside", "could not be moved (EIO)"],
+    ["it is not put back", "link rename", "putBack", "could not be moved (EIO)"]
+  ] as const
+  for (const [what, methods, operation, problem] of claims)
+    it.effect(`a claimed file of which ${what} is an error that says so`, () =>
+      Effect.gen(function* () {
+        const directory = yield* makeDirectory
+        const fs = yield* FileSystem.FileSystem
+        let isBroken = false
+        const fail = (method: string) => Effect.fail(failure(method, "EIO"))
+        const isRefused = (method: string) => isBroken && methods.split(" ").includes(method)
+        yield* fs.makeDirectory(directory, { recursive: true, mode: 0o700 })
+        yield* fs.writeFileString(`${directory}/one`, "content")
+        const opened = yield* Effect.provideService(
+          Effect.provide(openPrivateDirectory(directory), SecureRandom.layerWebCrypto),
+          FileSystem.FileSystem,
+          {
+            ...fs,
+            rename: (from, to) =>
+              Effect.suspend(() => (isRefused("rename") ? fail("rename") : fs.rename(from, to))),
+            link: (from, to) => Effect.suspend(() => (isRefused("link") ? fail("link") : fs.link(from, to))),
+            remove: (path, options) =>
+              Effect.suspend(() => (isRefused("remove") ? fail("remove") : fs.remove(path, options))),
+            readFile: (path) =>
+              Effect.suspend(() => (isRefused("readFile") ? fail("readFile") : fs.readFile(path)))
+          }
+        )
+        isBroken = operation === "claim"
+        const claimed = yield* Effect.result(opened.claim("one"))
+        isBroken = true
+        const outcome: Result.Result<unknown, StoreUnavailable> =
+          Result.isFailure(claimed) || claimed.success === undefined || operation === "claim"
+            ? claimed
+            : yield* Effect.result<unknown, StoreUnavailable, never>(claimed.success[operation])
+        const message = Result.isFailure(outcome) ? outcome.failure.problem : "no error"
+        assert.include(message, problem)
+        assert.isTrue(message.startsWith(directory))
+        if (operation === "claim") assert.deepStrictEqual(yield* fs.readDirectory(directory), ["one"])
+      }).pipe(Effect.provide(files))
+    )
+})
+
 /** What the file system fails with. */
-const failure = (method: string, code: string) =>
+const failure = (method: string, code: string | undefined, tag: "Unknown" | "PermissionDenied" = "Unknown") =>
   systemError({
-    _tag: "Unknown",
+    _tag: tag,
     module: "FileSystem",
     method,
-    cause: Object.assign(new Error("a fault"), { code })
+    cause: Object.assign(new Error("a fault"), code === undefined ? {} : { code })
   })

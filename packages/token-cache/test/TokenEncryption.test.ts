@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import { assertNoCanary, canary } from "@secure-mcp/testing"
-import { makeTokenEncryption, type TokenRecord } from "@secure-mcp/token-cache"
+import { encryptionKeyProblem, makeTokenEncryption, TokenRecord } from "@secure-mcp/token-cache"
 import { keyOf, text, tokenOf } from "./fixtures.ts"
 import { secretOf } from "./fileStores.ts"
 
@@ -84,7 +85,92 @@ describe("a sealed record", () => {
   )
 })
 
+/** A record at "address", sealed with `secretOf("one")` when the first version of the format was published. */
+const firstVersion = [
+  "U01UAWoKD4LYKHtclbD05ZIzDjxsmXYSGGX8ZwSIrAnBcqQN7xvJkBN76mOSd6IxV/l9OyEX/Wa3kmbl/hqKDavrE/+H+U3iI+ql",
+  "fawx1rExsyeKvKgPfRzeqggEkJaigMXtLuOft15brKOpV9ULUB9x1nCbqcwKzTYMSC/y/ub56I91SWa3XLnYXyxjCAcZyrBvmqa2",
+  "v6rZo2KVTUmCIPIF+78Omm5//3qqU3M4AkX6jsXbcuXgLdhHnJkUjCeAPNupcizxibCAVyo0Z4nKUgup7rOgvPWM1jQEvSgA8tVt",
+  "kQghyoP4Lgogra4ZZoLKv/+V6g=="
+].join("")
+
+describe("the format of a sealed record", () => {
+  it.effect("a record that an earlier version of this package has sealed still opens", () =>
+    Effect.gen(function* () {
+      const encryption = yield* encryptionWith("one")
+      const opened = yield* encryption.open("address", Buffer.from(firstVersion, "base64"))
+      assert.strictEqual(text(opened.token), "access")
+      assert.deepStrictEqual(opened.key, keyOf("server"))
+      assert.strictEqual(opened.revision, 3)
+    })
+  )
+
+  it("a record that does not say whose the token is counts as that of a person", () => {
+    const encoded = Schema.encodeSync(TokenRecord)(record)
+    const { personal: _, ...key } = { ...encoded.key }
+    assert.isTrue(Schema.decodeUnknownSync(TokenRecord)({ ...encoded, key }).key.personal)
+  })
+
+  const useless = [
+    ["nothing", () => new Uint8Array(), "it is not a token record"],
+    ["another beginning", (sealed: Uint8Array) => sealed.with(1, 0), "it is not a token record"],
+    [
+      "an earlier version than the first",
+      (sealed: Uint8Array) => sealed.with(3, 0),
+      "it is not a token record"
+    ],
+    ["the beginning alone", (sealed: Uint8Array) => sealed.subarray(0, 3), "it ends too early"],
+    ["a part of the nonce", (sealed: Uint8Array) => sealed.subarray(0, 23), "it ends too early"],
+    [
+      "nothing encrypted",
+      (sealed: Uint8Array) => sealed.subarray(0, 24),
+      "it was changed, or moved from another place"
+    ],
+    [
+      "another byte encrypted",
+      (sealed: Uint8Array) => sealed.with(30, 0),
+      "it was changed, or moved from another place"
+    ],
+    [
+      "a later version",
+      (sealed: Uint8Array) => sealed.with(3, 7),
+      "it was written by a later version of this program (record version 7)"
+    ]
+  ] as const
+  it.effect.each(useless)("a record with %s says what is wrong with it", ([, change, problem]) =>
+    Effect.gen(function* () {
+      const encryption = yield* encryptionWith("one")
+      const sealed = new Uint8Array(Buffer.from(firstVersion, "base64"))
+      assert.strictEqual((yield* Effect.flip(encryption.open("address", change(sealed)))).message, problem)
+    })
+  )
+
+  it.effect("a record with another key names both keys, and all that are configured", () =>
+    Effect.gen(function* () {
+      const encryption = yield* encryptionWith("two", "three")
+      const sealed = Buffer.from(firstVersion, "base64")
+      assert.match(
+        (yield* Effect.flip(encryption.open("address", sealed))).message,
+        /^it was encrypted with another key \(6a0a0f82d8287b5c\) than the configured one \([0-9a-f]{16}, [0-9a-f]{16}\)\. Configure/
+      )
+    })
+  )
+})
+
 describe("encryption keys", () => {
+  it("a key of 32 characters, of which eight differ, is long enough and hard enough to guess", () => {
+    const advice = "A good one comes from: openssl rand -base64 32"
+    const problemOf = (key: string) => encryptionKeyProblem(Redacted.make(key))
+    assert.isUndefined(problemOf("abcdefgh".repeat(4)))
+    assert.strictEqual(
+      problemOf("abcdefg".repeat(5)),
+      `is too easy to guess: it needs at least 8 different characters. ${advice}`
+    )
+    assert.strictEqual(
+      problemOf("abcdefgh".repeat(4).slice(1)),
+      `is too short: it needs at least 32 characters. ${advice}`
+    )
+  })
+
   it.effect("earlier encryption keys open, the first one seals", () =>
     Effect.gen(function* () {
       const before = yield* encryptionWith("one")

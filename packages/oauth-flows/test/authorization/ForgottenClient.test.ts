@@ -167,7 +167,14 @@ describe("an authorization page that refuses a registered client", () => {
     ["HTTP 422", page(422)],
     ["HTTP 403 and words", Answer.text("<p>Unknown <b>client</b></p>", { status: 403 })],
     ["words behind many open tags", Answer.text(`${"<".repeat(20_000)}Unknown <b>client`, { status: 403 })],
+    ["HTTP 410", page(410)],
     ["invalid_client in a success", Answer.json({ error: "invalid_client" })],
+    ["unauthorized_client in a success", Answer.json({ error: "unauthorized_client" })],
+    ["a description in a success", Answer.json({ error_description: "The client was not found" })],
+    ["a message in a success", Answer.json({ message: "No such client" })],
+    ["words over several lines", Answer.text("<p>unknown</p>\n\n<b>client</b>", { status: 403 })],
+    ["words between tags", Answer.text("<p>Unknown<br>client", { status: 403 })],
+    ["a redirect that describes it", Answer.redirect("/error?error_description=Client+not+found")],
     ["a redirect to an error page", Answer.redirect("/error?error=invalid_client")]
   ] as const
   it.effect.each(refusals)("after %s one of the next logins carries a new client", ([, answer]) =>
@@ -191,6 +198,18 @@ describe("an authorization page that refuses a registered client", () => {
     ["a firewall's page", page(403)],
     ["too many requests", page(429)],
     ["a server that is down", page(503)],
+    [
+      "a server that fails and speaks of the client",
+      Answer.json({ error: "invalid_client" }, { status: 500 })
+    ],
+    ["too many requests of the client", Answer.json({ error: "invalid_client" }, { status: 429 })],
+    ["a page of multiple choices", Answer.text("Unknown client", { status: 300 })],
+    ["a redirect without a place", Answer.json({ error: "invalid_client" }, { status: 302 })],
+    ["a redirect to no URL", Answer.redirect("http://[")],
+    ["a login page that speaks of an unknown client", Answer.text("<p>Unknown client? Write to us")],
+    ["words behind 64 KiB", Answer.text(`${" .".repeat(32 * 1024)}Unknown client`, { status: 403 })],
+    ["numbers in the place of words", Answer.json({ error: 5, error_description: ["Unknown client"] })],
+    ["a page that is not text", Answer.bytes(new Uint8Array([0xff, 0xfe]), { status: 403 })],
     ["a broken connection", Answer.reset]
   ] as const
   it.effect.each(logins)("%s keeps the client, and the URL", ([, answer]) =>
@@ -243,6 +262,35 @@ describe("an authorization page that refuses a registered client", () => {
       yield* nextClient
       yield* nextClient
       assert.strictEqual(yield* probes, 5)
+    })
+  )
+
+  it.effect("the page is asked by the second login within two seconds, or by the first after them", () =>
+    Effect.gen(function* () {
+      const { as, nextClient } = yield* makeForgetful()
+      const probes = Effect.map(as.requestsTo("/authorize"), ({ length }) => length)
+      yield* nextClient
+      yield* TestClock.adjust("1999 millis")
+      yield* nextClient
+      assert.strictEqual(yield* probes, 0)
+      yield* nextClient
+      assert.strictEqual(yield* probes, 1)
+      const later = yield* makeForgetful()
+      yield* later.nextClient
+      yield* TestClock.adjust("2 seconds")
+      yield* later.nextClient
+      assert.lengthOf(yield* later.as.requestsTo("/authorize"), 1)
+    })
+  )
+
+  it.effect("a login that came back is no longer waited for", () =>
+    Effect.gen(function* () {
+      const { as, begin, nextClient, redeem } = yield* makeForgetful()
+      yield* redeem(yield* begin)
+      yield* nextClient
+      yield* TestClock.adjust("1 second")
+      yield* nextClient
+      assert.lengthOf(yield* as.requestsTo("/authorize"), 0)
     })
   )
 

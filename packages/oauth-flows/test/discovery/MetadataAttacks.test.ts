@@ -190,21 +190,50 @@ describe("metadata that leads to an unsafe place", () => {
     )
   }
 
-  it.effect("a body that is no JSON object is not metadata", () =>
+  const noObjects = [
+    ["[]", "it is neither a JSON object nor a form"],
+    ['"text"', "it is neither a JSON object nor a form"],
+    ["issuer=https%3A%2F%2Fas.example&token_endpoint=x", "it is not a JSON object"],
+    ["", "its body is empty"],
+    ["{", "its JSON is incomplete or malformed"],
+    ["null", "it is neither a JSON object nor a form"]
+  ] as const
+  it.effect.each(noObjects)("the body %j is not metadata: %s", ([body, problem]) =>
     Effect.gen(function* () {
-      for (const body of [
-        "[]",
-        '"text"',
-        "issuer=https%3A%2F%2Fas.example&token_endpoint=x",
-        "",
-        "{",
-        "null"
-      ]) {
-        const { as, resourceUrl } = yield* makeServers()
-        yield* as.always("/.well-known/oauth-authorization-server", Answer.text(body))
+      const { as, resourceUrl } = yield* makeServers()
+      yield* as.always("/.well-known/oauth-authorization-server", Answer.text(body))
+      const targets = yield* makeGrantTargets()
+      const reason = yield* Effect.flip(targets.resolve(discoveredRequest(resourceUrl, client)))
+      assert.strictEqual(plain(reason)["_tag"], "DiscoveryFailed")
+      assert.include(reason.message, `${as.url}/.well-known/oauth-authorization-server: ${problem}; `)
+    })
+  )
+
+  it.effect("the longest members that metadata may have are used", () =>
+    Effect.gen(function* () {
+      const { as, resourceUrl } = yield* makeServers()
+      const endpoint = `${as.url}/${"r".repeat(4095 - as.url.length)}`
+      const longest = (count: number, length: number) =>
+        Array.from({ length: count }, () => "s".repeat(length))
+      const serve = (fields: Readonly<Record<string, unknown>>) => {
+        const document = { ...metadataOf(as.url), registration_endpoint: endpoint, ...fields }
+        const members = Array.from({ length: 500 - Object.keys(document).length }, (_, n) => [`k${n}`, 1])
+        return as.always(
+          "/.well-known/oauth-authorization-server",
+          Answer.json({ ...document, ...Object.fromEntries(members) })
+        )
+      }
+      const read = Effect.gen(function* () {
         const targets = yield* makeGrantTargets()
-        const reason = yield* Effect.flip(targets.resolve(discoveredRequest(resourceUrl, client)))
-        assert.strictEqual(plain(reason)["_tag"], "DiscoveryFailed")
+        return (yield* targets.resolve(discoveredRequest(resourceUrl, client))).metadata
+      })
+      yield* serve({ scopes_supported: longest(1000, 1) })
+      assert.deepInclude(yield* read, { registrationEndpoint: endpoint, scopesSupported: longest(1000, 1) })
+      yield* serve({ scopes_supported: longest(16, 4096) })
+      assert.deepInclude(yield* read, { scopesSupported: longest(16, 4096) })
+      for (const tooLong of [longest(1001, 1), [...longest(16, 4096), "s"], longest(1500, 100)]) {
+        yield* serve({ scopes_supported: tooLong })
+        assert.notProperty(yield* read, "scopesSupported")
       }
     })
   )

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { OAuthToken } from "@secure-mcp/oauth-core"
+import { type GrantRequest, OAuthToken } from "@secure-mcp/oauth-core"
 import { Answer, assertNoCanary, canary, StubAuthorizationServer } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as TestClock from "effect/testing/TestClock"
 import { mkdtempSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -127,6 +128,8 @@ describe("a JWT as authorization grant (RFC 7523)", () => {
 describe("enterprise-managed authorization (ID-JAG)", () => {
   const resource = "https://mcp.example.com/mcp"
 
+  const noProvider: NonNullable<GrantRequest["config"]["identityProvider"]> = { subjectTokenType: "none" }
+
   const makeEnterprise = Effect.fnUntraced(function* (answer: Answer) {
     const provider = yield* StubAuthorizationServer.make()
     yield* provider.always("/token", answer)
@@ -145,7 +148,7 @@ describe("enterprise-managed authorization (ID-JAG)", () => {
         subject_token: "the-id-token"
       }
     })
-    return { provider, server, outcome: grants.acquire(request, undefined) }
+    return { grants, provider, request, server, outcome: grants.acquire(request, undefined) }
   })
 
   const assertion = { access_token: jwt, token_type: "N_A", issued_token_type: tokenType("id-jag") }
@@ -179,16 +182,61 @@ describe("enterprise-managed authorization (ID-JAG)", () => {
       })
   )
 
+  const otherType = "its `issued_token_type` is not the one asked for"
   const useless = [
-    ["an access token", { ...assertion, issued_token_type: tokenType("access_token") }],
-    ["a token of no type", { ...assertion, issued_token_type: undefined }],
-    ["no token", { ...assertion, access_token: "" }]
+    ["an access token", { ...assertion, issued_token_type: tokenType("access_token") }, otherType],
+    ["a token of no type", { ...assertion, issued_token_type: undefined }, otherType],
+    ["no token", { ...assertion, access_token: "" }, "it has no `access_token`"]
   ] as const
-  it.effect.each(useless)("%s of the identity provider is not passed on", ([, answer]) =>
+  it.effect.each(useless)("%s of the identity provider is not passed on", ([, answer, problem]) =>
     Effect.gen(function* () {
-      const { outcome, server } = yield* makeEnterprise(Answer.json(answer))
-      assert.strictEqual((yield* failureOf(outcome))._tag, "InvalidResponse")
+      const { outcome, provider, server } = yield* makeEnterprise(Answer.json(answer))
+      assert.deepInclude(yield* failureOf(outcome), {
+        _tag: "InvalidResponse",
+        endpoint: `the identity provider's token endpoint ${provider.endpoint("/token")}`,
+        problem
+      })
       assert.lengthOf(yield* formsAt(server), 0)
+    })
+  )
+
+  it.effect("a gateway that is a public client of the identity provider sends its name and no secret", () =>
+    Effect.gen(function* () {
+      const { grants, provider, request } = yield* makeEnterprise(Answer.json(assertion))
+      const { clientSecret: _, ...identityProvider } = request.config.identityProvider ?? noProvider
+      yield* grants.acquire({ ...request, config: { ...request.config, identityProvider } }, undefined)
+      const [asked] = yield* provider.requests
+      assert.isUndefined(asked?.headers.authorization)
+      assert.deepInclude((yield* formsAt(provider))[0], { client_id: "gateway-at-idp" })
+    })
+  )
+
+  it.effect("an identity provider that is configured by half is named, and gets nothing", () =>
+    Effect.gen(function* () {
+      const { grants, provider, request } = yield* makeEnterprise(Answer.json(assertion))
+      const withProvider = (
+        own: NonNullable<GrantRequest["config"]["identityProvider"]>,
+        issuer?: string
+      ) => {
+        const { issuer: _, ...config } = request.config
+        const tokenUrl = "https://as.example.com/token"
+        const entry = { ...config, identityProvider: own, tokenUrl, ...(issuer && { issuer }) }
+        return failureOf(grants.acquire({ ...request, config: entry }, undefined))
+      }
+      const whole = request.config.identityProvider ?? noProvider
+      const lacking = "`identity_provider` lacks its `token_url` or `client_id`"
+      const { clientId: _, ...withoutClient } = whole
+      const { tokenUrl: __, ...withoutUrl } = whole
+      const { subjectToken: ___, ...withoutToken } = whole
+      for (const [own, issuer, problem] of [
+        [withoutClient, "https://as.example.com", lacking],
+        [withoutUrl, "https://as.example.com", lacking],
+        [withoutToken, "https://as.example.com", "`identity_provider.subject_token` is not configured"],
+        [whole, undefined, "`identity_provider` needs the `issuer` that the assertion is for"]
+      ] as const) {
+        assert.deepInclude(yield* withProvider(own, issuer), { _tag: "Misconfigured", problem })
+      }
+      assert.lengthOf(yield* provider.requests, 0)
     })
   )
 
@@ -296,6 +344,31 @@ describe("step-up of the client's own token (RFC 6750 §3.1)", () => {
       const foreign = new OAuthToken({ ...first, grantedTo: { clientId: "another" } })
       yield* server.always("/token", Answer.token({ access_token: "anew" }))
       assert.strictEqual(accessToken(yield* grants.acquire(request, foreign)), "anew")
+    })
+  )
+})
+
+describe("a refresh token of the client itself", () => {
+  const refusals = [
+    ["unsupported_grant_type", "falls back to a new grant", ["refresh_token", "client_credentials"]],
+    ["invalid_client", "is the error, because a new grant would be refused, too", ["refresh_token"]]
+  ] as const
+  it.effect.each(refusals)("a refusal with %s %s", ([error, , sent]) =>
+    Effect.gen(function* () {
+      const server = yield* StubAuthorizationServer.make()
+      const grants = yield* makeGrants()
+      const request = requestFor({ token_url: server.endpoint("/token") })
+      yield* server.enqueue("/token", Answer.token({ refresh_token: "r-1" }))
+      const token = yield* grants.acquire(request, undefined)
+      yield* server.enqueue("/token", Answer.json({ error }, { status: 400 }))
+      yield* server.always("/token", Answer.token({ access_token: "new" }))
+      const outcome = yield* Effect.result(grants.acquire(request, token))
+      assert.strictEqual(Result.isSuccess(outcome), error !== "invalid_client")
+      const [, ...forms] = yield* formsAt(server)
+      assert.deepStrictEqual(
+        forms.map(({ grant_type }) => grant_type),
+        [...sent]
+      )
     })
   )
 })
