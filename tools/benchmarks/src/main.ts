@@ -55,9 +55,9 @@ const measure = (measurement: Measurement, run: Run) =>
     )
   )
 
-/** The command as it is published: a bundle, which the script `bench` builds before. */
+/** The command as it is published, before a bundle, which the script `bench` builds before. */
 const publishedBundle = fileURLToPath(
-  new URL("dist/secure-mcp-gateway.js", import.meta.resolve("@secure-mcp/gateway/package.json"))
+  new URL("bin/secure-mcp-gateway.cjs", import.meta.resolve("@secure-mcp/gateway/package.json"))
 )
 
 /** A folder for the profiles of the processes of this project. Those of the last run go. */

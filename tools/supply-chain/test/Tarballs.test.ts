@@ -79,7 +79,7 @@ describe("a tarball", () => {
 
   it.each(publishedFolders)("the tarball of %s has nothing but what its users need", (folder) => {
     const expected =
-      /^(?:dist|src|systemd)\/|^(?:LICENSE|README\.md|THIRD_PARTY_NOTICES\.txt|package\.json|CHANGELOG\.md)$/
+      /^(?:bin|dist|src|systemd)\/|^(?:LICENSE|README\.md|THIRD_PARTY_NOTICES\.txt|package\.json|CHANGELOG\.md)$/
     assert.deepStrictEqual(
       filesOf(folder).filter((path) => !expected.test(path)),
       []
