@@ -1,3 +1,4 @@
+import type { ListenOptions } from "node:net"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -20,14 +21,16 @@ import { Logins } from "./login/Logins.ts"
 /**
  * The gateway's HTTP server, with TLS if `gateway.tls` says so. It listens once the layer is built; when the layer is released it stops accepting,
  * lets running requests finish for up to ten seconds, and ends the children it started.
+ *
+ * @param address where it listens, if not where the configuration says
  */
-export const gatewayServer = (config: GatewayConfig) => {
+export const gatewayServer = (config: GatewayConfig, address: ListenOptions = config.gateway) => {
   const access = makeAccess(config.gateway)
   return directAnswers(access).pipe(
     Layer.provideMerge(routes(access)),
     Layer.provide(BegunExchanges.layer),
     Layer.provide(RequestRefusals.layer),
-    Layer.provideMerge(listener(config)),
+    Layer.provideMerge(listener(address)),
     Layer.provide(Listener.layer(config.gateway.tls)),
     Layer.provide(McpServers.layer),
     Layer.provide(Servers.layer(config)),
@@ -45,8 +48,12 @@ const routes = (access: Access) =>
     disableListenLog: true
   })
 
-const listener = ({ gateway: { host, port } }: GatewayConfig) =>
-  Layer.unwrap(Effect.map(Listener, (server) => NodeHttpServer.layer(() => server, { host, port })))
+const listener = ({ host, path, port }: ListenOptions) =>
+  Layer.unwrap(
+    Effect.map(Listener, (server) =>
+      NodeHttpServer.layer(() => server, path === undefined ? { host, port } : { path })
+    )
+  )
 
 const directAnswers = (access: Access) =>
   Layer.effectDiscard(

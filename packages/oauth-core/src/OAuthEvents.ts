@@ -29,8 +29,10 @@ export const OAuthEvents = Context.Reference<{
   /**
    * Receives the cache hits of `TokenCache.peek`, which no effect is run for: they happen on every request. Without it
    * `publish` receives them, as it does all others.
+   *
+   * @param hits how many; 1 by default
    */
-  readonly countHit?: ((serverName: string) => void) | undefined
+  readonly countHit?: ((serverName: string, hits?: number) => void) | undefined
 }>("@secure-mcp/oauth-core/OAuthEvents", {
   defaultValue: () => ({ publish: () => Effect.void, countHit: () => undefined })
 })

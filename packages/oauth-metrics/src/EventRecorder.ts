@@ -10,26 +10,39 @@ export const makeEventRecorder = (registry: Metric.MetricRegistry) => {
   // A context of its own keeps out the attributes of the fiber that publishes.
   const context = Context.make(Metric.MetricRegistry, registry)
   // One for each server: making a metric costs more than counting with it.
-  const servers = new Map<string, (event: OAuthEvent) => void>()
-  return (event: OAuthEvent): void => {
-    const record = servers.get(event.serverName) ?? makeServerRecorder(event.serverName, context)
-    servers.set(event.serverName, record)
-    record(event)
+  const servers = new Map<string, ServerRecorder>()
+  const recorderOf = (serverName: string): ServerRecorder => {
+    const recorder = servers.get(serverName) ?? makeServerRecorder(serverName, context)
+    servers.set(serverName, recorder)
+    return recorder
+  }
+  return {
+    record: (event: OAuthEvent): void => recorderOf(event.serverName).record(event),
+    countHits: (serverName: string, hits: number): void => recorderOf(serverName).countHits(hits)
   }
 }
 
-const makeServerRecorder = (server: string, context: Context.Context<never>) => {
+interface ServerRecorder {
+  readonly record: (event: OAuthEvent) => void
+  readonly countHits: (hits: number) => void
+}
+
+const makeServerRecorder = (server: string, context: Context.Context<never>): ServerRecorder => {
   const counterOf = ({ help, name }: Instrument, labels?: { readonly reason: string }) =>
     Metric.counter(name, { description: help, attributes: { server, ...labels }, incremental: true })
-  const startAtZero = (instrument: Instrument) => {
+  const counterAtZero = (instrument: Instrument) => {
     const counter = counterOf(instrument)
     counter.updateUnsafe(0, context)
-    return () => counter.updateUnsafe(1, context)
+    return (count: number) => counter.updateUnsafe(count, context)
+  }
+  const startAtZero = (instrument: Instrument) => {
+    const count = counterAtZero(instrument)
+    return () => count(1)
   }
 
   const countAcquisition = startAtZero(instruments.acquisitions)
   const countSuccess = startAtZero(instruments.successes)
-  const countHit = startAtZero(instruments.hits)
+  const countHits = counterAtZero(instruments.hits)
   const countMiss = startAtZero(instruments.misses)
   const countRefresh = startAtZero(instruments.refreshes)
   const countInvalidation = startAtZero(instruments.invalidations)
@@ -44,8 +57,8 @@ const makeServerRecorder = (server: string, context: Context.Context<never>) => 
   const measure = (acquisition: { readonly duration: Duration.Duration }) =>
     duration.updateUnsafe(Duration.toSeconds(acquisition.duration), context)
 
-  return Match.typeTags<OAuthEvent, void>()({
-    CacheHit: countHit,
+  const record = Match.typeTags<OAuthEvent, void>()({
+    CacheHit: () => countHits(1),
     CacheMiss: countMiss,
     TokenAcquired: (event) => {
       countAcquisition()
@@ -67,4 +80,5 @@ const makeServerRecorder = (server: string, context: Context.Context<never>) => 
         attributes: { server }
       }).updateUnsafe(expiresAt / 1000, context)
   })
+  return { record, countHits }
 }

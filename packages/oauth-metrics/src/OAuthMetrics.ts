@@ -60,7 +60,7 @@ export class OAuthMetrics extends Context.Service<
 
 const makeContext = () => {
   const registry: Metric.MetricRegistry = new Map()
-  const record = makeEventRecorder(registry)
+  const { countHits, record } = makeEventRecorder(registry)
   const metrics = OAuthMetrics.of({
     snapshot: Effect.map(listTokens, (tokens) => metricsSnapshot(registry, tokens.length)),
     prometheus: listTokens.pipe(
@@ -76,7 +76,7 @@ const makeContext = () => {
   return Context.make(OAuthMetrics, metrics).pipe(
     Context.add(OAuthEvents, {
       publish: (event) => Effect.sync(() => record(event)),
-      countHit: (serverName) => record({ _tag: "CacheHit", serverName })
+      countHit: (serverName, hits = 1) => countHits(serverName, hits)
     })
   )
 }

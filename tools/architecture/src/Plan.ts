@@ -83,7 +83,8 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
       login: ["listener", "display", "jsonrpc", "config"],
       status: ["config"],
       http: ["listener", "upstream", "login", "jsonrpc", "config"],
-      ".": ["http", "upstream", "sessions", "login", "status", "config"]
+      ".": ["http", "upstream", "sessions", "login", "status", "config"],
+      workers: [".", "http", "upstream", "sessions", "login", "config"]
     }
   },
   "apps/gateway": {

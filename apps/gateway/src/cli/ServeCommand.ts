@@ -5,11 +5,18 @@ import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as HttpServer from "effect/http/HttpServer"
-import type * as HttpServerError from "effect/http/HttpServerError"
 import * as Layer from "effect/Layer"
+import type * as NetAddress from "effect/net/NetAddress"
 import * as Option from "effect/Option"
-import { gatewayServer, gatewayServices, type GatewaySettings } from "@secure-mcp/gateway-server"
-import { failCommand } from "./CommandFailure.ts"
+import {
+  gatewayServer,
+  gatewayServices,
+  type GatewayConfig,
+  type GatewaySettings,
+  type LoadedConfig
+} from "@secure-mcp/gateway-server"
+import { isWorker } from "@secure-mcp/gateway-server/internal"
+import { CommandFailure, failCommand } from "./CommandFailure.ts"
 import { ConfigFlag, loadConfig } from "./ConfigFlag.ts"
 import { declareEndsOnSignal } from "./process/StopSignal.ts"
 
@@ -31,10 +38,21 @@ export const ServeCommand = Command.make(
         "Serve other machines without gateway.api_keys: whoever reaches the port uses the tokens"
       ),
       Flag.withDefault(false)
+    ),
+    workers: Flag.Int("workers").pipe(
+      Flag.withDescription(
+        "Answer requests in so many processes, 1 to 64; more than 1 makes one process more, which has the tokens"
+      ),
+      Flag.withDefault(1)
     )
   },
   Effect.fnUntraced(function* (flags) {
     yield* declareEndsOnSignal
+    if (isWorker()) return yield* asWorker
+    if (flags.workers < 1 || flags.workers > maxWorkers)
+      return yield* failCommand(
+        `--workers must be a whole number from 1 to ${maxWorkers}. As many as the machine has cores is most that helps`
+      )
     const loaded = yield* loadConfig(flags.config)
     const gateway = {
       ...loaded.gateway,
@@ -43,21 +61,48 @@ export const ServeCommand = Command.make(
     }
     yield* guardExposure(gateway, flags.allowUnauthenticated)
     const config = { ...loaded, gateway }
-    const context = yield* Layer.build(
-      gatewayServer(config).pipe(Layer.provide(gatewayServices(config)))
-    ).pipe(
+    const serving: Serving = flags.workers > 1 ? withWorkers(config, flags.workers) : alone(config)
+    const address = yield* serving.pipe(
       Effect.catchTags({
-        ServeError: (error) => failCommand(cannotListen(gateway, error)),
+        ServeError: ({ cause }) => failCommand(cannotListen(gateway, codeOf(cause))),
+        CannotListen: ({ code }) => failCommand(cannotListen(gateway, code)),
+        WorkersFailed: (error) => failCommand(error.message),
         CertificateUnusable: ({ key, problem }) => failCommand(`gateway.tls.${key}: ${problem}`),
         Misconfigured: (error) => failCommand(error.message),
         StoreUnavailable: (error) => failCommand(error.message)
       })
     )
-    const url = HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)
+    const url = HttpServer.formatAddress(address)
     yield* Console.log(gateway.tls === undefined ? url : url.replace(/^http:/, "https:"))
     return yield* Effect.never
   }, Effect.scoped)
 ).pipe(Command.withDescription("Run the gateway; prints its base URL once it accepts connections"))
+
+const maxWorkers = 64
+
+type Serving = Effect.Effect<
+  NetAddress.SocketAddress,
+  Effect.Error<ReturnType<typeof alone>> | Effect.Error<ReturnType<typeof withWorkers>>,
+  Effect.Services<ReturnType<typeof alone>> | Effect.Services<ReturnType<typeof withWorkers>>
+>
+
+const alone = (config: GatewayConfig) =>
+  Effect.map(
+    Layer.build(gatewayServer(config).pipe(Layer.provide(gatewayServices(config)))),
+    (context) => Context.get(context, HttpServer.HttpServer).address
+  )
+
+/** Loaded only where they are wanted. */
+const withWorkers = (config: LoadedConfig, workers: number) =>
+  Effect.flatMap(
+    Effect.promise(() => import("@secure-mcp/gateway-server/workers")),
+    ({ serveWithWorkers }) => serveWithWorkers(config, workers)
+  )
+
+const asWorker = Effect.flatMap(
+  Effect.promise(() => import("@secure-mcp/gateway-server/workers")),
+  ({ runWorker }) => runWorker
+).pipe(Effect.catch(() => Effect.fail(new CommandFailure({ exitCode: 1 }))))
 
 /** Everyone who reaches the gateway uses its tokens, so other machines must show a key, or a certificate. */
 const guardExposure = ({ apiKeys, host, tls }: GatewaySettings, allowUnauthenticated: boolean) => {
@@ -71,7 +116,8 @@ const guardExposure = ({ apiKeys, host, tls }: GatewaySettings, allowUnauthentic
       )
 }
 
-const cannotListen = ({ host, port }: GatewaySettings, { cause }: HttpServerError.ServeError): string => {
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown error"
-  return `Cannot listen on ${host}:${port} (${code}). Choose another with --host and --port`
-}
+const codeOf = (cause: unknown): string =>
+  cause instanceof Error && "code" in cause ? String(cause.code) : "unknown error"
+
+const cannotListen = ({ host, port }: GatewaySettings, code: string): string =>
+  `Cannot listen on ${host}:${port} (${code}). Choose another with --host and --port`

@@ -43,9 +43,26 @@ export const loadConfigFile = Effect.fn("ConfigFile.load")(function* (path: stri
     ])
   ]
   if (Result.isFailure(decoded) || problems.length > 0) return yield* new ConfigError({ problems })
-  const config = yield* withProxyVariables(withUserAgents(decoded.success, yield* DefaultUserAgent))
-  return { ...config, rereadSecrets: yield* makeRereadSecrets(document, directory) } satisfies GatewayConfig
+  return {
+    ...(yield* completed(decoded.success)),
+    rereadSecrets: yield* makeRereadSecrets(document, directory),
+    document: Redacted.make(resolved.value)
+  } satisfies LoadedConfig
 })
+
+/** A configuration, and the document that it was made of. */
+export interface LoadedConfig extends GatewayConfig {
+  /** With its references resolved. */
+  readonly document: Redacted.Redacted<unknown>
+}
+
+/** The configuration that another process has loaded and checked, from its document. */
+export const loadedConfig = (document: unknown) =>
+  Effect.flatMap(Effect.fromResult(decodeGatewayConfig(document)), completed)
+
+/** What the file leaves to others is said. */
+const completed = (config: GatewayConfig) =>
+  Effect.flatMap(DefaultUserAgent, (userAgent) => withProxyVariables(withUserAgents(config, userAgent)))
 
 /** What the configuration leaves to the environment: the proxy of an entry, and the hosts that need none (NO_PROXY). */
 const withProxyVariables = Effect.fnUntraced(function* (config: GatewayConfig) {

@@ -120,7 +120,7 @@ const unknownServer = (serverName: string) => ({
 })
 
 /** Never 401: the client would try to authenticate at the gateway, which is not what failed. */
-const failedAuthorization = (error: OAuthError, request: AccessTokenRequest | undefined): GatewayFailure => ({
+export const failedAuthorization = (error: OAuthError, request: AccessTokenRequest | undefined): GatewayFailure => ({
   status: error.reason._tag === "CircuitOpen" ? 503 : 502,
   reason: error.reason._tag,
   message: describeOAuthError(error, request),
@@ -145,7 +145,7 @@ const failedLogin = (serverName: string, { message }: CallbackListenerError) => 
 })
 
 /** There is no answer of the server. */
-const unanswered = (failure: UpstreamFailure | TooManyLogins) => ({
+export const unanswered = (failure: UpstreamFailure | TooManyLogins) => ({
   status: failure.status,
   reason: failure.reason,
   message: failure.message,

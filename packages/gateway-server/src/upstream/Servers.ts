@@ -2,6 +2,7 @@ import type { AccessTokenRequest } from "@secure-mcp/oauth-core"
 import {
   accessTokenRequest as tokenRequestFor,
   defaultLimits,
+  type HttpServerEntry,
   type Limits,
   type ServerEntry
 } from "@secure-mcp/transport-injection"
@@ -30,33 +31,68 @@ export class Servers extends Context.Service<Servers, ReadonlyMap<string, Server
   static readonly layer = (config: GatewayConfig) =>
     Layer.effect(
       Servers,
-      Effect.forEach(config.servers, (entry) =>
-        Effect.map(makeUpstream(entry, config), (upstream) => {
-          const server: Server = { ...upstream, limits: limitsOf(entry, config) }
-          return [entry.serverName, server] as const
-        })
-      ).pipe(Effect.map((entries) => new Map(entries)))
+      Effect.map(
+        Effect.forEach(config.servers, (entry) => named(entry, config, makeUpstream(entry, config))),
+        (servers) => new Map(servers)
+      )
     ).pipe(Layer.provide(ChildProcesses.layer))
+
+  /**
+   * Makes only the upstreams that hold nothing but what `SessionOwners` has: those over Streamable HTTP. A client certificate
+   * belongs to the token that was obtained with it, so servers with `use_mtls` are not among them.
+   */
+  static readonly layerForwarded = (config: GatewayConfig) =>
+    Layer.effect(
+      Servers,
+      Effect.map(
+        Effect.forEach(config.servers.filter(isForwarded), (entry) =>
+          named(entry, config, makeForwarding(entry, config, tokenRequests(entry, config)))
+        ),
+        (servers) => new Map(servers)
+      )
+    )
 }
 
+const named = <E, R>(entry: ServerEntry, config: GatewayConfig, upstream: Effect.Effect<Upstream, E, R>) =>
+  Effect.map(upstream, (upstream) => {
+    const server: Server = { ...upstream, limits: limitsOf(entry, config) }
+    return [entry.serverName, server] as const
+  })
+
+const isForwarded = (entry: ServerEntry): entry is HttpServerEntry =>
+  entry._tag === "Http" && entry.transport !== "sse" && entry.oauth?.useMtls !== true
+
 const makeUpstream = Effect.fnUntraced(function* (entry: ServerEntry, config: GatewayConfig) {
-  // One for each caller: whoever is asked for a token knows the request again.
+  const tokenRequest = tokenRequests(entry, config)
+  const upstream: Upstream =
+    entry._tag === "Http"
+      ? entry.transport === "sse"
+        ? yield* makeSseUpstream(entry, tokenRequest, limitsOf(entry, config))
+        : yield* makeForwarding(entry, config, tokenRequest)
+      : yield* makeStdioUpstream(entry, tokenRequest, limitsOf(entry, config))
+  return upstream
+})
+
+const makeForwarding = Effect.fnUntraced(function* (
+  entry: HttpServerEntry,
+  config: GatewayConfig,
+  tokenRequest: Upstream["tokenRequest"]
+) {
+  const upstream: Upstream = yield* makeHttpUpstream(entry, tokenRequest, yield* sessionsOf(entry, config))
+  return upstream
+})
+
+/** One for each caller: whoever is asked for a token knows the request again. */
+const tokenRequests = (entry: ServerEntry, config: GatewayConfig): Upstream["tokenRequest"] => {
   const requests = new WeakMap<Caller, ReturnType<Upstream["tokenRequest"]>>()
-  const tokenRequest: Upstream["tokenRequest"] = (caller) => {
+  return (caller) => {
     const known = requests.get(caller)
     if (known !== undefined) return known
     const request = accessTokenRequest(entry, config, caller.subject)
     requests.set(caller, request)
     return request
   }
-  const upstream: Upstream =
-    entry._tag === "Http"
-      ? entry.transport === "sse"
-        ? yield* makeSseUpstream(entry, tokenRequest, limitsOf(entry, config))
-        : yield* makeHttpUpstream(entry, tokenRequest, yield* sessionsOf(entry, config))
-      : yield* makeStdioUpstream(entry, tokenRequest, limitsOf(entry, config))
-  return upstream
-})
+}
 
 /** What an entry's sessions are bound to; undefined if everybody who has access is the same person. */
 const sessionsOf = (entry: ServerEntry, config: GatewayConfig) => {
