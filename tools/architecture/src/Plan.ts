@@ -89,7 +89,7 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
   },
   "apps/gateway": {
     imports: [...everyPackage, "gateway-server"],
-    testImports: ["testing", "authorization-server", "echo-server"],
+    testImports: ["testing", "authorization-server", "echo-server", "oauth-metrics"],
     rooms: {
       "import/text": [],
       import: ["import/text"],
