@@ -93,7 +93,7 @@ describe("check", () => {
 
     it.effect("says the full path of a file that does not exist", () =>
       Effect.gen(function* () {
-        const env = { npm_package_name: "@secure-mcp/gateway-server", INIT_CWD: "/nonexistent" }
+        const env = { npm_package_name: "@secure-mcp/gateway", INIT_CWD: "/nonexistent" }
         const { exitCode, stderr } = yield* runGateway(["check", "--config", "gateway.json"], env)
         assert.strictEqual(exitCode, 1)
         assert.include(stderr, "the file /nonexistent/gateway.json cannot be read (NotFound)")
