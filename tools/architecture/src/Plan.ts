@@ -66,6 +66,7 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
   },
   "packages/gateway-server": {
     imports: everyPackage,
+    testImports: ["testing"],
     rooms: {
       config: [],
       display: [],

@@ -31,7 +31,13 @@ export const targets: Readonly<Record<string, Target>> = {
       "packages/gateway-server/src/login/*.ts",
       "packages/gateway-server/src/sessions/*.ts"
     ],
-    tests: ["apps/gateway/test/http", "apps/gateway/test/login", "apps/gateway/test/sessions"],
+    tests: [
+      "apps/gateway/test/http",
+      "apps/gateway/test/login",
+      "apps/gateway/test/sessions",
+      "packages/gateway-server/test/login",
+      "packages/gateway-server/test/sessions"
+    ],
     omitted: /\/login\/(?:Commands|RealBrowser)\.test/
   }
 }

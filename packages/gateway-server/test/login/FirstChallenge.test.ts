@@ -16,7 +16,6 @@ const requestOf = (resourceUrl: string | undefined, oauth: object = {}): AccessT
   projectId: "default",
   configId: "default",
   serverName: "files",
-  correlationId: "5f1c9b9e-6b0a-4c8e-9f53-5f8b2c1f0a11",
   resourceUrl,
   config: Result.getOrThrow(
     decodeOAuthConfig({ enforce_https: false, grant_type: "authorization_code", ...oauth })
