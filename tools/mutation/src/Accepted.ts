@@ -171,6 +171,77 @@ export const accepted: ReadonlyArray<Accepted> = [
     because: "Saves work; places that are found twice are merged"
   },
   {
+    file: "packages/oauth-flows/src/authorization/AuthorizationPages.ts",
+    mutants: [
+      'parameters?.get("error") ?? undefined -> parameters?.get("error")',
+      'parameters?.get("error_description") ?? undefined -> parameters?.get("error_description")',
+      "error === undefined -> false",
+      "description === undefined -> false"
+    ],
+    because: "What is `null` or `undefined` is no word of a refusal; the difference is for the type checker"
+  },
+  {
+    file: "packages/oauth-flows/src/authorization/AuthorizationPages.ts",
+    mutants: ["location === undefined -> false"],
+    because: 'The text "undefined" is a path without parameters'
+  },
+  {
+    file: "packages/oauth-flows/src/client/PrivateKey.ts",
+    mutants: ["known !== undefined -> false", "parsed.set(config, key) -> nothing"],
+    because: "Saves the work of reading a key for every request; the result is the same"
+  },
+  {
+    file: "packages/oauth-flows/src/discovery/AuthorizationServerMetadata.ts",
+    mutants: [
+      "yield* Effect.forEach(broken, ({ problem }) => Effect.logWarning(`${withoutQuery(url)}: ${problem}. It is not used`) ) -> nothing"
+    ],
+    because: "Only writes to the log"
+  },
+  {
+    file: "packages/oauth-flows/src/endpoint/Circuit.ts",
+    mutants: ["Schedule.setInputType<Rejected>() -> (self) => self"],
+    because: "Says to the type checker what the input is"
+  },
+  {
+    file: "packages/oauth-flows/src/endpoint/Retry.ts",
+    mutants: ["Schedule.setInputType<OAuthErrorReason>() -> (self) => self"],
+    because: "Says to the type checker what the input is"
+  },
+  {
+    file: "packages/oauth-flows/src/endpoint/Retry.ts",
+    mutants: [
+      "Schedule.tap(({ duration, input }) => Effect.logWarning(`${input.message}. Next attempt in ${Duration.toSeconds(duration -> (self) => self"
+    ],
+    because: "Only writes to the log"
+  },
+  {
+    file: "packages/token-cache/src/SingleFlight.ts",
+    mutants: ['decision._tag === "Hit" -> false'],
+    because: "Saves a span for a token from memory; the result is the same"
+  },
+  {
+    file: "packages/token-cache/src/acquisition/LateWrites.ts",
+    mutants: ['Effect.andThen(Effect.logInfo("The token store has all tokens again")) -> (self) => self'],
+    because: "Only writes to the log"
+  },
+  {
+    file: "packages/token-cache/src/acquisition/RefreshLock.ts",
+    mutants: ["Effect.asVoid -> (self) => self"],
+    because: "Nobody looks at the value"
+  },
+  {
+    file: "packages/token-cache/src/acquisition/StoreAccess.ts",
+    mutants: [
+      "Effect.tapError(({ problem }) => Effect.logDebug(`The token store could not be read: ${problem}`)) -> (self) => self"
+    ],
+    because: "Only writes to the log"
+  },
+  {
+    file: "packages/token-cache/src/file/FileTokenStore.ts",
+    mutants: ["Effect.asVoid -> (self) => self"],
+    because: "Nobody looks at the value"
+  },
+  {
     file: "packages/transport-injection/src/EndedGrants.ts",
     mutants: ['"Again" -> ""'],
     because: "Callers ask for the two other outcomes only; the text is for those who read the code"

@@ -55,7 +55,9 @@ const isForPeople = (node: Node, source: string): boolean => {
   if (node.type === "YieldExpression") return node.argument !== null && isForPeople(node.argument, source)
   if (node.type !== "CallExpression") return false
   const callee = source.slice(node.callee.start, node.callee.end)
-  return /^Effect\.(?:fn|log\w*|withSpan|annotateLogs|annotateCurrentSpan)$/.test(callee)
+  return /^(?:Effect\.(?:fn|log\w*|withSpan|annotateLogs|annotateCurrentSpan)|inSpan(?:Of)?|orWarn|warnOf)$/.test(
+    callee
+  )
 }
 
 const swappedOperators: ReadonlyMap<string, string> = new Map([

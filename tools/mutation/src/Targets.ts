@@ -35,6 +35,7 @@ export const targets: Readonly<Record<string, Target>> = {
       "apps/gateway/test/http",
       "apps/gateway/test/login",
       "apps/gateway/test/sessions",
+      "packages/gateway-server/test/http",
       "packages/gateway-server/test/login",
       "packages/gateway-server/test/sessions"
     ],

@@ -45,6 +45,13 @@ describe("mutants", () => {
     ])
   })
 
+  it("the name of a span and the words of a warning are for people, and what they are about is not", () => {
+    assert.deepStrictEqual(changes('const b = [inSpan("c")(!d), orWarn("written")(!e)]').slice(1), [
+      "!d -> d",
+      "!e -> e"
+    ])
+  })
+
   it("a default, a negation and a truth value are changed", () => {
     assert.deepStrictEqual(changes("const f = [a ?? b, !c, true, d && e]").slice(1), [
       "a ?? b -> a",
