@@ -99,10 +99,11 @@ const withWorkers = (config: LoadedConfig, workers: number) =>
     ({ serveWithWorkers }) => serveWithWorkers(config, workers)
   )
 
+/** Tells the owner what goes wrong, which tells the user. */
 const asWorker = Effect.flatMap(
   Effect.promise(() => import("@secure-mcp/gateway-server/workers")),
   ({ runWorker }) => runWorker
-).pipe(Effect.catch(() => Effect.fail(new CommandFailure({ exitCode: 1 }))))
+).pipe(Effect.mapError(() => new CommandFailure({ exitCode: 1 })))
 
 /** Everyone who reaches the gateway uses its tokens, so other machines must show a key, or a certificate. */
 const guardExposure = ({ apiKeys, host, tls }: GatewaySettings, allowUnauthenticated: boolean) => {

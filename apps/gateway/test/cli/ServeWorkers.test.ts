@@ -242,23 +242,21 @@ describe("the number of workers", () => {
       })
     )
 
-    it.effect.each(["0", "65", "1.5", "two"])(
-      "--workers %s is refused, and the text says what may be given",
-      (value) =>
-        Effect.gen(function* () {
-          const config = yield* writeConfig({ servers: [stateful] })
-          const { exitCode, stderr, stdout } = yield* runGateway([
-            "serve",
-            "--config",
-            config,
-            "--workers",
-            value
-          ])
-          assert.strictEqual(exitCode, 1)
-          assert.strictEqual(stdout, "")
-          assert.match(stderr, /workers/)
-          assert.match(stderr, value === "two" || value === "1.5" ? /integer/i : /from 1 to 64/)
-        })
+    it.effect.each(["0", "1.5"])("--workers %s is refused, and the text says what may be given", (value) =>
+      Effect.gen(function* () {
+        const config = yield* writeConfig({ servers: [stateful] })
+        const { exitCode, stderr, stdout } = yield* runGateway([
+          "serve",
+          "--config",
+          config,
+          "--workers",
+          value
+        ])
+        assert.strictEqual(exitCode, 1)
+        assert.strictEqual(stdout, "")
+        assert.match(stderr, /workers/)
+        assert.match(stderr, value === "0" ? /from 1 to 64/ : /integer/i)
+      })
     )
 
     it.effect("a port that is in use is an error before a worker starts", () =>

@@ -46,7 +46,8 @@ const longestPause = 30_000
  * @returns `collectHits` asks all workers for the cache hits that they have counted
  */
 export const startWorkers = Effect.fnUntraced(function* (options: WorkersOptions) {
-  const live = new Map<Worker, (id: number) => Deferred.Deferred<void>>()
+  const problems = new WeakMap<Worker, string>()
+  const live = new Map<Worker, Map<number, () => void>>()
   const ready = yield* Effect.forEach(Array.from({ length: options.workers }), () =>
     Deferred.make<void, WorkersFailed>()
   )
@@ -57,13 +58,9 @@ export const startWorkers = Effect.fnUntraced(function* (options: WorkersOptions
     Effect.acquireUseRelease(
       Effect.sync(() => {
         const worker = cluster.fork({ [workerVariable]: "1" })
-        const counted = new Map<number, Deferred.Deferred<void>>()
-        live.set(worker, (id) => {
-          const done = Deferred.makeUnsafe<void>()
-          counted.set(id, done)
-          send(worker, { _tag: "CountHits", id })
-          return done
-        })
+        const counted = new Map<number, () => void>()
+        live.set(worker, counted)
+        worker.on("error", ({ message }) => void problems.set(worker, message))
         worker.on("message", (raw: unknown) => {
           const message = Option.getOrUndefined(decode(raw))
           switch (message?._tag) {
@@ -72,6 +69,7 @@ export const startWorkers = Effect.fnUntraced(function* (options: WorkersOptions
             case "Listening":
               return Deferred.doneUnsafe(ready, Exit.void)
             case "CannotStart":
+              problems.set(worker, message.problem)
               return Deferred.doneUnsafe(ready, Exit.fail(new WorkersFailed({ problem: message.problem })))
             case "Asked": {
               const { id, question } = message
@@ -84,9 +82,7 @@ export const startWorkers = Effect.fnUntraced(function* (options: WorkersOptions
             case "HitsCounted": {
               for (const [serverName, hits] of Object.entries(message.hits))
                 options.countHits(serverName, hits)
-              const done = counted.get(message.id)
-              counted.delete(message.id)
-              return done && Deferred.doneUnsafe(done, Exit.void)
+              return counted.get(message.id)?.()
             }
             case undefined:
               return undefined
@@ -94,7 +90,7 @@ export const startWorkers = Effect.fnUntraced(function* (options: WorkersOptions
         })
         return worker
       }),
-      (worker) => endOf(worker),
+      (worker) => Effect.map(endOf(worker), ({ how, pid }) => ({ pid, how: problems.get(worker) ?? how })),
       (worker) =>
         Effect.gen(function* () {
           if (worker.isConnected()) send(worker, { _tag: "Stop" })
@@ -124,7 +120,7 @@ export const startWorkers = Effect.fnUntraced(function* (options: WorkersOptions
   return {
     collectHits: Effect.suspend(() => {
       const id = ++lastCount
-      return Effect.forEach([...live.values()], (count) => Deferred.await(count(id)), {
+      return Effect.forEach([...live], ([worker, counted]) => countOf(worker, counted, id), {
         concurrency: "unbounded",
         discard: true
       })
@@ -132,15 +128,29 @@ export const startWorkers = Effect.fnUntraced(function* (options: WorkersOptions
   }
 })
 
-/** Completes when the process of a worker has ended. */
+/** Asks a worker for its hits; completes when it has answered. */
+const countOf = (worker: Worker, counted: Map<number, () => void>, id: number) =>
+  Effect.callback<void>((resume) => {
+    counted.set(id, () => {
+      counted.delete(id)
+      resume(Effect.void)
+    })
+    send(worker, { _tag: "CountHits", id })
+    return Effect.sync(() => counted.delete(id))
+  })
+
+/** Completes when the process of a worker has ended, or was never made. */
 const endOf = (worker: Worker) =>
   Effect.callback<{ readonly pid: number | undefined; readonly how: string }>((resume) => {
     const { exitCode, pid, signalCode } = worker.process
     const end = (code: number | null, signal: string | null) =>
       resume(Effect.succeed({ pid, how: signal ?? `exit code ${code}` }))
     if (worker.isDead()) return end(exitCode, signalCode)
-    worker.once("exit", end)
-    return Effect.sync(() => worker.off("exit", end))
+    const onError = () => {
+      if (pid === undefined) end(null, "not started")
+    }
+    worker.once("exit", end).on("error", onError)
+    return Effect.sync(() => worker.off("exit", end).off("error", onError))
   })
 
 const send = (worker: Worker, message: ToWorker): void => {

@@ -16,9 +16,7 @@ export const workerSessions: Layer.Layer<never, never, OwnerChannel> = Layer.eff
     const ask = <Tag extends Answer["_tag"]>(question: Question, tag: Tag) =>
       owner.ask(question).pipe(
         Effect.mapError(({ problem }) => new StoreUnavailable({ problem })),
-        Effect.flatMap((answer) =>
-          isOf(answer, tag) ? Effect.succeed(answer) : Effect.fail(refusalOf(answer))
-        )
+        Effect.filterOrFail((answer) => isOf(answer, tag), refusalOf)
       )
 
     return {
