@@ -97,22 +97,20 @@ describe("the first challenge of a login", () => {
     ["issuer and scope are configured", { issuer, scope: "a" }, false],
     ["endpoints and scope are configured", { ...tokenUrl, client_id: "c", scope: "a" }, false]
   ] as const
-  it.effect.each(needs)(
-    "where %s, the MCP server is asked only if more is to be known",
-    ([, oauth, expected]) =>
-      Effect.gen(function* () {
-        const server = yield* StubAuthorizationServer.make()
-        yield* server.always("/mcp", refusing())
-        const request = requestOf(server.endpoint("/mcp"), oauth)
-        assert.strictEqual(needsChallenge(request), expected)
-        assert.deepStrictEqual(
-          yield* firstChallenge(yield* ClientCertificates, request),
-          expected ? read : undefined
-        )
-        assert.isFalse(needsChallenge({ ...request, resourceUrl: undefined }))
-        assert.isUndefined(
-          yield* firstChallenge(yield* ClientCertificates, { ...request, resourceUrl: undefined })
-        )
-      }).pipe(Effect.provide(TestLayer))
+  it.effect.each(needs)("the MCP server is asked only if more is to be known: %s", ([, oauth, expected]) =>
+    Effect.gen(function* () {
+      const server = yield* StubAuthorizationServer.make()
+      yield* server.always("/mcp", refusing())
+      const request = requestOf(server.endpoint("/mcp"), oauth)
+      assert.strictEqual(needsChallenge(request), expected)
+      assert.deepStrictEqual(
+        yield* firstChallenge(yield* ClientCertificates, request),
+        expected ? read : undefined
+      )
+      assert.isFalse(needsChallenge({ ...request, resourceUrl: undefined }))
+      assert.isUndefined(
+        yield* firstChallenge(yield* ClientCertificates, { ...request, resourceUrl: undefined })
+      )
+    }).pipe(Effect.provide(TestLayer))
   )
 })

@@ -242,7 +242,7 @@ describe("the links of logins", () => {
       })
   )
 
-  it.effect("of more than a thousand links the oldest is evicted", () =>
+  it.effect("the oldest of more than a thousand links is evicted", () =>
     Effect.gen(function* () {
       const { links, open } = yield* makePages
       const all = yield* Effect.forEach(Array.from({ length: 1000 }), (_, n) =>

@@ -55,7 +55,7 @@ describe("the count of step-ups", () => {
     )
   )
 
-  it.effect("of more than a thousand persons the one who consented the longest ago is forgotten first", () =>
+  it.effect("the person of more than a thousand who consented the longest ago is forgotten first", () =>
     withStepUps((stepUps) =>
       Effect.gen(function* () {
         yield* Effect.replicateEffect(stepUps.consented(requestOf("first")), 2)
