@@ -8,6 +8,33 @@ export interface Accepted {
 
 export const accepted: ReadonlyArray<Accepted> = [
   {
+    file: "packages/gateway-server/src/http/Access.ts",
+    mutants: [
+      "host !== undefined -> host === undefined",
+      "lines === 1 -> lines !== 1",
+      'request.url?.startsWith("/") === true -> request.url?.startsWith("/") !== true',
+      "true -> false",
+      "isOnlyHost && admitted.has(host) -> false",
+      "refusal !== undefined || !isOnlyHost -> true",
+      "admitted.size === rememberedHosts -> true",
+      "admitted.size === rememberedHosts -> false",
+      "admitted.size === rememberedHosts -> admitted.size !== rememberedHosts",
+      "admitted.clear() -> nothing",
+      "admitted.add(host) -> nothing"
+    ],
+    because: "Saves the work of reading an admitted host again, or memory; the decision is the same"
+  },
+  {
+    file: "packages/gateway-server/src/http/Access.ts",
+    mutants: ["index < rawHeaders.length -> index <= rawHeaders.length"],
+    because: "Behind the last header there is none"
+  },
+  {
+    file: "packages/gateway-server/src/http/Access.ts",
+    mutants: ['"base64url" -> ""'],
+    because: "Any text that nobody else can compute will do for a digest"
+  },
+  {
     file: "packages/oauth-flows/src/mask/DecodedText.ts",
     mutants: [
       "canonicalBytes[bytes[at] ?? 0] ?? 0 -> canonicalBytes[bytes[at] ?? 0]",
