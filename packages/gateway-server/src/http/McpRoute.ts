@@ -120,7 +120,10 @@ const unknownServer = (serverName: string) => ({
 })
 
 /** Never 401: the client would try to authenticate at the gateway, which is not what failed. */
-export const failedAuthorization = (error: OAuthError, request: AccessTokenRequest | undefined): GatewayFailure => ({
+export const failedAuthorization = (
+  error: OAuthError,
+  request: AccessTokenRequest | undefined
+): GatewayFailure => ({
   status: error.reason._tag === "CircuitOpen" ? 503 : 502,
   reason: error.reason._tag,
   message: describeOAuthError(error, request),
