@@ -82,22 +82,26 @@ describe("a package.json", () => {
 
   it.each(projects)(
     "the package.json of %s adds for tests only the siblings it may",
-    (folder, { testImports = [] }) => {
+    (folder, { bundled = false, imports, testImports = [] }) => {
+      const allowed = bundled ? [...imports, ...testImports] : testImports
       const wrong = Object.keys(manifestOf(folder).devDependencies ?? {})
         .map(siblingOf)
-        .filter((sibling) => sibling !== undefined && !testImports.includes(sibling))
+        .filter((sibling) => sibling !== undefined && !allowed.includes(sibling))
       assert.deepStrictEqual(wrong, [])
     }
   )
 
-  it.each(projects)("the package.json of %s names every package that its source imports", (folder) => {
-    const { dependencies, devDependencies, peerDependencies, private: isPrivate } = manifestOf(folder)
-    // Nobody installs a private project, and the audit of what is published leaves out development dependencies.
-    const development = isPrivate === true ? devDependencies : {}
-    const declared = Object.keys({ ...dependencies, ...peerDependencies, ...development })
-    const isWrong = (specifier: string) => isUndeclared(specifier, declared)
-    assert.deepStrictEqual(importsThat(`${folder}/src/`, isWrong), [])
-  })
+  it.each(projects)(
+    "the package.json of %s names every package that its source imports",
+    (folder, { bundled }) => {
+      const { dependencies, devDependencies, peerDependencies, private: isPrivate } = manifestOf(folder)
+      // Nobody installs a private project, and with a bundle nothing else is installed.
+      const development = isPrivate === true || bundled === true ? devDependencies : {}
+      const declared = Object.keys({ ...dependencies, ...peerDependencies, ...development })
+      const isWrong = (specifier: string) => isUndeclared(specifier, declared)
+      assert.deepStrictEqual(importsThat(`${folder}/src/`, isWrong), [])
+    }
+  )
 
   it.each(projects)("the package.json of %s names every package that its tests import", (folder) => {
     const { dependencies, devDependencies, name, peerDependencies } = manifestOf(folder)

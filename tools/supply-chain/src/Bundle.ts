@@ -6,7 +6,9 @@ import { bundledFolder, root } from "./Repository.ts"
 
 /** The bundle of the gateway, as it would be written. */
 export interface Bundle {
-  /** The folders of the packages of others that have code in it. */
+  /** The folders of the packages that have code in it, our own among them, without the gateway itself. */
+  readonly packages: ReadonlySet<string>
+  /** Those of others. */
   readonly thirdParties: ReadonlySet<string>
   /** The text of `THIRD_PARTY_NOTICES.txt`. */
   readonly notices: string
@@ -25,8 +27,10 @@ export const bundleGateway = async (lockfile: Lockfile): Promise<Bundle> => {
     const modules = files.flatMap((file) => (file.type === "chunk" ? file.moduleIds : []))
     const notices = files.find(({ fileName }) => fileName === "THIRD_PARTY_NOTICES.txt")
     if (notices?.type !== "asset") throw new Error("The bundle has no THIRD_PARTY_NOTICES.txt")
+    const packages = new Set(modules.flatMap((id) => packageOf(lockfile, id)))
     return {
-      thirdParties: new Set(modules.flatMap((id) => thirdPartyOf(lockfile, id))),
+      packages,
+      thirdParties: new Set([...packages].filter((folder) => folder.includes("node_modules/"))),
       notices: String(notices.source)
     }
   } finally {
@@ -34,7 +38,7 @@ export const bundleGateway = async (lockfile: Lockfile): Promise<Bundle> => {
   }
 }
 
-const thirdPartyOf = (lockfile: Lockfile, moduleId: string): ReadonlyArray<string> => {
+const packageOf = (lockfile: Lockfile, moduleId: string): ReadonlyArray<string> => {
   const folder = folderOfFile(lockfile, relative(root, moduleId))
-  return folder?.includes("node_modules/") === true ? [folder] : []
+  return folder === undefined || folder === bundledFolder ? [] : [folder]
 }

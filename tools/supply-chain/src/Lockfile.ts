@@ -14,6 +14,7 @@ export interface LockedPackage {
   readonly resolved?: string
   readonly link?: boolean
   readonly dependencies?: Readonly<Record<string, string>>
+  readonly devDependencies?: Readonly<Record<string, string>>
   readonly peerDependencies?: Readonly<Record<string, string>>
   readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>
 }
@@ -31,6 +32,30 @@ export const treeOf = (lockfile: Lockfile, folder: string): Tree => {
     needed.forEach(visit)
   }
   visit(folder)
+  return tree
+}
+
+/**
+ * The folder of a package whose dependencies are in its bundle, and of all that is in it. npm installs none of them, so they are
+ * development dependencies. Throws if something is in the bundle that the package does not depend on.
+ *
+ * @param bundled folders of packages that have code in the bundle, workspaces among them
+ */
+export const bundledTreeOf = (lockfile: Lockfile, folder: string, bundled: ReadonlySet<string>): Tree => {
+  const tree = new Map<string, ReadonlyArray<string>>()
+  const visit = (current: string, names: ReadonlyArray<string>): void => {
+    if (tree.has(current)) return
+    const needed = names
+      .map((name) => folderOf(lockfile, current, name))
+      .filter((other) => bundled.has(other))
+    tree.set(current, needed)
+    for (const other of needed) visit(other, namesNeededBy(lockedAt(lockfile, other)))
+  }
+  const own = lockedAt(lockfile, folder)
+  visit(folder, [...namesNeededBy(own), ...Object.keys(own.devDependencies ?? {})])
+  const absent = [...bundled].filter((other) => !tree.has(other))
+  if (absent.length > 0)
+    throw new Error(`The bundle of ${folder} has what it does not depend on: ${absent.join(", ")}`)
   return tree
 }
 

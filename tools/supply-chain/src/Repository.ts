@@ -18,6 +18,7 @@ export interface Manifest {
   readonly files?: ReadonlyArray<string>
   readonly scripts?: Readonly<Record<string, string>>
   readonly dependencies?: Readonly<Record<string, string>>
+  readonly devDependencies?: Readonly<Record<string, string>>
   readonly peerDependencies?: Readonly<Record<string, string>>
   readonly publishConfig?: Readonly<Record<string, unknown>>
 }
@@ -32,5 +33,5 @@ export const publishedFolders: ReadonlyArray<string> = globSync("{packages,apps,
   .filter((folder) => manifestOf(folder).private !== true)
   .toSorted()
 
-/** The one workspace whose tarball has the code of others inside. */
+/** The one workspace whose tarball has the code of others inside: all that it needs, so that it depends on nothing. */
 export const bundledFolder = "apps/gateway"

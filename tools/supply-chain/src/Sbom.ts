@@ -1,4 +1,4 @@
-import { type LockedPackage, lockedAt, type Lockfile, nameOf, treeOf } from "./Lockfile.ts"
+import { bundledTreeOf, type LockedPackage, lockedAt, type Lockfile, nameOf, treeOf } from "./Lockfile.ts"
 
 /** A bill of materials in the form CycloneDX 1.6, as far as we fill it. */
 export interface Sbom {
@@ -23,18 +23,15 @@ export interface Component {
 }
 
 /**
- * What a published package is made of: everything that is installed with it, in the versions of the lock file, which are
- * also those of a bundle. `npm sbom` cannot say it for one workspace: it leaves out what another workspace has as a
+ * What a published package is made of: everything that is installed with it, or that is in its bundle, in the versions of the
+ * lock file. `npm sbom` cannot say it for one workspace: it leaves out what another workspace has as a
  * development dependency.
  *
  * @param folder of the workspace
- * @param bundled folders of packages whose code is inside the tarball
+ * @param bundled folders of packages whose code is inside the tarball; none for a package without a bundle
  */
 export const sbomOf = (lockfile: Lockfile, folder: string, bundled: ReadonlySet<string>): Sbom => {
-  const tree = treeOf(lockfile, folder)
-  const absent = [...bundled].filter((other) => !tree.has(other))
-  if (absent.length > 0)
-    throw new Error(`The bundle of ${folder} has what it does not depend on: ${absent.join(", ")}`)
+  const tree = bundled.size > 0 ? bundledTreeOf(lockfile, folder, bundled) : treeOf(lockfile, folder)
   const others = [...tree.keys()].filter((other) => other !== folder).toSorted()
   const refOf = (other: string) => purlOf(nameOf(lockfile, other), versionOf(lockfile, other))
   const component = (other: string, type: Component["type"]): Component => {

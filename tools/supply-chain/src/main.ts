@@ -6,11 +6,11 @@ import { sbomOf } from "./Sbom.ts"
 
 /** `npm run sbom`: writes `sbom/NAME.cdx.json` for each published package. */
 const lockfile = readLockfile()
-const { thirdParties } = await bundleGateway(lockfile)
+const { packages } = await bundleGateway(lockfile)
 const directory = resolve(root, "sbom")
 await mkdir(directory, { recursive: true })
 for (const folder of publishedFolders) {
-  const sbom = sbomOf(lockfile, folder, folder === bundledFolder ? thirdParties : new Set())
+  const sbom = sbomOf(lockfile, folder, folder === bundledFolder ? packages : new Set())
   const file = join(directory, `${basename(folder)}.cdx.json`)
   await writeFile(file, `${JSON.stringify(sbom, undefined, 2)}\n`)
   process.stdout.write(`${file}: ${sbom.components.length} components\n`)

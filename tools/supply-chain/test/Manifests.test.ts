@@ -1,14 +1,21 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { globSync } from "node:fs"
+import { bundleGateway } from "../src/Bundle.ts"
 import { lockedAt, nameOf, treeOf } from "../src/Lockfile.ts"
 import { bundledFolder, manifestOf, publishedFolders, read, readLockfile, root } from "../src/Repository.ts"
 
 const lockfile = readLockfile()
 
-/** The folders of all that is installed with a published package, and is not ours. */
-const thirdParties = [
-  ...new Set(publishedFolders.flatMap((folder) => [...treeOf(lockfile, folder).keys()]))
-].filter((folder) => folder.includes("node_modules/"))
+/** The folders of all that is installed with a published package, or is in the bundle, and is not ours. */
+const thirdParties = new Set(
+  publishedFolders
+    .flatMap((folder) => [...treeOf(lockfile, folder).keys()])
+    .filter((folder) => folder.includes("node_modules/"))
+)
+
+beforeAll(async () => {
+  for (const folder of (await bundleGateway(lockfile)).thirdParties) thirdParties.add(folder)
+}, 120_000)
 
 /** npm runs these on the machine of who installs. */
 const installScripts = ["preinstall", "install", "postinstall", "prepare"]
@@ -25,9 +32,9 @@ describe("a published package", () => {
   })
 
   it("nothing that is installed with a published package runs a script", () => {
-    assert.isAbove(thirdParties.length, 30)
+    assert.isAbove(thirdParties.size, 30)
     assert.deepStrictEqual(
-      thirdParties.filter((folder) => "hasInstallScript" in lockedAt(lockfile, folder)),
+      [...thirdParties].filter((folder) => "hasInstallScript" in lockedAt(lockfile, folder)),
       []
     )
   })
@@ -42,8 +49,10 @@ describe("a published package", () => {
     }
   )
 
-  it("the gateway, which is bundled, depends on exact versions of others", () => {
-    const inexact = Object.entries(manifestOf(bundledFolder).dependencies ?? {}).filter(
+  it("the gateway, which is bundled, depends on nothing, and is built of exact versions of others", () => {
+    const { dependencies, devDependencies, peerDependencies } = manifestOf(bundledFolder)
+    assert.deepStrictEqual({ ...dependencies, ...peerDependencies }, {})
+    const inexact = Object.entries(devDependencies ?? {}).filter(
       ([name, range]) => !name.startsWith("@secure-mcp/") && !/^\d+\.\d+\.\d+$/.test(range)
     )
     assert.deepStrictEqual(inexact, [])
@@ -55,7 +64,7 @@ describe("a published package", () => {
     )
     assert.deepStrictEqual(
       rows.toSorted(),
-      [...new Set(thirdParties.map((folder) => nameOf(lockfile, folder)))].toSorted()
+      [...new Set([...thirdParties].map((folder) => nameOf(lockfile, folder)))].toSorted()
     )
   })
 })
