@@ -28,7 +28,8 @@ export const workerServer = (config: GatewayConfig, { host, ownerSocket, port, p
     Effect.gen(function* () {
       const access = makeAccess(config.gateway)
       const server: Server = yield* Listener
-      server.on("request", yield* makeWorkerAnswers(access, makeOwnerForward(ownerSocket)))
+      const answer = yield* makeWorkerAnswers(access, makeOwnerForward(ownerSocket))
+      server.on("request", answer).on("checkContinue", answer)
       yield* answerFirst(server, yield* makeDirectAnswers(access), grace)
       yield* listen(server, { host, port })
     })
