@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { isRunning, until } from "../bridge/bridgeServer.ts"
 import { TestLayer } from "../config/configFile.ts"
-import { serveRaw } from "../http/RawHttp.ts"
+import { rpc, send, serveRaw } from "../http/RawHttp.ts"
 import { BrowserCookies, logIn } from "../login/Person.ts"
 import { startProtectedServer, personalEntry } from "../login/ProtectedServer.ts"
 import { entry, runGateway, secretEnvironment, serve, writeConfig } from "./gatewayProcess.ts"
@@ -201,6 +201,13 @@ describe("serve with two workers", () => {
             assert.deepStrictEqual(new Set(others.map(({ status }) => status)), new Set([404]))
           }
           assert.strictEqual((yield* request(`${gateway.url}/healthz`)).status, 401)
+          const waiting = {
+            ...rpc(ping).headers,
+            authorization: "Bearer the-key-that-alice-holds",
+            expect: "100-continue"
+          }
+          const answer = yield* send(`${gateway.url}/servers/remote/mcp`, { ...rpc(ping), headers: waiting })
+          assert.strictEqual(answer.status, 200)
         })
     )
 

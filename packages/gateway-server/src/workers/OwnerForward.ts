@@ -18,7 +18,8 @@ export type OwnerForward = (
 
 /** @param socketPath where the owner listens */
 export const makeOwnerForward = (socketPath: string): OwnerForward => {
-  // The owner leaves idle connections open, so none closes while a request is on its way.
+  // The owner says in `Keep-Alive` how long it leaves an idle connection open, and the agent closes it a second before: so
+  // none closes while a request is on its way.
   const agent = new Agent({ keepAlive: true, timeout: idleMillis })
   return (request, response, body) => {
     const forwarded = httpRequest({
