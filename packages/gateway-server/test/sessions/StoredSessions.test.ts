@@ -3,42 +3,39 @@ import { StoreUnavailable } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/testing/TestClock"
-import { makeSessionBindings } from "../../src/sessions/SessionBindings.ts"
-import { SessionOwners } from "../../src/sessions/SessionOwners.ts"
+import { makeSessionBindings, type SessionBindings } from "../../src/sessions/SessionBindings.ts"
+import { SessionOwners, type SessionOwnersService } from "../../src/sessions/SessionOwners.ts"
 
 /** A store of sessions that two processes share, which notes what it was asked. */
 const makeStore = () => {
   const owners = new Map<string, string>()
-  const store = {
-    asked: [] as Array<string>,
-    isAway: false,
-    owners,
-    service: SessionOwners.of({
-      digestKey: Redacted.make(Buffer.alloc(32, 7)),
-      find: (session) => ask("find", () => owners.get(session)),
-      bind: (session, owner) =>
-        ask("bind", () => {
-          const now = owners.get(session) ?? owner
-          owners.set(session, now)
-          return now === owner
-        }),
-      remove: (session) => ask("remove", () => void owners.delete(session))
-    })
-  }
-  const ask = <A>(what: string, answer: () => A) =>
+  const asked: Array<string> = []
+  const state = { isAway: false }
+  const ask = <A>(what: string, answer: () => A): Effect.Effect<A, StoreUnavailable> =>
     Effect.suspend(() => {
-      store.asked.push(what)
-      return store.isAway
+      asked.push(what)
+      return state.isAway
         ? Effect.fail(new StoreUnavailable({ problem: "Redis does not answer" }))
         : Effect.sync(answer)
     })
-  return store
+  const service: SessionOwnersService = {
+    digestKey: Redacted.make(Buffer.alloc(32, 7)),
+    find: (session) => ask("find", () => owners.get(session)),
+    bind: (session, owner) =>
+      ask("bind", () => {
+        const now = owners.get(session) ?? owner
+        owners.set(session, now)
+        return now === owner
+      }),
+    remove: (session) => ask("remove", () => void owners.delete(session))
+  }
+  return { asked, owners, service, state }
 }
 
 const make = (store: ReturnType<typeof makeStore>, serverName = "one", capacity = 10) =>
   Effect.provideService(makeSessionBindings({ serverName, capacity }), SessionOwners, store.service)
 
-const used = (sessions: Effect.Success<ReturnType<typeof make>>, id: string, subject: string | undefined) =>
+const used = (sessions: SessionBindings, id: string, subject: string | undefined) =>
   Effect.scoped(sessions.use(id, subject))
 
 describe("sessions that several processes know", () => {
@@ -108,13 +105,13 @@ describe("sessions that several processes know", () => {
     Effect.gen(function* () {
       const store = makeStore()
       const sessions = yield* make(store)
-      store.isAway = true
+      store.state.isAway = true
       assert.isTrue(yield* sessions.begin("s", "alice"))
       assert.isTrue(yield* used(sessions, "s", "alice"))
       yield* TestClock.adjust("9 seconds")
       yield* used(sessions, "s", "alice")
       assert.deepStrictEqual(store.asked, ["bind"], "a store that is away is not asked by each request")
-      store.isAway = false
+      store.state.isAway = false
       yield* TestClock.adjust("1 second")
       yield* used(sessions, "s", "alice")
       assert.deepStrictEqual(store.asked, ["bind", "bind"])
@@ -126,9 +123,9 @@ describe("sessions that several processes know", () => {
     Effect.gen(function* () {
       const store = makeStore()
       const sessions = yield* make(store)
-      store.isAway = true
+      store.state.isAway = true
       yield* sessions.begin("s", "bob")
-      store.isAway = false
+      store.state.isAway = false
       yield* (yield* make(store)).begin("s", "alice")
       yield* TestClock.adjust("10 seconds")
       yield* used(sessions, "s", "bob")
@@ -142,7 +139,7 @@ describe("sessions that several processes know", () => {
       const store = makeStore()
       const sessions = yield* make(store)
       assert.isFalse(yield* used(sessions, "s", "alice"))
-      store.isAway = true
+      store.state.isAway = true
       const error = yield* Effect.flip(used(sessions, "s", "alice"))
       assert.strictEqual(error.problem, "Redis does not answer")
     })

@@ -55,11 +55,7 @@ describe("the count of step-ups", () => {
     )
   )
 
-<<<<<<< HEAD
   it.effect("the person of more than a thousand who consented the longest ago is forgotten first", () =>
-=======
-  it.effect("one person over a thousand makes the count forget who consented the longest ago", () =>
->>>>>>> e2fbe3f (Name the tests of counts so that they stand alone, and accept what only saves reading a host again)
     withStepUps((stepUps) =>
       Effect.gen(function* () {
         yield* Effect.replicateEffect(stepUps.consented(requestOf("first")), 2)
