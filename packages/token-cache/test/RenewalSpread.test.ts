@@ -4,6 +4,8 @@ import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import { TokenCache } from "@secure-mcp/oauth-core"
 import { renewalTime, SingleFlightTokenCache, TokenCapacity } from "@secure-mcp/token-cache"
+import { toMemoryToken } from "../src/memory/MemoryToken.ts"
+import { renewalDue } from "../src/memory/RenewalTime.ts"
 import { keyOf, tokenOf } from "./fixtures.ts"
 
 const hour = 3600
@@ -16,8 +18,12 @@ const namings: Readonly<Record<string, (index: number) => string>> = {
   "one prefix and one end": (index) => `eyJhbGciOiJFUzI1NiJ9.${index.toString(36).padStart(8, "0")}.AA==`
 }
 
-const renewalOf = (accessToken: string, lifetime: number, expiryBuffer = buffer) =>
-  (renewalTime(tokenOf(accessToken, { expiresAt: lifetime * 1000 }), expiryBuffer) ?? Infinity) / 1000
+/** Seconds after the epoch, at which a token was obtained. */
+const renewalOf = (accessToken: string, lifetime: number) =>
+  renewalDue(
+    toMemoryToken(tokenOf(accessToken, { expiresAt: lifetime * 1000 }), { wall: 0, monotonic: 0 }),
+    buffer
+  ) / 1000
 
 describe("the spread of renewals", () => {
   it.effect.each(Object.entries(namings))(
@@ -87,7 +93,9 @@ describe("the spread of renewals", () => {
     assert.notStrictEqual(renewalOf("shared", hour), renewalOf("other", hour))
   })
 
-  it("a token without expiry is not renewed ahead", () => {
-    assert.isUndefined(renewalTime(tokenOf("1"), buffer))
+  it("what is said of the next renewal is when it comes at the latest", () => {
+    const token = tokenOf("token", { expiresAt: hour * 1000 })
+    assert.strictEqual(renewalTime(token, buffer), (hour - 300) * 1000)
+    assert.isUndefined(renewalTime(tokenOf("1"), buffer), "without expiry it is not renewed ahead")
   })
 })
