@@ -40,4 +40,25 @@ describe("whose the sessions are, for several processes", () => {
       assert.strictEqual(yield* owners.find("third"), "alice")
     })
   )
+
+  it.effect("only what an owner still has counts when one session too many is bound", () =>
+    Effect.gen(function* () {
+      const owners = makeSharedSessionOwners(3)
+      const known = Effect.fnUntraced(function* (...sessions: ReadonlyArray<string>) {
+        const found = yield* Effect.forEach(sessions, (session) => owners.find(session))
+        return sessions.filter((_, index) => found[index] !== undefined)
+      })
+      yield* owners.bind("a1", "alice")
+      yield* owners.bind("a2", "alice")
+      yield* owners.bind("a1", "alice")
+      yield* owners.bind("b1", "bob")
+      assert.deepStrictEqual(yield* known("a1", "a2", "b1"), ["a1", "a2", "b1"], "there is room for three")
+      yield* owners.bind("b2", "bob")
+      assert.deepStrictEqual(yield* known("a1", "a2", "b1", "b2"), ["a1", "b1", "b2"], "a2 was bound first")
+      yield* owners.remove("a1")
+      yield* owners.bind("c1", "carol")
+      yield* owners.bind("a3", "alice")
+      assert.deepStrictEqual(yield* known("a3", "b1", "b2", "c1"), ["a3", "b2", "c1"], "bob had the most")
+    })
+  )
 })
