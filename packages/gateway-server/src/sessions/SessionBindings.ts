@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { sessionLife, SessionOwners } from "./SessionOwners.ts"
+import { SessionsByOwner } from "./SessionsByOwner.ts"
 
 /**
  * The sessions of one MCP server over HTTP, each bound to the person who began it: whoever else learns the id of a session
@@ -53,52 +54,30 @@ export const makeSessionBindings = Effect.fnUntraced(function* (options: {
 }): Effect.fn.Return<SessionBindings> {
   const owners = yield* SessionOwners
   const clock = yield* Clock.Clock
-  const bySession = new Map<string, Binding>()
-  // Each map is in the order of use: the one unused the longest is the first.
-  const byOwner = new Map<string, Map<string, Binding>>()
+  const bindings = new SessionsByOwner<Binding>()
 
   const digest = (...parts: ReadonlyArray<string | null>): string =>
     createHmac("sha256", Redacted.value(owners.digestKey)).update(JSON.stringify(parts)).digest("base64url")
   const sessionOf = (sessionId: string) => digest("session", options.serverName, sessionId)
   const ownerOf = (subject: string | undefined) => digest("owner", subject ?? null)
 
-  const drop = ({ owner, session }: Binding) => {
-    bySession.delete(session)
-    const own = byOwner.get(owner)
-    own?.delete(session)
-    if (own?.size === 0) byOwner.delete(owner)
-  }
-
-  const evict = () => {
-    if (bySession.size <= options.capacity) return
-    let most = new Map<string, Binding>()
-    for (const own of byOwner.values()) if (own.size > most.size) most = own
-    for (const binding of most.values()) {
-      if (binding.requestsUnderWay > 0) continue
-      return drop(binding)
-    }
-  }
-
   const markUsed = (binding: Binding, now: number) => {
     binding.usedAt = now
-    const own = byOwner.get(binding.owner)
-    if (own?.delete(binding.session)) own.set(binding.session, binding)
+    bindings.touch(binding)
   }
 
   const remember = (session: string, owner: string, now: number): Binding => {
     const binding = { session, owner, usedAt: now, storedAt: now, requestsUnderWay: 0 }
-    bySession.set(session, binding)
-    const own = byOwner.get(owner) ?? new Map<string, Binding>()
-    byOwner.set(owner, own.set(session, binding))
-    evict()
+    bindings.put(binding)
+    bindings.evictOver(options.capacity, ({ requestsUnderWay }) => requestsUnderWay === 0)
     return binding
   }
 
   const inMemory = (session: string, now: number): Binding | undefined => {
-    const binding = bySession.get(session)
+    const binding = bindings.get(session)
     if (binding === undefined) return undefined
     if (binding.requestsUnderWay > 0 || now - binding.usedAt < Duration.toMillis(sessionLife)) return binding
-    drop(binding)
+    bindings.drop(session)
     return undefined
   }
 
@@ -116,7 +95,7 @@ export const makeSessionBindings = Effect.fnUntraced(function* (options: {
   const store = (binding: Binding, now: number): Effect.Effect<boolean> => {
     binding.storedAt = now
     return owners.bind(binding.session, binding.owner).pipe(
-      Effect.tap((isOwn) => (isOwn ? Effect.void : Effect.sync(() => drop(binding)))),
+      Effect.tap((isOwn) => (isOwn ? Effect.void : Effect.sync(() => bindings.drop(binding.session)))),
       Effect.catch(({ problem }) => {
         binding.storedAt = now - storeInterval + retryInterval
         return Effect.as(Effect.logWarning(`Whose a session is could not be stored: ${problem}`), true)
@@ -166,8 +145,7 @@ export const makeSessionBindings = Effect.fnUntraced(function* (options: {
 
     end: Effect.fnUntraced(function* (sessionId) {
       const session = sessionOf(sessionId)
-      const binding = bySession.get(session)
-      if (binding !== undefined) drop(binding)
+      bindings.drop(session)
       yield* owners.remove(session)
     })
   }
