@@ -1,6 +1,5 @@
 import type { ListenOptions } from "node:net"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
@@ -39,9 +38,6 @@ export const gatewayServer = (config: GatewayConfig, address: ListenOptions = co
   )
 }
 
-/** How long running requests may take to finish while the gateway stops. */
-const grace = Duration.seconds(10)
-
 const routes = (access: Access) =>
   HttpRouter.serve(Layer.mergeAll(McpRoute, OperationsRoutes, accessMiddleware(access)), {
     disableLogger: true,
@@ -58,7 +54,7 @@ const listener = ({ host, path, port }: ListenOptions) =>
 const directAnswers = (access: Access) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
-      yield* answerFirst(yield* Listener, yield* makeDirectAnswers(access), grace)
+      yield* answerFirst(yield* Listener, yield* makeDirectAnswers(access))
     })
   )
 

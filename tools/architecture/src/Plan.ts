@@ -87,7 +87,7 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
       status: ["config"],
       http: ["listener", "upstream", "login", "jsonrpc", "config"],
       ".": ["http", "upstream", "sessions", "login", "status", "config"],
-      workers: [".", "http", "upstream", "sessions", "login", "config"]
+      workers: [".", "http", "listener", "upstream", "sessions", "config"]
     }
   },
   "apps/gateway": {

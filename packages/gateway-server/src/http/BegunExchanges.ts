@@ -1,12 +1,12 @@
 import type { IncomingMessage } from "node:http"
 import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
-import type { RequestBody } from "../upstream/RequestBody.ts"
-import type { Rest } from "../upstream/Upstream.ts"
+import type { Exchange, Rest } from "../upstream/Upstream.ts"
 
 /** How far an exchange came without a fiber. */
 export interface BegunExchange {
-  readonly body: RequestBody
+  readonly serverName: string
+  readonly exchange: Exchange
   /** What is left to do; undefined if nothing has been sent to the server. */
   readonly rest: Rest | undefined
 }

@@ -2,12 +2,12 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { isTraced } from "@secure-mcp/oauth-core/internal"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import { loginInputKey } from "../login/LoginPrompt.ts"
 import { RequestBodies, type RequestBody } from "../upstream/RequestBody.ts"
 import type { Caller, Exchange, Rest, Upstream } from "../upstream/Upstream.ts"
 import type { Access } from "./Access.ts"
 import { BegunExchanges } from "./BegunExchanges.ts"
 import { originHeaders } from "./CrossOrigin.ts"
+import { mayHaveLoginAnswer } from "./LoginAnswer.ts"
 import { McpServers } from "./McpServers.ts"
 import type { RequestLimits } from "./RequestLimits.ts"
 import { RequestRefusals } from "./RequestRefusals.ts"
@@ -58,11 +58,11 @@ export const makeDirectAnswers = Effect.fnUntraced(function* ({
     if (Result.isFailure(caller)) return next()
     const mayArrive = !mayAskForLogin(found, caller.success)
     bodies.readNow(request, response, { mayArrive }, (body) => {
+      const exchange = { request, response, body, caller: caller.success, ownHeaders: originHeaders(request) }
       const goOn = (rest?: Rest) => {
-        begunExchanges.put(request, { body, rest })
+        begunExchanges.put(request, { serverName: found.serverName, exchange, rest })
         next()
       }
-      const exchange = { request, response, body, caller: caller.success, ownHeaders: originHeaders(request) }
       if (isCommon(body) && sendNow(found, exchange, goOn)) return
       if (body.arriving === undefined) goOn()
       else body.arriving.whenComplete(() => goOn())
@@ -76,7 +76,7 @@ const mayAskForLogin = ({ tokenRequest }: DirectServer, caller: Caller): boolean
 
 /** Whether a body is complete, or is going to be, and has no such answer. */
 const isCommon = (body: RequestBody): boolean =>
-  body.rest === undefined && (body.arriving !== undefined || !body.head.includes(loginInputKey))
+  body.rest === undefined && (body.arriving !== undefined || !mayHaveLoginAnswer(body))
 
 interface DirectServer {
   readonly serverName: string

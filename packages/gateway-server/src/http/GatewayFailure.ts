@@ -1,6 +1,11 @@
-import * as Effect from "effect/Effect"
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http"
+import { CorrelationId, type AccessTokenRequest, type OAuthError } from "@secure-mcp/oauth-core"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
 import { sendJson } from "../jsonrpc/HttpAnswer.ts"
+import type { TooManyLogins } from "../login/LoginLinks.ts"
+import { describeOAuthError } from "../upstream/OAuthAdvice.ts"
+import type { UpstreamFailure } from "../upstream/Upstream.ts"
 import { errorCodes, errorResponse, idTextAt, readOnlyMessage } from "../jsonrpc/JsonRpc.ts"
 
 /** An error of the gateway itself, as an MCP client sees it. */
@@ -41,3 +46,63 @@ export const writeFailure = Effect.fnUntraced(function* (
   const text = errorResponse(id, errorCodes.gatewayFailure, failure.message, data)
   sendJson(response, status, text, headers)
 })
+
+/** A failure whose correlation id is that of the request, unless it has its own. */
+type RequestFailure = Omit<GatewayFailure, "correlationId"> & Partial<Pick<GatewayFailure, "correlationId">>
+
+/** Logs a failure and answers with it. */
+export const answerFailure = Effect.fnUntraced(function* (
+  response: ServerResponse,
+  requestBody: Uint8Array,
+  failure: RequestFailure
+) {
+  const correlationId = failure.correlationId ?? (yield* CorrelationId) ?? ""
+  yield* Effect.logWarning(failure.message).pipe(
+    Effect.annotateLogs({ server_name: failure.serverName, correlation_id: correlationId })
+  )
+  yield* writeFailure(response, { ...failure, correlationId }, requestBody)
+})
+
+/** Logs a bug and answers that there is one. Only the log has the details. */
+export const answerBug = (
+  response: ServerResponse,
+  requestBody: Uint8Array,
+  serverName: string,
+  defect: unknown
+) =>
+  Effect.andThen(
+    Effect.logError("A request failed by a bug", Cause.die(defect)),
+    answerFailure(response, requestBody, {
+      status: 500,
+      reason: "InternalError",
+      message: "The gateway failed by a bug. Its log says more",
+      serverName
+    })
+  )
+
+/** Never 401: the client would try to authenticate at the gateway, which is not what failed. */
+export const failedAuthorization = (
+  error: OAuthError,
+  request: AccessTokenRequest | undefined
+): GatewayFailure => ({
+  status: error.reason._tag === "CircuitOpen" ? 503 : 502,
+  reason: error.reason._tag,
+  message: describeOAuthError(error, request),
+  serverName: error.serverName,
+  correlationId: error.correlationId,
+  headers: retryAfter(error.reason)
+})
+
+/** There is no answer of the server. */
+export const unanswered = (failure: UpstreamFailure | TooManyLogins) => ({
+  status: failure.status,
+  reason: failure.reason,
+  message: failure.message,
+  serverName: failure.serverName,
+  headers: retryAfter(failure)
+})
+
+const retryAfter = (reason: OAuthError["reason"] | UpstreamFailure | TooManyLogins) =>
+  "retryAfterSeconds" in reason && reason.retryAfterSeconds !== undefined
+    ? { "retry-after": String(Math.ceil(reason.retryAfterSeconds)) }
+    : undefined

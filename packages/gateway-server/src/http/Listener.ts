@@ -9,7 +9,7 @@ import { createServer as createTlsServer } from "node:https"
 import type { Socket } from "node:net"
 import { useServerCertificate } from "@secure-mcp/mtls"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { TlsSettings } from "../config/TlsSettings.ts"
@@ -89,13 +89,9 @@ const makeExchanges = (server: Server) => {
 
 /**
  * Lets requests be answered before the router sees them, which has to listen already. When the scope closes, accepts no
- * more connections, and ends the exchanges answered so that last longer than `grace`.
+ * more connections, and ends the exchanges answered so that last longer than ten seconds.
  */
-export const answerFirst = Effect.fnUntraced(function* (
-  server: Server,
-  answer: AnswerOrNext,
-  grace: Duration.Input
-) {
+export const answerFirst = Effect.fnUntraced(function* (server: Server, answer: AnswerOrNext) {
   const routed = server.listeners("request")
   const exchanges = makeExchanges(server)
   server.removeAllListeners("request").on("request", (request, response) => {
@@ -111,6 +107,8 @@ export const answerFirst = Effect.fnUntraced(function* (
     }).pipe(Effect.timeoutOption(grace), Effect.andThen(Effect.sync(exchanges.endUnrouted)))
   )
 })
+
+const grace = Duration.seconds(10)
 
 /** The first byte of a TLS connection: the type of a handshake record (RFC 8446 §5.1). */
 const handshake = 0x16

@@ -8,18 +8,23 @@ import { isLoginOf, Logins } from "../login/Logins.ts"
 import { sendJson } from "../jsonrpc/HttpAnswer.ts"
 import { type GatewayFailure, writeFailure } from "./GatewayFailure.ts"
 import { readOnlyMessage } from "../jsonrpc/JsonRpc.ts"
+import type { RequestBody } from "../upstream/RequestBody.ts"
 import type { Exchange } from "../upstream/Upstream.ts"
 
 /** How long a request waits when its client says that the person is logging in. */
 const longestLogin = Duration.seconds(60)
+
+/** Whether a body may hold the answer of a client who was asked to log in: it has the key of our question. */
+export const mayHaveLoginAnswer = ({ head, rest }: RequestBody): boolean =>
+  rest === undefined && head.includes(loginInputKey)
 
 /** The exchange without the client's answer to our login prompt, and whether the person agreed to log in. */
 export const withoutLoginAnswer = Effect.fnUntraced(function* (
   exchange: Exchange
 ): Effect.fn.Return<{ readonly exchange: Exchange; readonly accepted: boolean }> {
   const { body } = exchange
-  // Search for our key first: then no other request is parsed.
-  if (body.rest !== undefined || !body.head.includes(loginInputKey)) return { exchange, accepted: false }
+  // Asked first: then no other request is parsed.
+  if (!mayHaveLoginAnswer(body)) return { exchange, accepted: false }
   const message = yield* readOnlyMessage(body.head)
   const taken = message === undefined ? undefined : takeLoginAnswer(message)
   if (taken === undefined) return { exchange, accepted: false }

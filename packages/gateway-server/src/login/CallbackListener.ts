@@ -6,6 +6,7 @@ import * as FiberSet from "effect/FiberSet"
 import * as Schema from "effect/Schema"
 import * as Http from "node:http"
 import { answerAll } from "../listener/AnswerAll.ts"
+import { listen } from "../listener/Listening.ts"
 import { type BrowserPage, pageHeaders, textPage } from "./BrowserPage.ts"
 import { type BrowserCookies, readCookies } from "./LoginCookie.ts"
 import { type CallbackRefused, loginPath } from "./LoginLinks.ts"
@@ -71,7 +72,7 @@ export const makeCallbackListener = Effect.fnUntraced(function* (
     run(Effect.andThen(Effect.yieldNow, withCorrelationId(answered)))
   }
   const bind = (host: string, port: number) =>
-    Effect.acquireRelease(listen({ host, port, onRequest }), (server) => close(server, answers))
+    Effect.acquireRelease(listenOn({ host, port, onRequest }), (server) => close(server, answers))
   const servers =
     options.host === "localhost"
       ? yield* bindLoopback(bind, options.port)
@@ -164,14 +165,13 @@ interface ListenOptions {
   readonly onRequest: Http.RequestListener
 }
 
-const listen = ({ host, onRequest, port }: ListenOptions) =>
-  Effect.callback<Http.Server, CallbackListenerError>((resume) => {
+const listenOn = ({ host, onRequest, port }: ListenOptions) =>
+  Effect.suspend(() => {
     const server = answerAll(Http.createServer(onRequest))
-    server.once("error", (error) => {
-      const problem = "code" in error ? String(error.code) : error.name
-      resume(Effect.fail(new CallbackListenerError({ host, port, problem })))
-    })
-    server.listen(port, host, () => resume(Effect.succeed(server)))
+    return listen(server, { host, port }).pipe(
+      Effect.mapError(({ code }) => new CallbackListenerError({ host, port, problem: code })),
+      Effect.as(server)
+    )
   })
 
 /** A machine without IPv6. */

@@ -124,7 +124,10 @@ class Share {
 const hasNoBody = ({ method }: IncomingMessage): boolean => method === "GET" || method === "DELETE"
 
 /** Effect's server does not do this: the reader of the body must, but not for HTTP/1.0 (RFC 9110 §10.1.1). */
-const continueClient = ({ headers: { expect }, httpVersion }: IncomingMessage, response: ServerResponse) => {
+export const continueClient = (
+  { headers: { expect }, httpVersion }: IncomingMessage,
+  response: ServerResponse
+) => {
   if (expect !== undefined && /\b100-continue\b/i.test(expect) && httpVersion !== "1.0")
     response.writeContinue()
 }

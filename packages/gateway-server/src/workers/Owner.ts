@@ -17,7 +17,7 @@ import { gatewayServices } from "../GatewayServices.ts"
 import { SessionOwners, type SessionOwnersService } from "../sessions/SessionOwners.ts"
 import { makeSharedSessionOwners } from "../sessions/SharedSessionOwners.ts"
 import { accessTokenRequest, limitsOf } from "../upstream/Servers.ts"
-import { listen } from "./Listening.ts"
+import { listen } from "../listener/Listening.ts"
 import type { Answer, Question } from "./OwnerMessages.ts"
 import { startWorkers, WorkersFailed } from "./WorkerProcesses.ts"
 

@@ -6,7 +6,7 @@ import {
   type ServerResponse
 } from "node:http"
 import { pipeline, Readable } from "node:stream"
-import { outgoingBody, type RequestBody } from "../upstream/RequestBody.ts"
+import { continueClient, outgoingBody, type RequestBody } from "../upstream/RequestBody.ts"
 
 /** Gives a request to the owner as it came, and the owner's answer to the client. */
 export type OwnerForward = (
@@ -57,7 +57,7 @@ const sendBody = (
   body: RequestBody | undefined,
   forwarded: ClientRequest
 ): void => {
-  if (body === undefined && /\b100-continue\b/i.test(request.headers.expect ?? "")) response.writeContinue()
+  if (body === undefined) continueClient(request, response)
   const known = body === undefined ? request : outgoingBody(body)
   if (known === null) forwarded.end()
   else if (known instanceof Readable) known.on("error", () => forwarded.destroy()).pipe(forwarded)

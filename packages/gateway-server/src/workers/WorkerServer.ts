@@ -1,4 +1,3 @@
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Server } from "node:http"
@@ -16,7 +15,7 @@ import type { Start } from "./OwnerMessages.ts"
 import { makeWorkerAnswers } from "./WorkerAnswers.ts"
 import { workerSessions } from "./WorkerSessions.ts"
 import { workerTokens } from "./WorkerTokens.ts"
-import { listen } from "./Listening.ts"
+import { listen } from "../listener/Listening.ts"
 
 /**
  * The HTTP server of a worker, on the port that all workers share. It listens once the layer is built; when the layer is
@@ -28,9 +27,9 @@ export const workerServer = (config: GatewayConfig, { host, ownerSocket, port, p
     Effect.gen(function* () {
       const access = makeAccess(config.gateway)
       const server: Server = yield* Listener
-      const answer = yield* makeWorkerAnswers(access, makeOwnerForward(ownerSocket))
+      const answer = yield* makeWorkerAnswers(makeOwnerForward(ownerSocket))
       server.on("request", answer).on("checkContinue", answer)
-      yield* answerFirst(server, yield* makeDirectAnswers(access), grace)
+      yield* answerFirst(server, yield* makeDirectAnswers(access))
       yield* listen(server, { host, port })
     })
   ).pipe(
@@ -43,6 +42,3 @@ export const workerServer = (config: GatewayConfig, { host, ownerSocket, port, p
     Layer.provide([workerTokens, workerSessions])
   )
 }
-
-/** How long running requests may take to finish while the worker stops. */
-const grace = Duration.seconds(10)

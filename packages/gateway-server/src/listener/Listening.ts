@@ -17,10 +17,8 @@ export class CannotListen extends Schema.TaggedError<CannotListen>()("CannotList
 export const listen = (server: Server, { host, port }: { readonly host: string; readonly port: number }) =>
   Effect.callback<NetAddress.InetAddress, CannotListen>((resume) => {
     const fail = (code: string) => resume(Effect.fail(new CannotListen({ code })))
-    const onError = (error: Error) => fail("code" in error ? String(error.code) : error.name)
-    server.once("error", onError)
+    server.once("error", (error) => fail("code" in error ? String(error.code) : error.name))
     server.listen(port, host, () => {
-      server.off("error", onError)
       const address = server.address()
       if (typeof address !== "object" || address === null) return fail("no address")
       const bound = NetAddress.inetAddressFromIpString(address.address, address.port)
