@@ -1,4 +1,5 @@
 import { defineConfig } from "rolldown"
+import { builtinModules, undiciParts } from "./LateModules.ts"
 import { thirdPartyNotices } from "./ThirdPartyNotices.ts"
 
 /**
@@ -8,7 +9,7 @@ import { thirdPartyNotices } from "./ThirdPartyNotices.ts"
 export default defineConfig({
   input: { "secure-mcp-gateway": "src/main.ts" },
   platform: "node",
-  plugins: [thirdPartyNotices()],
+  plugins: [builtinModules(), undiciParts(), thirdPartyNotices()],
   resolve: { conditionNames: ["@secure-mcp/source", "node", "import", "default"] },
   output: {
     dir: "dist",

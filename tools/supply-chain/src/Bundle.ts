@@ -39,6 +39,8 @@ export const bundleGateway = async (lockfile: Lockfile): Promise<Bundle> => {
 }
 
 const packageOf = (lockfile: Lockfile, moduleId: string): ReadonlyArray<string> => {
+  // Such a module is the bundler's or a plugin's own: it is no file.
+  if (moduleId.startsWith("\0")) return []
   const folder = folderOfFile(lockfile, relative(root, moduleId))
   return folder === undefined || folder === bundledFolder ? [] : [folder]
 }

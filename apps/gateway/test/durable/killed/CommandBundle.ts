@@ -14,7 +14,7 @@ export const bundleCommand = Effect.acquireRelease(
   Effect.promise(async () => {
     const root = fileURLToPath(new URL("../../../", import.meta.url))
     const folder = await mkdtemp(join(tmpdir(), "gateway-bundle-"))
-    const { input, output, plugins: _notices, ...settings } = [options].flat()[0] ?? {}
+    const { input, output, plugins: _plugins, ...settings } = [options].flat()[0] ?? {}
     const preload = fileURLToPath(new URL("killAtStep.ts", import.meta.url))
     const bundle = await rolldown({
       ...settings,

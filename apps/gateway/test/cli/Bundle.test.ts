@@ -1,0 +1,56 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { spawnSync } from "node:child_process"
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join, resolve } from "node:path"
+import { rolldown } from "rolldown"
+import options from "../../rolldown.config.ts"
+
+const root = resolve(import.meta.dirname, "../..")
+
+/** What is published, in a folder that has no node_modules above it. */
+const installed = Effect.acquireRelease(
+  Effect.promise(async () => {
+    const folder = mkdtempSync(join(tmpdir(), "bundle-"))
+    const { output, ...input } = [options].flat()[0] ?? {}
+    const bundle = await rolldown({ ...input, cwd: root })
+    await bundle.write({ ...[output].flat()[0], dir: join(folder, "dist") })
+    await bundle.close()
+    cpSync(join(root, "bin"), join(folder, "bin"), { recursive: true })
+    cpSync(join(root, "package.json"), join(folder, "package.json"))
+    return folder
+  }),
+  (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+)
+
+/** A preloaded module that writes at the end which modules of Node were loaded. */
+const listingModules =
+  'data:text/javascript,process.on("exit",()=>process.stderr.write(process.moduleLoadList.join("\\n")))'
+
+const config = {
+  servers: [{ server_name: "notes", config: { url: "http://127.0.0.1:9/mcp" } }]
+}
+
+describe("the bundle of the command", () => {
+  it.effect(
+    "the bundle of the command runs without node_modules, and loads neither Node's own fetch nor undici before it is used",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* installed
+        const file = join(folder, "gateway.json")
+        writeFileSync(file, JSON.stringify(config))
+        const { status, stderr, stdout } = spawnSync(
+          process.execPath,
+          ["--import", listingModules, join(folder, "bin/secure-mcp-gateway.cjs"), "check", "--config", file],
+          { cwd: folder, encoding: "utf8", env: { HOME: folder } }
+        )
+        assert.deepStrictEqual([status, stdout], [0, `${file} is valid: 1 server\n`], stderr)
+        const modules = stderr.split("\n")
+        assert.include(modules, "NativeModule http")
+        assert.notInclude(modules, "NativeModule internal/deps/undici/undici")
+        // What connects to a server needs it, and nothing else does.
+        assert.notInclude(modules, "NativeModule http2")
+      })
+  )
+})
