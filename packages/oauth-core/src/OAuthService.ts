@@ -1,6 +1,6 @@
 import * as Context from "effect/Context"
 import * as Digest from "effect/crypto/Digest"
-import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as WebCrypto from "effect/crypto/WebCrypto"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -114,7 +114,7 @@ export class OAuthService extends Context.Service<
   static readonly layer: Layer.Layer<OAuthService, never, Grants | TokenCache | OAuthHttp> = Layer.effect(
     OAuthService,
     Effect.suspend(() => make)
-  ).pipe(Layer.provide([Digest.layerWebCrypto, SecureRandom.layerWebCrypto]))
+  ).pipe(Layer.provide(Digest.layerWebCrypto))
 }
 
 const make = Effect.gen(function* () {
@@ -122,14 +122,13 @@ const make = Effect.gen(function* () {
   const cache = yield* TokenCache
   const http = yield* OAuthHttp
   const events = yield* OAuthEvents
-  const random = yield* SecureRandom.SecureRandom
+  const crypto = yield* WebCrypto.WebCrypto
   const fingerprints = yield* makeFingerprintMemo
   const looks = new WeakMap<AccessTokenRequest, TokenPeek>()
   let lastRequest: AccessTokenRequest | undefined
 
-  const newCorrelationId = Effect.flatMap(CorrelationId, (id) =>
-    id === undefined ? random.uuidV4() : Effect.succeed(id)
-  )
+  /** Node draws random bytes for many of these ids at once. */
+  const newCorrelationId = Effect.map(CorrelationId, (id) => id ?? crypto.randomUUID())
 
   const newGrantRequest = (
     request: AccessTokenRequest,
@@ -248,7 +247,7 @@ const make = Effect.gen(function* () {
           : Effect.succeed({ token, source: "cache" })
       }),
 
-    refresh: Effect.fn("OAuthService.refresh")((request, { challenge, refused } = {}) =>
+    refresh: (request, { challenge, refused } = {}) =>
       get(
         request,
         challenge,
@@ -257,8 +256,7 @@ const make = Effect.gen(function* () {
           : asksForMoreScope(challenge)
             ? { insufficient: refused }
             : { refused }
-      )
-    ),
+      ).pipe(inSpan("OAuthService.refresh")),
 
     authorize: Effect.fn("OAuthService.authorize")(function* (request, { challenge, redirectUri }) {
       return yield* grants.authorize(yield* newGrantRequest(request, challenge), redirectUri)

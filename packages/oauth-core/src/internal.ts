@@ -4,6 +4,7 @@
  * @module
  */
 export { addressNotAllowed } from "./AddressLookup.ts"
+export { discardBody } from "./DiscardBody.ts"
 export { formatProblem, problem } from "./config/ConfigProblem.ts"
 export { fileReference } from "./config/FileReference.ts"
 export { presetsIn } from "./config/ProviderPresets.ts"

@@ -1,5 +1,6 @@
 import { Grants, OAuthError } from "@secure-mcp/oauth-core"
 import type { GrantRequest, GrantType, KeepGrant, OAuthErrorReason, OAuthHttp } from "@secure-mcp/oauth-core"
+import { inSpan } from "@secure-mcp/oauth-core/internal"
 import * as Context from "effect/Context"
 import * as Digest from "effect/crypto/Digest"
 import * as SecureRandom from "effect/crypto/SecureRandom"
@@ -68,9 +69,11 @@ const make = Effect.gen(function* () {
     OAuthError.fail({ operation: "log in", serverName: "*", reason })
 
   return Grants.of({
-    acquire: Effect.fn("Grants.acquire")((request, previous, keep = keepNothing) =>
-      flows[request.config.grantType](request, previous, keep).pipe(runAs("get an access token", request))
-    ),
+    acquire: (request, previous, keep = keepNothing) =>
+      flows[request.config.grantType](request, previous, keep).pipe(
+        runAs("get an access token", request),
+        inSpan("Grants.acquire")
+      ),
 
     authorize: Effect.fn("Grants.authorize")((request, redirectUri) =>
       authorize(request, redirectUri).pipe(runAs("log in", request))

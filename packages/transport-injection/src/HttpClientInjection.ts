@@ -1,4 +1,5 @@
 import { parseChallenge, type AccessTokenRequest, type OAuthError } from "@secure-mcp/oauth-core"
+import { discardBody } from "@secure-mcp/oauth-core/internal"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
@@ -9,7 +10,6 @@ import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Match from "effect/Match"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import * as Stream from "effect/Stream"
 import { accepted, refused, refusesToken, type AttemptOutcome } from "./AttemptOutcome.ts"
 import { TokenInjector } from "./TokenInjector.ts"
 
@@ -73,10 +73,10 @@ const attempt = Effect.fnUntraced(function* <E, R>(
   const challenge = parseChallenge(headers["www-authenticate"])
   if (!refusesToken(status, challenge)) return accepted(response)
   if (token === undefined || isRepeatable(outgoing.body)) {
-    yield* discard(response)
+    yield* discardBody(response)
     return refused(status, challenge)
   }
-  yield* Effect.onError(injector.replace(request, token, challenge), () => discard(response))
+  yield* Effect.onError(injector.replace(request, token, challenge), () => discardBody(response))
   return accepted(response)
 })
 
@@ -108,7 +108,3 @@ const isInMemory = (content: unknown): boolean =>
   content instanceof Blob ||
   content instanceof FormData ||
   content instanceof URLSearchParams
-
-/** Frees the connection without reading a body of unknown length. */
-const discard = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
-  Effect.scoped(Effect.asVoid(Stream.toPull(response.stream)))

@@ -1,5 +1,4 @@
 import * as Context from "effect/Context"
-import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Record from "effect/Record"
 import * as References from "effect/References"
@@ -23,7 +22,7 @@ export const CorrelationId = Context.Reference<string | undefined>("@secure-mcp/
  */
 export const withCorrelationId = <A, E, R>(serve: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
-    const id = SecureRandom.uuidV4Unsafe()
+    const id = globalThis.crypto.randomUUID()
     return serve.pipe(Effect.provideService(CorrelationId, id), Effect.annotateLogs({ correlation_id: id }))
   })
 

@@ -15,6 +15,7 @@ import type {
   OAuthConnection,
   OAuthErrorReason
 } from "@secure-mcp/oauth-core"
+import { discardBody, inSpan, isTraced } from "@secure-mcp/oauth-core/internal"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -29,7 +30,6 @@ import * as Predicate from "effect/Predicate"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import type * as Scope from "effect/Scope"
 import { AddressGuard } from "./AddressGuard.ts"
 import type { Client } from "../client/Client.ts"
 import {
@@ -70,7 +70,8 @@ export interface EndpointMessage {
 }
 
 /**
- * Makes the result of a 2xx answer. Runs while the connection is open and within the timeout.
+ * Makes the result of a 2xx answer. Runs while the connection is open and within the timeout. It must read the body to
+ * its end or discard it, or the connection is lost.
  *
  * @param refuse for an answer that turns out to be a refusal all the same
  * @param certificateThumbprint `x5t#S256` (RFC 8705 §3.1) of the certificate that was presented, if one was
@@ -163,8 +164,7 @@ const makeSend =
   (http: OAuthHttp["Service"], guard: AddressGuard["Service"], timeout: Duration.Input): Send =>
   (message, useAnswer) =>
     connectionFor(http, guard, message).pipe(
-      Effect.flatMap((connection) => exchange(connection, message, useAnswer)),
-      Effect.scoped,
+      Effect.flatMap((connection) => withoutUnseenSpan(exchange(connection, message, useAnswer))),
       Effect.catchTag("HttpClientError", (error) => Effect.fail(transportFailure(message, error))),
       Effect.timeoutOrElse({
         duration: timeout,
@@ -173,8 +173,14 @@ const makeSend =
             new RequestTimeout({ endpoint: message.endpoint.name, seconds: Duration.toSeconds(timeout) })
           )
       }),
-      Effect.withSpan("EndpointClient.send")
+      inSpan("EndpointClient.send")
     )
+
+/** The span that `HttpClient` makes of each request costs as much as the request. */
+const withoutUnseenSpan = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiber((fiber) =>
+    isTraced(fiber) ? effect : Effect.provideService(effect, HttpClient.TracerDisabledWhen, () => true)
+  )
 
 /** A connection that leads nowhere but to where the endpoint may be. */
 const connectionFor = Effect.fnUntraced(function* (
@@ -194,7 +200,6 @@ const exchange = Effect.fnUntraced(function* <A>(
   useAnswer: UseAnswer<A>
 ) {
   const { correlationId } = request
-  const scoped = HttpClient.withScope(client)
   const headers = {
     "user-agent": request.userAgent ?? userAgent,
     ...message.headers,
@@ -203,38 +208,42 @@ const exchange = Effect.fnUntraced(function* <A>(
     "x-correlation-id": correlationId,
     "x-request-id": correlationId
   }
-  // The scope aborts what is left of the exchange, so an answer that is not read to its end lets go of the connection.
   const response = yield* followRedirects(
-    scoped,
+    client,
     HttpClientRequest.setHeaders(message, headers),
     followsRedirects === true ? maxRedirects : 0
   )
   const { useMtls } = request.config
   const refuse = describeRefusal(endpoint.name, makeSecretMask(secrets), { useMtls, authenticationMethod })
   const use = useAnswer(response, refuse, certificateThumbprint)
-  return yield* anyStatus === true ? use : judge(endpoint, response, refuse, use)
+  return yield* anyStatus === true
+    ? Effect.ensuring(use, discardBody(response))
+    : judge(endpoint, response, refuse, use)
 })
 
 const maxRedirects = 3
 
 /** Follows redirects that stay within the origin; any other one is the response. */
 const followRedirects = (
-  client: HttpClient.HttpClient.With<HttpClientError, Scope.Scope>,
+  client: HttpClient.HttpClient,
   message: HttpClientRequest.HttpClientRequest,
   redirects: number
-): Effect.Effect<HttpClientResponse, HttpClientError, Scope.Scope> =>
+): Effect.Effect<HttpClientResponse, HttpClientError> =>
   Effect.flatMap(client.execute(message), (response) => {
-    const { location } = response.headers
+    const location = redirects > 0 ? response.headers["location"] : undefined
     const next =
-      redirects > 0 && [301, 302, 303, 307, 308].includes(response.status) && location !== undefined
+      [301, 302, 303, 307, 308].includes(response.status) && location !== undefined
         ? URL.parse(location, message.url)
         : null
     return next === null || next.origin !== URL.parse(message.url)?.origin
       ? Effect.succeed(response)
-      : followRedirects(
-          client,
-          HttpClientRequest.get(next.href).pipe(HttpClientRequest.setHeaders(message.headers)),
-          redirects - 1
+      : Effect.andThen(
+          discardBody(response),
+          followRedirects(
+            client,
+            HttpClientRequest.get(next.href).pipe(HttpClientRequest.setHeaders(message.headers)),
+            redirects - 1
+          )
         )
   })
 
@@ -266,9 +275,13 @@ const judge = <A>(
 ): Effect.Effect<A, OAuthErrorReason | HttpClientError> => {
   const { status } = response
   if (status >= 200 && status < 300) return use
-  if (status === 429 || status >= 500) return Effect.flatMap(unavailable(endpoint, response), Effect.fail)
-  if (status >= 400) return Effect.flatMap(refuse.fromBody(response), Effect.fail)
-  return Effect.fail(new RedirectRefused({ endpoint: endpoint.name, status }))
+  if (status >= 400 && status < 500 && status !== 429)
+    return Effect.flatMap(refuse.fromBody(response), Effect.fail)
+  const reason: Effect.Effect<OAuthErrorReason> =
+    status < 400
+      ? Effect.succeed(new RedirectRefused({ endpoint: endpoint.name, status }))
+      : unavailable(endpoint, response)
+  return Effect.andThen(discardBody(response), Effect.flatMap(reason, Effect.fail))
 }
 
 const unavailable = (endpoint: Endpoint, { headers, status }: HttpClientResponse) =>

@@ -1,5 +1,6 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import type { Headers } from "effect/http/Headers"
 import type { HttpClientError } from "effect/http/HttpClientError"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Predicate from "effect/Predicate"
@@ -27,7 +28,29 @@ export const longestDocument = 256 * kibibyte
 export const readBody = (
   response: HttpClientResponse,
   maxBytes: number = longestAnswer
-): Effect.Effect<string, UnusableBody | HttpClientError> =>
+): Effect.Effect<string, UnusableBody | HttpClientError> => {
+  const { headers } = response
+  const bytes = isShort(headers, maxBytes) ? response.arrayBuffer : readPieces(response, maxBytes)
+  return Effect.flatMap(bytes, (body) =>
+    Effect.fromResult(
+      Result.mapError(
+        Result.flatMap(
+          decodeContent(new Uint8Array(body), headers["content-encoding"], maxBytes),
+          decodeUtf8
+        ),
+        (problem) => new UnusableBody({ problem })
+      )
+    )
+  )
+}
+
+/** A body ends where its `content-length` says (RFC 9112 §6.3), so a short one needs no look at each piece. */
+const isShort = (headers: Headers, maxBytes: number): boolean => {
+  const { "content-encoding": encoding, "content-length": length } = headers
+  return encoding === undefined && length !== undefined && /^\d+$/.test(length) && Number(length) <= maxBytes
+}
+
+const readPieces = (response: HttpClientResponse, maxBytes: number) =>
   response.stream.pipe(
     Stream.runFoldEffect(
       () => ({ chunks: new Array<Uint8Array>(), size: 0 }),
@@ -37,15 +60,7 @@ export const readBody = (
         return Effect.succeed({ chunks, size: size + chunk.length })
       }
     ),
-    Effect.flatMap(({ chunks }) =>
-      Effect.fromResult(
-        Result.mapError(
-          decodeContent(Buffer.concat(chunks), response.headers["content-encoding"], maxBytes),
-          (problem) => new UnusableBody({ problem })
-        )
-      )
-    ),
-    Effect.flatMap(decodeUtf8)
+    Effect.map(({ chunks }) => Buffer.concat(chunks))
   )
 
 const tooLong = (maxBytes: number) => {
@@ -54,10 +69,10 @@ const tooLong = (maxBytes: number) => {
   return new UnusableBody({ problem: `its body is over ${limit}` })
 }
 
-const decodeUtf8 = (body: Uint8Array): Effect.Effect<string, UnusableBody> =>
-  Effect.try({
+const decodeUtf8 = (body: Uint8Array): Result.Result<string, string> =>
+  Result.try({
     try: () => new TextDecoder("utf-8", { fatal: true }).decode(body),
-    catch: () => new UnusableBody({ problem: "its body is not UTF-8 text" })
+    catch: () => "its body is not UTF-8 text"
   })
 
 /** The fields of an answer, JSON or form-encoded. */

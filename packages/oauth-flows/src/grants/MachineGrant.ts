@@ -1,5 +1,6 @@
 import { asksForMoreScope, OAuthToken } from "@secure-mcp/oauth-core"
 import type { GrantRequest, KeepGrant, OAuthErrorReason } from "@secure-mcp/oauth-core"
+import { inSpan } from "@secure-mcp/oauth-core/internal"
 import * as Effect from "effect/Effect"
 import { grantedClient } from "../client/Client.ts"
 import type { FormParameters } from "../client/ClientAuthentication.ts"
@@ -25,7 +26,7 @@ type GrantParameters = (
  * that the MCP server wants is requested at once. A refresh token, which few servers give here, is used first.
  */
 export const machineGrant = (parametersOf: GrantParameters): Flow =>
-  Effect.fn("MachineGrant.acquire")(function* (request, previous, keep) {
+  Effect.fnUntraced(function* (request, previous, keep) {
     const begin = requestNew(parametersOf, request, previous, keep)
     const { isRefreshable } = yield* RefusedRefreshTokens
     if (!isRefreshable(previous) || asksForMoreScope(request.challenge)) return yield* begin
@@ -36,7 +37,7 @@ export const machineGrant = (parametersOf: GrantParameters): Flow =>
         RequestRefused: (refusal) => (refusal.error === "invalid_client" ? Effect.fail(refusal) : begin)
       })
     )
-  })
+  }, inSpan("MachineGrant.acquire"))
 
 const requestNew = Effect.fnUntraced(function* (
   parametersOf: GrantParameters,

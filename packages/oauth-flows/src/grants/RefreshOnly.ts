@@ -1,4 +1,5 @@
 import { asksForMoreScope } from "@secure-mcp/oauth-core"
+import { inSpan } from "@secure-mcp/oauth-core/internal"
 import * as Effect from "effect/Effect"
 import { loginNeeded, refresh } from "../token/RefreshToken.ts"
 import { RefusedRefreshTokens } from "../token/RefusedRefreshTokens.ts"
@@ -9,7 +10,7 @@ import { StepUps } from "./StepUp.ts"
  * The flow of a grant that a person gives: refreshes the token as long as the grant lasts. It cannot begin a grant,
  * because that takes a person, and fails with `AuthorizationRequired` instead.
  */
-export const refreshOnly: Flow = Effect.fn("RefreshOnly.acquire")(function* (request, previous, keep) {
+export const refreshOnly: Flow = Effect.fnUntraced(function* (request, previous, keep) {
   const { isRefreshable } = yield* RefusedRefreshTokens
   if (!asksForMoreScope(request.challenge)) {
     return yield* isRefreshable(previous) ? refresh(request, previous, keep) : loginNeeded(request)
@@ -24,4 +25,4 @@ export const refreshOnly: Flow = Effect.fn("RefreshOnly.acquire")(function* (req
         () => stepUp
       )
     : stepUp
-})
+}, inSpan("RefreshOnly.acquire"))

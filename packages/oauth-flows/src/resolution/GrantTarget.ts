@@ -1,4 +1,5 @@
 import type { GrantRequest, OAuthConfig, OAuthErrorReason, OAuthToken } from "@secure-mcp/oauth-core"
+import { inSpan } from "@secure-mcp/oauth-core/internal"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -96,7 +97,7 @@ const make = Effect.gen(function* () {
       ? resolveDiscovered(request, context, discovery, identity)
       : resolveConfigured(request, context, request.config.tokenUrl)
   return GrantTargets.of({
-    resolve: Effect.fn("GrantTargets.resolve")(resolve),
+    resolve: (request, context) => inSpan("GrantTargets.resolve")(resolve(request, context)),
     preview: Effect.fn("GrantTargets.preview")(function* (request, context) {
       const { issuer, tokenUrl } = request.config
       if (tokenUrl !== undefined) {

@@ -1,5 +1,6 @@
 import { CertificateBindingMismatch } from "@secure-mcp/oauth-core"
 import type { GrantRequest } from "@secure-mcp/oauth-core"
+import { inSpan } from "@secure-mcp/oauth-core/internal"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
@@ -28,9 +29,7 @@ export interface GrantedAccessToken {
  * the MCP server would refuse it. A JWT is read, an opaque token is introspected where `introspection_url` is
  * configured. A token that is bound to no certificate can be used over any connection.
  */
-export const checkCertificateBinding = Effect.fn("CertificateBinding.check")(function* (
-  token: GrantedAccessToken
-) {
+export const checkCertificateBinding = Effect.fnUntraced(function* (token: GrantedAccessToken) {
   const { accessToken, certificateThumbprint, endpoint } = token
   if (certificateThumbprint === undefined) return
   const claims = jwtClaims(Redacted.value(accessToken)) ?? (yield* introspect(token))
@@ -40,7 +39,7 @@ export const checkCertificateBinding = Effect.fn("CertificateBinding.check")(fun
   if (bound !== certificateThumbprint) {
     return yield* new CertificateBindingMismatch({ endpoint: endpoint.name, certificateThumbprint })
   }
-})
+}, inSpan("CertificateBinding.check"))
 
 /** RFC 8705 §3.1 and §3.2 */
 const boundThumbprint = ({ cnf }: Readonly<Record<string, unknown>>): unknown =>

@@ -1,5 +1,6 @@
 import { AuthorizationRequired, OAuthToken } from "@secure-mcp/oauth-core"
 import type { GrantRequest, KeepGrant, OAuthErrorReason, RequestRefused } from "@secure-mcp/oauth-core"
+import { inSpan } from "@secure-mcp/oauth-core/internal"
 import * as Effect from "effect/Effect"
 import { grantedClient } from "../client/Client.ts"
 import { Circuit } from "../endpoint/Circuit.ts"
@@ -31,7 +32,7 @@ export type RefreshServices = EndpointClient | Circuit | GrantTargets | RefusedR
  *
  * @param keep gets a new refresh token whose access token must not be served
  */
-export const refresh = Effect.fn("RefreshToken.refresh")(function* (
+export const refresh = Effect.fnUntraced(function* (
   request: GrantRequest,
   previous: RefreshableToken,
   keep: KeepGrant
@@ -70,7 +71,7 @@ export const refresh = Effect.fn("RefreshToken.refresh")(function* (
     grantedTo,
     ...(previous.stepUpScope === undefined ? {} : { stepUpScope: previous.stepUpScope })
   })
-})
+}, inSpan("RefreshToken.refresh"))
 
 /** A new refresh token has the scope of the one it replaces, whatever the access token got (RFC 6749 §6). */
 const withScopeOf = ({ scope, stepUpScope }: OAuthToken, token: OAuthToken): OAuthToken =>

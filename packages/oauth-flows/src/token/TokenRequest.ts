@@ -1,5 +1,6 @@
 import { OAuthToken } from "@secure-mcp/oauth-core"
 import type { GrantedClient, GrantRequest, KeepGrant, OAuthErrorReason } from "@secure-mcp/oauth-core"
+import { inSpan } from "@secure-mcp/oauth-core/internal"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Record from "effect/Record"
@@ -40,7 +41,7 @@ export interface TokenRequest {
  * granted goes to `withhold` before that, and before a check that asks another endpoint: the refresh token in it may
  * have replaced the last one, and nothing may come between.
  */
-export const requestToken = Effect.fn("TokenRequest.requestToken")(function* ({
+export const requestToken = Effect.fnUntraced(function* ({
   parameters,
   request,
   scope,
@@ -91,7 +92,7 @@ export const requestToken = Effect.fn("TokenRequest.requestToken")(function* ({
   if (missing.length > 0)
     yield* Effect.logWarning(`${endpoint.name} gave a token without the scope ${missing.join(" ")}`)
   return token
-})
+}, inSpan("TokenRequest.requestToken"))
 
 /** Keeps the refresh token of what was granted, if it has one. Its access token is marked as not to be served. */
 export const keepRefreshToken = (

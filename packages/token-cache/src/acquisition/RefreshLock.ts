@@ -5,6 +5,7 @@ import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { StoreUnavailable, type TokenKey } from "@secure-mcp/oauth-core"
+import { inSpan } from "@secure-mcp/oauth-core/internal"
 import type { TokenLease } from "../store/TokenLease.ts"
 import type { TokenStore } from "../store/TokenStore.ts"
 
@@ -60,7 +61,7 @@ export const acquireLease = <A>(
     Effect.retry({ schedule: askAgain, while: (reason) => reason._tag === "LeaseTaken" }),
     Effect.catchTag("LeaseTaken", () => Effect.fail(neverReleased)),
     Effect.interruptible,
-    Effect.withSpan("RefreshLock.acquireLease", { attributes: { server_name: key.serverName } })
+    inSpan("RefreshLock.acquireLease", { server_name: key.serverName })
   )
 
 const neverReleased = new StoreUnavailable({
