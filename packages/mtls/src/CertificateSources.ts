@@ -3,11 +3,15 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Ref from "effect/Ref"
-import { type CertificatePaths, readCertificateContents } from "./CertificateContents.ts"
-import { type CertificateReader, type CertificateSource, openCertificateSource } from "./CertificateSource.ts"
-import type { ConnectionPool, ConnectionPoolOptions } from "./ConnectionPool.ts"
-import { makePools } from "./ConnectionPools.ts"
-import { makeExpiryWarnings } from "./ExpiryWarnings.ts"
+import { type CertificatePaths, readCertificateContents } from "./certificates/CertificateContents.ts"
+import {
+  type CertificateReader,
+  type CertificateSource,
+  openCertificateSource
+} from "./certificates/CertificateSource.ts"
+import type { ConnectionPool, ConnectionPoolOptions } from "./connections/ConnectionPool.ts"
+import { makePools } from "./connections/ConnectionPools.ts"
+import { makeExpiryWarnings } from "./certificates/ExpiryWarnings.ts"
 
 /** How connections are made, and how their certificates are kept up to date. */
 export interface ClientCertificatesOptions extends ConnectionPoolOptions {

@@ -7,10 +7,10 @@ import * as Exit from "effect/Exit"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type { CertificatePaths } from "./CertificateContents.ts"
-import type { CertificateListener, CertificateSource } from "./CertificateSource.ts"
+import type { CertificatePaths } from "./certificates/CertificateContents.ts"
+import type { CertificateListener, CertificateSource } from "./certificates/CertificateSource.ts"
 import { type ClientCertificatesOptions, makeCertificateSources } from "./CertificateSources.ts"
-import type { ClientConnection, ConnectionPool } from "./ConnectionPool.ts"
+import type { ClientConnection, ConnectionPool } from "./connections/ConnectionPool.ts"
 
 /**
  * The connections to use for a configuration: with its client certificate (`use_mtls`) and its own authorities

@@ -4,7 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { ClientCertificates } from "./ClientCertificates.ts"
-import type { ClientConnection } from "./ConnectionPool.ts"
+import type { ClientConnection } from "./connections/ConnectionPool.ts"
+import { makeUndiciExchange } from "./connections/UndiciExchange.ts"
 
 const make = Effect.gen(function* () {
   const certificates = yield* ClientCertificates
@@ -21,8 +22,9 @@ const make = Effect.gen(function* () {
       NodeHttpClient.Dispatcher,
       connection.dispatcher
     )
-    const { certificateThumbprint, usesProxy } = connection
-    const made: OAuthConnection = { client, certificateThumbprint, usesProxy }
+    const { certificateThumbprint, dispatcher, usesProxy } = connection
+    const exchange = makeUndiciExchange(dispatcher)
+    const made: OAuthConnection = { client, exchange, certificateThumbprint, usesProxy }
     known.set(connection, made)
     return made
   })

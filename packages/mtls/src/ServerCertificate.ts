@@ -7,12 +7,12 @@ import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import { createSecureContext, type SecureContextOptions } from "node:tls"
-import { readServerContents, type ServerCertificatePaths } from "./CertificateContents.ts"
-import type { CertificateFiles } from "./CertificateFiles.ts"
-import { type CertificateReader, openCertificateSource } from "./CertificateSource.ts"
-import { makeExpiryWarnings } from "./ExpiryWarnings.ts"
+import { readServerContents, type ServerCertificatePaths } from "./certificates/CertificateContents.ts"
+import type { CertificateFiles } from "./certificates/CertificateFiles.ts"
+import { type CertificateReader, openCertificateSource } from "./certificates/CertificateSource.ts"
+import { makeExpiryWarnings } from "./certificates/ExpiryWarnings.ts"
 
-export type { ServerCertificatePaths } from "./CertificateContents.ts"
+export type { ServerCertificatePaths } from "./certificates/CertificateContents.ts"
 
 /**
  * Sets up a TLS server with the certificate in its files, and again whenever they have changed, until the scope closes: the

@@ -1,6 +1,6 @@
 export type { ClientCertificatesOptions } from "./CertificateSources.ts"
-export type { CertificateListener } from "./CertificateSource.ts"
+export type { CertificateListener } from "./certificates/CertificateSource.ts"
 export * from "./ClientCertificates.ts"
-export type { ClientConnection, ConnectionPoolOptions } from "./ConnectionPool.ts"
+export type { ClientConnection, ConnectionPoolOptions } from "./connections/ConnectionPool.ts"
 export * from "./MtlsOAuthHttp.ts"
 export * from "./ServerCertificate.ts"

@@ -1,8 +1,12 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import type { Headers } from "effect/http/Headers"
 import * as HttpClient from "effect/http/HttpClient"
+import type { HttpClientError } from "effect/http/HttpClientError"
+import type { HttpClientRequest } from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
+import type * as Result from "effect/Result"
 import type { AddressRule } from "./AddressLookup.ts"
 import type { OAuthConfig } from "./config/OAuthConfig.ts"
 import { CertificateUnusable } from "./errors/OAuthErrorReason.ts"
@@ -11,10 +15,41 @@ import type { Proxies } from "./proxy/Proxies.ts"
 /** How to talk to the authorization server of one configuration. */
 export interface OAuthConnection {
   readonly client: HttpClient.HttpClient
+  /**
+   * A shorter way over the same connection for a request without a tracer, whose answer is read whole. It keeps what
+   * `OAuthHttp` asks for: it follows no redirect, and lets go of the connection when it is interrupted. Default: by
+   * `client`.
+   */
+  readonly exchange?: HttpExchange | undefined
   /** `x5t#S256` (RFC 8705 §3.1) of the client certificate the connection presents, if it presents one: never without `use_mtls`. */
   readonly certificateThumbprint?: string | undefined
   /** Whether a request to this URL goes through a proxy, which then looks up the host. Default: none does. */
   readonly usesProxy?: ((url: string) => boolean) | undefined
+}
+
+/** Sends a request whose body is in memory, and reads the answer. */
+export type HttpExchange = (
+  request: HttpClientRequest,
+  reading: AnswerReading
+) => Effect.Effect<HttpAnswer, HttpClientError>
+
+/** What is read of an answer. */
+export interface AnswerReading {
+  /** The greatest length of a body, in bytes. One that is longer is not read on. */
+  readonly maxBytes: number
+  /** Whether the body is read at all. */
+  readonly isRead: (status: number) => boolean
+}
+
+/** An answer that has ended. */
+export interface HttpAnswer {
+  readonly status: number
+  readonly headers: Headers
+  /**
+   * As it came, with its content codings. Undefined if it was not read, or is too long; a failure if the connection broke
+   * before its end.
+   */
+  readonly body: Result.Result<Uint8Array | undefined, HttpClientError>
 }
 
 /** What else the connection to an authorization server depends on. */

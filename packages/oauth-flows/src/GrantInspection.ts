@@ -6,7 +6,6 @@ import type {
   OAuthErrorReason,
   OAuthHttp
 } from "@secure-mcp/oauth-core"
-import { discardBody } from "@secure-mcp/oauth-core/internal"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -111,8 +110,8 @@ const make = Effect.gen(function* () {
 
   const reach = Effect.fn("GrantInspection.reach")((endpoint: Endpoint, request: GrantRequest) =>
     client
-      .send({ request, endpoint, message: HttpClientRequest.get(endpoint.url), secrets: [] }, (response) =>
-        Effect.as(discardBody(response), response.status)
+      .send({ request, endpoint, message: HttpClientRequest.get(endpoint.url), secrets: [] }, ({ status }) =>
+        Effect.succeed(status)
       )
       .pipe(
         Effect.catchTag(["RequestRefused", "RedirectRefused", "EndpointUnavailable"], ({ status }) =>

@@ -52,7 +52,11 @@ const publishedPackages: Readonly<Record<string, ProjectPlan>> = {
   "token-cache-redis": { imports: ["oauth-core", "token-cache"], testImports: ["testing"], rooms: {} },
   "oauth-metrics": { imports: ["oauth-core"], rooms: {} },
   "transport-injection": { imports: ["oauth-core"], rooms: {} },
-  mtls: { imports: ["oauth-core"], testImports: ["testing"], rooms: {} }
+  mtls: {
+    imports: ["oauth-core"],
+    testImports: ["testing"],
+    rooms: { certificates: [], connections: ["certificates"] }
+  }
 }
 
 const everyPackage = Object.keys(publishedPackages)

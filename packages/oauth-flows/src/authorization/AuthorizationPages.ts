@@ -6,12 +6,12 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
-import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import type { Answer } from "../endpoint/Answer.ts"
 import { EndpointClient } from "../endpoint/EndpointClient.ts"
-import { parseFields, readBody } from "../endpoint/ResponseBody.ts"
+import { parseFields } from "../endpoint/ResponseBody.ts"
 import type { GrantTarget } from "../resolution/GrantTarget.ts"
 import { meansUnknownClient, type Refusal } from "../resolution/UnknownClient.ts"
 import { authorizationUrlOf, newState } from "./AuthorizationUrl.ts"
@@ -133,7 +133,7 @@ const probe = Effect.fn("AuthorizationPages.probe")(
     const message = HttpClientRequest.get(authorizationUrl)
     const isRefused = yield* (yield* EndpointClient).send(
       { request, endpoint, message, secrets: [], anyStatus: true },
-      refusesClient
+      (answer) => Effect.succeed(refusesClient(answer))
     )
     if (isRefused) yield* Effect.logWarning(`${endpoint.name} refuses our registered client`)
     return isRefused
@@ -149,17 +149,16 @@ const probe = Effect.fn("AuthorizationPages.probe")(
  * and any other error may come from a firewall, so there the server has to say it. A server that is down has not
  * looked.
  */
-const refusesClient = Effect.fnUntraced(function* (response: HttpClientResponse) {
-  const { headers, status } = response
+const refusesClient = ({ body, headers, status }: Answer): boolean => {
   if (status === 429 || status >= 500) return false
   if (status >= 300 && status < 400) return refusedIn(redirectError(headers["location"]))
   if ([400, 404, 410, 422].includes(status)) return true
   if (status === 401 && headers["www-authenticate"] === undefined) return true
-  const body = yield* Effect.catchTag(readBody(response), "UnusableBody", () => Effect.succeed(""))
-  const fields = Result.getOrUndefined(parseFields(body))
+  const page = Result.getOrElse(body, () => "")
+  const fields = Result.getOrUndefined(parseFields(page))
   if (fields !== undefined) return refusedIn({ error: text(fields["error"]), description: words(fields) })
-  return status >= 400 && refusedIn({ description: withoutTags(body) })
-})
+  return status >= 400 && refusedIn({ description: withoutTags(page) })
+}
 
 const refusedIn = ({ description, error }: Words): boolean => {
   const refusal: Refusal = {

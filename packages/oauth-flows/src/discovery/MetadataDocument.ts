@@ -10,7 +10,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import { metadataDocument, withoutQuery } from "../endpoint/Endpoint.ts"
 import { EndpointClient } from "../endpoint/EndpointClient.ts"
-import { longestDocument, parseFields, readBody, type ResponseFields } from "../endpoint/ResponseBody.ts"
+import { longestDocument, parseFields, type ResponseFields } from "../endpoint/ResponseBody.ts"
 import { retryTransient } from "../endpoint/Retry.ts"
 import { DiscoveryTrace, type DocumentKind } from "./DiscoveryTrace.ts"
 
@@ -71,14 +71,10 @@ export const readMetadata = <A>(
         endpoint: metadataDocument(kind, url),
         message: HttpClientRequest.get(url),
         secrets: [],
-        followsRedirects: true
+        followsRedirects: true,
+        longestBody: longestDocument
       },
-      (response) =>
-        answered(response.status).pipe(
-          Effect.andThen(readBody(response, longestDocument)),
-          Effect.map((body) => Result.succeed(body)),
-          Effect.catchTag("UnusableBody", ({ problem }) => Effect.succeed(Result.fail(problem)))
-        )
+      ({ body, status }) => Effect.as(answered(status), body)
     )
   ).pipe(
     Effect.catchTags({

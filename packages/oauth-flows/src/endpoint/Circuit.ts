@@ -16,7 +16,9 @@ import { retryAfter } from "./Retry.ts"
 /** Half of the latest acquisitions, and at least five, have failed: a few failures among many successes are no outage. */
 const tripPolicy = CircuitBreaker.rate({ threshold: 0.5, minimumCalls: 5, size: 20 })
 /** 1 s, doubling to 30 s while the endpoint is still down: a short outage costs about its own length. */
-const openDuration = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("30 seconds")])
+const openDuration = Schedule.exponential("1 second").pipe(
+  Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, Duration.seconds(30))))
+)
 /** Of an opening that `Retry-After` lengthens. */
 const maxOpenDuration = Duration.minutes(5)
 /** How often a caller looks whether the trial of another one has ended. */

@@ -15,16 +15,14 @@ import type {
   OAuthConnection,
   OAuthErrorReason
 } from "@secure-mcp/oauth-core"
-import { discardBody, inSpan, isTraced } from "@secure-mcp/oauth-core/internal"
+import { inSpan } from "@secure-mcp/oauth-core/internal"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Headers from "effect/http/Headers"
-import * as HttpClient from "effect/http/HttpClient"
 import type { HttpClientError } from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
-import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Record from "effect/Record"
@@ -41,7 +39,9 @@ import { hasConfiguredSecret, makeCurrentSecrets, withCurrentSecret } from "../c
 import { makePrivateKeyReader } from "../client/PrivateKey.ts"
 import { SecretSource } from "../client/SecretSource.ts"
 import type { Endpoint } from "./Endpoint.ts"
+import { type Answer, ask } from "./Answer.ts"
 import { describeRefusal, type Refuse } from "./ErrorResponse.ts"
+import { longestAnswer } from "./ResponseBody.ts"
 import { makeSecretMask } from "../mask/SecretMask.ts"
 
 /** A form for an endpoint, without what every form carries: client authentication and correlation id. */
@@ -65,22 +65,23 @@ export interface EndpointMessage {
   readonly followsRedirects?: boolean | undefined
   /** Whether `useAnswer` gets answers of every status, and not only those that succeed. Default false. */
   readonly anyStatus?: boolean | undefined
+  /** The greatest length of the answer's body, in bytes. Default: that of an answer with a token. */
+  readonly longestBody?: number | undefined
   /** How the client authenticates with it, if it does. */
   readonly authenticationMethod?: ClientAuthenticationMethod | undefined
 }
 
 /**
- * Makes the result of a 2xx answer. Runs while the connection is open and within the timeout. It must read the body to
- * its end or discard it, or the connection is lost.
+ * Makes the result of a 2xx answer, within the timeout.
  *
  * @param refuse for an answer that turns out to be a refusal all the same
  * @param certificateThumbprint `x5t#S256` (RFC 8705 §3.1) of the certificate that was presented, if one was
  */
 export type UseAnswer<A> = (
-  response: HttpClientResponse,
+  answer: Answer,
   refuse: Refuse,
   certificateThumbprint: string | undefined
-) => Effect.Effect<A, OAuthErrorReason | HttpClientError>
+) => Effect.Effect<A, OAuthErrorReason>
 
 /** Sends requests to the endpoints of authorization servers, after their addresses were checked. */
 export class EndpointClient extends Context.Service<
@@ -164,7 +165,7 @@ const makeSend =
   (http: OAuthHttp["Service"], guard: AddressGuard["Service"], timeout: Duration.Input): Send =>
   (message, useAnswer) =>
     connectionFor(http, guard, message).pipe(
-      Effect.flatMap((connection) => withoutUnseenSpan(exchange(connection, message, useAnswer))),
+      Effect.flatMap((connection) => exchange(connection, message, useAnswer)),
       Effect.catchTag("HttpClientError", (error) => Effect.fail(transportFailure(message, error))),
       Effect.timeoutOrElse({
         duration: timeout,
@@ -175,12 +176,6 @@ const makeSend =
       }),
       inSpan("EndpointClient.send")
     )
-
-/** The span that `HttpClient` makes of each request costs as much as the request. */
-const withoutUnseenSpan = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.withFiber((fiber) =>
-    isTraced(fiber) ? effect : Effect.provideService(effect, HttpClient.TracerDisabledWhen, () => true)
-  )
 
 /** A connection that leads nowhere but to where the endpoint may be. */
 const connectionFor = Effect.fnUntraced(function* (
@@ -195,8 +190,8 @@ const connectionFor = Effect.fnUntraced(function* (
 })
 
 const exchange = Effect.fnUntraced(function* <A>(
-  { certificateThumbprint, client }: OAuthConnection,
-  { anyStatus, authenticationMethod, endpoint, followsRedirects, message, request, secrets }: EndpointMessage,
+  connection: OAuthConnection,
+  { anyStatus, authenticationMethod, endpoint, message, request, secrets, ...options }: EndpointMessage,
   useAnswer: UseAnswer<A>
 ) {
   const { correlationId } = request
@@ -208,42 +203,39 @@ const exchange = Effect.fnUntraced(function* <A>(
     "x-correlation-id": correlationId,
     "x-request-id": correlationId
   }
-  const response = yield* followRedirects(
-    client,
+  const askOnce = (asked: HttpClientRequest.HttpClientRequest) =>
+    ask(connection, asked, options.longestBody ?? longestAnswer)
+  const answer = yield* followRedirects(
+    askOnce,
     HttpClientRequest.setHeaders(message, headers),
-    followsRedirects === true ? maxRedirects : 0
+    options.followsRedirects === true ? maxRedirects : 0
   )
   const { useMtls } = request.config
   const refuse = describeRefusal(endpoint.name, makeSecretMask(secrets), { useMtls, authenticationMethod })
-  const use = useAnswer(response, refuse, certificateThumbprint)
-  return yield* anyStatus === true
-    ? Effect.ensuring(use, discardBody(response))
-    : judge(endpoint, response, refuse, use)
+  const use = useAnswer(answer, refuse, connection.certificateThumbprint)
+  return yield* anyStatus === true ? use : judge(endpoint, answer, refuse, use)
 })
 
 const maxRedirects = 3
 
-/** Follows redirects that stay within the origin; any other one is the response. */
+/** Follows redirects that stay within the origin; any other one is the answer. */
 const followRedirects = (
-  client: HttpClient.HttpClient,
+  askOnce: (message: HttpClientRequest.HttpClientRequest) => Effect.Effect<Answer, HttpClientError>,
   message: HttpClientRequest.HttpClientRequest,
   redirects: number
-): Effect.Effect<HttpClientResponse, HttpClientError> =>
-  Effect.flatMap(client.execute(message), (response) => {
-    const location = redirects > 0 ? response.headers["location"] : undefined
+): Effect.Effect<Answer, HttpClientError> =>
+  Effect.flatMap(askOnce(message), (answer) => {
+    const { location } = answer.headers
     const next =
-      [301, 302, 303, 307, 308].includes(response.status) && location !== undefined
+      redirects > 0 && [301, 302, 303, 307, 308].includes(answer.status) && location !== undefined
         ? URL.parse(location, message.url)
         : null
     return next === null || next.origin !== URL.parse(message.url)?.origin
-      ? Effect.succeed(response)
-      : Effect.andThen(
-          discardBody(response),
-          followRedirects(
-            client,
-            HttpClientRequest.get(next.href).pipe(HttpClientRequest.setHeaders(message.headers)),
-            redirects - 1
-          )
+      ? Effect.succeed(answer)
+      : followRedirects(
+          askOnce,
+          HttpClientRequest.get(next.href).pipe(HttpClientRequest.setHeaders(message.headers)),
+          redirects - 1
         )
   })
 
@@ -269,22 +261,18 @@ const secretsOf = (form: EndpointForm, auth: ClientAuthentication): ReadonlyArra
 
 const judge = <A>(
   endpoint: Endpoint,
-  response: HttpClientResponse,
+  answer: Answer,
   refuse: Refuse,
   use: ReturnType<UseAnswer<A>>
-): Effect.Effect<A, OAuthErrorReason | HttpClientError> => {
-  const { status } = response
+): Effect.Effect<A, OAuthErrorReason> => {
+  const { status } = answer
   if (status >= 200 && status < 300) return use
-  if (status >= 400 && status < 500 && status !== 429)
-    return Effect.flatMap(refuse.fromBody(response), Effect.fail)
-  const reason: Effect.Effect<OAuthErrorReason> =
-    status < 400
-      ? Effect.succeed(new RedirectRefused({ endpoint: endpoint.name, status }))
-      : unavailable(endpoint, response)
-  return Effect.andThen(discardBody(response), Effect.flatMap(reason, Effect.fail))
+  if (status === 429 || status >= 500) return Effect.flatMap(unavailable(endpoint, answer), Effect.fail)
+  if (status >= 400) return Effect.fail(refuse.fromAnswer(answer))
+  return Effect.fail(new RedirectRefused({ endpoint: endpoint.name, status }))
 }
 
-const unavailable = (endpoint: Endpoint, { headers, status }: HttpClientResponse) =>
+const unavailable = (endpoint: Endpoint, { headers, status }: Answer) =>
   Effect.map(Clock.currentTimeMillis, (now) => {
     const seconds = retryAfterSeconds(headers, now)
     return new EndpointUnavailable({

@@ -1,14 +1,13 @@
 import { type ClientAuthenticationMethod, RequestRefused } from "@secure-mcp/oauth-core"
-import * as Effect from "effect/Effect"
-import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import { parseFields, readBody, type ResponseFields } from "./ResponseBody.ts"
+import type { Answer } from "./Answer.ts"
+import { parseFields, type ResponseFields } from "./ResponseBody.ts"
 import type { SecretMask } from "../mask/SecretMask.ts"
 
 /** Reads the error answers to one request (RFC 6749 §5.2), and knows the secrets that were sent with it. */
 export interface Refuse {
-  readonly fromBody: (response: HttpClientResponse) => Effect.Effect<RequestRefused>
+  readonly fromAnswer: (answer: Answer) => RequestRefused
   readonly fromFields: (status: number, fields: ResponseFields) => RequestRefused
   /** Whether a text of an answer, printable ASCII, repeats a secret, or is too long to be searched. */
   readonly mayHoldSecret: (text: string) => boolean
@@ -53,16 +52,13 @@ export const describeRefusal = (
     fromFields: (status, fields) => refusal(status, fields),
     mayHoldSecret: (text) => text.length > longestRead || mask(text) !== text,
     // The status alone says no; a body that cannot be read only takes the explanation away.
-    fromBody: (response) =>
-      readBody(response).pipe(
-        Effect.orElseSucceed(() => ""),
-        Effect.map((body) =>
-          Result.match(parseFields(body), {
-            onSuccess: (fields) => refusal(response.status, fields),
-            onFailure: () => refusal(response.status, {}, certificateAtFault(response.status, body, useMtls))
-          })
-        )
-      )
+    fromAnswer: (answer) => {
+      const body = Result.getOrElse(answer.body, () => "")
+      return Result.match(parseFields(body), {
+        onSuccess: (fields) => refusal(answer.status, fields),
+        onFailure: () => refusal(answer.status, {}, certificateAtFault(answer.status, body, useMtls))
+      })
+    }
   }
 }
 

@@ -1,6 +1,4 @@
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import type { Headers } from "effect/http/Headers"
 import type { HttpClientError } from "effect/http/HttpClientError"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Predicate from "effect/Predicate"
@@ -8,65 +6,53 @@ import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { decodeContent } from "./ContentCoding.ts"
 
-/** Why a body is of no use. Never quotes it. */
-export class UnusableBody extends Data.TaggedError("UnusableBody")<{ readonly problem: string }> {}
-
 const kibibyte = 1024
 
-/** Of an answer with a token, which may hold a long one. */
-const longestAnswer = 1024 * kibibyte
+/** Of an answer with a token, which may hold a long one, in bytes. */
+export const longestAnswer = 1024 * kibibyte
 
-/** Of metadata and of registrations: what real servers send is a hundredth of it. */
+/** Of metadata and of registrations, in bytes: what real servers send is a hundredth of it. */
 export const longestDocument = 256 * kibibyte
 
-/**
- * Reads a body as UTF-8, without a byte order mark. Stops reading as soon as it is over the limit. One that is
- * compressed although it was not asked for is decompressed, within the same bound.
- *
- * @param maxBytes default 1 MiB
- */
-export const readBody = (
+/** Reads a body as it is. Stops as soon as it is over the limit, and gives undefined. */
+export const readBytes = (
   response: HttpClientResponse,
-  maxBytes: number = longestAnswer
-): Effect.Effect<string, UnusableBody | HttpClientError> => {
-  const { headers } = response
-  const bytes = isShort(headers, maxBytes) ? response.arrayBuffer : readPieces(response, maxBytes)
-  return Effect.flatMap(bytes, (body) =>
-    Effect.fromResult(
-      Result.mapError(
-        Result.flatMap(
-          decodeContent(new Uint8Array(body), headers["content-encoding"], maxBytes),
-          decodeUtf8
-        ),
-        (problem) => new UnusableBody({ problem })
-      )
-    )
-  )
-}
-
-/** A body ends where its `content-length` says (RFC 9112 §6.3), so a short one needs no look at each piece. */
-const isShort = (headers: Headers, maxBytes: number): boolean => {
-  const { "content-encoding": encoding, "content-length": length } = headers
-  return encoding === undefined && length !== undefined && /^\d+$/.test(length) && Number(length) <= maxBytes
-}
-
-const readPieces = (response: HttpClientResponse, maxBytes: number) =>
+  maxBytes: number
+): Effect.Effect<Uint8Array | undefined, HttpClientError> =>
   response.stream.pipe(
     Stream.runFoldEffect(
-      () => ({ chunks: new Array<Uint8Array>(), size: 0 }),
-      ({ chunks, size }, chunk) => {
-        if (size + chunk.length > maxBytes) return tooLong(maxBytes)
-        chunks.push(chunk)
-        return Effect.succeed({ chunks, size: size + chunk.length })
+      () => ({ pieces: new Array<Uint8Array>(), size: 0 }),
+      ({ pieces, size }, piece) => {
+        if (size + piece.length > maxBytes) return Effect.fail(tooLong)
+        pieces.push(piece)
+        return Effect.succeed({ pieces, size: size + piece.length })
       }
     ),
-    Effect.map(({ chunks }) => Buffer.concat(chunks))
+    Effect.map(({ pieces }) => Buffer.concat(pieces)),
+    Effect.catchTag("TooLong", () => Effect.undefined)
   )
 
-const tooLong = (maxBytes: number) => {
-  const kibibytes = maxBytes / kibibyte
-  const limit = kibibytes < kibibyte ? `${kibibytes} KiB` : `${kibibytes / kibibyte} MiB`
-  return new UnusableBody({ problem: `its body is over ${limit}` })
+const tooLong = { _tag: "TooLong" } as const
+
+/**
+ * A body as UTF-8 text, without a byte order mark. One that is compressed although it was not asked for is decompressed,
+ * within the same bound. Fails with a description that never quotes it.
+ *
+ * @param bytes undefined if there were too many
+ * @param contentEncoding the header, if there is one
+ */
+export const bodyText = (
+  bytes: Uint8Array | undefined,
+  contentEncoding: string | undefined,
+  maxBytes: number
+): Result.Result<string, string> =>
+  bytes === undefined
+    ? Result.fail(`its body is over ${shownSize(maxBytes)}`)
+    : Result.flatMap(decodeContent(bytes, contentEncoding, maxBytes), decodeUtf8)
+
+const shownSize = (bytes: number): string => {
+  const kibibytes = bytes / kibibyte
+  return kibibytes < kibibyte ? `${kibibytes} KiB` : `${kibibytes / kibibyte} MiB`
 }
 
 const decodeUtf8 = (body: Uint8Array): Result.Result<string, string> =>

@@ -1,32 +1,23 @@
 import { InvalidResponse } from "@secure-mcp/oauth-core"
 import type { OAuthErrorReason } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
-import type { HttpClientError } from "effect/http/HttpClientError"
-import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import type { Answer } from "./Answer.ts"
 import type { Endpoint } from "./Endpoint.ts"
 import type { Refuse } from "./ErrorResponse.ts"
-import { parseFields, readBody, type ResponseFields } from "./ResponseBody.ts"
+import { parseFields, type ResponseFields } from "./ResponseBody.ts"
 
 /** The fields of a successful answer. Some servers put the error of RFC 6749 §5.2 into a 200. */
 export const readSuccessFields =
   (endpoint: Endpoint) =>
-  (
-    response: HttpClientResponse,
-    refuse: Refuse
-  ): Effect.Effect<ResponseFields, OAuthErrorReason | HttpClientError> =>
-    readBody(response).pipe(
-      Effect.catchTag("UnusableBody", ({ problem }) => unusableResponse(endpoint, problem)),
-      Effect.flatMap((body) =>
-        Effect.fromResult(parseFields(body)).pipe(
-          Effect.catch((problem) => unusableResponse(endpoint, problem))
-        )
-      ),
-      Effect.filterOrFail(
-        (fields) => !saysError(fields),
-        (fields) => refuse.fromFields(response.status, fields)
-      )
-    )
+  ({ body, status }: Answer, refuse: Refuse): Effect.Effect<ResponseFields, OAuthErrorReason> => {
+    const fields = Result.flatMap(body, parseFields)
+    if (Result.isFailure(fields)) return unusableResponse(endpoint, fields.failure)
+    return saysError(fields.success)
+      ? Effect.fail(refuse.fromFields(status, fields.success))
+      : Effect.succeed(fields.success)
+  }
 
 /** An error, in whatever form, or a plain no (Slack's `ok`). */
 const saysError = ({ error, ok, access_token: accessToken }: ResponseFields): boolean =>

@@ -20,7 +20,7 @@ import type { Client } from "../client/Client.ts"
 import { discoveredEndpoint } from "../endpoint/Endpoint.ts"
 import { EndpointClient, type UseAnswer } from "../endpoint/EndpointClient.ts"
 import { publicKeySet, readPrivateKey } from "../client/PrivateKey.ts"
-import { longestDocument, parseFields, readBody, type ResponseFields } from "../endpoint/ResponseBody.ts"
+import { longestDocument, parseFields, type ResponseFields } from "../endpoint/ResponseBody.ts"
 
 /** Client metadata (RFC 7591 §2), by its names in JSON. */
 export type ClientMetadata = Readonly<Record<string, unknown>>
@@ -104,14 +104,12 @@ export const registerClient = Effect.fn("ClientRegistration.registerClient")(fun
   const endpoint = discoveredEndpoint("registration", registrationEndpoint)
   const message = HttpClientRequest.post(registrationEndpoint).pipe(HttpClientRequest.bodyJsonUnsafe(asked))
   const unusable = (problem: string) => new InvalidResponse({ endpoint: endpoint.name, problem })
-  const useAnswer: UseAnswer<Client> = (response) =>
-    readBody(response, longestDocument).pipe(
-      Effect.map((body) => Result.flatMap(parseFields(body), readRegistration(asked, audience))),
-      Effect.catchTag("UnusableBody", ({ problem }) => Effect.succeed(Result.fail(problem))),
-      Effect.flatMap((result) => Effect.fromResult(Result.mapError(result, unusable)))
-    )
+  const useAnswer: UseAnswer<Client> = ({ body }) => {
+    const read = Result.flatMap(Result.flatMap(body, parseFields), readRegistration(asked, audience))
+    return Effect.fromResult(Result.mapError(read, unusable))
+  }
   const registered = yield* client
-    .send({ request, endpoint, message, secrets: secretsOf(asked) }, useAnswer)
+    .send({ request, endpoint, message, secrets: secretsOf(asked), longestBody: longestDocument }, useAnswer)
     .pipe(Effect.catchTag("RequestRefused", (refusal) => Effect.fail(withAdvice(refusal))))
   yield* Effect.logInfo(`Registered as a client at ${endpoint.name}`)
   return registered

@@ -1,11 +1,10 @@
 import { InsufficientScope, InvalidResponse, isPersonalGrant, OAuthToken } from "@secure-mcp/oauth-core"
 import type { OAuthConfig, OAuthErrorReason } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
-import type { HttpClientError } from "effect/http/HttpClientError"
-import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import type { Answer } from "../endpoint/Answer.ts"
 import type { Endpoint } from "../endpoint/Endpoint.ts"
 import type { Refuse } from "../endpoint/ErrorResponse.ts"
 import type { ResponseFields } from "../endpoint/ResponseBody.ts"
@@ -33,11 +32,8 @@ export interface TokenResponseContext {
 /** Reads a successful answer, with every deviation from RFC 6749 §5.1 that real servers have. */
 export const readTokenResponse =
   (context: TokenResponseContext) =>
-  (
-    response: HttpClientResponse,
-    refuse: Refuse
-  ): Effect.Effect<TokenResponse, OAuthErrorReason | HttpClientError> =>
-    Effect.map(readSuccessFields(context.endpoint)(response, refuse), (fields) =>
+  (answer: Answer, refuse: Refuse): Effect.Effect<TokenResponse, OAuthErrorReason> =>
+    Effect.map(readSuccessFields(context.endpoint)(answer, refuse), (fields) =>
       readToken(fields, context, refuse)
     )
 

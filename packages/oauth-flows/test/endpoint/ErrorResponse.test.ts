@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import type { RequestRefused } from "@secure-mcp/oauth-core"
 import { Answer, assertNoCanary, canary, StubAuthorizationServer } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
-import * as HttpClientRequest from "effect/http/HttpClientRequest"
-import * as HttpClientResponse from "effect/http/HttpClientResponse"
+import * as Headers from "effect/http/Headers"
+import * as Result from "effect/Result"
 import { describeRefusal } from "../../src/endpoint/ErrorResponse.ts"
 import { makeSecretMask } from "../../src/mask/SecretMask.ts"
 import { correlationId, makeGrants, reasonOf, requestFor } from "../TestGrants.ts"
@@ -151,16 +151,13 @@ const byProxy: ReadonlyArray<
 ]
 
 describe("a refusal that may be about the client certificate", () => {
-  it.effect.each(byProxy)(
+  it.each(byProxy)(
     "a refusal by %s (%d) says whether the client certificate caused it",
-    ([, status, body, useMtls, clientCertificate]) =>
-      Effect.gen(function* () {
-        const refuse = describeRefusal("the token endpoint", makeSecretMask([]), { useMtls })
-        const answer = new Response(body, { status })
-        const request = HttpClientRequest.post("https://as.example/token")
-        const refused = yield* refuse.fromBody(HttpClientResponse.fromWeb(request, answer))
-        assert.strictEqual(refused.clientCertificate, clientCertificate)
-        assertNoCanary([refused, refused.message], secretInThePage)
-      })
+    (_, status, body, useMtls, clientCertificate) => {
+      const refuse = describeRefusal("the token endpoint", makeSecretMask([]), { useMtls })
+      const refused = refuse.fromAnswer({ status, headers: Headers.empty, body: Result.succeed(body) })
+      assert.strictEqual(refused.clientCertificate, clientCertificate)
+      assertNoCanary([refused, refused.message], secretInThePage)
+    }
   )
 })

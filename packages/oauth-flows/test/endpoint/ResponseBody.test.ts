@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Result from "effect/Result"
-import { parseFields, readBody } from "../../src/endpoint/ResponseBody.ts"
+import { bodyText, longestAnswer, parseFields, readBytes } from "../../src/endpoint/ResponseBody.ts"
 
 const problemOf = (body: string) => Result.getOrUndefined(Result.flip(parseFields(body)))
 const fieldsOf = (body: string) => Result.getOrUndefined(parseFields(body))
@@ -59,31 +59,27 @@ describe("the fields of an answer", () => {
 describe("the length of a body", () => {
   it.effect("a body of just the greatest length is read, in one piece or in several", () =>
     Effect.gen(function* () {
-      for (const pieces of [["12345678"], ["123", "4567", "8"]])
-        assert.strictEqual(yield* readBody(responseOf(...pieces), 8), "12345678")
+      for (const pieces of [["12345678"], ["123", "4567", "8"]]) {
+        const bytes = yield* readBytes(responseOf(...pieces), 8)
+        assert.deepStrictEqual(bodyText(bytes, undefined, 8), Result.succeed("12345678"))
+      }
     })
   )
 
   const tooLong = [
     [["123", "4567", "89"], 8, "its body is over 0.0078125 KiB"],
     [["x".repeat(1025)], 1024, "its body is over 1 KiB"],
-    [["x".repeat(1024 * 1024), "y"], undefined, "its body is over 1 MiB"]
+    [["x".repeat(1024 * 1024), "y"], longestAnswer, "its body is over 1 MiB"]
   ] as const
   it.effect.each(tooLong)("a longer body is refused, and the limit is said", ([pieces, limit, problem]) =>
     Effect.gen(function* () {
-      const error = yield* Effect.flip(readBody(responseOf(...pieces), limit))
-      assert.deepInclude(error, { _tag: "UnusableBody", problem })
+      const bytes = yield* readBytes(responseOf(...pieces), limit)
+      assert.deepStrictEqual(bodyText(bytes, undefined, limit), Result.fail(problem))
     })
   )
 
-  it.effect("a body that is no UTF-8 text is refused", () =>
-    Effect.gen(function* () {
-      const response = HttpClientResponse.fromWeb(
-        HttpClientRequest.get("https://as.example.com"),
-        new Response(new Uint8Array([0xff]))
-      )
-      const error = yield* Effect.flip(readBody(response))
-      assert.deepInclude(error, { _tag: "UnusableBody", problem: "its body is not UTF-8 text" })
-    })
-  )
+  it("a body that is no UTF-8 text is refused", () => {
+    const text = bodyText(new Uint8Array([0xff]), undefined, longestAnswer)
+    assert.deepStrictEqual(text, Result.fail("its body is not UTF-8 text"))
+  })
 })

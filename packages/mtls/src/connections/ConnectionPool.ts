@@ -15,7 +15,7 @@ import type * as Scope from "effect/Scope"
 import { isIP, type LookupFunction } from "node:net"
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls"
 import { Agent, buildConnector, Pool, type Dispatcher } from "undici"
-import type { CertificateFiles } from "./CertificateFiles.ts"
+import type { CertificateFiles } from "../certificates/CertificateFiles.ts"
 import { type ConnectionTls, makeProxyAgent } from "./ProxyTunnel.ts"
 
 /** How the connections of every pool are made. */

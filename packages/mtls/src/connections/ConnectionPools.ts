@@ -3,7 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
-import type { CertificateFiles } from "./CertificateFiles.ts"
+import type { CertificateFiles } from "../certificates/CertificateFiles.ts"
 import {
   makeCertificatePool,
   makeCheckedLookup,
