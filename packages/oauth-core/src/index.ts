@@ -7,10 +7,12 @@ export {
   problemsAt,
   type ConfigProblem,
   type ConfigResult
-} from "./config/ConfigProblem.ts"
+} from "./problems/ConfigProblem.ts"
 export { endpointProblem, isLoopbackHost } from "./config/EndpointRule.ts"
-export { grantTypes, isPersonalGrant, type GrantType } from "./config/GrantType.ts"
+export type { GrantDefinition, GrantKeys, GrantKeyValues } from "./config/GrantDefinition.ts"
+export { grantTypes, isPersonalGrant, type GrantType, type OwnGrantType } from "./config/GrantType.ts"
 export * from "./config/OAuthConfig.ts"
+export type { OAuthConfigFields } from "./config/OAuthConfigFields.ts"
 export { oauthConfigWarnings } from "./config/OAuthConfigWarnings.ts"
 export * from "./errors/CorrelationId.ts"
 export * from "./errors/Challenge.ts"
