@@ -27,6 +27,7 @@ const publishedPackages: Readonly<Record<string, ProjectPlan>> = {
       problems: [],
       config: ["problems", "providers"],
       errors: ["config"],
+      events: ["errors"],
       proxy: ["config"]
     }
   },
