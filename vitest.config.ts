@@ -10,7 +10,7 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
-    include: ["{packages,apps,tools}/*/test/**/*.test.ts"],
+    include: ["{packages,apps,examples,tools}/*/test/**/*.test.ts"],
     // Many tests wait for a process or a socket: the core that Vitest leaves to itself is worth more to them.
     maxWorkers: "100%",
     testTimeout: 30_000,

@@ -1,6 +1,6 @@
 import { MtlsOAuthHttp } from "@secure-mcp/mtls"
 import { OAuthService } from "@secure-mcp/oauth-core"
-import { OAuthFlows, SecretSource } from "@secure-mcp/oauth-flows"
+import { type Flow, OAuthFlows, SecretSource } from "@secure-mcp/oauth-flows"
 import { OAuthMetrics } from "@secure-mcp/oauth-metrics"
 import { SingleFlightTokenCache, StoredRegisteredClients, TokenCapacity } from "@secure-mcp/token-cache"
 import { TokenInjector } from "@secure-mcp/transport-injection"
@@ -14,11 +14,18 @@ import { LastErrors } from "./status/LastErrors.ts"
 /**
  * Wires the packages: oauth-flows obtains tokens over the connections of mtls, token-cache caches and stores them and
  * the registered clients, oauth-metrics counts. To replace one of them, write your own version of this layer: each has one line.
+ *
+ * @param options.flows grants of your own: the same as the `grants` that the configuration was decoded with
  */
-export const gatewayServices = (config: GatewayConfig) =>
+export const gatewayServices = (
+  config: GatewayConfig,
+  { flows = [] }: { readonly flows?: ReadonlyArray<Flow> } = {}
+) =>
   TokenInjector.layer.pipe(
     Layer.provideMerge(OAuthService.layer),
-    Layer.provide(OAuthFlows.layerOptions({ authTimeout: `${config.gateway.authTimeoutSeconds} seconds` })),
+    Layer.provide(
+      OAuthFlows.layerWith(flows, { authTimeout: `${config.gateway.authTimeoutSeconds} seconds` })
+    ),
     Layer.provide(rereadSecrets(config)),
     Layer.provide(StoredRegisteredClients.layer),
     Layer.provideMerge(SingleFlightTokenCache.layer),

@@ -21,7 +21,7 @@ import {
   type RevocationOutcome
 } from "./Grants.ts"
 import { OAuthError } from "./errors/OAuthError.ts"
-import { OAuthEvents } from "./OAuthEvents.ts"
+import { OAuthEvents } from "./events/OAuthEvents.ts"
 import { OAuthHttp } from "./OAuthHttp.ts"
 import type { OAuthToken } from "./OAuthToken.ts"
 import { TokenCache, type CachedToken, type TokenCacheRequest, type TokenPeek } from "./TokenCache.ts"

@@ -63,7 +63,8 @@ class RequestTokenKey implements TokenKey {
  * organization, resource, additional parameters and headers, those of the login URL, the certificate it is made with, and the person's
  * token it is made for. The client's secret, its key and how it authenticates are left out, so that rotating a
  * secret does not lose the tokens it obtained. For the same reason a token that is read from a file counts as
- * the file's name.
+ * the file's name. The own keys of a grant that others define all count: which of them says whose the token is, only the
+ * grant knows.
  *
  * @param certificateThumbprint the `x5t#S256` (RFC 8705 §3.1) of the client certificate presented, if any
  * @param resourceUrl the MCP server; counts where it decides which server issues the token
@@ -104,13 +105,14 @@ export const tokenFingerprint = Effect.fnUntraced(function* (
 
 /** Keys that most configurations leave at their defaults; then they add nothing, and an earlier fingerprint stays the same. */
 const askedOtherwise = (config: OAuthConfig): ReadonlyArray<unknown> => {
-  const { authorizeParams, issuerMismatch, offlineAccess, scopeSeparator } = config
+  const { authorizeParams, grantKeys, issuerMismatch, offlineAccess, scopeSeparator } = config
   const parameters = sorted(Object.entries(authorizeParams))
   return [
     ...(scopeSeparator === " " ? [] : [["scope_separator", scopeSeparator]]),
     ...(offlineAccess ? [] : [["offline_access", offlineAccess]]),
     ...(issuerMismatch === "refuse" ? [] : [["issuer_mismatch", issuerMismatch]]),
-    ...(parameters.length === 0 ? [] : [["authorize_params", parameters]])
+    ...(parameters.length === 0 ? [] : [["authorize_params", parameters]]),
+    ...(grantKeys === undefined ? [] : [["keys", sorted(Object.entries(Redacted.value(grantKeys)))]])
   ]
 }
 

@@ -142,9 +142,7 @@ const loginParts = Effect.fnUntraced(function* (
         ),
         pkce: Result.succeed(undefined)
       }
-    case "client_credentials":
-    case "jwt_bearer":
-    case "token_exchange":
+    default:
       return undefined
   }
 })

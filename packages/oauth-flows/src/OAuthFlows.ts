@@ -1,5 +1,5 @@
-import { Grants, OAuthError } from "@secure-mcp/oauth-core"
-import type { GrantRequest, GrantType, KeepGrant, OAuthErrorReason, OAuthHttp } from "@secure-mcp/oauth-core"
+import { Grants, Misconfigured, OAuthError } from "@secure-mcp/oauth-core"
+import type { GrantRequest, KeepGrant, OAuthErrorReason, OAuthHttp } from "@secure-mcp/oauth-core"
 import { inSpan } from "@secure-mcp/oauth-core/internal"
 import * as Context from "effect/Context"
 import * as Digest from "effect/crypto/Digest"
@@ -36,16 +36,16 @@ export interface OAuthFlowsOptions {
 
 const keepNothing: KeepGrant = () => Effect.void
 
-/** The flow of each grant. */
-const flows: Record<GrantType, Flow> = {
-  client_credentials: clientCredentials,
-  authorization_code: refreshOnly,
-  device_code: refreshOnly,
-  jwt_bearer: jwtBearer,
-  token_exchange: tokenExchange
-}
+const builtInFlows: ReadonlyArray<Flow> = [
+  clientCredentials,
+  refreshOnly("authorization_code"),
+  refreshOnly("device_code"),
+  jwtBearer,
+  tokenExchange
+]
 
-const make = Effect.gen(function* () {
+const make = Effect.fnUntraced(function* (own: ReadonlyArray<Flow>) {
+  const flows = new Map([...builtInFlows, ...own].map((flow) => [flow.grantType, flow.acquire]))
   const services = Context.pick(
     EndpointClient,
     Circuit,
@@ -70,7 +70,7 @@ const make = Effect.gen(function* () {
 
   return Grants.of({
     acquire: (request, previous, keep = keepNothing) =>
-      flows[request.config.grantType](request, previous, keep).pipe(
+      (flows.get(request.config.grantType) ?? failWithoutFlow)(request, previous, keep).pipe(
         runAs("get an access token", request),
         inSpan("Grants.acquire")
       ),
@@ -99,6 +99,13 @@ const make = Effect.gen(function* () {
   })
 })
 
+const failWithoutFlow: Flow["acquire"] = ({ config: { grantType } }) =>
+  Effect.fail(
+    new Misconfigured({
+      problem: `there is no flow for \`grant_type\` "${grantType}": give it to \`OAuthFlows.layerWith\``
+    })
+  )
+
 const reportAs = (operation: string, { correlationId, serverName }: GrantRequest) =>
   Effect.catch((reason: OAuthErrorReason) =>
     OAuthError.fail({ operation, serverName, correlationId, reason })
@@ -107,10 +114,11 @@ const reportAs = (operation: string, { correlationId, serverName }: GrantRequest
 const annotateLogs = ({ correlationId, serverName }: GrantRequest) =>
   Effect.annotateLogs({ server_name: serverName, correlation_id: correlationId })
 
-const layerOptions = ({
-  authTimeout = "10 seconds"
-}: OAuthFlowsOptions): Layer.Layer<Grants, never, OAuthHttp> =>
-  Layer.effect(Grants, make).pipe(
+const layerWith = (
+  flows: ReadonlyArray<Flow>,
+  { authTimeout = "10 seconds" }: OAuthFlowsOptions = {}
+): Layer.Layer<Grants, never, OAuthHttp> =>
+  Layer.effect(Grants, make(flows)).pipe(
     Layer.provide([
       GrantTargets.layer,
       AuthorizationPages.layer,
@@ -122,6 +130,9 @@ const layerOptions = ({
     Layer.provide([EndpointClient.layer(authTimeout), Circuit.layer(authTimeout)]),
     Layer.provide(AddressGuard.layer)
   )
+
+const layerOptions = (options: OAuthFlowsOptions): Layer.Layer<Grants, never, OAuthHttp> =>
+  layerWith([], options)
 
 /**
  * Layers that fill the `Grants` port of `@secure-mcp/oauth-core`: a token is obtained by the flow of the configured
@@ -153,5 +164,41 @@ export const OAuthFlows = {
    * const Patient = OAuthFlows.layerOptions({ authTimeout: "30 seconds" })
    * ```
    */
-  layerOptions
+  layerOptions,
+  /**
+   * `Grants` with flows of your own beside the built-in ones. `grant_type` selects them by their names, if the
+   * configuration is decoded with them as its `grants`.
+   *
+   * @example
+   * ```ts
+   * import { decodeOAuthConfig } from "@secure-mcp/oauth-core"
+   * import { Flow, OAuthFlows } from "@secure-mcp/oauth-flows"
+   * import * as Effect from "effect/Effect"
+   * import * as Schema from "effect/Schema"
+   *
+   * const saml = Flow.tokenRequest({
+   *   grantType: "saml2_bearer",
+   *   keys: { saml_assertion: Schema.RedactedFromValue(Schema.NonEmptyString) },
+   *   parameters: ({ keys }) =>
+   *     Effect.succeed({
+   *       grant_type: "urn:ietf:params:oauth:grant-type:saml2-bearer",
+   *       assertion: keys.saml_assertion
+   *     })
+   * })
+   *
+   * const GrantsLive = OAuthFlows.layerWith([saml])
+   * const config = decodeOAuthConfig(
+   *   {
+   *     grant_type: "saml2_bearer",
+   *     token_url: "https://auth.example.com/token",
+   *     client_id: "my-client",
+   *     saml_assertion: "PHNhbWw..."
+   *   },
+   *   { grants: [saml] }
+   * )
+   * ```
+   *
+   * @param flows one with the name of a built-in grant replaces that one's flow
+   */
+  layerWith
 }

@@ -1,4 +1,4 @@
-import { OAuthEvents, TokenCache, type OAuthError } from "@secure-mcp/oauth-core"
+import { OAuthEventListeners, TokenCache, type OAuthError } from "@secure-mcp/oauth-core"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -38,7 +38,8 @@ export class OAuthMetrics extends Context.Service<
 >()("@secure-mcp/oauth-metrics/OAuthMetrics") {
   /**
    * Also provides `OAuthEvents`, which `OAuthService`, `TokenCache` and `MtlsOAuthHttp` read when they are built: provide
-   * this layer to theirs. Merging it alongside them has no effect: they would see the default, which does nothing.
+   * this layer to theirs. Merging it alongside them has no effect: they would see the default, which does nothing. Merge it
+   * with other listeners (`OAuthEventListeners.listen`): each of them hears all events.
    *
    * Counts in a registry of its own: neither another gateway in the process nor the metrics of the program mix in.
    *
@@ -55,10 +56,13 @@ export class OAuthMetrics extends Context.Service<
    * export const scrape = Effect.flatMap(OAuthMetrics, ({ prometheus }) => prometheus)
    * ```
    */
-  static readonly layer: Layer.Layer<OAuthMetrics> = Layer.syncContext(() => makeContext())
+  static readonly layer: Layer.Layer<OAuthMetrics> = Layer.effect(
+    OAuthMetrics,
+    Effect.suspend(() => make)
+  ).pipe(Layer.provideMerge(OAuthEventListeners.layer))
 }
 
-const makeContext = () => {
+const make = Effect.gen(function* () {
   const registry: Metric.MetricRegistry = new Map()
   const { countHits, record } = makeEventRecorder(registry)
   const metrics = OAuthMetrics.of({
@@ -73,12 +77,13 @@ const makeContext = () => {
       )
     )
   })
-  return Context.make(OAuthMetrics, metrics).pipe(
-    Context.add(OAuthEvents, {
-      publish: (event) => Effect.sync(() => record(event)),
-      countHit: (serverName, hits = 1) => countHits(serverName, hits)
-    })
-  )
-}
+  const { add } = yield* OAuthEventListeners
+  yield* add({
+    name: "metrics",
+    receive: (event) => Effect.sync(() => record(event)),
+    countHit: countHits
+  })
+  return metrics
+})
 
 const listTokens = Effect.flatMap(TokenCache, (cache) => cache.list)

@@ -1,4 +1,4 @@
-import type { ConfigError, OAuthConfig, OAuthError } from "@secure-mcp/oauth-core"
+import type { ConfigError, DecodeOAuthConfigOptions, OAuthConfig, OAuthError } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { decodeServerEntry } from "./ServerEntry.ts"
@@ -46,14 +46,16 @@ export const tokenVariables = (
  * entry to connect to. An entry without `oauth.enabled` needs no token and is returned unchanged and unchecked.
  *
  * @param owner whose token; default: the client's own, of the project and configuration "default"
+ * @param options.grants the grants that `oauth.grant_type` may name beside the built-in ones
  */
 export const injectAccessToken = Effect.fnUntraced(function* (
   entry: WireServerEntry,
-  owner: TokenOwner = {}
+  owner: TokenOwner = {},
+  options: DecodeOAuthConfigOptions = {}
 ): Effect.fn.Return<WireServerEntry, OAuthError | ConfigError, TokenInjector> {
   if (entry.oauth?.enabled !== true) return entry
   const injector = yield* TokenInjector
-  const cached = yield* injector.tokenFor(yield* Effect.fromResult(decodeServerEntry(entry)), owner)
+  const cached = yield* injector.tokenFor(yield* Effect.fromResult(decodeServerEntry(entry, options)), owner)
   return cached === undefined ? entry : injectToken(entry, cached.token.accessToken)
 })
 

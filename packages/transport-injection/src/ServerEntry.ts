@@ -7,10 +7,17 @@ import {
   problemsAt,
   type ConfigProblem,
   type ConfigResult,
+  type DecodeOAuthConfigOptions,
   type OAuthConfig,
   type Proxies
 } from "@secure-mcp/oauth-core"
-import { proxiesOf, proxyProblem, ProxySetting, userAgentProblem } from "@secure-mcp/oauth-core/internal"
+import {
+  ownKeysOf,
+  proxiesOf,
+  proxyProblem,
+  ProxySetting,
+  userAgentProblem
+} from "@secure-mcp/oauth-core/internal"
 import * as Predicate from "effect/Predicate"
 import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
@@ -77,12 +84,17 @@ export type ServerEntry = HttpServerEntry | StdioServerEntry
  *
  * An `oauth` object with `enabled: false` is not checked. Without `enabled`, which means the same, its keys are
  * still checked, so that a misspelt `enabled` does not silently switch the token off.
+ *
+ * @param options.grants the grants that `oauth.grant_type` may name beside the built-in ones
  */
-export const decodeServerEntry = (input: unknown): ConfigResult<ServerEntry> => {
+export const decodeServerEntry = (
+  input: unknown,
+  options: DecodeOAuthConfigOptions = {}
+): ConfigResult<ServerEntry> => {
   const entry = decodeNames(input)
   if (Result.isFailure(entry) && !isJsonObject(input)) return Result.fail(entry.failure)
   const parts: Readonly<Record<string, unknown>> = isJsonObject(input) ? input : {}
-  const oauth = decodeOAuth(parts["oauth"])
+  const oauth = decodeOAuth(parts["oauth"], options)
   const limits = decodeLimits(parts["limits"] ?? {})
   const config =
     parts["config"] === undefined ? missing("a `url` or a `command`") : decodeServerConfig(parts["config"])
@@ -179,21 +191,25 @@ const serverNameProblem = (serverName: string | undefined): string | undefined =
   return /^\.\.?$/.test(serverName) ? "must not be `.` or `..`, which no URL path can name" : undefined
 }
 
-const decodeOAuth = (input: unknown): ConfigResult<OAuthConfig | undefined> => {
+const decodeOAuth = (
+  input: unknown,
+  options: DecodeOAuthConfigOptions
+): ConfigResult<OAuthConfig | undefined> => {
   if (input === undefined || (isJsonObject(input) && input["enabled"] === false)) {
     return Result.succeed(undefined)
   }
   return isJsonObject(input) && input["enabled"] === undefined
-    ? Result.map(checkOAuthKeys(input), () => undefined)
-    : decodeOAuthConfig(input)
+    ? Result.map(checkOAuthKeys(options)(input), () => undefined)
+    : decodeOAuthConfig(input, options)
 }
 
-const checkOAuthKeys = decodeConfig({
-  schema: Schema.Struct({}),
-  keys: oauthConfigKeys,
-  wireNames: {},
-  rules: () => []
-})
+const checkOAuthKeys = ({ grants = [] }: DecodeOAuthConfigOptions) =>
+  decodeConfig({
+    schema: Schema.Struct({}),
+    keys: [...oauthConfigKeys, ...grants.flatMap(ownKeysOf)],
+    wireNames: {},
+    rules: () => []
+  })
 
 /** The rules between `config` and `oauth`. They read the file's own form, so that no other problem hides them. */
 const tokenProblems = (config: unknown, oauth: unknown): ReadonlyArray<ConfigProblem> => {

@@ -22,7 +22,14 @@ const publishedPackages: Readonly<Record<string, ProjectPlan>> = {
   "oauth-core": {
     imports: [],
     testImports: ["testing"],
-    rooms: { providers: [], config: ["providers"], errors: ["config"], proxy: ["config"] }
+    rooms: {
+      providers: [],
+      problems: [],
+      config: ["problems", "providers"],
+      errors: ["config"],
+      events: ["errors"],
+      proxy: ["config"]
+    }
   },
   "oauth-flows": {
     imports: ["oauth-core"],
@@ -109,6 +116,11 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
   "apps/echo-server": { imports: [], testImports: ["testing"], rooms: {} },
   "apps/demo": {
     imports: [...everyPackage, "gateway-server", "echo-server", "authorization-server"],
+    rooms: {}
+  },
+  "examples/own-grant": {
+    imports: ["oauth-core", "oauth-flows", "token-cache", "transport-injection"],
+    testImports: ["testing"],
     rooms: {}
   },
   "tools/authorization-server": { imports: [], testImports: ["testing"], rooms: {} },

@@ -23,9 +23,12 @@ export interface Manifest {
 export const manifestOf = (folder: string): Manifest => JSON.parse(read(`${folder}/package.json`)) as Manifest
 
 /** The folders of all projects, such as `packages/mtls`. */
-export const projectFolders: ReadonlyArray<string> = globSync("{packages,apps,tools}/*/package.json", {
-  cwd: root
-})
+export const projectFolders: ReadonlyArray<string> = globSync(
+  "{packages,apps,examples,tools}/*/package.json",
+  {
+    cwd: root
+  }
+)
   .map(dirname)
   .sort()
 

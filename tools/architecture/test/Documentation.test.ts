@@ -19,7 +19,9 @@ const mainExports = [
   "@secure-mcp/token-cache-redis RedisTokenStore"
 ]
 
-const markdown = globSync(["*.md", "docs/**/*.md", "{packages,apps,tools}/*/*.md"], { cwd: root }).sort()
+const markdown = globSync(["*.md", "docs/**/*.md", "{packages,apps,examples,tools}/*/*.md"], {
+  cwd: root
+}).sort()
 
 const examples = [...markdown, ...typeScriptFiles("{packages,apps}/*/src/**/*.ts")].flatMap((file) =>
   examplesIn(file)

@@ -13,7 +13,7 @@ import {
 
 const projects = Object.entries(plan)
 
-const files = typeScriptFiles("{packages,apps,tools}/**/*.ts").map((path) => ({
+const files = typeScriptFiles("{packages,apps,examples,tools}/**/*.ts").map((path) => ({
   path,
   imports: importsOf(path)
 }))

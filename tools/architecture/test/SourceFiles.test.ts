@@ -3,7 +3,7 @@ import { linesInFile } from "../src/Plan.ts"
 import { moduleState } from "../src/ModuleState.ts"
 import { read, typeScriptFiles } from "../src/Workspace.ts"
 
-const sources = typeScriptFiles("{packages,apps,tools}/*/src/**/*.ts")
+const sources = typeScriptFiles("{packages,apps,examples,tools}/*/src/**/*.ts")
 
 describe("a source file", () => {
   it("a source file has no more lines than the plan allows", () => {

@@ -16,7 +16,7 @@ const standsAlone = (name: string) => !continuation.test(name) && !fragment.test
 
 describe("a test", () => {
   it("a test's name stands alone", () => {
-    const files = typeScriptFiles("{packages,apps,tools}/*/test/**/*.test.ts")
+    const files = typeScriptFiles("{packages,apps,examples,tools}/*/test/**/*.test.ts")
     const names = files.flatMap((file) => testNames(file).map((name) => ({ file, name })))
     assert.isAbove(names.length, 800)
     assert.deepStrictEqual(

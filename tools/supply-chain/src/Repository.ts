@@ -26,9 +26,12 @@ export interface Manifest {
 export const manifestOf = (folder: string): Manifest => JSON.parse(read(`${folder}/package.json`)) as Manifest
 
 /** The folders of the workspaces that are published, such as `packages/mtls`. */
-export const publishedFolders: ReadonlyArray<string> = globSync("{packages,apps,tools}/*/package.json", {
-  cwd: root
-})
+export const publishedFolders: ReadonlyArray<string> = globSync(
+  "{packages,apps,examples,tools}/*/package.json",
+  {
+    cwd: root
+  }
+)
   .map(dirname)
   .filter((folder) => manifestOf(folder).private !== true)
   .toSorted()

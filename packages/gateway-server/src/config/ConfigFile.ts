@@ -4,6 +4,7 @@ import {
   formatPath,
   problemsAt,
   type ConfigProblem,
+  type DecodeOAuthConfigOptions,
   type OAuthConfig
 } from "@secure-mcp/oauth-core"
 import { checkServerCertificate, ClientCertificates } from "@secure-mcp/mtls"
@@ -26,13 +27,18 @@ import { decodeTlsSettings } from "./TlsSettings.ts"
  * is opened. Relative paths in `${file:…}` start at the file's own folder.
  *
  * Fails with a `ConfigError` that has every problem of the file.
+ *
+ * @param options.grants the grants that a `grant_type` may name beside the built-in ones
  */
-export const loadConfigFile = Effect.fn("ConfigFile.load")(function* (path: string) {
+export const loadConfigFile = Effect.fn("ConfigFile.load")(function* (
+  path: string,
+  options: DecodeOAuthConfigOptions = {}
+) {
   const paths = yield* Path.Path
   const document = withRedisUrl(yield* readJson(path))
   const directory = paths.dirname(paths.resolve(path))
   const resolved = yield* resolveReferences(document, directory)
-  const decoded = decodeGatewayConfig(resolved.value)
+  const decoded = decodeGatewayConfig(resolved.value, options)
   const problems = [
     ...resolved.problems,
     ...elsewhere(resolved.problems, [
@@ -45,7 +51,7 @@ export const loadConfigFile = Effect.fn("ConfigFile.load")(function* (path: stri
   if (Result.isFailure(decoded) || problems.length > 0) return yield* new ConfigError({ problems })
   return {
     ...(yield* completed(decoded.success)),
-    rereadSecrets: yield* makeRereadSecrets(document, directory),
+    rereadSecrets: yield* makeRereadSecrets(document, directory, options),
     document: Redacted.make(resolved.value)
   } satisfies LoadedConfig
 })

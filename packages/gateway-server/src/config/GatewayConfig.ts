@@ -1,4 +1,10 @@
-import { ConfigError, decodeConfig, type ConfigProblem, type ConfigResult } from "@secure-mcp/oauth-core"
+import {
+  ConfigError,
+  decodeConfig,
+  type ConfigProblem,
+  type ConfigResult,
+  type DecodeOAuthConfigOptions
+} from "@secure-mcp/oauth-core"
 import { proxiesOf } from "@secure-mcp/oauth-core/internal"
 import { decodeServerEntry, type ServerEntry } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
@@ -39,14 +45,21 @@ const decodeDocument = decodeConfig({
     servers.length === 0 ? [{ path: ["servers"], message: "must name at least one server" }] : []
 })
 
-/** Decodes a configuration whose references are resolved. Reports every problem at once, by path; quotes no value. */
-export const decodeGatewayConfig = (input: unknown): ConfigResult<GatewayConfig> => {
+/**
+ * Decodes a configuration whose references are resolved. Reports every problem at once, by path; quotes no value.
+ *
+ * @param options.grants the grants that a `grant_type` may name beside the built-in ones
+ */
+export const decodeGatewayConfig = (
+  input: unknown,
+  options: DecodeOAuthConfigOptions = {}
+): ConfigResult<GatewayConfig> => {
   const { accept, problems } = collectProblems()
   const document = accept([], decodeDocument(input))
   const gateway = accept(["gateway"], decodeGatewaySettings(part(input, "gateway") ?? {}))
   const store = accept(["store"], decodeStoreSettings(part(input, "store") ?? {}))
   const entries = rawEntries(input)
-  const servers = entries.map((entry, index) => accept(["servers", index], decodeServerEntry(entry)))
+  const servers = entries.map((entry, index) => accept(["servers", index], decodeServerEntry(entry, options)))
   problems.push(...duplicateNames(entries))
   if (document === undefined || gateway === undefined || store === undefined || problems.length > 0) {
     return Result.fail(new ConfigError({ problems }))

@@ -1,4 +1,4 @@
-import { decodeOAuthConfig } from "@secure-mcp/oauth-core"
+import { decodeOAuthConfig, type DecodeOAuthConfigOptions } from "@secure-mcp/oauth-core"
 import type { RereadConfig } from "@secure-mcp/oauth-flows"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -16,7 +16,11 @@ export type RereadSecrets = (serverName: string) => Effect.Effect<RereadConfig |
  *
  * @param directory where relative paths of `${file:…}` start
  */
-export const makeRereadSecrets = Effect.fnUntraced(function* (document: unknown, directory: string) {
+export const makeRereadSecrets = Effect.fnUntraced(function* (
+  document: unknown,
+  directory: string,
+  options: DecodeOAuthConfigOptions
+) {
   const services = yield* Effect.context<FileSystem.FileSystem | Path.Path>()
   const paths = yield* Path.Path
   const entries: unknown = Predicate.hasProperty(document, "servers") ? document.servers : []
@@ -35,7 +39,8 @@ export const makeRereadSecrets = Effect.fnUntraced(function* (document: unknown,
     const config = decodeOAuthConfig(
       Predicate.hasProperty(resolved.value, "servers") && Array.isArray(resolved.value.servers)
         ? oauthOf(resolved.value.servers[0])
-        : undefined
+        : undefined,
+      options
     )
     const problems = resolved.problems.length > 0 ? resolved.problems : problemsOf(config)
     if (Result.isSuccess(config) && problems.length === 0) return { config: config.success, places }

@@ -1,4 +1,4 @@
-import { isPersonalGrant, OAuthEvents, type OAuthEvent } from "@secure-mcp/oauth-core"
+import { isPersonalGrant, OAuthEventListeners, type OAuthEvent } from "@secure-mcp/oauth-core"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
@@ -35,17 +35,9 @@ export class LastErrors extends Context.Service<
   static readonly layer = (config: GatewayConfig) =>
     Layer.effect(LastErrors, make).pipe(Layer.provide(notes(config)))
 
-  /** Adds the recording of errors to the events that are published already. */
-  static readonly layerEvents = Layer.effect(
-    OAuthEvents,
-    Effect.gen(function* () {
-      const lastErrors = yield* LastErrors
-      const events = yield* OAuthEvents
-      return {
-        ...events,
-        publish: (event) => Effect.andThen(events.publish(event), lastErrors.note(event))
-      }
-    })
+  /** Records the errors among the events. */
+  static readonly layerEvents = OAuthEventListeners.listen(
+    Effect.map(LastErrors, ({ note }) => ({ name: "last errors", receive: note }))
   )
 }
 

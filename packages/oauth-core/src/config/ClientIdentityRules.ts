@@ -1,5 +1,5 @@
 import * as Redacted from "effect/Redacted"
-import { problem, type ConfigProblem } from "./ConfigProblem.ts"
+import { problem, type ConfigProblem } from "../problems/ConfigProblem.ts"
 
 import type { OAuthConfigFields } from "./OAuthConfigFields.ts"
 

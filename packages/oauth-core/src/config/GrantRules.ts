@@ -1,12 +1,13 @@
 import * as Redacted from "effect/Redacted"
-import { problem, type ConfigProblem } from "./ConfigProblem.ts"
+import { problem, type ConfigProblem } from "../problems/ConfigProblem.ts"
 import { endpointProblem } from "./EndpointRule.ts"
 import { fileReference } from "./FileReference.ts"
+import type { GrantType } from "./GrantType.ts"
 import type { OAuthConfigFields } from "./OAuthConfigFields.ts"
 
 /** What each grant needs, and what only one of them understands. */
 export const grantRules = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => [
-  ...needs[config.grantType](config),
+  ...(needsOf.get(config.grantType)?.(config) ?? []),
   ...identityProvider(config),
   ...givenTokens(config),
   ...tokenTypes(config),
@@ -61,21 +62,21 @@ const tokenExchange = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> 
 }
 
 /** No person is there to consent to a client that was registered on the fly. */
-const identified = ({ clientId, clientMetadataUrl, grantType }: OAuthConfigFields) =>
+export const identified = ({ clientId, clientMetadataUrl, grantType }: OAuthConfigFields) =>
   clientId === undefined && clientMetadataUrl === undefined
     ? [problem("client_id", `required for ${grantType}, unless \`client_metadata_url\` names the client`)]
     : []
 
-const needs: Record<
-  OAuthConfigFields["grantType"],
-  (config: OAuthConfigFields) => ReadonlyArray<ConfigProblem>
-> = {
+const needs: Record<GrantType, (config: OAuthConfigFields) => ReadonlyArray<ConfigProblem>> = {
   client_credentials: clientCredentials,
   authorization_code: authorizationCode,
   device_code: deviceCode,
   jwt_bearer: jwtBearer,
   token_exchange: tokenExchange
 }
+
+/** A grant of others says itself what it needs. */
+const needsOf: ReadonlyMap<string, (typeof needs)[GrantType]> = new Map(Object.entries(needs))
 
 const identityProvider = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   const { identityProvider: provider } = config

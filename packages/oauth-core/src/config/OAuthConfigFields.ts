@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { providerNames } from "../providers/Providers.ts"
 import { ClientAuthenticationMethod } from "./ClientAuthenticationMethod.ts"
-import { GrantType } from "./GrantType.ts"
+import { grantTypeAmong } from "./GrantType.ts"
 
 const withDefault = <S extends Schema.Constraint>(schema: S, value: S["Encoded"]) =>
   Schema.withDecodingDefaultKey<S>(Effect.succeed(value))(schema)
@@ -43,6 +43,9 @@ const TokenVariable = Schema.Struct({
 
 const TokenEnv = Schema.Union([Schema.String, TokenVariable])
 
+/** @param own the names of grants that others define */
+const grantTypeField = (own: ReadonlyArray<string>) => withDefault(grantTypeAmong(own), "client_credentials")
+
 /** Every field, by its name in code. */
 export const fields = {
   /** Off: the entry passes through untouched. */
@@ -51,7 +54,7 @@ export const fields = {
   provider: Schema.optionalKey(Schema.Literals(providerNames)),
   /** Which rule set applies. 2.1 refuses what RFC 9700 warns of. */
   version: withDefault(Schema.Literals(["2.0", "2.1"]), "2.0"),
-  grantType: withDefault(GrantType, "client_credentials"),
+  grantType: grantTypeField([]),
   /** Token endpoint (RFC 6749 §3.2). */
   tokenUrl: Schema.optionalKey(Schema.String),
   /** The authorization server, byte for byte (RFC 8414 §2), where it is not to be found through the resource. */
@@ -189,8 +192,16 @@ export const wireNames = {
   customHeaders: "custom_headers"
 } as const
 
-/** The fields with their types and defaults, before the rules between them are checked. */
-export const OAuthConfigFields = Schema.Struct(fields).pipe(Schema.encodeKeys(wireNames))
+/**
+ * The fields with their types and defaults, before the rules between them are checked.
+ *
+ * @param own the names of grants that others define
+ */
+export const oauthConfigFieldsWith = (own: ReadonlyArray<string>) =>
+  Schema.Struct({ ...fields, grantType: grantTypeField(own) }).pipe(Schema.encodeKeys(wireNames))
+
+/** The fields of a configuration with a built-in grant. */
+export const OAuthConfigFields = oauthConfigFieldsWith([])
 
 /** The fields of an `OAuthConfig`. */
 export interface OAuthConfigFields extends Schema.Schema.Type<typeof OAuthConfigFields> {}

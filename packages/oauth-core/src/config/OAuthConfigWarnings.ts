@@ -1,4 +1,4 @@
-import { problem, type ConfigProblem } from "./ConfigProblem.ts"
+import { problem, type ConfigProblem } from "../problems/ConfigProblem.ts"
 import type { OAuthConfig } from "./OAuthConfig.ts"
 
 /** The protections that a valid configuration switches off: each such key, and what it switches off. Paths as in problems. */

@@ -1,6 +1,6 @@
-import { problem, type ConfigProblem } from "./ConfigProblem.ts"
+import { problem, type ConfigProblem } from "../problems/ConfigProblem.ts"
 import type { OAuthConfigFields } from "./OAuthConfigFields.ts"
-import { closestName } from "./Suggestion.ts"
+import { closestName } from "../problems/Suggestion.ts"
 
 type Kind = "text" | "texts"
 

@@ -7,14 +7,22 @@ export interface Endpoint {
   readonly discovered: boolean
 }
 
-/** @param kind as in "the token endpoint" */
+/**
+ * An endpoint that the configuration names.
+ *
+ * @param kind as in "the token endpoint"
+ */
 export const configuredEndpoint = (kind: string, url: string): Endpoint => ({
   url,
   name: nameOf(`the ${kind} endpoint`, url),
   discovered: false
 })
 
-/** @param kind as in "the token endpoint" */
+/**
+ * An endpoint that a server named: requests go there only if its address may be used.
+ *
+ * @param kind as in "the token endpoint"
+ */
 export const discoveredEndpoint = (kind: string, url: string): Endpoint => ({
   url,
   name: nameOf(`the ${kind} endpoint`, url),

@@ -1,7 +1,6 @@
 import * as Effect from "effect/Effect"
-import type { Flow } from "./Flow.ts"
+import { Flow } from "./Flow.ts"
 import { readSecret } from "./SecretFile.ts"
-import { machineGrant } from "./MachineGrant.ts"
 import { exchangeForAssertion } from "./TokenExchange.ts"
 
 /**
@@ -9,8 +8,10 @@ import { exchangeForAssertion } from "./TokenExchange.ts"
  * (enterprise-managed authorization). Each attempt uses a new one where possible, because a server may accept an
  * assertion only once.
  */
-export const jwtBearer: Flow = machineGrant(
-  Effect.fnUntraced(function* (request, target) {
+export const jwtBearer: Flow = Flow.tokenRequest({
+  grantType: "jwt_bearer",
+  keys: {},
+  parameters: Effect.fnUntraced(function* ({ request, target }) {
     const { assertion, identityProvider } = request.config
     return {
       grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer",
@@ -21,4 +22,4 @@ export const jwtBearer: Flow = machineGrant(
       resource: target.resource
     }
   })
-)
+})

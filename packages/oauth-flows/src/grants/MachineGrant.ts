@@ -5,13 +5,12 @@ import * as Effect from "effect/Effect"
 import { grantedClient } from "../client/Client.ts"
 import type { FormParameters } from "../client/ClientAuthentication.ts"
 import { Circuit } from "../endpoint/Circuit.ts"
-import type { EndpointClient } from "../endpoint/EndpointClient.ts"
 import { retryTransient } from "../endpoint/Retry.ts"
 import { type GrantTarget, GrantTargets } from "../resolution/GrantTarget.ts"
 import { refresh } from "../token/RefreshToken.ts"
 import { RefusedRefreshTokens } from "../token/RefusedRefreshTokens.ts"
 import { keepRefreshToken, requestToken, type Withhold } from "../token/TokenRequest.ts"
-import type { Flow } from "./Flow.ts"
+import type { Acquire, FlowServices } from "./Acquire.ts"
 import { checkDemandedScope, writtenScope } from "../resolution/Scope.ts"
 import { machineScope, StepUps } from "./StepUp.ts"
 
@@ -19,13 +18,13 @@ import { machineScope, StepUps } from "./StepUp.ts"
 type GrantParameters = (
   request: GrantRequest,
   target: GrantTarget
-) => Effect.Effect<FormParameters, OAuthErrorReason, EndpointClient>
+) => Effect.Effect<FormParameters, OAuthErrorReason, FlowServices>
 
 /**
  * A grant of the client itself, without a person. It is safe to repeat, so transient failures are retried, and a scope
  * that the MCP server wants is requested at once. A refresh token, which few servers give here, is used first.
  */
-export const machineGrant = (parametersOf: GrantParameters): Flow =>
+export const machineGrant = (parametersOf: GrantParameters): Acquire =>
   Effect.fnUntraced(function* (request, previous, keep) {
     const begin = requestNew(parametersOf, request, previous, keep)
     const { isRefreshable } = yield* RefusedRefreshTokens

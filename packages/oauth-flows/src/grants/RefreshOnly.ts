@@ -1,8 +1,9 @@
-import { asksForMoreScope } from "@secure-mcp/oauth-core"
+import { asksForMoreScope, type GrantType } from "@secure-mcp/oauth-core"
 import { inSpan } from "@secure-mcp/oauth-core/internal"
 import * as Effect from "effect/Effect"
 import { loginNeeded, refresh } from "../token/RefreshToken.ts"
 import { RefusedRefreshTokens } from "../token/RefusedRefreshTokens.ts"
+import type { Acquire } from "./Acquire.ts"
 import type { Flow } from "./Flow.ts"
 import { StepUps } from "./StepUp.ts"
 
@@ -10,7 +11,14 @@ import { StepUps } from "./StepUp.ts"
  * The flow of a grant that a person gives: refreshes the token as long as the grant lasts. It cannot begin a grant,
  * because that takes a person, and fails with `AuthorizationRequired` instead.
  */
-export const refreshOnly: Flow = Effect.fnUntraced(function* (request, previous, keep) {
+export const refreshOnly = (grantType: GrantType): Flow => ({
+  grantType,
+  keys: {},
+  rules: () => [],
+  acquire
+})
+
+const acquire: Acquire = Effect.fnUntraced(function* (request, previous, keep) {
   const { isRefreshable } = yield* RefusedRefreshTokens
   if (!asksForMoreScope(request.challenge)) {
     return yield* isRefreshable(previous) ? refresh(request, previous, keep) : loginNeeded(request)

@@ -6,9 +6,8 @@ import { isFilled, readSuccessFields, unusableResponse } from "../endpoint/Succe
 import type { Client } from "../client/Client.ts"
 import { configuredEndpoint } from "../endpoint/Endpoint.ts"
 import { EndpointClient } from "../endpoint/EndpointClient.ts"
-import type { Flow } from "./Flow.ts"
+import { Flow } from "./Flow.ts"
 import { readSecret } from "./SecretFile.ts"
-import { machineGrant } from "./MachineGrant.ts"
 import type { GrantTarget } from "../resolution/GrantTarget.ts"
 
 const grantType = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -16,8 +15,10 @@ const grantType = "urn:ietf:params:oauth:grant-type:token-exchange"
 const idJag = "urn:ietf:params:oauth:token-type:id-jag"
 
 /** Token exchange (RFC 8693): exchanges the subject token for an access token for the MCP server. */
-export const tokenExchange: Flow = machineGrant(
-  Effect.fnUntraced(function* ({ config }, target) {
+export const tokenExchange: Flow = Flow.tokenRequest({
+  grantType: "token_exchange",
+  keys: {},
+  parameters: Effect.fnUntraced(function* ({ request: { config }, target }) {
     return {
       grant_type: grantType,
       subject_token: yield* readSecret("subject_token", config.subjectToken),
@@ -28,7 +29,7 @@ export const tokenExchange: Flow = machineGrant(
       resource: target.resource
     }
   })
-)
+})
 
 /**
  * Exchanges a person's token at the identity provider for an assertion that the MCP server's authorization server

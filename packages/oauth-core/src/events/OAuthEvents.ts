@@ -1,7 +1,7 @@
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { OAuthErrorReason } from "./errors/OAuthErrorReason.ts"
+import type { OAuthErrorReason } from "../errors/OAuthErrorReason.ts"
 
 /** An event of one server's tokens or client certificate. Carries no token, client or subject. */
 export type OAuthEvent = { readonly serverName: string } & (

@@ -116,6 +116,9 @@ export const decodeConfig = <A>(options: {
 
 const failWith = (problems: ReadonlyArray<ConfigProblem>) => Result.fail(new ConfigError({ problems }))
 
+/** How the message of a key that nobody knows begins. */
+export const unknownKey = "unknown key"
+
 const findUnknownKeys = (input: object, known: ReadonlyArray<string>): ReadonlyArray<ConfigProblem> =>
   Object.keys(input)
     .filter((key) => !known.includes(key))
@@ -123,7 +126,7 @@ const findUnknownKeys = (input: object, known: ReadonlyArray<string>): ReadonlyA
       const meant = closestName(key, known)
       return {
         path: [key],
-        message: meant === undefined ? "unknown key" : `unknown key: did you mean \`${meant}\`?`
+        message: meant === undefined ? unknownKey : `${unknownKey}: did you mean \`${meant}\`?`
       }
     })
 
@@ -133,12 +136,16 @@ const describeIssue = (
 ): ReadonlyArray<ConfigProblem> =>
   formatIssues(issue).issues.map(({ message, path = [] }) => {
     const [head, ...rest] = path.map((segment) => (typeof segment === "object" ? segment.key : segment))
-    const said = message === excessProperty ? "unknown key" : message
+    const said = messages.get(message) ?? message
     if (head === undefined) return { path: [], message: said }
     return { path: [typeof head === "string" ? (wireNames[head] ?? head) : head, ...rest], message: said }
   })
 
-const excessProperty = "Expected no excess property"
+/** What Schema says, in the words of a configuration. */
+const messages: ReadonlyMap<string, string> = new Map([
+  ["Expected no excess property", unknownKey],
+  ["Missing key", "required"]
+])
 
 const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
 
