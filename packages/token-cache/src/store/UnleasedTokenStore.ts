@@ -74,6 +74,6 @@ function refuseRefreshTokens(store: Store): Store {
 const refused = Effect.fail(
   new StoreUnavailable({
     problem:
-      "this token store has no leases, so that two processes could use one refresh token. Use a store with leases for what a person grants (FileTokenStore, RedisTokenStore), or `UnleasedTokenStore.forOneProcess` if no other process uses this store"
+      "this token store has no leases, so that two processes could use one refresh token. Use a store with leases for what a person grants (FileTokenStore, RedisTokenStore, SqlTokenStore), or `UnleasedTokenStore.forOneProcess` if no other process uses this store"
   })
 )
