@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import type { GatewayConfig } from "./config/GatewayConfig.ts"
 import type { StoreSettings } from "./config/StoreSettings.ts"
 import { redisSessionOwners } from "./sessions/RedisSessionOwners.ts"
@@ -14,6 +15,8 @@ import { redisSessionOwners } from "./sessions/RedisSessionOwners.ts"
  */
 export const gatewayStore = ({ servers, store }: GatewayConfig) => {
   if (store.type === "redis") return redisStore(store)
+  if (store.type === "sqlite") return sqliteStore(store)
+  if (store.type === "postgres") return postgresStore(store)
   const files = FileTokenStore.layer({
     directory: store.directory,
     previousKeys: store.previousEncryptionKeys,
@@ -24,7 +27,7 @@ export const gatewayStore = ({ servers, store }: GatewayConfig) => {
   return store.type === undefined && isNeeded ? PersonGrantTokenStore.layer(files) : TokenStore.none
 }
 
-/** The client of Redis is loaded only where it is needed: a process that is started for each session pays for it. */
+/** The client of a database is loaded only where it is needed: a process that is started for each session pays for it. */
 const redisStore = ({ caBundlePath, encryptionKey, url, ...store }: StoreSettings) =>
   Layer.unwrap(
     Effect.gen(function* () {
@@ -45,6 +48,46 @@ const redisStore = ({ caBundlePath, encryptionKey, url, ...store }: StoreSetting
           RedisConnection.layer({
             url,
             authorities,
+            username: store.username,
+            password: store.password,
+            ...(store.timeoutSeconds === undefined ? {} : { timeout: Duration.seconds(store.timeoutSeconds) })
+          })
+        )
+      )
+    })
+  )
+
+/** Without an encryption key, one is made and kept next to the file, as for the store in files. */
+const sqliteStore = ({ encryptionKey, previousEncryptionKeys: previousKeys, url }: StoreSettings) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      if (url === undefined) return yield* new Misconfigured({ problem: "SQLite needs `store.url`" })
+      const file = Redacted.value(url)
+      const [{ SqlTokenStore }, { SqliteConnection, SqliteKeyFile }] = yield* Effect.promise(() =>
+        Promise.all([import("@secure-mcp/token-cache-sql"), import("@secure-mcp/token-cache-sql/sqlite")])
+      )
+      return SqlTokenStore.layer({
+        encryptionKey: encryptionKey ?? (yield* SqliteKeyFile.readOrMake(file)),
+        previousKeys
+      }).pipe(Layer.provide(SqliteConnection.layer({ url: file })))
+    })
+  )
+
+const postgresStore = ({ caBundlePath, encryptionKey, url, ...store }: StoreSettings) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      if (url === undefined || encryptionKey === undefined)
+        return yield* new Misconfigured({
+          problem: "PostgreSQL needs `store.url` and `store.encryption_key`"
+        })
+      const [{ SqlTokenStore }, { PostgresConnection }] = yield* Effect.promise(() =>
+        Promise.all([import("@secure-mcp/token-cache-sql"), import("@secure-mcp/token-cache-sql/postgres")])
+      )
+      return SqlTokenStore.layer({ encryptionKey, previousKeys: store.previousEncryptionKeys }).pipe(
+        Layer.provide(
+          PostgresConnection.layer({
+            url,
+            authorities: caBundlePath === undefined ? undefined : yield* readAuthorities(caBundlePath),
             username: store.username,
             password: store.password,
             ...(store.timeoutSeconds === undefined ? {} : { timeout: Duration.seconds(store.timeoutSeconds) })

@@ -57,6 +57,11 @@ const publishedPackages: Readonly<Record<string, ProjectPlan>> = {
     }
   },
   "token-cache-redis": { imports: ["oauth-core", "token-cache"], testImports: ["testing"], rooms: {} },
+  "token-cache-sql": {
+    imports: ["oauth-core", "token-cache"],
+    testImports: ["testing"],
+    rooms: { database: [], store: ["database"], sqlite: ["database"], postgres: ["database"] }
+  },
   "oauth-metrics": { imports: ["oauth-core"], rooms: {} },
   "transport-injection": { imports: ["oauth-core"], rooms: {} },
   mtls: {

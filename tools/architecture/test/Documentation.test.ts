@@ -16,7 +16,10 @@ const mainExports = [
   "@secure-mcp/token-cache TokenStore",
   "@secure-mcp/token-cache FileTokenStore",
   "@secure-mcp/token-cache/testing tokenStoreContract",
-  "@secure-mcp/token-cache-redis RedisTokenStore"
+  "@secure-mcp/token-cache-redis RedisTokenStore",
+  "@secure-mcp/token-cache-sql SqlTokenStore",
+  "@secure-mcp/token-cache-sql/postgres PostgresConnection",
+  "@secure-mcp/token-cache-sql/sqlite SqliteConnection"
 ]
 
 const markdown = globSync(["*.md", "docs/**/*.md", "{packages,apps,examples,tools}/*/*.md"], {

@@ -61,6 +61,8 @@ export interface Stored {
 
 const describe = ({ store }: GatewayConfig, { config }: AccessTokenRequest) => {
   if (store.type === "redis") return { kind: "Redis answers and", isShared: true }
+  if (store.type === "postgres") return { kind: "PostgreSQL answers and", isShared: true }
+  if (store.type === "sqlite") return { kind: "the SQLite file", isShared: true }
   return store.type === "file" || (store.type === undefined && isPersonalGrant(config.grantType))
     ? { kind: "the folder of encrypted files", isShared: true }
     : { kind: "tokens of this server stay in memory, which", isShared: false }

@@ -40,6 +40,22 @@ describe("the store of a configuration", () => {
       })
     )
 
+    it.effect("the store can be SQLite or PostgreSQL, and the password in its address is not shown", () =>
+      Effect.gen(function* () {
+        const url = "postgres://gateway:pw-1234@db.example/tokens?sslmode=verify-full"
+        const postgres = yield* load(
+          withStore({ type: "postgres", url: "${env:DATABASE_URL}", encryption_key: good }),
+          {
+            DATABASE_URL: url
+          }
+        )
+        assert.strictEqual(Redacted.value(postgres.store.url!), url)
+        assert.notInclude(JSON.stringify(postgres.store) + String(postgres.store.url), "pw-1234")
+        const sqlite = yield* load(withStore({ type: "sqlite", url: "file:///var/lib/gateway/tokens.db" }))
+        assert.strictEqual(Redacted.value(sqlite.store.url!), "file:///var/lib/gateway/tokens.db")
+      })
+    )
+
     it.effect.each([
       [
         "a key that it makes no use of",
@@ -47,14 +63,14 @@ describe("the store of a configuration", () => {
         [
           "store.keyy: unknown key",
           'store.directory: has no effect unless `type` is "file"',
-          'store.encryption_key: has no effect unless `type` is "file" or "redis"'
+          'store.encryption_key: has no effect unless `type` is "file", "redis", "postgres" or "sqlite"'
         ]
       ],
       [
         "Redis without saying so",
         { url: "redis://h", key_prefix: "p" },
         [
-          'store.url: has no effect unless `type` is "redis"',
+          'store.url: has no effect unless `type` is "redis", "postgres" or "sqlite"',
           'store.key_prefix: has no effect unless `type` is "redis"'
         ]
       ],
@@ -64,6 +80,30 @@ describe("the store of a configuration", () => {
         [
           'store.directory: has no effect unless `type` is "file"',
           'store.encryption_key: required with type "redis". A good one comes from: openssl rand -base64 32'
+        ]
+      ],
+      [
+        "PostgreSQL without an address and a key to encrypt with",
+        { type: "postgres", key_prefix: "p" },
+        [
+          'store.key_prefix: has no effect unless `type` is "redis"',
+          'store.encryption_key: required with type "postgres". A good one comes from: openssl rand -base64 32',
+          'store.url: required with type "postgres"'
+        ]
+      ],
+      [
+        "what is none of PostgreSQL",
+        { type: "postgres", url: "postgres://h/d?sslrootcert=ca.pem", encryption_key: good },
+        [
+          "store.url: does not take sslrootcert: the authorities to trust are configured beside the URL (`ca_bundle_path`)"
+        ]
+      ],
+      [
+        "SQLite with what is PostgreSQL's, in memory",
+        { type: "sqlite", url: ":memory:", username: "u" },
+        [
+          'store.username: has no effect unless `type` is "redis" or "postgres"',
+          "store.url: must be the path of a file, or a URL such as file:///var/lib/gateway/tokens.db"
         ]
       ],
       [
@@ -107,7 +147,16 @@ describe("the store of a configuration", () => {
             extra: key
           })
         )
-        assert.isAbove(problems.length, 0)
+        problems.push(
+          ...(yield* problemsOf(
+            withStore({
+              type: "postgres",
+              url: `postgres://u:${password}@h/d?sslmode=x`,
+              encryption_key: key
+            })
+          ))
+        )
+        assert.isAtLeast(problems.length, 3)
         assertNoCanary(problems, secrets)
       })
     )

@@ -129,13 +129,14 @@ const elsewhere = (
   return problems.filter(({ path }) => !places.has(formatPath(path)))
 }
 
-/** Checks the URL and the certificates of Redis. Its client is loaded only if it is configured. */
+/** Checks the URL of the store and the certificates it is reached with. Its client is loaded only if it is configured. */
 const storeProblems = Effect.fnUntraced(function* (document: unknown) {
   const store: unknown = Predicate.hasProperty(document, "store") ? document.store : undefined
-  if (!isRedis(store)) return []
-  const { redisUrlProblem } = yield* Effect.promise(() => import("@secure-mcp/token-cache-redis"))
+  if (!Predicate.hasProperty(store, "type") || !Predicate.isString(store.type)) return []
+  const checkUrl = yield* Effect.promise(async () => await urlCheckOf(store.type))
+  if (checkUrl === undefined) return []
   const url: unknown = Reflect.get(store, "url")
-  const message = Predicate.isString(url) ? redisUrlProblem(Redacted.make(url)) : undefined
+  const message = Predicate.isString(url) ? checkUrl(Redacted.make(url)) : undefined
   const config = certificateSettings({ oauth: { ...store, enabled: true } })
   return problemsAt(
     ["store"],
@@ -145,6 +146,24 @@ const storeProblems = Effect.fnUntraced(function* (document: unknown) {
     ]
   )
 })
+
+/** What says why a URL is none of this type of store. */
+const urlCheckOf = async (
+  type: unknown
+): Promise<((url: Redacted.Redacted) => string | undefined) | undefined> => {
+  switch (type) {
+    case "redis":
+      return (await import("@secure-mcp/token-cache-redis")).redisUrlProblem
+    case "postgres":
+      return (await import("@secure-mcp/token-cache-sql/postgres")).postgresUrlProblem
+    case "sqlite": {
+      const { sqliteUrlProblem } = await import("@secure-mcp/token-cache-sql/sqlite")
+      return (url) => sqliteUrlProblem(Redacted.value(url))
+    }
+    default:
+      return undefined
+  }
+}
 
 const openCertificates = (config: OAuthConfig) =>
   Effect.flatMap(ClientCertificates, (certificates) => certificates.connection(config)).pipe(

@@ -6,24 +6,24 @@ const Secret = Schema.RedactedFromValue(Schema.String)
 
 const fields = {
   /** Where tokens are stored. Absent: a person's tokens in files, all others in memory only. */
-  type: Schema.optionalKey(Schema.Literals(["memory", "file", "redis"])),
+  type: Schema.optionalKey(Schema.Literals(["memory", "file", "redis", "sqlite", "postgres"])),
   /** The folder of the file store. */
   directory: Schema.optionalKey(Schema.String),
   /** The key that stored tokens are encrypted with. */
   encryptionKey: Schema.optionalKey(Secret),
   /** Former encryption keys: tokens that were encrypted with them can still be read. */
   previousEncryptionKeys: Schema.optionalKey(Schema.Array(Secret)),
-  /** The URL of Redis: `redis://…`, or `rediss://…` for TLS. */
+  /** Where Redis (`redis://…`, or `rediss://…` for TLS) or PostgreSQL (`postgres://…`) is, or the file of SQLite. */
   url: Schema.optionalKey(Secret),
   /** Replaces the user name in the URL. */
   username: Schema.optionalKey(Schema.String),
   /** Replaces the password in the URL. */
   password: Schema.optionalKey(Secret),
-  /** PEM file with the authorities trusted for Redis, instead of the system's. */
+  /** PEM file with the authorities trusted for Redis or PostgreSQL, instead of the system's. */
   caBundlePath: Schema.optionalKey(Schema.String),
   /** The prefix of the gateway's keys in Redis. */
   keyPrefix: Schema.optionalKey(Schema.String),
-  /** How long Redis may be silent. */
+  /** How long Redis may be silent, and how long PostgreSQL may take to accept a connection. */
   timeoutSeconds: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0.1, maximum: 60 })))
 }
 
@@ -43,29 +43,38 @@ export interface StoreSettings extends Schema.Schema.Type<typeof StoreSettings> 
 const rules = (settings: StoreSettings): ReadonlyArray<ConfigProblem> => [
   ...foreignKeys(settings),
   ...encryptionKeys(settings),
-  ...redis(settings)
+  ...required(settings),
+  ...keyPrefix(settings)
 ]
+
+const servers = ["redis", "postgres"] as const
+const databases = [...servers, "sqlite"] as const
 
 /** A key of another store type shows that `type` is wrong. */
 const foreignKeys = (settings: StoreSettings): ReadonlyArray<ConfigProblem> => {
   const { type = "file" } = settings
   const owners = [
     ["directory", settings.directory, ["file"]],
-    ["encryption_key", settings.encryptionKey, ["file", "redis"]],
-    ["previous_encryption_keys", settings.previousEncryptionKeys, ["file", "redis"]],
-    ["url", settings.url, ["redis"]],
-    ["username", settings.username, ["redis"]],
-    ["password", settings.password, ["redis"]],
-    ["ca_bundle_path", settings.caBundlePath, ["redis"]],
+    ["encryption_key", settings.encryptionKey, ["file", ...databases]],
+    ["previous_encryption_keys", settings.previousEncryptionKeys, ["file", ...databases]],
+    ["url", settings.url, databases],
+    ["username", settings.username, servers],
+    ["password", settings.password, servers],
+    ["ca_bundle_path", settings.caBundlePath, servers],
     ["key_prefix", settings.keyPrefix, ["redis"]],
-    ["timeout_seconds", settings.timeoutSeconds, ["redis"]]
+    ["timeout_seconds", settings.timeoutSeconds, servers]
   ] as const
   return owners
     .filter(([, value, types]) => value !== undefined && !types.some((owner) => owner === type))
     .map(([key, , types]) => ({
       path: [key],
-      message: `has no effect unless \`type\` is ${types.map((owner) => `"${owner}"`).join(" or ")}`
+      message: `has no effect unless \`type\` is ${listOf(types)}`
     }))
+}
+
+const listOf = (types: ReadonlyArray<string>): string => {
+  const quoted = types.map((type) => `"${type}"`)
+  return [quoted.slice(0, -1).join(", "), ...quoted.slice(-1)].filter((part) => part !== "").join(" or ")
 }
 
 const encryptionKeys = (settings: StoreSettings): ReadonlyArray<ConfigProblem> => {
@@ -84,19 +93,25 @@ const encryptionKeys = (settings: StoreSettings): ReadonlyArray<ConfigProblem> =
   })
 }
 
-const redis = (settings: StoreSettings): ReadonlyArray<ConfigProblem> => {
-  if (settings.type !== "redis") return []
-  const problems: Array<ConfigProblem> = []
-  if (settings.encryptionKey === undefined)
-    problems.push({
-      path: ["encryption_key"],
-      message: 'required with type "redis". A good one comes from: openssl rand -base64 32'
-    })
-  if (settings.url === undefined) problems.push({ path: ["url"], message: 'required with type "redis"' })
-  if (settings.keyPrefix !== undefined && !/^[\w.:-]+$/.test(settings.keyPrefix))
-    problems.push({ path: ["key_prefix"], message: "must be letters, digits, `.`, `_`, `:`, `-`" })
-  return problems
-}
+/** What is reached over a network is shared by gateways that need the same key; a file may have its key next to it. */
+const required = ({ encryptionKey, type, url }: StoreSettings): ReadonlyArray<ConfigProblem> => [
+  ...((type === "redis" || type === "postgres") && encryptionKey === undefined
+    ? [
+        {
+          path: ["encryption_key"],
+          message: `required with type "${type}". A good one comes from: openssl rand -base64 32`
+        }
+      ]
+    : []),
+  ...(databases.some((database) => database === type) && url === undefined
+    ? [{ path: ["url"], message: `required with type "${type}"` }]
+    : [])
+]
+
+const keyPrefix = ({ keyPrefix: prefix, type }: StoreSettings): ReadonlyArray<ConfigProblem> =>
+  type === "redis" && prefix !== undefined && !/^[\w.:-]+$/.test(prefix)
+    ? [{ path: ["key_prefix"], message: "must be letters, digits, `.`, `_`, `:`, `-`" }]
+    : []
 
 /** Decodes the `store` object and reports every problem at once. */
 export const decodeStoreSettings: (input: unknown) => ConfigResult<StoreSettings> = decodeConfig({

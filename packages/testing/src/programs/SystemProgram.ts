@@ -1,4 +1,4 @@
-import { accessSync, constants } from "node:fs"
+import { accessSync, constants, existsSync, readdirSync } from "node:fs"
 import { delimiter, join } from "node:path"
 
 /** A program of the system that tests run. */
@@ -7,12 +7,21 @@ export interface SystemProgram {
   readonly names: readonly [string, ...ReadonlyArray<string>]
   /** The Debian package that has it. */
   readonly debianPackage: string
+  /** A folder with one folder a version, in each of which is a folder `bin`, where the program may be, too. */
+  readonly versions?: string
 }
 
 /** Redis, or Valkey, which is compatible. */
 export const redisProgram: SystemProgram = {
   names: ["redis-server", "valkey-server"],
   debianPackage: "redis-server"
+}
+
+/** PostgreSQL, which Debian does not put on the PATH. */
+export const postgresProgram: SystemProgram = {
+  names: ["postgres"],
+  debianPackage: "postgresql",
+  versions: "/usr/lib/postgresql"
 }
 
 /** What `startNginx` runs. */
@@ -39,6 +48,7 @@ export const systemdAnalyzeProgram: SystemProgram = { names: ["systemd-analyze"]
 /** Every program that a test of this repository runs; `npm run setup:system` installs them. */
 export const systemPrograms: ReadonlyArray<SystemProgram> = [
   redisProgram,
+  postgresProgram,
   nginxProgram,
   opensslProgram,
   chromiumProgram,
@@ -48,10 +58,22 @@ export const systemPrograms: ReadonlyArray<SystemProgram> = [
 ]
 
 /** The path of a program, or undefined where it is not installed. */
-export const findProgram = ({ names }: SystemProgram): string | undefined => {
-  const directories = [...(process.env["PATH"] ?? "").split(delimiter), ...administratorDirectories]
+export const findProgram = ({ names, versions }: SystemProgram): string | undefined => {
+  const directories = [
+    ...(process.env["PATH"] ?? "").split(delimiter),
+    ...administratorDirectories,
+    ...(versions === undefined ? [] : versionDirectories(versions))
+  ]
   return names.flatMap((name) => directories.map((directory) => join(directory, name))).find(isExecutable)
 }
+
+/** The latest version first. */
+const versionDirectories = (directory: string): ReadonlyArray<string> =>
+  existsSync(directory)
+    ? readdirSync(directory)
+        .toSorted((a, b) => Number(b) - Number(a))
+        .map((version) => join(directory, version, "bin"))
+    : []
 
 /** Servers are in the directories of the system's administrator, which others do not have on their PATH. */
 const administratorDirectories = ["/usr/sbin", "/usr/local/sbin"]

@@ -5,10 +5,10 @@ import { tokenKeyString, type OAuthToken, type TokenCacheEntry, type TokenKey } 
 import { TokenCapacity } from "../memory/TokenSlots.ts"
 import { currentMoment, type Moment } from "../memory/Moment.ts"
 import { makeSweeper } from "../memory/Sweeper.ts"
+import { makeMemoryLeases, type MemoryLease } from "../store/MemoryLeases.ts"
 import { absent, removalRecordLife, type RemovedToken, type StoreEntry } from "../store/StoreEntry.ts"
 import type { TokenLease } from "../store/TokenLease.ts"
 import { TokenStore } from "../store/TokenStore.ts"
-import { makeMemoryLeases, type MemoryLease } from "./MemoryLeases.ts"
 
 /**
  * A `TokenStore` in the memory of this process, with leases and removal records as a shared store has them: for tests

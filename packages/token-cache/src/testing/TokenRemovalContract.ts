@@ -2,14 +2,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { OAuthToken } from "@secure-mcp/oauth-core"
-import {
-  aboutKey,
-  contractPoint,
-  expect,
-  expectToken,
-  keyNamed,
-  type ContractPoint
-} from "./ContractPoint.ts"
+import { aboutKey, expect, expectToken, type ContractPoint } from "./ContractPoint.ts"
 import { full, long, plain } from "./ContractTokens.ts"
 import { acquireLease } from "./TokenLeaseContract.ts"
 
@@ -21,12 +14,6 @@ const unservable = new OAuthToken({ ...renewed, accessToken: Redacted.make(""), 
 
 /** What every `TokenStore` has to do so that a removal is final and no new refresh token is lost. */
 export const tokenRemovalContract: ReadonlyArray<ContractPoint> = [
-  contractPoint("does not take a token that it never had for a removed one", [], (store) =>
-    Effect.gen(function* () {
-      const entry = yield* store.get(keyNamed(`never-${crypto.randomUUID()}`))
-      yield* expect(entry._tag === "Absent", "tells that a token was removed which it never had")
-    })
-  ),
   aboutKey(
     "tells that a token was removed, with a number above every lease given before",
     "told",

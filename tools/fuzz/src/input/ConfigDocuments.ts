@@ -128,9 +128,14 @@ const gatewayDocument = (secret: string): fc.Arbitrary<object> => {
       tls: objectOf({ cert_path: texts, key_path: texts, key_passphrase: secrets, client_ca_path: texts })
     }),
     store: objectOf({
-      type: fc.constantFrom("memory", "file", "redis"),
+      type: fc.constantFrom("memory", "file", "redis", "sqlite", "postgres"),
       directory: fc.constant("/nowhere"),
-      url: fc.constantFrom(`rediss://user:${secret}@redis.example`, "redis://[", "${env:FUZZ_SECRET}"),
+      url: fc.constantFrom(
+        `rediss://user:${secret}@redis.example`,
+        `postgres://user:${secret}@db.example/d?sslmode=x`,
+        "redis://[",
+        "${env:FUZZ_SECRET}"
+      ),
       username: texts,
       password: secrets,
       encryption_key: secrets,

@@ -7,7 +7,7 @@ export interface MemoryLease {
   superseded: boolean
 }
 
-/** The leases of a memory store. Only touched in single synchronous steps. */
+/** The leases of one process. Only touched in single synchronous steps. */
 export const makeMemoryLeases = () => {
   let last = 0
   // In the order they were given; the last one of a key is the one that counts. Each leaves when it is released.
@@ -15,15 +15,17 @@ export const makeMemoryLeases = () => {
   const leasesOf = (id: string) => given.get(id) ?? []
 
   return {
-    give: (id: string, now: number, endsAt: number): MemoryLease | undefined => {
+    /** @param after the revision of what is stored: that of the lease is higher */
+    give: (id: string, now: number, endsAt: number, after = 0): MemoryLease | undefined => {
       const current = leasesOf(id).at(-1)
       if (current !== undefined && now < current.endsAt) return undefined
-      const lease = { revision: (last += 1), endsAt, superseded: false }
+      last = Math.max(last, after) + 1
+      const lease = { revision: last, endsAt, superseded: false }
       given.set(id, [...leasesOf(id), lease])
       return lease
     },
-    /** A revision for a write or removal without a lease. */
-    nextRevision: () => (last += 1),
+    /** A revision for a write or removal without a lease, higher than that of what is stored. */
+    nextRevision: (after = 0): number => (last = Math.max(last, after) + 1),
     isLast: (id: string, lease: MemoryLease): boolean => leasesOf(id).at(-1) === lease,
     release: (id: string, lease: MemoryLease): void => {
       const others = leasesOf(id).filter((one) => one !== lease)

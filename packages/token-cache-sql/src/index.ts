@@ -1,0 +1,2 @@
+export * from "./database/SqlDatabase.ts"
+export * from "./store/SqlTokenStore.ts"

@@ -1,0 +1,2 @@
+export * from "./PostgresConnection.ts"
+export { postgresUrlProblem } from "./PostgresUrl.ts"

@@ -1,0 +1,3 @@
+export * from "./SqliteConnection.ts"
+export * from "./SqliteKeyFile.ts"
+export { sqliteUrlProblem } from "./SqlitePath.ts"
