@@ -52,7 +52,7 @@ const publishedPackages: Readonly<Record<string, ProjectPlan>> = {
   "token-cache-redis": { imports: ["oauth-core", "token-cache"], testImports: ["testing"], rooms: {} },
   "oauth-metrics": { imports: ["oauth-core"], rooms: {} },
   "transport-injection": { imports: ["oauth-core"], rooms: {} },
-  mtls: { imports: ["oauth-core"], testImports: ["testing"], rooms: {} }
+  mtls: { imports: ["oauth-core"], testImports: ["testing"], rooms: { http: [] } }
 }
 
 const everyPackage = Object.keys(publishedPackages)
@@ -65,6 +65,11 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
   "packages/testing": {
     imports: [],
     rooms: { canary: [], loopback: [], server: ["loopback"], programs: ["loopback"] }
+  },
+  "packages/oauth-client": {
+    imports: ["oauth-core", "oauth-flows", "token-cache", "oauth-metrics", "transport-injection", "mtls"],
+    testImports: ["testing"],
+    rooms: { mcp: ["."] }
   },
   "packages/gateway-server": {
     imports: everyPackage,

@@ -16,7 +16,9 @@ const mainExports = [
   "@secure-mcp/token-cache TokenStore",
   "@secure-mcp/token-cache FileTokenStore",
   "@secure-mcp/token-cache/testing tokenStoreContract",
-  "@secure-mcp/token-cache-redis RedisTokenStore"
+  "@secure-mcp/token-cache-redis RedisTokenStore",
+  "@secure-mcp/oauth-client createOAuthClient",
+  "@secure-mcp/oauth-client OAuthClientError"
 ]
 
 const markdown = globSync(["*.md", "docs/**/*.md", "{packages,apps,tools}/*/*.md"], { cwd: root }).sort()
