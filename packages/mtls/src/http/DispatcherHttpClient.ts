@@ -1,7 +1,11 @@
+import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as Effect from "effect/Effect"
+import * as Cookies from "effect/http/Cookies"
+import * as Headers from "effect/http/Headers"
 import type * as HttpBody from "effect/http/HttpBody"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientError from "effect/http/HttpClientError"
+import type { HttpClientRequest } from "effect/http/HttpClientRequest"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Stream from "effect/Stream"
 import { Readable } from "node:stream"
@@ -27,7 +31,7 @@ export const makeDispatcherHttpClient = (dispatcher: Dispatcher): HttpClient.Htt
           body,
           signal
         })
-        return HttpClientResponse.fromWeb(request, responseOf(answer))
+        return responseOf(request, answer)
       },
       catch: (cause) =>
         new HttpClientError.HttpClientError({
@@ -36,17 +40,39 @@ export const makeDispatcherHttpClient = (dispatcher: Dispatcher): HttpClient.Htt
     })
   )
 
-/** Statuses whose answers have no body (RFC 9110 §15.3.5, §15.3.6, §15.4.5): a `Response` refuses one. */
-const withoutBody: ReadonlySet<number> = new Set([204, 205, 304])
-
-const responseOf = ({ body, headers, statusCode }: Dispatcher.ResponseData): Response => {
-  const fields = Object.entries(headers).flatMap(([name, value = []]) =>
-    [value].flat().map((one): [string, string] => [name, one])
-  )
-  if (!withoutBody.has(statusCode))
-    return new Response(Readable.toWeb(body), { status: statusCode, headers: fields })
-  body.resume()
-  return new Response(null, { status: statusCode, headers: fields })
+/**
+ * The response of Effect, with the body of undici: read as it comes, and not through the streams of the Web, which cost a
+ * token request more than the rest of its way through this process.
+ */
+const responseOf = (
+  request: HttpClientRequest,
+  { body, headers, statusCode }: Dispatcher.ResponseData
+): HttpClientResponse.HttpClientResponse => {
+  const response = HttpClientResponse.fromWeb(request, new Response(null, { status: statusCode }))
+  // One that nobody reads any more may break all the same.
+  body.on("error", () => undefined)
+  const broken = (cause: unknown) =>
+    new HttpClientError.HttpClientError({
+      reason: new HttpClientError.DecodeError({ request, response, cause })
+    })
+  const fields = Headers.fromInput(headers)
+  const read = Effect.tryPromise({ try: () => body.arrayBuffer(), catch: broken })
+  let bytes: Effect.Effect<ArrayBuffer, HttpClientError.HttpClientError> | undefined
+  return Object.defineProperties(response, {
+    headers: { value: fields },
+    cookies: { get: () => Cookies.fromSetCookie([headers["set-cookie"] ?? []].flat()) },
+    arrayBuffer: { get: () => (bytes ??= Effect.runSync(Effect.cached(read))) },
+    formData: {
+      get: () =>
+        Effect.flatMap(read, (content) =>
+          Effect.tryPromise({
+            try: () => new Response(content, { headers: fields }).formData(),
+            catch: broken
+          })
+        )
+    },
+    stream: { get: () => NodeStream.fromReadable({ evaluate: () => body, onError: broken }) }
+  })
 }
 
 interface OutgoingBody {
