@@ -1,10 +1,10 @@
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { OAuthEvents, OAuthHttp, type OAuthConfig, type OAuthConnection } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { ClientCertificates } from "./ClientCertificates.ts"
 import type { ClientConnection } from "./connections/ConnectionPool.ts"
+import { makeDispatcherHttpClient } from "./connections/DispatcherHttpClient.ts"
 import { makeUndiciExchange } from "./connections/UndiciExchange.ts"
 
 const make = Effect.gen(function* () {
@@ -14,20 +14,19 @@ const make = Effect.gen(function* () {
 
   // Called on every request, so connections that were seen before cost one look-up.
   const known = new WeakMap<ClientConnection, OAuthConnection>()
-  const clientOver = Effect.fnUntraced(function* (connection: ClientConnection) {
+  const clientOver = (connection: ClientConnection): OAuthConnection => {
     const memo = known.get(connection)
     if (memo !== undefined) return memo
-    const client = yield* Effect.provideService(
-      NodeHttpClient.makeUndici,
-      NodeHttpClient.Dispatcher,
-      connection.dispatcher
-    )
     const { certificateThumbprint, dispatcher, usesProxy } = connection
-    const exchange = makeUndiciExchange(dispatcher)
-    const made: OAuthConnection = { client, exchange, certificateThumbprint, usesProxy }
+    const made: OAuthConnection = {
+      client: makeDispatcherHttpClient(dispatcher),
+      exchange: makeUndiciExchange(dispatcher),
+      certificateThumbprint,
+      usesProxy
+    }
     known.set(connection, made)
     return made
-  })
+  }
 
   const published = new WeakMap<OAuthConfig, Set<string>>()
   const publishCertificates = (config: OAuthConfig, serverName: string) => {
@@ -46,7 +45,7 @@ const make = Effect.gen(function* () {
 
   return OAuthHttp.of({
     connection: (config, { addresses, proxies, serverName } = {}) => {
-      const connection = Effect.flatMap(certificates.connection(config, proxies, addresses), clientOver)
+      const connection = Effect.map(certificates.connection(config, proxies, addresses), clientOver)
       return serverName === undefined || !config.useMtls
         ? connection
         : Effect.andThen(publishCertificates(config, serverName), connection)

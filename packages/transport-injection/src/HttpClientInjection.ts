@@ -1,4 +1,4 @@
-import { parseChallenge, type AccessTokenRequest, type OAuthError } from "@secure-mcp/oauth-core"
+import { Misconfigured, OAuthError, parseChallenge, type AccessTokenRequest } from "@secure-mcp/oauth-core"
 import { discardBody } from "@secure-mcp/oauth-core/internal"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -11,6 +11,7 @@ import * as Match from "effect/Match"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import { accepted, refused, refusesToken, type AttemptOutcome } from "./AttemptOutcome.ts"
+import { isBodyInMemory } from "./BodyInMemory.ts"
 import { TokenInjector } from "./TokenInjector.ts"
 
 /**
@@ -22,6 +23,9 @@ import { TokenInjector } from "./TokenInjector.ts"
  * and the caller gets the refusal as the answer. Where a person has to log in first, the request is sent without a
  * token, and fails with `AuthorizationRequired` if the server refuses that.
  *
+ * A `url` that no request can match, because it is not an absolute http(s) URL, is a mistake that would leave the token
+ * out for ever: every request then fails with an `OAuthError` (`Misconfigured`), and nothing is sent.
+ *
  * @param options.url the MCP server the token is for
  * @example
  * ```ts
@@ -30,7 +34,7 @@ import { TokenInjector } from "./TokenInjector.ts"
  * import * as Effect from "effect/Effect"
  * import * as HttpClient from "effect/http/HttpClient"
  *
- * const ping = (request: AccessTokenRequest, url: URL) =>
+ * const ping = (request: AccessTokenRequest, url: string) =>
  *   HttpClient.HttpClient.pipe(
  *     Effect.map(injectBearer(request, { url })),
  *     Effect.flatMap((client) => client.post(url))
@@ -38,19 +42,23 @@ import { TokenInjector } from "./TokenInjector.ts"
  * ```
  */
 export const injectBearer =
-  (request: AccessTokenRequest, options: { readonly url: URL }) =>
+  (request: AccessTokenRequest, options: { readonly url: URL | string }) =>
   <E, R>(
     client: HttpClient.HttpClient.With<E, R>
-  ): HttpClient.HttpClient.With<E | OAuthError, R | TokenInjector> =>
-    HttpClient.transform(
+  ): HttpClient.HttpClient.With<E | OAuthError, R | TokenInjector> => {
+    const origin = originOf(options.url)
+    return HttpClient.transform(
       client,
-      (unchanged, outgoing): Effect.Effect<Response, E | OAuthError, R | TokenInjector> =>
-        isFor(options.url, outgoing)
+      (unchanged, outgoing): Effect.Effect<Response, E | OAuthError, R | TokenInjector> => {
+        if (origin === undefined) return noOrigin(request)
+        return isFor(origin, outgoing)
           ? Effect.flatMap(TokenInjector, (injector) =>
               injector.use(request, (token) => attempt(client, outgoing, { injector, request, token }))
             )
           : unchanged
+      }
     )
+  }
 
 type Response = HttpClientResponse.HttpClientResponse
 
@@ -80,8 +88,24 @@ const attempt = Effect.fnUntraced(function* <E, R>(
   return accepted(response)
 })
 
-const isFor = (resource: URL, request: HttpClientRequest.HttpClientRequest): boolean =>
-  Option.exists(HttpClientRequest.toUrl(request), ({ origin }) => origin === resource.origin)
+/** Undefined for what is the URL of no request: "null" is the origin of two different files, too. */
+const originOf = (url: URL | string): string | undefined => {
+  const parsed = URL.parse(String(url))
+  return parsed !== null && /^https?:$/.test(parsed.protocol) ? parsed.origin : undefined
+}
+
+const noOrigin = ({ serverName }: AccessTokenRequest) =>
+  OAuthError.fail({
+    operation: "use the access token",
+    serverName,
+    reason: new Misconfigured({
+      problem:
+        "`url` of `injectBearer` matches no request: it must be the absolute http(s) URL of the MCP server"
+    })
+  })
+
+const isFor = (resource: string, request: HttpClientRequest.HttpClientRequest): boolean =>
+  Option.exists(HttpClientRequest.toUrl(request), ({ origin }) => origin === resource)
 
 /** fetch follows redirects unless told not to; the other clients do not follow them in the first place. */
 const withoutRedirects = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -97,14 +121,6 @@ const isRepeatable = (body: HttpBody.HttpBody): boolean =>
     Empty: () => true,
     Uint8Array: () => true,
     FormData: () => true,
-    Raw: ({ body: content }) => isInMemory(content),
+    Raw: ({ body: content }) => isBodyInMemory(content),
     Stream: () => false
   })
-
-const isInMemory = (content: unknown): boolean =>
-  typeof content === "string" ||
-  content instanceof ArrayBuffer ||
-  ArrayBuffer.isView(content) ||
-  content instanceof Blob ||
-  content instanceof FormData ||
-  content instanceof URLSearchParams

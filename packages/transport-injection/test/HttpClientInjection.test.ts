@@ -19,7 +19,7 @@ const clients: Readonly<Record<string, Layer.Layer<HttpClient.HttpClient>>> = {
   "node:http": NodeHttpClient.layerNodeHttp
 }
 
-const clientFor = (url: URL) => Effect.map(HttpClient.HttpClient, injectBearer(accessTokenRequest, { url }))
+const clientFor = (url: URL | string) => Effect.map(HttpClient.HttpClient, injectBearer(accessTokenRequest, { url }))
 
 for (const [name, layer] of Object.entries(clients)) {
   describe(`injectBearer on ${name}`, () => {
@@ -32,6 +32,32 @@ for (const [name, layer] of Object.entries(clients)) {
         assert.deepStrictEqual([response.status, yield* response.text], [200, "welcome"])
         assert.deepStrictEqual(server.seen, [{ authorization: "Bearer first", path: "/mcp", body: "" }])
         assert.lengthOf(service.calls, 1)
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.effect("sends the token to a server whose URL is a string", () =>
+      Effect.gen(function* () {
+        const server = yield* makeResourceServer(takesOnly("first"))
+        const client = yield* clientFor(server.url.href)
+        yield* Effect.provide(client.get(server.url), scriptedOAuthService("first").layer)
+        assert.deepStrictEqual(
+          server.seen.map(({ authorization }) => authorization),
+          ["Bearer first"]
+        )
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.effect("a URL that no request can match is an error, and nothing is sent", () =>
+      Effect.gen(function* () {
+        const server = yield* makeResourceServer(takesOnly("first"))
+        for (const url of [`${server.url.host}/mcp`, "/mcp", "file:///mcp", new URL("data:,mcp")]) {
+          const client = yield* clientFor(url)
+          const service = scriptedOAuthService("first")
+          const error = yield* client.get(server.url).pipe(Effect.flip, Effect.provide(service.layer))
+          assert.include(error.message, "`url` of `injectBearer`", String(url))
+          assert.lengthOf(service.calls, 0)
+        }
+        assert.lengthOf(server.seen, 0)
       }).pipe(Effect.provide(layer))
     )
 

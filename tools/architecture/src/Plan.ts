@@ -82,6 +82,11 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
     imports: [],
     rooms: { canary: [], loopback: [], server: ["loopback"], programs: ["loopback"] }
   },
+  "packages/oauth-client": {
+    imports: ["oauth-core", "oauth-flows", "token-cache", "oauth-metrics", "transport-injection", "mtls"],
+    testImports: ["testing"],
+    rooms: { mcp: ["."] }
+  },
   "packages/gateway-server": {
     imports: everyPackage,
     testImports: ["testing"],

@@ -19,7 +19,9 @@ const mainExports = [
   "@secure-mcp/token-cache-redis RedisTokenStore",
   "@secure-mcp/token-cache-sql SqlTokenStore",
   "@secure-mcp/token-cache-sql/postgres PostgresConnection",
-  "@secure-mcp/token-cache-sql/sqlite SqliteConnection"
+  "@secure-mcp/token-cache-sql/sqlite SqliteConnection",
+  "@secure-mcp/oauth-client createOAuthClient",
+  "@secure-mcp/oauth-client OAuthClientError"
 ]
 
 const markdown = globSync(["*.md", "docs/**/*.md", "{packages,apps,examples,tools}/*/*.md"], {

@@ -55,9 +55,10 @@ describe("a tarball", () => {
     (folder) => {
       assert.include(filesOf(folder), "THIRD_PARTY_NOTICES.txt")
       const lockfile = readLockfile()
-      const { dependencies, peerDependencies } = manifestOf(folder)
+      const { dependencies, peerDependencies, peerDependenciesMeta } = manifestOf(folder)
       const needed = Object.keys({ ...dependencies, ...peerDependencies })
         .filter((name) => !name.startsWith("@secure-mcp/"))
+        .filter((name) => peerDependenciesMeta?.[name]?.optional !== true)
         .map((name) => `${name} (${lockedAt(lockfile, `node_modules/${name}`).license})`)
       const [, list = ""] = read(`${folder}/THIRD_PARTY_NOTICES.txt`).split("\n\n")
       assert.deepStrictEqual(list.trim().split("\n"), needed.toSorted())

@@ -165,12 +165,6 @@ const deliverErrors = Effect.fnUntraced(function* (
   yield* Effect.forEach(errors, deliver, { discard: true })
 })
 
-/**
- * Whether a body speaks of a session. Some servers answer 400 or 401 where they have forgotten one, and the specification
- * wants 404.
- */
-export const mentionsSession = (body: string): boolean => /session/i.test(body)
-
 /** A UTF-16 unit has at most three bytes in UTF-8. */
 const isLonger = (text: string, maxBytes: number): boolean =>
   3 * text.length > maxBytes && Buffer.byteLength(text) > maxBytes

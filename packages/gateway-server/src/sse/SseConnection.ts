@@ -1,3 +1,4 @@
+import { mentionsSession } from "@secure-mcp/transport-injection"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -9,7 +10,6 @@ import {
   deliverMessages,
   fetchOk,
   mediaType,
-  mentionsSession,
   readEvents,
   readText
 } from "../fetch/AnswerBody.ts"

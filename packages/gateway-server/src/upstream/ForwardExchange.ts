@@ -3,13 +3,19 @@ import { parseChallenge } from "@secure-mcp/oauth-core"
 import {
   accepted,
   type AttemptOutcome,
+  isRedirect,
+  maxRefusalBytes,
+  mayBeAboutSession,
   mayRefuseToken,
+  mentionsSession,
+  type Redirect,
+  redirectOf,
   refused,
   refusesToken
 } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
 import type { Dispatcher } from "undici"
-import { mentionsSession } from "../fetch/AnswerBody.ts"
+import type { Destination } from "./Address.ts"
 import {
   type HeaderPairs,
   isEventStream,
@@ -18,21 +24,8 @@ import {
   sessionHeader,
   withoutHeader
 } from "./ForwardedHeaders.ts"
-import { type Address, isRedirect, type Redirect, redirectOf } from "./Redirect.ts"
 import { lengthOf, outgoingBody } from "./RequestBody.ts"
-import { maxRefusalBytes, mayBeAboutSession } from "./SessionRefusal.ts"
 import type { Exchange } from "./Upstream.ts"
-
-/** Where exchanges are forwarded to, and what must not be forwarded of their answers. */
-export interface Destination {
-  readonly address: Address
-  /** Whether an answer that refuses the token, or wants one, is not forwarded, because another may be accepted. */
-  readonly withholdsRefusals: boolean
-  /** Whether the address is that of a redirect. */
-  readonly isRedirected: boolean
-  /** Whether an answer that begins a session waits until somebody has decided whether the client may have it. */
-  readonly withholdsSessions: boolean
-}
 
 /** What became of one exchange. Nothing of an answer has been written, unless it is `Accepted`. */
 export type ForwardOutcome = AttemptOutcome<void> | Redirected | SessionBegun | ForwardFailed

@@ -5,8 +5,8 @@ import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import type { Dispatcher } from "undici"
 import type { SessionBindings } from "../sessions/SessionBindings.ts"
+import { addressOf, type Destination } from "./Address.ts"
 import {
-  type Destination,
   forwardExchange,
   type ForwardOutcome,
   type Redirected,
@@ -14,7 +14,6 @@ import {
   type SessionBegun
 } from "./ForwardExchange.ts"
 import { type HeaderPairs, makeRequestHeaders } from "./ForwardedHeaders.ts"
-import { addressOf } from "./Redirect.ts"
 import { type Exchange, type Upstream, UpstreamFailure } from "./Upstream.ts"
 import { upstreamUnreachable } from "./UpstreamUnreachable.ts"
 

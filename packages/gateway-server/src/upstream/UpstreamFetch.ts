@@ -3,6 +3,10 @@ import { type AccessTokenRequest, parseChallenge } from "@secure-mcp/oauth-core"
 import {
   accepted,
   type HttpServerEntry,
+  maxRefusalBytes,
+  mayBeAboutSession,
+  mentionsSession,
+  redirectOf,
   refused,
   refusesToken,
   TokenInjector
@@ -10,11 +14,9 @@ import {
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Undici from "undici"
-import { mentionsSession, readText } from "../fetch/AnswerBody.ts"
+import { readText } from "../fetch/AnswerBody.ts"
 import { type Fetch, type FetchRequest, type FetchResponse, UpstreamFailed } from "../fetch/Fetch.ts"
 import { describeOAuthError } from "./OAuthAdvice.ts"
-import { redirectOf } from "./Redirect.ts"
-import { maxRefusalBytes, mayBeAboutSession } from "./SessionRefusal.ts"
 import { describeUnreachable } from "./UpstreamUnreachable.ts"
 
 /**

@@ -1,16 +1,3 @@
-/** An address that requests go to, or are redirected to, in the parts that a request needs. */
-export interface Address {
-  readonly url: URL
-  readonly origin: string
-  readonly path: string
-}
-
-export const addressOf = (url: URL): Address => ({
-  url,
-  origin: url.origin,
-  path: url.pathname + url.search
-})
-
 /** What to do with an answer that may be a redirect (RFC 9110 §15.4). */
 export type Redirect =
   | { readonly _tag: "NotRedirected" }
@@ -18,12 +5,12 @@ export type Redirect =
   | { readonly _tag: "Followed"; readonly url: URL }
   | {
       readonly _tag: "Refused"
-      /** What the server did and what to do, without a subject: for the log and the error of `stdio`, not for a client of `serve`. */
+      /** What the server did and what to do, without a subject: for the operator, not for a client that must not learn where the server is. */
       readonly problem: string
     }
 
 /**
- * Decides about an answer to a request that carries a token or the entry's own headers: these stay within the origin
+ * Decides about an answer to a request that carries a token or the headers of a configuration: these stay within the origin
  * (scheme, host and port). Within it, 307 and 308 are followed with the method and the body, 301, 302 and 303 only for GET and
  * HEAD, because clients disagree on what becomes of another method (RFC 9110 §15.4.2 to §15.4.4).
  *
@@ -52,7 +39,7 @@ export const redirectOf = (
   return { _tag: "Followed", url: target }
 }
 
-/** Whether an answer of this status may be a redirect. */
+/** Whether an answer of this status may be a redirect (RFC 9110 §15.4). */
 export const isRedirect = (status: number): boolean => redirects.has(status)
 
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])

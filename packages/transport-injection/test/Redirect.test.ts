@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { redirectOf } from "../../src/upstream/Redirect.ts"
+import { redirectOf } from "../src/Redirect.ts"
 
 const url = new URL("https://mcp.example/mcp?key=secret")
 

@@ -11,3 +11,9 @@ export const maxRefusalBytes = 64 * 1024
  */
 export const mayBeAboutSession = (challenge: Challenge | undefined, sessionId: unknown): boolean =>
   challenge === undefined && sessionId !== undefined
+
+/**
+ * Whether a body speaks of a session. Some servers answer 400 or 401 where they have forgotten one, and the specification
+ * wants 404.
+ */
+export const mentionsSession = (body: string): boolean => /session/i.test(body)

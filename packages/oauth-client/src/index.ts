@@ -1,0 +1,7 @@
+export type { CertificateData, ClientCertificate } from "./CertificateOption.ts"
+export type { OAuthClientEvent, OAuthClientEvents, OAuthClientListener } from "./ClientEvents.ts"
+export type { ClientLogger, LogMethod } from "./ClientLogger.ts"
+export * from "./OAuthClient.ts"
+export * from "./OAuthClientError.ts"
+export type { OAuthClientOptions } from "./OAuthClientOptions.ts"
+export type { ClientStore, FileStoreKeys, MemoryStoreKeys, TokenStoreLayer } from "./StoreOption.ts"

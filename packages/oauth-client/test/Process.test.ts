@@ -1,0 +1,103 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Answer } from "@secure-mcp/testing"
+import * as Effect from "effect/Effect"
+import { spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { makeServers } from "./Servers.ts"
+
+const folder = fileURLToPath(new URL("..", import.meta.url))
+
+/** Runs a program with Node until it ends by itself, with the options of a client in OPTIONS. */
+const runProgram = (program: string, options: unknown) =>
+  Effect.promise(
+    () =>
+      new Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>(
+        (resolve) => {
+          const child = spawn(process.execPath, ["--conditions=@secure-mcp/source", "-e", program], {
+            cwd: folder,
+            env: { ...process.env, OPTIONS: JSON.stringify(options), NODE_OPTIONS: "" },
+            timeout: 20_000
+          })
+          let [stdout, stderr] = ["", ""]
+          child.stdout.on("data", (chunk) => (stdout += chunk))
+          child.stderr.on("data", (chunk) => (stderr += chunk))
+          child.on("close", (code) => resolve({ code, stdout, stderr }))
+        }
+      )
+  )
+
+/** Writes how long the process lived after its last call, in milliseconds. */
+const lifeAfter = `
+  const ended = (text) => {
+    const at = performance.now()
+    process.on("exit", () => console.log(JSON.stringify({ text, after: performance.now() - at })))
+  }`
+
+const commonJs = `
+  const { createOAuthClient } = require("@secure-mcp/oauth-client")
+  const client = createOAuthClient(JSON.parse(process.env.OPTIONS))
+  ${lifeAfter}`
+
+const assertEndedAtOnce = (
+  {
+    code,
+    stderr,
+    stdout
+  }: { readonly code: number | null; readonly stdout: string; readonly stderr: string },
+  expected: string
+) => {
+  assert.deepStrictEqual([code, stderr], [0, ""])
+  const { after, text } = JSON.parse(stdout)
+  assert.strictEqual(text, expected)
+  assert.isBelow(after, 1000)
+}
+
+describe("a process with a client", () => {
+  it.live("a program of CommonJS with one call ends at once, and writes nothing else", () =>
+    Effect.gen(function* () {
+      const { options } = yield* makeServers
+      const program = `${commonJs}; client.getAccessToken().then(ended)`
+      assertEndedAtOnce(yield* runProgram(program, options), "token-1")
+    })
+  )
+
+  it.live("a program of ES modules with fetch ends at once", () =>
+    Effect.gen(function* () {
+      const { options, server } = yield* makeServers
+      yield* server.always("/mcp", Answer.text("welcome"))
+      const program = `import("@secure-mcp/oauth-client").then(async ({ createOAuthClient }) => {
+        const { serverUrl } = JSON.parse(process.env.OPTIONS)
+        const client = createOAuthClient(JSON.parse(process.env.OPTIONS))
+        const response = await client.fetch(serverUrl)
+        ended(await response.text())
+      }); ${lifeAfter}`
+      assertEndedAtOnce(yield* runProgram(program, options), "welcome")
+    })
+  )
+
+  it.live("a renewal in the background does not keep the process alive once it is done", () =>
+    Effect.gen(function* () {
+      const { options, server } = yield* makeServers
+      // Older than the moment of its renewal from the start, so that the second call begins it.
+      yield* server.always("/token", Answer.token({ access_token: "short", expires_in: 2 }))
+      const program = `${commonJs}
+        const pause = new Promise((resolve) => setTimeout(resolve, 1200))
+        client.getAccessToken().then(() => pause).then(() => client.getAccessToken()).then(ended)`
+      const store = { type: "memory" }
+      assertEndedAtOnce(yield* runProgram(program, { ...options, store, token_expiry_buffer: 1 }), "short")
+      assert.isAtLeast((yield* server.requests).length, 2)
+    })
+  )
+
+  it.live(
+    "a call that waits to try again keeps the process alive, and nothing is logged without a logger",
+    () =>
+      Effect.gen(function* () {
+        const { options, server } = yield* makeServers
+        yield* server.enqueue("/token", Answer.status(503))
+        const program = `${commonJs}; client.getAccessToken().then(ended)`
+        assertEndedAtOnce(yield* runProgram(program, options), "token-1")
+        assert.lengthOf(yield* server.requests, 2)
+      })
+  )
+})
