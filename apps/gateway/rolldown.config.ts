@@ -9,6 +9,8 @@ import { thirdPartyNotices } from "./ThirdPartyNotices.ts"
 export default defineConfig({
   input: { "secure-mcp-gateway": "src/main.ts" },
   platform: "node",
+  // `redis` looks for it only if it is told to measure itself, which nobody tells it here.
+  external: ["@opentelemetry/api"],
   plugins: [builtinModules(), undiciParts(), thirdPartyNotices()],
   resolve: { conditionNames: ["@secure-mcp/source", "node", "import", "default"] },
   output: {
