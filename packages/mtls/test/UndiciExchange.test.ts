@@ -151,7 +151,8 @@ describe("an exchange over undici", () => {
   it.effect("a connection that cannot be made fails with the code of the system", () =>
     Effect.gen(function* () {
       const { cause } = yield* failureOf("http://127.0.0.1:1/")
-      assert.strictEqual(Predicate.hasProperty(cause, "code") && cause.code, "ECONNREFUSED")
+      const code: unknown = Predicate.hasProperty(cause, "code") ? cause.code : undefined
+      assert.strictEqual(code, "ECONNREFUSED")
     }).pipe(Effect.provide(TestLayer))
   )
 
