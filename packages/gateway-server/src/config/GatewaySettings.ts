@@ -55,7 +55,7 @@ const wireNames = {
   userAgent: "user_agent"
 } as const
 
-const GatewaySettings = Schema.Struct(fields).pipe(Schema.encodeKeys(wireNames))
+const Settings = Schema.Struct(fields).pipe(Schema.encodeKeys(wireNames))
 
 /** The `gateway` object of the configuration file. */
 export interface GatewaySettings extends Omit<Fields, "limits" | "tls"> {
@@ -65,7 +65,7 @@ export interface GatewaySettings extends Omit<Fields, "limits" | "tls"> {
   readonly tls?: TlsSettings
 }
 
-type Fields = typeof GatewaySettings.Type
+type Fields = typeof Settings.Type
 
 const rules = (settings: Fields): ReadonlyArray<ConfigProblem> => {
   const problems: Array<ConfigProblem> = []
@@ -135,7 +135,7 @@ const decodeBuffered = decodeConfig({
 })
 
 const decodeFields = decodeConfig({
-  schema: GatewaySettings,
+  schema: Settings,
   keys: ["host", "port", "proxy", "limits", "tls", ...Object.values(wireNames)],
   wireNames,
   rules
