@@ -17,6 +17,7 @@ import { optionsError } from "./ClientFailure.ts"
 import { makeClientRuntime } from "./ClientRuntime.ts"
 import { OAuthClientError } from "./OAuthClientError.ts"
 import { type ClientSettings, decodeOptions, type OAuthClientOptions } from "./OAuthClientOptions.ts"
+import { makeSdkSupport, type SdkSupport, sdkSupport } from "./SdkSupport.ts"
 
 /** Options of every call. */
 export interface CallOptions {
@@ -123,7 +124,7 @@ export const createOAuthClient = (options: OAuthClientOptions): OAuthClient => {
   return makeClient(settings.success)
 }
 
-const makeClient = (settings: ClientSettings): OAuthClient => {
+const makeClient = (settings: ClientSettings): OAuthClient & { readonly [sdkSupport]: SdkSupport } => {
   const { config, request, serverUrl } = settings
   const events = new ClientEvents()
   const { close, run, services } = makeClientRuntime(settings, events)
@@ -171,6 +172,18 @@ const makeClient = (settings: ClientSettings): OAuthClient => {
     }
   }
 
+  const authorize: OAuthClient["authorize"] = ({ redirectUri = config.redirectUri, signal } = {}) =>
+    call(
+      redirectUri === undefined
+        ? new Misconfigured({
+            problem: "`redirect_uri` is needed for a login: the URL that the browser returns to"
+          })
+        : OAuthService.use((oauth) =>
+            oauth.authorize(request, { redirectUri: String(redirectUri), challenge: demanded })
+          ).pipe(Effect.map(({ authorizationUrl }) => new URL(authorizationUrl))),
+      signal
+    )
+
   return {
     getAccessToken: (options = {}) => {
       const token = options.forceRefresh === true || options.signal?.aborted === true ? undefined : held()
@@ -182,17 +195,7 @@ const makeClient = (settings: ClientSettings): OAuthClient => {
       return target?.origin === serverUrl.origin ? fetchToServer(input, init) : fetch(input, init)
     },
 
-    authorize: ({ redirectUri = config.redirectUri, signal } = {}) =>
-      call(
-        redirectUri === undefined
-          ? new Misconfigured({
-              problem: "`redirect_uri` is needed for a login: the URL that the browser returns to"
-            })
-          : OAuthService.use((oauth) =>
-              oauth.authorize(request, { redirectUri: String(redirectUri), challenge: demanded })
-            ).pipe(Effect.map(({ authorizationUrl }) => new URL(authorizationUrl))),
-        signal
-      ),
+    authorize,
 
     complete: (url, { signal } = {}) => {
       const response = URL.parse(String(url))
@@ -244,6 +247,10 @@ const makeClient = (settings: ClientSettings): OAuthClient => {
 
     on: (name, listener) => events.on(name, listener),
     close,
-    [Symbol.asyncDispose]: close
+    [Symbol.asyncDispose]: close,
+    [sdkSupport]: makeSdkSupport(settings, call, (scope) => {
+      if (scope !== undefined) demanded ??= { error: undefined, scope, resourceMetadata: undefined }
+      return authorize()
+    })
   }
 }

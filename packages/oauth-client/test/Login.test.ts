@@ -2,31 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import type { OAuthClientOptions } from "@secure-mcp/oauth-client"
 import { Answer, ProviderBehaviour } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
-import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
+import { makeCallback } from "./Callback.ts"
 import { errorOf, makeClient, makeServers } from "./Servers.ts"
-
-/** The page of a program on this machine to which a browser returns (RFC 8252 §7.3), and the first URL that came. */
-const makeCallback = Effect.acquireRelease(
-  Effect.promise(async () => {
-    const server = createServer()
-    const arrived = new Promise<string>((resolve) => {
-      server.on("request", ({ url = "" }, response) => {
-        response.end("You can close this page")
-        resolve(url)
-      })
-    })
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-    const { port } = server.address() as AddressInfo
-    const redirectUri = `http://127.0.0.1:${port}/callback`
-    return { server, redirectUri, arrived: arrived.then((path) => new URL(path, redirectUri)) }
-  }),
-  ({ server }) =>
-    Effect.sync(() => {
-      server.closeAllConnections()
-      server.close()
-    })
-)
 
 /** A provider whose refresh tokens are good for one use, and an MCP server that wants a token. */
 const makeLogin = (more: Partial<OAuthClientOptions> = {}) =>
@@ -64,7 +41,7 @@ describe("a login in a browser", () => {
       assert.instanceOf(url, URL)
       assert.strictEqual(url.searchParams.get("redirect_uri"), callback.redirectUri)
       yield* openPage(url)
-      const returned = yield* Effect.promise(() => callback.arrived)
+      const returned = yield* Effect.promise(() => callback.next())
       yield* Effect.promise(() => client.complete(returned.href))
       const first = yield* Effect.promise(() => client.getAccessToken())
       const answer = yield* Effect.promise(() => client.fetch(options.serverUrl))
@@ -82,7 +59,7 @@ describe("a login in a browser", () => {
       const challenge = 'Bearer error="insufficient_scope", scope="mcp:write"'
       const refusal = Answer.json({}, { status: 403, headers: { "www-authenticate": challenge } })
       yield* openPage(yield* Effect.promise(() => client.authorize()))
-      yield* Effect.promise(async () => client.complete(await callback.arrived))
+      yield* Effect.promise(async () => client.complete(await callback.next()))
       yield* server.enqueue("/mcp", refusal)
       const error = yield* errorOf(() => client.fetch(options.serverUrl))
       assert.strictEqual(error.reason, "AuthorizationRequired")
@@ -100,7 +77,7 @@ describe("a login in a browser", () => {
       assert.strictEqual(error.reason, "AuthorizationResponseInvalid")
       assert.strictEqual((yield* errorOf(() => client.complete("no URL"))).reason, "Misconfigured")
       yield* openPage(url)
-      yield* Effect.promise(async () => client.complete(await callback.arrived))
+      yield* Effect.promise(async () => client.complete(await callback.next()))
       assert.isString(yield* Effect.promise(() => client.getAccessToken()))
     })
   )
@@ -110,7 +87,7 @@ describe("a login in a browser", () => {
       const { callback, client, server } = yield* makeLogin()
       yield* server.always("/authorize", ProviderBehaviour.authorizes({ error: "access_denied" }))
       yield* openPage(yield* Effect.promise(() => client.authorize()))
-      const returned = yield* Effect.promise(() => callback.arrived)
+      const returned = yield* Effect.promise(() => callback.next())
       assert.strictEqual((yield* errorOf(() => client.complete(returned))).reason, "AuthorizationDenied")
     })
   )
@@ -125,7 +102,7 @@ describe("a login in a browser", () => {
       )
       const url = yield* Effect.promise(() => client.authorize({ redirectUri: callback.redirectUri }))
       yield* openPage(url)
-      yield* Effect.promise(async () => client.complete(await callback.arrived))
+      yield* Effect.promise(async () => client.complete(await callback.next()))
       assert.isString(yield* Effect.promise(() => client.getAccessToken()))
     })
   )

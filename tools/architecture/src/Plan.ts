@@ -128,6 +128,8 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
     imports: [...everyPackage, "gateway-server", "echo-server", "authorization-server"],
     rooms: {}
   },
+  "examples/promise-client": { imports: ["oauth-client"], testImports: ["testing"], rooms: {} },
+  "examples/mcp-sdk-agent": { imports: ["oauth-client"], testImports: ["testing"], rooms: {} },
   "examples/own-grant": {
     imports: ["oauth-core", "oauth-flows", "token-cache", "transport-injection"],
     testImports: ["testing"],

@@ -1,1 +1,2 @@
+export * from "./McpAuthProvider.ts"
 export * from "./McpFetch.ts"
