@@ -28,7 +28,8 @@ const publishedPackages: Readonly<Record<string, ProjectPlan>> = {
       config: ["problems", "providers"],
       errors: ["config"],
       events: ["errors"],
-      proxy: ["config"]
+      proxy: ["config"],
+      testing: [".", "config", "proxy"]
     }
   },
   "oauth-flows": {
@@ -130,6 +131,11 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
   },
   "examples/own-grant": {
     imports: ["oauth-core", "oauth-flows", "token-cache", "transport-injection"],
+    testImports: ["testing"],
+    rooms: {}
+  },
+  "examples/own-transport": {
+    imports: ["oauth-core", "oauth-flows", "token-cache"],
     testImports: ["testing"],
     rooms: {}
   },
