@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as Cookies from "effect/http/Cookies"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
+import type { HttpClientError } from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
@@ -34,17 +35,18 @@ const wrong = (change: (client: Client) => Client) =>
     })
   ).pipe(Layer.provide(FetchHttpClient.layer))
 
+type Exchange = Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError>
+
+const failWithDefect = (exchange: Exchange): Exchange => Effect.orDie(exchange)
+
 /** Reads each body to its end before it gives the answer. */
-const buffered = HttpClient.transform((exchange, request) =>
+const buffer = (exchange: Exchange, request: HttpClientRequest.HttpClientRequest): Exchange =>
   Effect.gen(function* () {
     const response = yield* exchange
     const { headers, status } = response
-    return HttpClientResponse.fromWeb(
-      request,
-      new Response(yield* response.arrayBuffer, { status, headers: { ...headers } })
-    )
+    const body = yield* response.arrayBuffer
+    return HttpClientResponse.fromWeb(request, new Response(body, { status, headers: { ...headers } }))
   })
-)
 
 const cookies = Ref.makeUnsafe<ReadonlyArray<Cookies.Cookie>>([])
 
@@ -58,7 +60,7 @@ const wrongTransports: ReadonlyArray<readonly [string, string, (client: Client) 
   [
     "fails with a defect",
     "sends a request once, even if its connection breaks",
-    (client) => HttpClient.transformResponse(withoutRedirects(client), Effect.orDie)
+    (client) => HttpClient.transform(withoutRedirects(client), failWithDefect)
   ],
   [
     "keeps cookies",
@@ -74,7 +76,7 @@ const wrongTransports: ReadonlyArray<readonly [string, string, (client: Client) 
   [
     "reads bodies to their end",
     "gives a body piece by piece, as it arrives",
-    (client) => buffered(withoutRedirects(client))
+    (client) => HttpClient.transform(withoutRedirects(client), buffer)
   ],
   [
     "goes on with a request that is interrupted",

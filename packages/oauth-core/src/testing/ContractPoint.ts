@@ -1,10 +1,12 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type { HttpClient } from "effect/http/HttpClient"
+import type { Headers } from "effect/http/Headers"
+import type { HttpClientError } from "effect/http/HttpClientError"
+import type { HttpClientRequest } from "effect/http/HttpClientRequest"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { decodeOAuthConfig, type OAuthConfig } from "../config/OAuthConfig.ts"
-import { OAuthHttp } from "../OAuthHttp.ts"
+import { type HttpExchange, type OAuthConnection, OAuthHttp } from "../OAuthHttp.ts"
 import type { Proxies } from "../proxy/Proxies.ts"
 import { type Answer, type ContractServer, type ContractTls, startContractServer } from "./ContractServer.ts"
 
@@ -62,32 +64,78 @@ export const TransportContract = Context.Reference<{
   readonly route?: ((port: number) => Effect.Effect<ContractRoute, never, Scope.Scope>) | undefined
 }>("@secure-mcp/oauth-core/TransportContract", { defaultValue: () => ({}) })
 
+/** An answer that was read to its end. */
+export interface ReadAnswer {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: string
+}
+
 /** What a point works with. */
 export interface Bench {
-  readonly client: HttpClient
+  readonly connection: OAuthConnection
+  /** Sends a request and reads the answer to its end. */
+  readonly send: (request: HttpClientRequest) => Effect.Effect<ReadAnswer, HttpClientError>
   readonly server: ContractServer
   readonly url: (path: string) => string
 }
 
-/** A point about the answers of a server. */
-export const contractPoint = (
-  name: string,
-  answer: Answer,
-  check: (bench: Bench) => Effect.Effect<void, ContractViolation, Scope.Scope>
-): ContractPoint => ({
+/** Checks something of a transport. */
+export type Check = (bench: Bench) => Effect.Effect<void, ContractViolation, Scope.Scope>
+
+/** A point about requests whose answers are read to their end: in both ways that a connection may have. */
+export const contractPoint = (name: string, answer: Answer, check: Check): ContractPoint => ({
   name,
-  effect: Effect.gen(function* () {
+  effect: Effect.andThen(
+    withServer(answer, (bench) => check({ ...bench, send: byClient(bench.connection) })),
+    withServer(answer, (bench) => {
+      const { exchange } = bench.connection
+      return exchange === undefined ? Effect.void : check({ ...bench, send: byExchange(exchange) })
+    })
+  )
+})
+
+/** A point about answers that are read piece by piece, or not at all. */
+export const clientPoint = (name: string, answer: Answer, check: Check): ContractPoint => ({
+  name,
+  effect: withServer(answer, (bench) => check({ ...bench, send: byClient(bench.connection) }))
+})
+
+const byClient =
+  ({ client }: OAuthConnection): Bench["send"] =>
+  (request) =>
+    Effect.flatMap(client.execute(request), ({ headers, status, text }) =>
+      Effect.map(text, (body) => ({ status, headers, body }))
+    )
+
+const byExchange =
+  (exchange: HttpExchange): Bench["send"] =>
+  (request) =>
+    Effect.flatMap(exchange(request, { maxBytes: 1024 * 1024, isRead: () => true }), (answer) =>
+      Effect.map(Effect.fromResult(answer.body), (bytes) => ({
+        status: answer.status,
+        headers: answer.headers,
+        body: new TextDecoder().decode(bytes)
+      }))
+    )
+
+const withServer = (
+  answer: Answer,
+  check: (bench: Omit<Bench, "send">) => Effect.Effect<void, ContractViolation, Scope.Scope>
+) =>
+  Effect.gen(function* () {
     const { config, route, tls } = yield* TransportContract
     const server = yield* startContractServer(answer, tls)
-    const direct = { origin: `${tls === undefined ? "http" : "https"}://127.0.0.1:${server.port}` }
+    const direct: ContractRoute = {
+      origin: `${tls === undefined ? "http" : "https"}://127.0.0.1:${server.port}`
+    }
     const { origin, proxies } = route === undefined ? direct : yield* route(server.port)
     const connection = yield* (yield* OAuthHttp).connection(config ?? (yield* plainConfig), { proxies })
-    yield* inTime(check({ client: connection.client, server, url: (path) => origin + path }))
+    yield* inTime(check({ connection, server, url: (path) => origin + path }))
   }).pipe(
     Effect.scoped,
     Effect.catchTag("CertificateUnusable", ({ message }) => violation(message))
   )
-})
 
 /** A configuration that asks nothing of a transport. */
 const plainConfig = Effect.fromResult(

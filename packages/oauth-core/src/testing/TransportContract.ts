@@ -5,11 +5,13 @@ import type { HttpClientError } from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { decodeOAuthConfig } from "../config/OAuthConfig.ts"
 import { OAuthHttp } from "../OAuthHttp.ts"
 import {
   type Bench,
+  clientPoint,
   type ContractPoint,
   contractPoint,
   type ContractViolation,
@@ -27,15 +29,12 @@ const text =
   }
 
 /** The answer to a request; that there is none is a violation. */
-const answered = <A>(exchange: Effect.Effect<A, HttpClientError>): Effect.Effect<A, ContractViolation> =>
+const answered = <A, R>(
+  exchange: Effect.Effect<A, HttpClientError, R>
+): Effect.Effect<A, ContractViolation, R> =>
   Effect.catch(exchange, ({ message }) => violation(`fails: ${message}`))
 
-const read = ({ client, url }: Bench, path: string) =>
-  answered(
-    Effect.flatMap(client.get(url(path)), (response) =>
-      Effect.map(response.text, (body) => ({ body, headers: response.headers, status: response.status }))
-    )
-  )
+const read = ({ send, url }: Bench, path: string) => answered(send(HttpClientRequest.get(url(path))))
 
 /** That an exchange fails, and as `HttpClientError`. */
 const expectFailure = Effect.fnUntraced(function* (
@@ -59,11 +58,11 @@ const redirects: ReadonlyArray<ContractPoint> = redirectStatuses.map((status) =>
       request.path === "/token"
         ? text("", { location: "/elsewhere" }, status)(response, request)
         : text("elsewhere")(response, request),
-    Effect.fnUntraced(function* ({ client, server, url }) {
+    Effect.fnUntraced(function* ({ send, server, url }) {
       const message = HttpClientRequest.post(url("/token")).pipe(
         HttpClientRequest.bodyText("secret=1", "application/x-www-form-urlencoded")
       )
-      const answer = yield* answered(client.execute(message))
+      const answer = yield* answered(send(message))
       yield* expect(answer.status === status, `gives ${answer.status} instead of the redirect`)
       yield* pass(20)
       yield* expect(server.arrived.length === 1, "follows a redirect")
@@ -120,14 +119,13 @@ export const oauthHttpContract: ReadonlyArray<ContractPoint> = [
   contractPoint(
     "sends a request as it is, and gives back the answer as it is",
     (response, request) => text(request.body, { "x-answer": "a, b" }, 201)(response, request),
-    Effect.fnUntraced(function* ({ client, server, url }) {
+    Effect.fnUntraced(function* ({ send, server, url }) {
       const message = HttpClientRequest.post(url("/token?tenant=a%20b")).pipe(
         HttpClientRequest.setHeaders({ "x-correlation-id": "c-1", "user-agent": "contract/1.0" }),
         HttpClientRequest.bodyText("grant_type=x&ü=ß", "application/x-www-form-urlencoded")
       )
-      const response = yield* answered(client.execute(message))
-      const body = yield* answered(response.text)
-      yield* expect(response.status === 201 && response.headers["x-answer"] === "a, b", "changes an answer")
+      const { body, headers, status } = yield* answered(send(message))
+      yield* expect(status === 201 && headers["x-answer"] === "a, b", "changes an answer")
       yield* expect(body === "grant_type=x&ü=ß", "changes a body")
       const [request] = server.arrived
       yield* expect(
@@ -180,9 +178,9 @@ export const oauthHttpContract: ReadonlyArray<ContractPoint> = [
   contractPoint(
     "sends a request once, even if its connection breaks",
     (response) => response.destroy(),
-    Effect.fnUntraced(function* ({ client, server, url }) {
+    Effect.fnUntraced(function* ({ send, server, url }) {
       const message = HttpClientRequest.post(url("/token")).pipe(HttpClientRequest.bodyText("code=1"))
-      yield* expectFailure(client.execute(message), "gives an answer where there was none")
+      yield* expectFailure(send(message), "gives an answer where there was none")
       yield* pass(100)
       yield* expect(server.arrived.length === 1, "sends a request again by itself")
     })
@@ -193,24 +191,23 @@ export const oauthHttpContract: ReadonlyArray<ContractPoint> = [
       response.writeHead(200, { "content-length": "100" })
       response.write("{", () => response.destroy())
     },
-    Effect.fnUntraced(function* ({ client, url }) {
-      const body = Effect.flatMap(client.get(url("/short")), ({ text }) => text)
-      yield* expectFailure(body, "takes a part of a body for the whole")
+    Effect.fnUntraced(function* ({ send, url }) {
+      yield* expectFailure(send(HttpClientRequest.get(url("/short"))), "takes a part of a body for the whole")
     })
   ),
-  contractPoint(
+  clientPoint(
     "gives a body piece by piece, as it arrives",
     beginning,
-    Effect.fnUntraced(function* ({ client, url }) {
+    Effect.fnUntraced(function* ({ connection: { client }, url }) {
       const response = yield* soon(answered(HttpClient.withScope(client).get(url("/events"))))
       const piece = yield* soon(firstPiece(response))
       yield* expect(piece !== undefined && piece.length > 0, "gives an empty piece of a body")
     })
   ),
-  contractPoint(
+  clientPoint(
     "reads no more of a body than is asked for",
     endless,
-    Effect.fnUntraced(function* ({ client, server, url }) {
+    Effect.fnUntraced(function* ({ connection: { client }, server, url }) {
       yield* Effect.gen(function* () {
         const response = yield* answered(HttpClient.withScope(client).get(url("/endless")))
         yield* firstPiece(response)
@@ -221,20 +218,31 @@ export const oauthHttpContract: ReadonlyArray<ContractPoint> = [
   contractPoint(
     "closes the connection of a request that is interrupted",
     () => {},
-    Effect.fnUntraced(function* ({ client, server, url }) {
+    Effect.fnUntraced(function* ({ send, server, url }) {
       // One that cannot be interrupted would keep the point, too.
-      const waiting = yield* Effect.forkDetach(client.get(url("/never")))
+      const waiting = yield* Effect.forkDetach(send(HttpClientRequest.get(url("/never"))))
       yield* eventually(() => server.arrived.length === 1, "sends no request")
       waiting.interruptUnsafe()
       yield* eventually(() => server.abandoned() === 1, "keeps the connection of an interrupted request")
     })
   ),
-  contractPoint(
+  clientPoint(
     "closes the connection of an answer whose scope closes before its end",
     beginning,
-    Effect.fnUntraced(function* ({ client, server, url }) {
+    Effect.fnUntraced(function* ({ connection: { client }, server, url }) {
       yield* Effect.scoped(answered(HttpClient.withScope(client).get(url("/events"))))
       yield* eventually(() => server.abandoned() === 1, "keeps the connection of an answer that nobody reads")
+    })
+  ),
+  clientPoint(
+    "reads no more of an answer than an exchange allows",
+    endless,
+    Effect.fnUntraced(function* ({ connection: { exchange }, server, url }) {
+      if (exchange === undefined) return
+      const message = HttpClientRequest.get(url("/endless"))
+      const { body } = yield* answered(exchange(message, { maxBytes: 1000, isRead: () => true }))
+      yield* expect(Result.getOrUndefined(body) === undefined, "gives a body that is too long")
+      yield* eventually(() => server.abandoned() === 1, "goes on with a body that is too long")
     })
   ),
   contractPoint(
