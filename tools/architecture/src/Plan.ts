@@ -129,6 +129,11 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
     imports: [...everyPackage, "gateway-server", "echo-server", "authorization-server"],
     rooms: {}
   },
+  "examples/custom-gateway": {
+    imports: ["gateway-server", "mtls", "oauth-core", "oauth-metrics", "token-cache-sql"],
+    testImports: ["testing"],
+    rooms: {}
+  },
   "examples/own-grant": {
     imports: ["oauth-core", "oauth-flows", "token-cache", "transport-injection"],
     testImports: ["testing"],
