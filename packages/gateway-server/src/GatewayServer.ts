@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import type { GatewayConfig } from "./config/GatewayConfig.ts"
-import { type Access, makeAccess } from "./http/Access.ts"
+import { Access } from "./http/Access.ts"
 import { accessMiddleware } from "./http/AccessMiddleware.ts"
 import { BegunExchanges } from "./http/BegunExchanges.ts"
 import { makeDirectAnswers } from "./http/DirectAnswers.ts"
@@ -15,31 +15,98 @@ import { OperationsRoutes } from "./http/OperationsRoutes.ts"
 import { RequestRefusals } from "./http/RequestRefusals.ts"
 import { RequestBodies } from "./upstream/RequestBody.ts"
 import { limitsOf, Servers } from "./upstream/Servers.ts"
+import type { Upstream as McpUpstream } from "./upstream/Upstream.ts"
 import { Logins } from "./login/Logins.ts"
 
-/**
- * The gateway's HTTP server, with TLS if `gateway.tls` says so. It listens once the layer is built; when the layer is released it stops accepting,
- * lets running requests finish for up to ten seconds, and ends the children it started.
- *
- * @param address where it listens, if not where the configuration says
- */
-export const gatewayServer = (config: GatewayConfig, address: ListenOptions = config.gateway) => {
-  const access = makeAccess(config.gateway)
-  return directAnswers(access).pipe(
-    Layer.provideMerge(routes(access)),
+/** An MCP server behind the gateway. */
+export type Upstream = McpUpstream
+
+/** The MCP servers behind the gateway, as a part of it. */
+export const Upstream = {
+  /** `Servers` with one for each entry of `servers`: over Streamable HTTP, over HTTP+SSE, or a child process. */
+  layer: Servers.layer
+}
+
+/** The parts of the HTTP server that can be replaced. */
+export interface GatewayServerOptions<AE, AR, UE, UR, RE, RR> {
+  /** Who may use the gateway. Default: `Access.layer(config.gateway)`. */
+  readonly access?: Layer.Layer<Access, AE, AR> | undefined
+  /** The MCP servers. Default: `Upstream.layer(config)`. */
+  readonly upstream?: Layer.Layer<Servers, UE, UR> | undefined
+  /**
+   * The routes, all behind `access`. Default: `McpRoute` and `OperationsRoutes`. Merge them with your own, made with
+   * `HttpRouter.add`.
+   */
+  readonly routes?: Layer.Layer<never, RE, RR> | undefined
+  /** Where it listens, if not where the configuration says. */
+  readonly address?: ListenOptions | undefined
+}
+
+const defaultRoutes = Layer.mergeAll(McpRoute, OperationsRoutes)
+
+const layer = <AE = never, AR = never, UE = never, UR = never, RE = never, RR = never>(
+  config: GatewayConfig,
+  { access, address = config.gateway, routes, upstream }: GatewayServerOptions<AE, AR, UE, UR, RE, RR> = {}
+) => {
+  const routing: Or<typeof defaultRoutes, RE, RR> = routes ?? defaultRoutes
+  const servers: Or<ReturnType<typeof Upstream.layer>, UE, UR> = upstream ?? Upstream.layer(config)
+  return directAnswers.pipe(
+    Layer.provideMerge(routed(routing)),
+    Layer.provide(access ?? Access.layer(config.gateway)),
     Layer.provide(BegunExchanges.layer),
     Layer.provide(RequestRefusals.layer),
     Layer.provideMerge(listener(address)),
     Layer.provide(Listener.layer(config.gateway.tls)),
     Layer.provide(McpServers.layer),
-    Layer.provide(Servers.layer(config)),
+    Layer.provide(servers),
     Layer.provide(RequestBodies.layer(config.gateway.bufferedBytes)),
     Layer.provide(Logins.layer(config.gateway, waitingLogins(config)))
   )
 }
 
-const routes = (access: Access) =>
-  HttpRouter.serve(Layer.mergeAll(McpRoute, OperationsRoutes, accessMiddleware(access)), {
+/** A part, or another one in its place. */
+type Or<Part extends Layer.Any, E, R> = Layer.Layer<
+  Layer.Success<Part>,
+  Layer.Error<Part> | E,
+  Layer.Services<Part> | R
+>
+
+/** The HTTP server of the gateway, of its parts. */
+export const GatewayServer = {
+  /**
+   * The HTTP server, with TLS if `gateway.tls` says so. It listens once the layer is built; when the layer is released it
+   * stops accepting, lets running requests finish for up to ten seconds, and ends the children it started.
+   *
+   * @example
+   * ```ts
+   * import { CurrentCaller, GatewayServer, type GatewayConfig, McpRoute } from "@secure-mcp/gateway-server"
+   * import * as Effect from "effect/Effect"
+   * import * as HttpRouter from "effect/http/HttpRouter"
+   * import * as HttpServerResponse from "effect/http/HttpServerResponse"
+   * import * as Layer from "effect/Layer"
+   *
+   * const WhoAmI = HttpRouter.add(
+   *   "GET",
+   *   "/whoami",
+   *   Effect.flatMap(CurrentCaller, ({ subject }) => HttpServerResponse.json({ subject: subject ?? null }))
+   * )
+   *
+   * export const server = (config: GatewayConfig) =>
+   *   GatewayServer.layer(config, { routes: Layer.mergeAll(McpRoute, WhoAmI) })
+   * ```
+   */
+  layer
+}
+
+/**
+ * `GatewayServer.layer` with its default parts.
+ *
+ * @param address where it listens, if not where the configuration says
+ */
+export const gatewayServer = (config: GatewayConfig, address?: ListenOptions) => layer(config, { address })
+
+const routed = <E, R>(routes: Layer.Layer<never, E, R>) =>
+  HttpRouter.serve(Layer.merge(routes, Layer.unwrap(Effect.map(Access, accessMiddleware))), {
     disableLogger: true,
     disableListenLog: true
   })
@@ -51,12 +118,11 @@ const listener = ({ host, path, port }: ListenOptions) =>
     )
   )
 
-const directAnswers = (access: Access) =>
-  Layer.effectDiscard(
-    Effect.gen(function* () {
-      yield* answerFirst(yield* Listener, yield* makeDirectAnswers(access))
-    })
-  )
+const directAnswers = Layer.effectDiscard(
+  Effect.gen(function* () {
+    yield* answerFirst(yield* Listener, yield* makeDirectAnswers(yield* Access))
+  })
+)
 
 const waitingLogins = (config: GatewayConfig) => {
   const byServer = new Map(

@@ -12,12 +12,12 @@ import { certificateExpiry } from "./status/CertificateExpiry.ts"
 import { LastErrors } from "./status/LastErrors.ts"
 
 /**
- * Wires the packages: oauth-flows obtains tokens over the connections of mtls, token-cache caches and stores them and
- * the registered clients, oauth-metrics counts. To replace one of them, write your own version of this layer: each has one line.
+ * The tokens of a configuration, over any `TokenStore` and any `OAuthHttp`: oauth-flows obtains them, token-cache caches and
+ * stores them and the registered clients, transport-injection gives them to requests.
  *
  * @param options.flows grants of your own: the same as the `grants` that the configuration was decoded with
  */
-export const gatewayServices = (
+export const gatewayTokens = (
   config: GatewayConfig,
   { flows = [] }: { readonly flows?: ReadonlyArray<Flow> } = {}
 ) =>
@@ -30,8 +30,21 @@ export const gatewayServices = (
     Layer.provide(StoredRegisteredClients.layer),
     Layer.provideMerge(SingleFlightTokenCache.layer),
     Layer.provide(Layer.succeed(TokenCapacity, tokenCapacity(config))),
+    Layer.merge(certificateExpiry(config))
+  )
+
+/**
+ * `gatewayTokens` over the configured store and the connections of mtls; oauth-metrics counts. To replace one of them, write
+ * your own version of this layer: each has one line.
+ *
+ * @param options.flows grants of your own: the same as the `grants` that the configuration was decoded with
+ */
+export const gatewayServices = (
+  config: GatewayConfig,
+  options: { readonly flows?: ReadonlyArray<Flow> } = {}
+) =>
+  gatewayTokens(config, options).pipe(
     Layer.provideMerge(gatewayStore(config)),
-    Layer.merge(certificateExpiry(config)),
     Layer.provide(MtlsOAuthHttp.layer),
     Layer.provide(LastErrors.layerEvents),
     Layer.provideMerge(OAuthMetrics.layer),

@@ -28,7 +28,8 @@ const publishedPackages: Readonly<Record<string, ProjectPlan>> = {
       config: ["problems", "providers"],
       errors: ["config"],
       events: ["errors"],
-      proxy: ["config"]
+      proxy: ["config"],
+      testing: [".", "config", "proxy"]
     }
   },
   "oauth-flows": {
@@ -130,8 +131,18 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
   },
   "examples/promise-client": { imports: ["oauth-client"], testImports: ["testing"], rooms: {} },
   "examples/mcp-sdk-agent": { imports: ["oauth-client"], testImports: ["testing"], rooms: {} },
+  "examples/custom-gateway": {
+    imports: ["gateway-server", "mtls", "oauth-core", "oauth-metrics", "token-cache-sql"],
+    testImports: ["testing"],
+    rooms: {}
+  },
   "examples/own-grant": {
     imports: ["oauth-core", "oauth-flows", "token-cache", "transport-injection"],
+    testImports: ["testing"],
+    rooms: {}
+  },
+  "examples/own-transport": {
+    imports: ["oauth-core", "oauth-flows", "token-cache"],
     testImports: ["testing"],
     rooms: {}
   },

@@ -9,8 +9,7 @@ import * as Layer from "effect/Layer"
 import type * as NetAddress from "effect/net/NetAddress"
 import * as Option from "effect/Option"
 import {
-  gatewayServer,
-  gatewayServices,
+  defaultGateway,
   type GatewayConfig,
   type GatewaySettings,
   type LoadedConfig
@@ -88,7 +87,7 @@ type Serving = Effect.Effect<
 
 const alone = (config: GatewayConfig) =>
   Effect.map(
-    Layer.build(gatewayServer(config).pipe(Layer.provide(gatewayServices(config)))),
+    Layer.build(defaultGateway(config)),
     (context) => Context.get(context, HttpServer.HttpServer).address
   )
 

@@ -1,6 +1,8 @@
 import { hash, randomBytes } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 import { isLoopbackHost } from "@secure-mcp/oauth-core"
+import * as Context from "effect/Context"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { type ApiKey, apiKeySecret, type GatewaySettings } from "../config/GatewaySettings.ts"
@@ -12,22 +14,56 @@ export interface Refusal {
   readonly message: string
 }
 
-/** Decides who may use the gateway. */
-export type Access = ReturnType<typeof makeAccess>
-
-/** One for the whole gateway: a caller is the same object wherever it is identified. */
-export const makeAccess = (settings: GatewaySettings) => {
-  const keys = makeKnownKeys(settings.apiKeys)
-  const checkHost = makeHostCheck(settings)
-  return {
+/**
+ * Decides who may use the gateway, on every path and for every request.
+ *
+ * @example
+ * ```ts
+ * import { Access } from "@secure-mcp/gateway-server"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import * as Result from "effect/Result"
+ *
+ * // A rule of one's own on top of those of the configuration: for `Layer.provide` with `Access.layer(config.gateway)`.
+ * const ReadOnly = Layer.effect(
+ *   Access,
+ *   Effect.map(Access, (access) => ({
+ *     ...access,
+ *     identify: (request) =>
+ *       request.method === "DELETE"
+ *         ? Result.fail({ status: 403, message: "Sessions cannot be ended here" })
+ *         : access.identify(request)
+ *   }))
+ * )
+ * ```
+ */
+export class Access extends Context.Service<
+  Access,
+  {
     /**
      * Refuses unknown names in `Host` and `Origin`, and what a browser sends for a page that it does not name, because a web
      * page could otherwise reach a gateway on the person's machine (DNS rebinding, and requests that need no answer).
      */
-    checkSite: (request: IncomingMessage): Refusal | undefined =>
-      checkHost(request) ?? checkOrigin(request, settings),
-    /** If there are API keys, the request must carry one of them. */
-    identify: (request: IncomingMessage): Result.Result<Caller, Refusal> => identify(request, keys)
+    readonly checkSite: (request: IncomingMessage) => Refusal | undefined
+    /**
+     * Who sent a request. By default, if there are API keys, it must carry one of them. Give the same object for the same
+     * caller: what is computed for a caller is remembered with it.
+     */
+    readonly identify: (request: IncomingMessage) => Result.Result<Caller, Refusal>
+  }
+>()("@secure-mcp/gateway/Access") {
+  /** The rules of the configuration: `api_keys`, `allowed_hosts`, and against pages of others in a browser. */
+  static readonly layer = (settings: GatewaySettings): Layer.Layer<Access> =>
+    Layer.sync(Access, () => makeAccess(settings))
+}
+
+/** One for the whole gateway: a caller is the same object wherever it is identified. */
+export const makeAccess = (settings: GatewaySettings): Access["Service"] => {
+  const keys = makeKnownKeys(settings.apiKeys)
+  const checkHost = makeHostCheck(settings)
+  return {
+    checkSite: (request) => checkHost(request) ?? checkOrigin(request, settings),
+    identify: (request) => identify(request, keys)
   }
 }
 

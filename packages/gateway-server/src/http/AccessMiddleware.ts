@@ -10,7 +10,7 @@ import type { Access, Refusal } from "./Access.ts"
 import { allowOrigin, isPreflight, preflightHeaders } from "./CrossOrigin.ts"
 import { alreadyWritten, nodeExchange } from "./NodeExchange.ts"
 
-/** The caller of the current request. */
+/** The caller of the current request, for routes: the one that `Access` has identified. */
 export const CurrentCaller = Context.Reference<Caller>("@secure-mcp/gateway/CurrentCaller", {
   defaultValue: () => ({ subject: undefined })
 })
@@ -19,7 +19,7 @@ export const CurrentCaller = Context.Reference<Caller>("@secure-mcp/gateway/Curr
  * Refuses, on every path, requests that `Access` does not admit, and provides the caller of all others. Each request has
  * a correlation id of its own. The body of a refused request is not read. Answers preflights, and lets pages of allowed origins read every answer.
  */
-export const accessMiddleware = ({ checkSite, identify }: Access) =>
+export const accessMiddleware = ({ checkSite, identify }: Access["Service"]) =>
   HttpRouter.middleware(
     (app) =>
       Effect.gen(function* () {

@@ -30,7 +30,7 @@ export type AnswerOrNext = (request: IncomingMessage, response: ServerResponse, 
 export const makeDirectAnswers = Effect.fnUntraced(function* ({
   checkSite,
   identify
-}: Access): Effect.fn.Return<
+}: Access["Service"]): Effect.fn.Return<
   AnswerOrNext,
   never,
   McpServers | RequestBodies | BegunExchanges | RequestRefusals
