@@ -19,7 +19,8 @@ const clients: Readonly<Record<string, Layer.Layer<HttpClient.HttpClient>>> = {
   "node:http": NodeHttpClient.layerNodeHttp
 }
 
-const clientFor = (url: URL | string) => Effect.map(HttpClient.HttpClient, injectBearer(accessTokenRequest, { url }))
+const clientFor = (url: URL | string) =>
+  Effect.map(HttpClient.HttpClient, injectBearer(accessTokenRequest, { url }))
 
 for (const [name, layer] of Object.entries(clients)) {
   describe(`injectBearer on ${name}`, () => {

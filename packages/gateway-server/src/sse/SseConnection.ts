@@ -6,13 +6,7 @@ import type * as Sse from "effect/encoding/Sse"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
-import {
-  deliverMessages,
-  fetchOk,
-  mediaType,
-  readEvents,
-  readText
-} from "../fetch/AnswerBody.ts"
+import { deliverMessages, fetchOk, mediaType, readEvents, readText } from "../fetch/AnswerBody.ts"
 import { describeFate, type Fetch, type FetchResponse, UpstreamFailed } from "../fetch/Fetch.ts"
 import {
   errorCodes,
