@@ -7,6 +7,7 @@ import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import { createHash, KeyObject, webcrypto } from "node:crypto"
 
+/** How a certificate is issued. */
 export interface CertificateOptions {
   /** Default 1970-01-01. */
   readonly notBefore?: Date
@@ -36,6 +37,7 @@ export interface IssuedCertificate {
   >
 }
 
+/** An authority that issues and revokes certificates, in memory. */
 export interface CertificateAuthority {
   readonly certificatePem: string
   /** For 127.0.0.1, ::1, localhost and the `names` given. */
@@ -101,6 +103,7 @@ const selfSignedClient = Effect.fnUntraced(function* (commonName: string, option
   return issuedCertificate(certificate, keys.privateKey, options.passphrase)
 })
 
+/** Certificates for tests: authorities, and clients that sign for themselves. */
 export const Certificates = {
   makeAuthority,
   selfSignedClient,

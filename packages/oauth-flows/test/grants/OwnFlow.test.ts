@@ -156,7 +156,7 @@ describe("a flow of others", () => {
       })
       const error = yield* Effect.flip(grants.acquire(request, undefined))
       assert.strictEqual(error.reason._tag, "RequestRefused")
-      assertNoCanary(error.message, JSON.stringify(error))
+      assertNoCanary([error, error.message], secret)
     })
   )
 

@@ -6,6 +6,7 @@ import { type HaystackText, textsOf } from "./CanaryHaystack.ts"
 /** A secret that can be recognised wherever it turns up: `canary-<name>-<24 random hex digits>`. */
 export const canary = (name: string): string => `canary-${name}-${randomBytes(12).toString("hex")}`
 
+/** A canary that was found. */
 export interface CanarySighting {
   readonly canary: string
   readonly encoding: string

@@ -6,6 +6,7 @@ import * as net from "node:net"
 import type { Duplex } from "node:stream"
 import { listenOnLoopback } from "./LoopbackListener.ts"
 
+/** What a proxy knows, and whom it refuses. */
 export interface ConnectProxyOptions {
   /** The port of 127.0.0.1 that a host leads to. The names need not exist: only the proxy looks them up. */
   readonly hosts: Readonly<Record<string, number>>

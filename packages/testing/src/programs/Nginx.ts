@@ -3,6 +3,7 @@ import * as FileSystem from "effect/FileSystem"
 import { type ChildProcess, spawn } from "node:child_process"
 import { freePort } from "../loopback/FreePort.ts"
 
+/** How nginx is run. */
 export interface NginxOptions {
   /** The path of nginx. */
   readonly executable: string

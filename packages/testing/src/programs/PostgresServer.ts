@@ -8,6 +8,7 @@ import { dirname, join } from "node:path"
 import { promisify } from "node:util"
 import { freePort } from "../loopback/FreePort.ts"
 
+/** How PostgreSQL is run. */
 export interface PostgresServerOptions {
   /** Lines of `postgresql.conf`, such as `max_connections = 20`. */
   readonly configuration?: ReadonlyArray<string>

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { freePort } from "../loopback/FreePort.ts"
 
+/** How Redis is run. */
 export interface RedisServerOptions {
   /** Lines of its configuration, such as `requirepass secret`. */
   readonly configuration?: ReadonlyArray<string>

@@ -10,6 +10,7 @@ import { listenOnLoopback } from "../loopback/LoopbackListener.ts"
 import { recordRequest } from "./RecordedRequest.ts"
 import { makeRequestLog, type RequestLog } from "./RequestLog.ts"
 
+/** How the stub listens. */
 export interface StubAuthorizationServerOptions {
   /** Serves https with these PEM texts. */
   readonly tls?: {
