@@ -141,6 +141,11 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
     testImports: ["testing"],
     rooms: {}
   },
+  "examples/own-store": {
+    imports: ["oauth-core", "oauth-flows", "token-cache"],
+    testImports: ["testing"],
+    rooms: {}
+  },
   "examples/own-transport": {
     imports: ["oauth-core", "oauth-flows", "token-cache"],
     testImports: ["testing"],
