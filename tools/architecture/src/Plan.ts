@@ -129,6 +129,12 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
     imports: [...everyPackage, "gateway-server", "echo-server", "authorization-server"],
     rooms: {}
   },
+  "examples/quickstart": { imports: ["gateway"], rooms: {} },
+  "examples/effect-agent": {
+    imports: ["mtls", "oauth-core", "oauth-flows", "oauth-metrics", "token-cache", "transport-injection"],
+    testImports: ["testing"],
+    rooms: {}
+  },
   "examples/promise-client": { imports: ["oauth-client"], testImports: ["testing"], rooms: {} },
   "examples/mcp-sdk-agent": { imports: ["oauth-client"], testImports: ["testing"], rooms: {} },
   "examples/custom-gateway": {

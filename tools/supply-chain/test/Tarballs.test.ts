@@ -45,10 +45,13 @@ describe("a tarball", () => {
     packed.tarballs = await pack(root, ...publishedFolders.flatMap((folder) => ["--workspace", folder]))
   }, 120_000)
 
-  it.each(publishedFolders)("the tarball of %s has our licence", (folder) => {
-    assert.include(filesOf(folder), "LICENSE")
-    assert.strictEqual(read(`${folder}/LICENSE`), read("LICENSE"))
-  })
+  it.each(publishedFolders)(
+    "the tarball of %s has our licence, a page for readers and a changelog",
+    (folder) => {
+      assert.includeMembers([...filesOf(folder)], ["LICENSE", "README.md", "CHANGELOG.md"])
+      assert.strictEqual(read(`${folder}/LICENSE`), read("LICENSE"))
+    }
+  )
 
   it.each(unbundledFolders)(
     "the tarball of %s has notices with the licence of each package it needs",
