@@ -11,6 +11,8 @@ const describe = (cause: unknown): string => {
   if (Predicate.hasProperty(cause, "originalError")) return describe(cause.originalError)
   const known = explanations[nameOf(cause)]
   if (known !== undefined) return known
+  if (cause instanceof Error && /sentinel/i.test(cause.message)) return noSentinel
+  if (cause instanceof Error && cause.message === "no valid master node") return noPrimary
   const { advice, code, problem } = describeConnectionFailure(cause, { https: false, useMtls: false })
   return code === undefined
     ? `cannot be used (${nameOf(cause)})`
@@ -27,6 +29,10 @@ const nameOf = (cause: unknown): string => {
 const loginRefused = "refuses the user name or the password. Check them, and the user's ACL"
 const disconnected = "is not connected. Check that it runs; the connection is tried again by itself"
 
+const noSentinel =
+  "has no sentinel that can be reached and knows it. Check the addresses, that they are those of sentinels, and the name of the primary"
+const noPrimary = "has no primary now. It is tried again by itself"
+
 /** By the first word of an answer, or by the name of an error of the client. */
 const explanations: Readonly<Record<string, string>> = {
   ConnectionTimeoutError: "gives no connection in time. Check its address, and whether it speaks TLS",
@@ -35,6 +41,12 @@ const explanations: Readonly<Record<string, string>> = {
   DisconnectsClientError: disconnected,
   SocketClosedUnexpectedlyError: disconnected,
   SocketTimeoutError: disconnected,
+  RootNodesUnavailableError:
+    "has no node that can be reached. Check the addresses, and that it is a cluster that runs",
+  CLUSTERDOWN: "is a cluster in which a node is missing. It is tried again by itself",
+  NOREPLICAS:
+    "takes no writes because too few replicas have them (`min-replicas-to-write`). It is tried again by itself",
+  TRYAGAIN: "is a cluster that is being changed. It is tried again by itself",
   WRONGPASS: loginRefused,
   NOAUTH: "asks for a password. Configure it",
   NOPERM: "does not allow this user what is needed. Allow it the commands of a store and scripts in its ACL",
@@ -44,5 +56,5 @@ const explanations: Readonly<Record<string, string>> = {
   LOADING: "is still loading its data. Try again",
   WRONGTYPE:
     "has something else under one of our keys (WRONGTYPE). Configure a key prefix that no other program uses",
-  MOVED: "is a node of a cluster. Connect through a proxy, or provide a client of the cluster"
+  MOVED: "is a node of a cluster. Configure it as a cluster, or connect through a proxy"
 }
