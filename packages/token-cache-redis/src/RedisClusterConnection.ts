@@ -64,17 +64,17 @@ export const RedisClusterConnection = {
           // A node that is gone has another one in its place soon: ask the others early.
           topologyRefreshOnReconnectionAttemptStrategy: 500
         })
-        const isConnected = yield* watchNodes(cluster, place)
+        const watched = yield* watchNodes(cluster, place)
         yield* connectInTime(
           {
             connect: () => cluster.connect(),
             close: () => cluster.close(),
             destroy: async () => cluster.destroy()
           },
+          watched,
           place,
           settings.timeout
         )
-        isConnected()
         const { redis, sendTo } = yield* makeRedis(async (key, command, abortSignal) =>
           key !== undefined && toThePrimaryItself.has(command[0] ?? "")
             ? (await cluster.getNodeClientForKey(key)).sendCommand([...command], { abortSignal })

@@ -1,6 +1,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redis from "effect/persistence/Redis"
+import * as Predicate from "effect/Predicate"
 import { StoreUnavailable } from "@secure-mcp/oauth-core"
 import { unavailable } from "./RedisProblem.ts"
 
@@ -12,12 +13,18 @@ interface NodesClient {
 }
 
 /** Connects, or gives up in time. Hangs up with the scope; a server that does not answer must not keep the process from ending. */
-export const connectInTime = (client: NodesClient, place: string, timeout: Duration.Duration) =>
+export const connectInTime = (
+  client: NodesClient,
+  watched: WatchedNodes,
+  place: string,
+  timeout: Duration.Duration
+) =>
   Effect.acquireRelease(
     Effect.tryPromise({
       try: () => client.connect(),
-      catch: (cause) => unavailable(place, new Redis.RedisError({ cause }))
+      catch: (cause) => unavailable(place, new Redis.RedisError({ cause }), watched.reported)
     }).pipe(
+      Effect.tap(Effect.sync(() => (watched.isConnected = true))),
       Effect.timeoutOrElse({
         duration: timeout,
         orElse: () =>
@@ -41,29 +48,37 @@ export const connectInTime = (client: NodesClient, place: string, timeout: Durat
   )
 
 interface Emitter {
-  readonly on: (event: string, listener: () => void) => unknown
+  readonly on: (event: string, listener: (error: unknown) => void) => unknown
+}
+
+/** What is known of the nodes. */
+interface WatchedNodes {
+  isConnected: boolean
+  /** The last error of a node before there was a connection. */
+  reported: unknown
 }
 
 /**
- * Says when a node is lost, from the first connection on. Without a listener an error would end the process. Gives what has to be
- * called when there is a connection.
+ * Says when a node is lost, from the first connection on. Without a listener an error would end the process.
  */
 export const watchNodes = (client: Emitter, place: string) =>
   Effect.map(Effect.context<never>(), (services) => {
     const runSync = Effect.runSyncWith(services)
-    const watched = { isConnected: false, lastLoss: -quiet }
-    const onError = () => {
-      if (!watched.isConnected) return
+    const watched: WatchedNodes = { isConnected: false, reported: undefined }
+    const last = { loss: -quiet }
+    const onError = (error: unknown) => {
+      if (!watched.isConnected) {
+        watched.reported = Predicate.hasProperty(error, "error") ? error.error : error
+        return
+      }
       const now = performance.now()
       // Each node, each attempt and each sentinel says it again.
-      if (now - watched.lastLoss > quiet)
+      if (now - last.loss > quiet)
         runSync(Effect.logWarning(`A node of ${place} is away; the connection is tried again`))
-      watched.lastLoss = now
+      last.loss = now
     }
     for (const event of ["error", "client-error", "node-error"]) client.on(event, onError)
-    return () => {
-      watched.isConnected = true
-    }
+    return watched
   })
 
 /** Milliseconds. */

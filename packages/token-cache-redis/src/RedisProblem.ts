@@ -2,20 +2,32 @@ import { describeConnectionFailure, StoreUnavailable } from "@secure-mcp/oauth-c
 import type { RedisError } from "effect/persistence/Redis"
 import * as Predicate from "effect/Predicate"
 
-/** @param place names the server, without user name and password */
-export const unavailable = (place: string, { cause }: RedisError): StoreUnavailable =>
-  new StoreUnavailable({ problem: `${place} ${describe(cause)}` })
+/**
+ * @param place names the server, without user name and password
+ * @param reported what a client of several nodes has reported of one of them, which says more
+ */
+export const unavailable = (place: string, { cause }: RedisError, reported?: unknown): StoreUnavailable => {
+  const problem = describe(reported) ?? describe(cause) ?? `cannot be used (${nameOf(cause)})`
+  return new StoreUnavailable({ problem: `${place} ${problem}` })
+}
 
-const describe = (cause: unknown): string => {
-  // What keeps the client from connecting for the first time.
-  if (Predicate.hasProperty(cause, "originalError")) return describe(cause.originalError)
-  const known = explanations[nameOf(cause)]
+/** Undefined if it is not known what the error means. */
+const describe = (error: unknown): string | undefined => {
+  const known = explanations[nameOf(error)]
   if (known !== undefined) return known
-  if (cause instanceof Error && /sentinel/i.test(cause.message)) return noSentinel
-  if (cause instanceof Error && cause.message === "no valid master node") return noPrimary
-  const { advice, code, problem } = describeConnectionFailure(cause, { https: false, useMtls: false })
+  if (error instanceof Error && /sentinels? (?:node|are)|any sentinels/.test(error.message)) return noSentinel
+  if (error instanceof Error && error.message === "no valid master node") return noPrimary
+  // What keeps a client from connecting for the first time.
+  const inner = Predicate.hasProperty(error, "originalError")
+    ? error.originalError
+    : error instanceof Error
+      ? error.cause
+      : undefined
+  const described = inner === undefined ? undefined : describe(inner)
+  if (described !== undefined) return described
+  const { advice, code, problem } = describeConnectionFailure(error, { https: false, useMtls: false })
   return code === undefined
-    ? `cannot be used (${nameOf(cause)})`
+    ? undefined
     : `cannot be reached: ${problem}. ${advice ?? "Check its address and that it runs"}`
 }
 

@@ -93,17 +93,17 @@ export const RedisSentinelConnection = {
           // In case that a sentinel did not say that it has another primary.
           scanInterval: 2000
         })
-        const isConnected = yield* watchNodes(sentinel, place)
+        const watched = yield* watchNodes(sentinel, place)
         yield* connectInTime(
           {
             connect: () => sentinel.connect(),
             close: () => sentinel.close(),
             destroy: () => sentinel.destroy()
           },
+          watched,
           place,
           settings.timeout
         )
-        isConnected()
         const send = (_: string | undefined, command: ReadonlyArray<string>, abortSignal: AbortSignal) =>
           sentinel.sendCommand<unknown>(false, [...command], { abortSignal })
         const { redis, sendTo } = yield* makeRedis(send)
