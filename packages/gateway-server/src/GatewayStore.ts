@@ -33,27 +33,29 @@ const redisStore = ({ caBundlePath, encryptionKey, url, ...store }: StoreSetting
     Effect.gen(function* () {
       if (url === undefined || encryptionKey === undefined)
         return yield* new Misconfigured({ problem: "Redis needs `store.url` and `store.encryption_key`" })
-      const { RedisConnection, RedisTokenStore } = yield* Effect.promise(
-        () => import("@secure-mcp/token-cache-redis")
-      )
+      const redis = yield* Effect.promise(() => import("@secure-mcp/token-cache-redis"))
       const authorities = caBundlePath === undefined ? undefined : yield* readAuthorities(caBundlePath)
-      const tokens = RedisTokenStore.layer({
+      const tokens = redis.RedisTokenStore.layer({
         encryptionKey,
         previousKeys: store.previousEncryptionKeys,
         keyPrefix: store.keyPrefix
       })
       const sessions = redisSessionOwners({ secret: encryptionKey, keyPrefix: store.keyPrefix })
-      return Layer.merge(tokens, sessions).pipe(
-        Layer.provide(
-          RedisConnection.layer({
-            url,
-            authorities,
-            username: store.username,
-            password: store.password,
-            ...(store.timeoutSeconds === undefined ? {} : { timeout: Duration.seconds(store.timeoutSeconds) })
-          })
-        )
-      )
+      const server = {
+        url,
+        authorities,
+        username: store.username,
+        password: store.password,
+        ...(store.timeoutSeconds === undefined ? {} : { timeout: Duration.seconds(store.timeoutSeconds) })
+      }
+      const { cluster, sentinelName: name, sentinelPassword, sentinelUsername } = store
+      const connection =
+        name !== undefined
+          ? redis.RedisSentinelConnection.layer({ ...server, name, sentinelPassword, sentinelUsername })
+          : cluster === true
+            ? redis.RedisClusterConnection.layer(server)
+            : redis.RedisConnection.layer(server)
+      return Layer.merge(tokens, sessions).pipe(Layer.provide(connection))
     })
   )
 

@@ -6,10 +6,16 @@ import * as Layer from "effect/Layer"
 import type * as Redis from "effect/persistence/Redis"
 import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
-import * as Result from "effect/Result"
-import { Misconfigured, StoreUnavailable } from "@secure-mcp/oauth-core"
-import { isIP } from "node:net"
+import { type Misconfigured, StoreUnavailable } from "@secure-mcp/oauth-core"
+import {
+  clientOptions,
+  longestSilence,
+  pauseBefore,
+  type RedisClientSettings,
+  tlsOptions
+} from "./RedisClientOptions.ts"
 import { unavailable } from "./RedisProblem.ts"
+import { parseRedisUrl, type RedisNode } from "./RedisUrl.ts"
 
 /** Which Redis, and who we are there. */
 export interface RedisConnectionOptions {
@@ -41,58 +47,26 @@ export const RedisConnection = {
     Layer.unwrap(Effect.map(parseTarget(options), connect))
 }
 
-interface Target {
-  readonly host: string
-  readonly port: number
+interface Target extends RedisClientSettings, RedisNode {
   readonly database: number
-  readonly tls: boolean
-  readonly authorities: string | undefined
-  readonly timeout: Duration.Duration
-  readonly username: string | undefined
-  readonly password: Redacted.Redacted | undefined
 }
 
-/** Why a URL is none of Redis; never quotes it, because it may hold a password. */
-export const redisUrlProblem = (url: Redacted.Redacted): string | undefined => {
-  const parsed = URL.parse(Redacted.value(url))
-  return parsed !== null &&
-    /^rediss?:$/.test(parsed.protocol) &&
-    /^(?:\/\d*)?$/.test(parsed.pathname) &&
-    isPercentEncoded(parsed.username) &&
-    isPercentEncoded(parsed.password)
-    ? undefined
-    : "must be redis://[user:password@]host[:port][/database], or rediss:// for TLS"
-}
-
-/** A percent sign in a password has to be written as %25. */
-const isPercentEncoded = (text: string): boolean =>
-  Result.isSuccess(Result.try(() => decodeURIComponent(text)))
-
-const parseTarget = (options: RedisConnectionOptions): Effect.Effect<Target, Misconfigured> => {
-  const problem = redisUrlProblem(options.url)
-  const url = URL.parse(Redacted.value(options.url))
-  if (problem !== undefined || url === null)
-    return Effect.fail(new Misconfigured({ problem: `the URL of Redis ${problem}` }))
-  const part = (text: string) => (text === "" ? undefined : decodeURIComponent(text))
-  const password = part(url.password)
-  return Effect.succeed({
-    host: url.hostname === "" ? "localhost" : url.hostname.replace(/^\[|\]$/g, ""),
-    port: Number(url.port === "" ? 6379 : url.port),
-    database: Number(url.pathname.slice(1)),
-    tls: url.protocol === "rediss:",
+const parseTarget = (options: RedisConnectionOptions): Effect.Effect<Target, Misconfigured> =>
+  Effect.map(Effect.fromResult(parseRedisUrl(options.url, "single")), ({ nodes: [node], ...target }) => ({
+    ...node,
+    ...target,
     authorities: options.authorities,
     timeout: Duration.fromInputUnsafe(options.timeout ?? "5 seconds"),
-    username: options.username ?? part(url.username),
-    password: options.password ?? (password === undefined ? undefined : Redacted.make(password))
-  })
-}
+    username: options.username ?? target.username,
+    password: options.password ?? target.password
+  }))
 
 const connect = (target: Target): Layer.Layer<Redis.Redis, StoreUnavailable> =>
   Layer.effectContext(
     Effect.gen(function* () {
       const place = `Redis at ${target.host}:${target.port}`
       const connection: Connection = { wasThere: false, deadline: new AbortController() }
-      const client = NodeRedis.layer(clientOptions(target, connection))
+      const client = NodeRedis.layer(singleOptions(target, connection))
       const services = yield* withDeadline(
         Layer.buildWithScope(client, yield* Effect.scope),
         target,
@@ -135,39 +109,19 @@ const silent = (place: string, { timeout, tls }: Target): StoreUnavailable =>
     }`
   })
 
-/** Milliseconds. In the beginning the deadline comes first, whose error says more. */
-const longestSilence = ({ timeout }: Target): number => Duration.toMillis(timeout) + 500
-
-const clientOptions = (target: Target, connection: Connection) => ({
-  // The answers to HELLO, which the later protocol begins with, repeat the password when it is not known.
-  RESP: 2 as const,
+const singleOptions = (target: Target, connection: Connection) => ({
+  ...clientOptions(target),
   database: target.database,
-  ...(target.username === undefined ? {} : { username: target.username }),
-  ...(target.password === undefined ? {} : { password: Redacted.value(target.password) }),
-  // A command that waits for the connection would keep its caller waiting.
-  disableOfflineQueue: true,
-  commandsQueueMaxLength: 10_000,
-  // Each is answered, so that a connection without an answer is a silent one.
-  pingInterval: Duration.toMillis(target.timeout) / 2,
   socket: {
     host: target.host,
     port: target.port,
-    connectTimeout: longestSilence(target),
-    socketTimeout: longestSilence(target),
+    connectTimeout: longestSilence(target.timeout),
+    socketTimeout: longestSilence(target.timeout),
     signal: connection.deadline.signal,
     reconnectStrategy: (retries: number, cause: Error) =>
-      connection.wasThere ? Math.min(50 * 2 ** retries, 2000) + Math.floor(Math.random() * 200) : cause,
-    ...(target.tls ? tlsOptions(target) : {})
+      connection.wasThere ? pauseBefore(retries) : cause,
+    ...tlsOptions(target, target.host)
   }
-})
-
-/** Set here so that no environment variable (NODE_TLS_REJECT_UNAUTHORIZED) turns the checks off. */
-const tlsOptions = ({ authorities, host }: Target) => ({
-  tls: true as const,
-  // SNI is for names only (RFC 6066 §3).
-  ...(isIP(host) === 0 ? { servername: host } : {}),
-  rejectUnauthorized: true,
-  ...(authorities === undefined ? {} : { ca: authorities })
 })
 
 type Client = NodeRedis.NodeRedis["Service"]["client"]

@@ -2,18 +2,32 @@ import { describeConnectionFailure, StoreUnavailable } from "@secure-mcp/oauth-c
 import type { RedisError } from "effect/persistence/Redis"
 import * as Predicate from "effect/Predicate"
 
-/** @param place names the server, without user name and password */
-export const unavailable = (place: string, { cause }: RedisError): StoreUnavailable =>
-  new StoreUnavailable({ problem: `${place} ${describe(cause)}` })
+/**
+ * @param place names the server, without user name and password
+ * @param reported what a client of several nodes has reported of one of them, which says more
+ */
+export const unavailable = (place: string, { cause }: RedisError, reported?: unknown): StoreUnavailable => {
+  const problem = describe(reported) ?? describe(cause) ?? `cannot be used (${nameOf(cause)})`
+  return new StoreUnavailable({ problem: `${place} ${problem}` })
+}
 
-const describe = (cause: unknown): string => {
-  // What keeps the client from connecting for the first time.
-  if (Predicate.hasProperty(cause, "originalError")) return describe(cause.originalError)
-  const known = explanations[nameOf(cause)]
+/** Undefined if it is not known what the error means. */
+const describe = (error: unknown): string | undefined => {
+  const known = explanations[nameOf(error)]
   if (known !== undefined) return known
-  const { advice, code, problem } = describeConnectionFailure(cause, { https: false, useMtls: false })
+  if (error instanceof Error && /sentinels? (?:node|are)|any sentinels/.test(error.message)) return noSentinel
+  if (error instanceof Error && error.message === "no valid master node") return noPrimary
+  // What keeps a client from connecting for the first time.
+  const inner = Predicate.hasProperty(error, "originalError")
+    ? error.originalError
+    : error instanceof Error
+      ? error.cause
+      : undefined
+  const described = inner === undefined ? undefined : describe(inner)
+  if (described !== undefined) return described
+  const { advice, code, problem } = describeConnectionFailure(error, { https: false, useMtls: false })
   return code === undefined
-    ? `cannot be used (${nameOf(cause)})`
+    ? undefined
     : `cannot be reached: ${problem}. ${advice ?? "Check its address and that it runs"}`
 }
 
@@ -27,6 +41,10 @@ const nameOf = (cause: unknown): string => {
 const loginRefused = "refuses the user name or the password. Check them, and the user's ACL"
 const disconnected = "is not connected. Check that it runs; the connection is tried again by itself"
 
+const noSentinel =
+  "has no sentinel that can be reached and knows it. Check the addresses, that they are those of sentinels, and the name of the primary"
+const noPrimary = "has no primary now. It is tried again by itself"
+
 /** By the first word of an answer, or by the name of an error of the client. */
 const explanations: Readonly<Record<string, string>> = {
   ConnectionTimeoutError: "gives no connection in time. Check its address, and whether it speaks TLS",
@@ -35,6 +53,12 @@ const explanations: Readonly<Record<string, string>> = {
   DisconnectsClientError: disconnected,
   SocketClosedUnexpectedlyError: disconnected,
   SocketTimeoutError: disconnected,
+  RootNodesUnavailableError:
+    "has no node that can be reached. Check the addresses, and that it is a cluster that runs",
+  CLUSTERDOWN: "is a cluster in which a node is missing. It is tried again by itself",
+  NOREPLICAS:
+    "takes no writes because too few replicas have them (`min-replicas-to-write`). It is tried again by itself",
+  TRYAGAIN: "is a cluster that is being changed. It is tried again by itself",
   WRONGPASS: loginRefused,
   NOAUTH: "asks for a password. Configure it",
   NOPERM: "does not allow this user what is needed. Allow it the commands of a store and scripts in its ACL",
@@ -44,5 +68,5 @@ const explanations: Readonly<Record<string, string>> = {
   LOADING: "is still loading its data. Try again",
   WRONGTYPE:
     "has something else under one of our keys (WRONGTYPE). Configure a key prefix that no other program uses",
-  MOVED: "is a node of a cluster. Connect through a proxy, or provide a client of the cluster"
+  MOVED: "is a node of a cluster. Configure it as a cluster, or connect through a proxy"
 }

@@ -21,6 +21,7 @@ import {
 import { RedisAddress } from "./RedisConnection.ts"
 import { redisKeys } from "./RedisKeys.ts"
 import { unavailable } from "./RedisProblem.ts"
+import { RedisReplication } from "./RedisReplication.ts"
 import {
   leaseScript,
   probeScript,
@@ -69,6 +70,7 @@ const longestAnswer = Duration.seconds(2)
 const make = Effect.fnUntraced(function* ({ keyPrefix = "mcp-oauth", ...options }: RedisTokenStoreOptions) {
   const redis = yield* Redis.Redis
   const place = yield* RedisAddress
+  const { confirmed } = yield* RedisReplication
   const encryption = yield* makeTokenEncryption(options)
   const digest = yield* Digest.Digest
   const keys = redisKeys(keyPrefix)
@@ -76,10 +78,10 @@ const make = Effect.fnUntraced(function* ({ keyPrefix = "mcp-oauth", ...options 
 
   const ask = <A>(
     command: string,
-    question: Effect.Effect<A, Redis.RedisError>
+    question: Effect.Effect<A, Redis.RedisError | StoreUnavailable>
   ): Effect.Effect<A, StoreUnavailable> =>
     question.pipe(
-      Effect.mapError((error) => unavailable(place, error)),
+      Effect.catchTag("RedisError", (error) => Effect.fail(unavailable(place, error))),
       Effect.timeoutOrElse({
         duration: longestAnswer,
         orElse: () =>
@@ -153,12 +155,15 @@ const make = Effect.fnUntraced(function* ({ keyPrefix = "mcp-oauth", ...options 
     const record = Base64.encode(yield* encryption.seal(address, { key, token }))
     return yield* ask(
       "write",
-      redis.eval(writeScript)(keys.token(address), keys.index, {
-        address,
-        record,
-        number,
-        timeToLive: Duration.isFinite(timeToLive) ? Math.ceil(Duration.toMillis(timeToLive)) : ""
-      })
+      confirmed(
+        keys.token(address),
+        redis.eval(writeScript)(keys.token(address), keys.index, {
+          address,
+          record,
+          number,
+          timeToLive: Duration.isFinite(timeToLive) ? Math.ceil(Duration.toMillis(timeToLive)) : ""
+        })
+      )
     )
   })
 
@@ -173,7 +178,8 @@ const make = Effect.fnUntraced(function* ({ keyPrefix = "mcp-oauth", ...options 
       const token = tokenOfEntry(entry)
       if (token !== undefined && !isWanted(token)) return undefined
       const removal = { address, seen: sealed, number }
-      const removed = yield* ask("remove", redis.eval(removeScript)(keys.token(address), keys.index, removal))
+      const remove = redis.eval(removeScript)(keys.token(address), keys.index, removal)
+      const removed = yield* ask("remove", confirmed(keys.token(address), remove))
       return removed === 1 ? token : yield* take(address, number, isWanted)
     })
 
@@ -181,7 +187,8 @@ const make = Effect.fnUntraced(function* ({ keyPrefix = "mcp-oauth", ...options 
     const address = yield* addressOf(key)
     const [leaseKey, tokenKey] = [keys.lease(address), keys.token(address)]
     const milliseconds = Duration.toMillis(timeToLive)
-    const given = yield* ask("lease", redis.eval(leaseScript)(leaseKey, tokenKey, milliseconds))
+    const acquire = redis.eval(leaseScript)(leaseKey, tokenKey, milliseconds)
+    const given = yield* ask("lease", confirmed(tokenKey, acquire))
     if (given === null) return undefined
     const [number, fields] = given
     const release = Effect.asVoid(ask("release", redis.eval(releaseScript)(leaseKey, number)))

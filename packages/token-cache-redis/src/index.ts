@@ -1,2 +1,6 @@
+export * from "./RedisClusterConnection.ts"
 export * from "./RedisConnection.ts"
+export { RedisReplication, type RedisReplicationService } from "./RedisReplication.ts"
+export * from "./RedisSentinelConnection.ts"
 export * from "./RedisTokenStore.ts"
+export { redisUrlProblem } from "./RedisUrl.ts"

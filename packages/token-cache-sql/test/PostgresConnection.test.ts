@@ -6,9 +6,10 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import { assertNoCanary, canary, Certificates, refusedPort } from "@secure-mcp/testing"
 import type { TokenStore } from "@secure-mcp/token-cache"
-import { postgresUrlProblem } from "@secure-mcp/token-cache-sql/postgres"
+import { renewThroughOutage } from "@secure-mcp/token-cache/testing"
+import { PostgresConnection, postgresUrlProblem } from "@secure-mcp/token-cache-sql/postgres"
 import { usePostgres } from "./postgres.ts"
-import { keyOf, openPostgres, text, tokenOf } from "./stores.ts"
+import { keyOf, openInstances, openPostgres, text, tokenOf } from "./stores.ts"
 
 const authorities = await Effect.runPromise(
   Effect.gen(function* () {
@@ -57,6 +58,21 @@ describe("a PostgreSQL that is away", () => {
       yield* server.restart
       assert.strictEqual(text(yield* untilItWorks(store.get(keyOf("a")))), "a")
     })
+  )
+
+  it.live(
+    "no refresh token is sent twice while PostgreSQL is killed and started again, and renewals go on",
+    (context) =>
+      Effect.gen(function* () {
+        const server = postgres.serverOr(context)
+        const database = PostgresConnection.layer({ url: Redacted.make(server.url) })
+        const outage = server.kill.pipe(
+          Effect.andThen(Effect.sleep("500 millis")),
+          Effect.andThen(server.restart)
+        )
+        assert.isUndefined(yield* renewThroughOutage(yield* openInstances(database), outage))
+      }),
+    90_000
   )
 
   it.live(

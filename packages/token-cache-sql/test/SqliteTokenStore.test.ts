@@ -5,17 +5,18 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { startScript } from "@secure-mcp/testing"
 import { TokenStore } from "@secure-mcp/token-cache"
-import { SqliteKeyFile } from "@secure-mcp/token-cache-sql/sqlite"
+import { SqliteConnection, SqliteKeyFile } from "@secure-mcp/token-cache-sql/sqlite"
 import {
   crashContract,
   EncryptedStore,
   encryptionContract,
+  renewThroughOutage,
   StoreProcesses,
   tokenStoreContract
 } from "@secure-mcp/token-cache/testing"
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { dirname } from "node:path"
-import { keyOf, makeSqlitePath, openSqlite, recordLog, text, tokenOf } from "./stores.ts"
+import { keyOf, makeSqlitePath, openInstances, openSqlite, recordLog, text, tokenOf } from "./stores.ts"
 
 const script = new URL("storeProcess.ts", import.meta.url)
 
@@ -72,6 +73,16 @@ describe("several processes on one SQLite file", { timeout: 90_000 }, () => {
       const entry = yield* store.get(keyOf("counter"))
       assert.strictEqual(entry._tag === "Stored" ? entry.token.scope?.[0] : undefined, "120")
       assert.lengthOf(yield* sql`SELECT * FROM mcp_oauth_migrations`, 1)
+    })
+  )
+
+  it.live("no refresh token is sent twice while a SQLite file is locked, and renewals go on", () =>
+    Effect.gen(function* () {
+      const path = yield* makeSqlitePath
+      const { sql } = yield* openSqlite(path)
+      const outage = Effect.orDie(sql.withTransaction(Effect.sleep("6 seconds")))
+      const caches = yield* openInstances(SqliteConnection.layer({ url: path }))
+      assert.isUndefined(yield* renewThroughOutage(caches, outage))
     })
   )
 })

@@ -4,8 +4,9 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import * as SqlClient from "effect/sql/SqlClient"
-import { OAuthToken, type TokenKey } from "@secure-mcp/oauth-core"
+import { OAuthToken, TokenCache, type TokenKey } from "@secure-mcp/oauth-core"
 import {
+  SingleFlightTokenCache,
   tokenOfEntry,
   TokenStore,
   type StoreEntry,
@@ -38,6 +39,20 @@ const open = <E>(database: Layer.Layer<SqlClient.SqlClient, E>, options: TokenEn
     store: Context.get(services, TokenStore),
     sql: Context.get(services, SqlClient.SqlClient)
   }))
+
+/** The caches of three instances of a gateway, each with connections of its own. */
+export const openInstances = <E>(database: Layer.Layer<SqlClient.SqlClient, E>) =>
+  Effect.forEach([1, 2, 3], () =>
+    Effect.map(
+      Layer.build(
+        SingleFlightTokenCache.layer.pipe(
+          Layer.provide(SqlTokenStore.layer(usual)),
+          Layer.provide(Layer.fresh(database))
+        )
+      ),
+      Context.get(TokenCache)
+    )
+  )
 
 export const openSqlite = (url: string, options = usual) => open(SqliteConnection.layer({ url }), options)
 

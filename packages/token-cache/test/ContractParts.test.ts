@@ -2,13 +2,15 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { TokenStore } from "@secure-mcp/token-cache"
+import { TokenCache } from "@secure-mcp/oauth-core"
+import { SingleFlightTokenCache, TokenStore } from "@secure-mcp/token-cache"
 import {
   crashContract,
   EncryptedStore,
   encryptionContract,
   leasesContract,
   MemoryTokenStore,
+  renewThroughOutage,
   StoreProcesses
 } from "@secure-mcp/token-cache/testing"
 
@@ -53,4 +55,33 @@ describe("the parts of the store contract", () => {
         assert.strictEqual(violation._tag, "ContractViolation")
       })
     )
+
+  it.live("the part about outages fails for a store that gives a lease to everybody", () =>
+    Effect.gen(function* () {
+      const store = yield* openMemory
+      let number = 1_000_000
+      const everybody = TokenStore.of({
+        ...store,
+        lease: (key) =>
+          Effect.map(store.get(key), (found) => ({
+            found,
+            revision: (number += 1),
+            renew: Effect.succeed(true),
+            set: (token, life) => Effect.as(store.set(key, token, life), true),
+            remove: () => Effect.asVoid(store.remove(key)),
+            release: Effect.void
+          }))
+      })
+      const caches = yield* Effect.forEach([1, 2, 3], () =>
+        Effect.map(
+          Layer.build(
+            Layer.provide(Layer.fresh(SingleFlightTokenCache.layer), Layer.succeed(TokenStore, everybody))
+          ),
+          Context.get(TokenCache)
+        )
+      )
+      const violation = yield* Effect.flip(renewThroughOutage(caches, Effect.void))
+      assert.match(violation.problem, /lets a refresh token be sent twice|has lost a grant/)
+    })
+  )
 })

@@ -40,6 +40,19 @@ describe("the store of a configuration", () => {
       })
     )
 
+    it.effect("the store can be Redis behind Sentinel, and a Redis Cluster", () =>
+      Effect.gen(function* () {
+        const common = { type: "redis", encryption_key: good, url: "rediss://gateway:pw@a:1,b,c:3" }
+        const sentinel = yield* load(
+          withStore({ ...common, sentinel_name: "mymaster", sentinel_password: "${env:SENTINEL}" }),
+          { SENTINEL: "secret" }
+        )
+        assert.strictEqual(sentinel.store.sentinelName, "mymaster")
+        assert.strictEqual(Redacted.value(sentinel.store.sentinelPassword!), "secret")
+        assert.isTrue((yield* load(withStore({ ...common, cluster: true }))).store.cluster)
+      })
+    )
+
     it.effect("the store can be SQLite or PostgreSQL, and the password in its address is not shown", () =>
       Effect.gen(function* () {
         const url = "postgres://gateway:pw-1234@db.example/tokens?sslmode=verify-full"
@@ -80,6 +93,28 @@ describe("the store of a configuration", () => {
         [
           'store.directory: has no effect unless `type` is "file"',
           'store.encryption_key: required with type "redis". A good one comes from: openssl rand -base64 32'
+        ]
+      ],
+      [
+        "several hosts without Sentinel or Cluster",
+        { type: "redis", url: "redis://a,b", encryption_key: good, sentinel_password: "p" },
+        [
+          "store.sentinel_password: has no effect without `sentinel_name`",
+          "store.url: must be redis://[user:password@]host[:port][/database], or rediss:// for TLS. It names several hosts: that is for Sentinel and Cluster, if one of them is configured"
+        ]
+      ],
+      [
+        "Sentinel and Cluster at once",
+        {
+          type: "redis",
+          url: "redis://a,b/1",
+          encryption_key: good,
+          sentinel_name: "mymaster",
+          cluster: true
+        },
+        [
+          "store.cluster: a cluster has no sentinels: leave it out, or `sentinel_name`",
+          "store.url: names a database, of which a cluster has only the first one (0)"
         ]
       ],
       [

@@ -133,7 +133,7 @@ const elsewhere = (
 const storeProblems = Effect.fnUntraced(function* (document: unknown) {
   const store: unknown = Predicate.hasProperty(document, "store") ? document.store : undefined
   if (!Predicate.hasProperty(store, "type") || !Predicate.isString(store.type)) return []
-  const checkUrl = yield* Effect.promise(async () => await urlCheckOf(store.type))
+  const checkUrl = yield* Effect.promise(() => urlCheckOf(store))
   if (checkUrl === undefined) return []
   const url: unknown = Reflect.get(store, "url")
   const message = Predicate.isString(url) ? checkUrl(Redacted.make(url)) : undefined
@@ -149,11 +149,15 @@ const storeProblems = Effect.fnUntraced(function* (document: unknown) {
 
 /** What says why a URL is none of this type of store. */
 const urlCheckOf = async (
-  type: unknown
+  store: object & { readonly type: unknown }
 ): Promise<((url: Redacted.Redacted) => string | undefined) | undefined> => {
-  switch (type) {
-    case "redis":
-      return (await import("@secure-mcp/token-cache-redis")).redisUrlProblem
+  switch (store.type) {
+    case "redis": {
+      const { redisUrlProblem } = await import("@secure-mcp/token-cache-redis")
+      const isCluster = Predicate.hasProperty(store, "cluster") && store.cluster === true
+      const hasSentinels = Predicate.hasProperty(store, "sentinel_name")
+      return (url) => redisUrlProblem(url, isCluster ? "cluster" : hasSentinels ? "sentinel" : "single")
+    }
     case "postgres":
       return (await import("@secure-mcp/token-cache-sql/postgres")).postgresUrlProblem
     case "sqlite": {

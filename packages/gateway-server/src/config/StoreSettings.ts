@@ -21,6 +21,13 @@ const fields = {
   password: Schema.optionalKey(Secret),
   /** PEM file with the authorities trusted for Redis or PostgreSQL, instead of the system's. */
   caBundlePath: Schema.optionalKey(Schema.String),
+  /** What the sentinels at `url` call the primary. */
+  sentinelName: Schema.optionalKey(Schema.NonEmptyString),
+  /** The user of the sentinels, if they ask for one. */
+  sentinelUsername: Schema.optionalKey(Schema.String),
+  sentinelPassword: Schema.optionalKey(Secret),
+  /** Whether `url` names nodes of a Redis Cluster. */
+  cluster: Schema.optionalKey(Schema.Boolean),
   /** The prefix of the gateway's keys in Redis. */
   keyPrefix: Schema.optionalKey(Schema.String),
   /** How long Redis may be silent, and how long PostgreSQL may take to accept a connection. */
@@ -32,6 +39,9 @@ const wireNames = {
   previousEncryptionKeys: "previous_encryption_keys",
   caBundlePath: "ca_bundle_path",
   keyPrefix: "key_prefix",
+  sentinelName: "sentinel_name",
+  sentinelUsername: "sentinel_username",
+  sentinelPassword: "sentinel_password",
   timeoutSeconds: "timeout_seconds"
 } as const
 
@@ -44,7 +54,8 @@ const rules = (settings: StoreSettings): ReadonlyArray<ConfigProblem> => [
   ...foreignKeys(settings),
   ...encryptionKeys(settings),
   ...required(settings),
-  ...keyPrefix(settings)
+  ...keyPrefix(settings),
+  ...topology(settings)
 ]
 
 const servers = ["redis", "postgres"] as const
@@ -62,6 +73,10 @@ const foreignKeys = (settings: StoreSettings): ReadonlyArray<ConfigProblem> => {
     ["password", settings.password, servers],
     ["ca_bundle_path", settings.caBundlePath, servers],
     ["key_prefix", settings.keyPrefix, ["redis"]],
+    ["sentinel_name", settings.sentinelName, ["redis"]],
+    ["sentinel_username", settings.sentinelUsername, ["redis"]],
+    ["sentinel_password", settings.sentinelPassword, ["redis"]],
+    ["cluster", settings.cluster, ["redis"]],
     ["timeout_seconds", settings.timeoutSeconds, servers]
   ] as const
   return owners
@@ -113,10 +128,24 @@ const keyPrefix = ({ keyPrefix: prefix, type }: StoreSettings): ReadonlyArray<Co
     ? [{ path: ["key_prefix"], message: "must be letters, digits, `.`, `_`, `:`, `-`" }]
     : []
 
+const topology = (settings: StoreSettings): ReadonlyArray<ConfigProblem> => {
+  if (settings.type !== "redis") return []
+  if (settings.sentinelName !== undefined)
+    return settings.cluster === true
+      ? [{ path: ["cluster"], message: "a cluster has no sentinels: leave it out, or `sentinel_name`" }]
+      : []
+  return [
+    { key: "sentinel_username", value: settings.sentinelUsername },
+    { key: "sentinel_password", value: settings.sentinelPassword }
+  ].flatMap(({ key, value }) =>
+    value === undefined ? [] : [{ path: [key], message: "has no effect without `sentinel_name`" }]
+  )
+}
+
 /** Decodes the `store` object and reports every problem at once. */
 export const decodeStoreSettings: (input: unknown) => ConfigResult<StoreSettings> = decodeConfig({
   schema: StoreSettings,
-  keys: ["type", "directory", "url", "username", "password", ...Object.values(wireNames)],
+  keys: ["type", "directory", "url", "username", "password", "cluster", ...Object.values(wireNames)],
   wireNames,
   rules
 })

@@ -66,9 +66,8 @@ const make = Effect.fnUntraced(function* (options: TokenEncryptionOptions) {
   const statements = makeSqlStatements(yield* SqlClient.SqlClient)
   const addressOf = (key: TokenKey) => Effect.provideService(tokenAddress(key), Digest.Digest, digest)
 
-  /** Ends in bounded time also where the caller cannot be interrupted. */
   const ask = <A>(step: string, statement: Effect.Effect<A, SqlError>): Effect.Effect<A, StoreUnavailable> =>
-    Effect.interruptible(statement).pipe(
+    statement.pipe(
       Effect.mapError((error) => new StoreUnavailable({ problem: `${place} ${problemOf(error)}` })),
       Effect.timeoutOrElse({
         duration: longestAnswer,

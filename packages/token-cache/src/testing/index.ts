@@ -11,3 +11,4 @@ export { EncryptedStore, encryptionContract, type EncryptionPoint } from "./Encr
 export { keptTokensContract } from "./KeptTokensContract.ts"
 export { MemoryTokenStore } from "./MemoryTokenStore.ts"
 export { leasesContract, tokenStoreContract } from "./TokenStoreContract.ts"
+export { renewThroughOutage } from "./OutageContract.ts"
