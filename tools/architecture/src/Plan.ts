@@ -216,6 +216,7 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
   },
   "tools/models": { imports: ["testing"], rooms: {} },
   "tools/api-report": { imports: [], rooms: {} },
+  "tools/release-trial": { imports: [], rooms: {} },
   "tools/supply-chain": { imports: [], rooms: {} },
   "tools/mutation": { imports: [], rooms: {} },
   "tools/robustness": {
