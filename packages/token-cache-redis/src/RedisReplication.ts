@@ -75,25 +75,25 @@ export const makeReplication = (place: string, send: SendToPrimary): RedisReplic
   /** Joins the next confirmation, which begins when the one that runs has ended. */
   const nextConfirmation = (key: string): Effect.Effect<Confirmation, RedisError> =>
     Effect.suspend(() => {
-      if (confirmation.next !== undefined) return Deferred.await(confirmation.next)
-      const next = Deferred.makeUnsafe<Confirmation, RedisError>()
-      confirmation.next = next
-      return confirmation.running ? Deferred.await(next) : runConfirmations(key, next)
+      const next = (confirmation.next ??= Deferred.makeUnsafe<Confirmation, RedisError>())
+      const start = confirmation.running ? Effect.void : Effect.forkDetach(confirmAll(key))
+      confirmation.running = true
+      return Effect.andThen(start, Deferred.await(next))
     })
 
-  const runConfirmations = (
-    key: string,
-    own: Deferred.Deferred<Confirmation, RedisError>
-  ): Effect.Effect<Confirmation, RedisError> =>
-    Effect.gen(function* () {
-      confirmation.running = true
-      while (confirmation.next !== undefined) {
-        const current = confirmation.next
-        confirmation.next = undefined
-        yield* Effect.flatMap(Effect.exit(confirm(key)), (exit) => Deferred.done(current, exit))
-      }
-      confirmation.running = false
-    }).pipe(Effect.forkDetach, Effect.andThen(Deferred.await(own)))
+  /** One after the other, as long as somebody waits for one. */
+  const confirmAll = (key: string): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const { next } = confirmation
+      confirmation.next = undefined
+      confirmation.running = next !== undefined
+      return next === undefined
+        ? Effect.void
+        : Effect.exit(confirm(key)).pipe(
+            Effect.flatMap((exit) => Deferred.done(next, exit)),
+            Effect.andThen(confirmAll(key))
+          )
+    })
 
   const failed = (error: RedisError) => unavailable(place, error)
 
@@ -122,8 +122,8 @@ interface Confirmation {
   readonly copies: number
 }
 
-/** Only replicas that keep up count: one that is being filled has all that was written before. */
+/** A replica that is being filled counts, too: it may take over with what it had before. One that is away is not listed. */
 const parsePrimary = (info: string): Primary => ({
   id: /^master_replid:(\w+)/m.exec(info)?.[1] ?? "",
-  replicas: info.match(/^slave\d+:.*state=online/gm)?.length ?? 0
+  replicas: info.match(/^slave\d+:/gm)?.length ?? 0
 })

@@ -17,12 +17,11 @@ export const migrate: Effect.Effect<void, StoreUnavailable, SqlClient.SqlClient>
     loader: Migrator.fromRecord({ "1_tokens": createTokens }),
     table: migrationTable
   }).pipe(
-    Effect.catchTag("SqlError", (error) => Effect.fail(unavailable(problemOf(error)))),
-    Effect.catchTag("MigrationError", (error) =>
-      Effect.fail(
-        unavailable(isSqlError(error.cause) ? problemOf(error.cause) : `cannot be prepared (${error.kind})`)
-      )
-    ),
+    Effect.catchTags({
+      SqlError: (error) => Effect.fail(unavailable(problemOf(error))),
+      MigrationError: ({ cause, kind }) =>
+        Effect.fail(unavailable(isSqlError(cause) ? problemOf(cause) : `cannot be prepared (${kind})`))
+    }),
     Effect.timeoutOrElse({
       duration: longestMigration,
       orElse: () =>
