@@ -1,4 +1,5 @@
-import { decodeOAuthConfig, isLoopbackHost, OAuthHttp, OAuthService } from "@secure-mcp/oauth-core"
+import { decodeOAuthConfig, endpointProblem, Misconfigured } from "@secure-mcp/oauth-core"
+import { OAuthHttp, OAuthService } from "@secure-mcp/oauth-core"
 import { OAuthFlows } from "@secure-mcp/oauth-flows"
 import { SingleFlightTokenCache } from "@secure-mcp/token-cache"
 import { injectBearer, TokenInjector } from "@secure-mcp/transport-injection"
@@ -35,8 +36,11 @@ const messages = [
 const program = Effect.gen(function* () {
   const keys = yield* environment
   const url = yield* Config.URL("MCP_URL")
-  const oauth = { grant_type: "github_app", enforce_https: !isLoopbackHost(url.hostname), ...keys }
+  // Version 2.1 allows http for this machine, and nothing else.
+  const oauth = { grant_type: "github_app", version: "2.1", enforce_https: false, ...keys }
   const config = yield* Effect.fromResult(decodeOAuthConfig(oauth, { grants: [githubApp] }))
+  const problem = endpointProblem(url.href, config)
+  if (problem !== undefined) return yield* new Misconfigured({ problem: `MCP_URL ${problem}` })
   const client = (yield* HttpClient.HttpClient).pipe(injectBearer({ serverName: "github", config }, { url }))
   let session = {}
   for (const message of messages) {
