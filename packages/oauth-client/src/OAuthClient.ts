@@ -7,7 +7,6 @@ import {
   type RevocationOutcome
 } from "@secure-mcp/oauth-core"
 import { type MetricsSnapshot, OAuthMetrics } from "@secure-mcp/oauth-metrics"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
@@ -127,7 +126,7 @@ export const createOAuthClient = (options: OAuthClientOptions): OAuthClient => {
 const makeClient = (settings: ClientSettings): OAuthClient & { readonly [sdkSupport]: SdkSupport } => {
   const { config, request, serverUrl } = settings
   const events = new ClientEvents()
-  const { close, run, services } = makeClientRuntime(settings, events)
+  const { close, oauth, run } = makeClientRuntime(settings, events)
   const authorizedFetch = makeAuthorizedFetch(settings)
   /** What the MCP server demanded of the last login, until there was one. */
   let demanded: Challenge | undefined
@@ -145,8 +144,7 @@ const makeClient = (settings: ClientSettings): OAuthClient & { readonly [sdkSupp
 
   /** The token that is held, without a fiber: this is what happens on every request. */
   const held = (): string | undefined => {
-    const context = services()
-    const token = context && Context.get(context, OAuthService).peek(request)
+    const token = oauth()?.peek(request)
     return token && Redacted.value(token.accessToken)
   }
 
