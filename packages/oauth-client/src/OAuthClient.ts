@@ -133,7 +133,7 @@ const makeClient = (settings: ClientSettings): OAuthClient & { readonly [sdkSupp
 
   const noteDemand = (error: unknown): void => {
     const reason = error instanceof OAuthError ? error.reason : undefined
-    if (reason instanceof AuthorizationRequired) demanded = reason.challenge
+    if (reason instanceof AuthorizationRequired) demanded = reason.challenge ?? demanded
   }
 
   const call: typeof run = (effect, signal) =>
@@ -247,7 +247,10 @@ const makeClient = (settings: ClientSettings): OAuthClient & { readonly [sdkSupp
     close,
     [Symbol.asyncDispose]: close,
     [sdkSupport]: makeSdkSupport(settings, call, (scope) => {
-      if (scope !== undefined) demanded ??= { error: undefined, scope, resourceMetadata: undefined }
+      if (scope !== undefined) {
+        const names = [demanded?.scope, scope].filter((one) => one !== undefined)
+        demanded = { error: undefined, resourceMetadata: undefined, ...demanded, scope: names.join(" ") }
+      }
       return authorize()
     })
   }
