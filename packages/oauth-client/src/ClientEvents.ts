@@ -1,7 +1,6 @@
-import { OAuthEvents, type OAuthEvent } from "@secure-mcp/oauth-core"
+import { type OAuthEvent, OAuthEventListeners } from "@secure-mcp/oauth-core"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 
 /** What happened to the token of the client, by the name of the event. Durations are in milliseconds. */
 export interface OAuthClientEvents {
@@ -73,21 +72,15 @@ export class ClientEvents {
     }
   }
 
-  /** Hands the events of the services on, after those who get them already. */
-  readonly layer = Layer.effect(
-    OAuthEvents,
-    Effect.map(OAuthEvents, (events) => ({
-      publish: (event: OAuthEvent) =>
-        Effect.andThen(
-          events.publish(event),
-          Effect.sync(() => this.emit(event))
-        ),
-      countHit: (serverName: string, hits = 1) => {
-        events.countHit?.(serverName, hits)
-        for (let hit = 0; hit < hits; hit += 1) this.emit({ _tag: "CacheHit", serverName })
-      }
-    }))
-  )
+  /** Hands the events of the services on. */
+  readonly layer = OAuthEventListeners.listen({
+    name: "the listeners of the client",
+    receive: (event) => Effect.sync(() => this.emit(event)),
+    countHit: (serverName, hits) => {
+      if (!this.#listeners.has("CacheHit")) return
+      for (let hit = 0; hit < hits; hit += 1) this.emit({ _tag: "CacheHit", serverName })
+    }
+  })
 }
 
 const spell = ([key, value]: readonly [string, unknown]): readonly [string, unknown] => {

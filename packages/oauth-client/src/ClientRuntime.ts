@@ -1,3 +1,4 @@
+import { OAuthService } from "@secure-mcp/oauth-core"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -15,8 +16,8 @@ import { backgroundClock, makeCalls } from "./ProcessLife.ts"
 
 /** Runs effects of the client, and answers with Promises. */
 export interface ClientRuntime {
-  /** The services, once the first call has built them, and until the client is closed. */
-  readonly services: () => Context.Context<ClientServices> | undefined
+  /** The service, once the first call has built it, and until the client is closed. */
+  readonly oauth: () => (typeof OAuthService)["Service"] | undefined
   /** Runs an effect. Rejects with an `OAuthClientError`: also if the signal aborts it, or the client is closed. */
   readonly run: <A>(
     effect: Effect.Effect<A, ClientFailure, ClientServices>,
@@ -32,6 +33,7 @@ export const makeClientRuntime = (settings: ClientSettings, events: ClientEvents
   const closing = new AbortController()
   const calls = makeCalls()
   const base = baseContext(settings)
+  let oauth: (typeof OAuthService)["Service"] | undefined
   let built: Context.Context<ClientServices> | undefined
   let building: Promise<Exit.Exit<Context.Context<ClientServices>, ClientFailure>> | undefined
   let closed: Promise<void> | undefined
@@ -46,9 +48,13 @@ export const makeClientRuntime = (settings: ClientSettings, events: ClientEvents
   /** One at a time. One that fails is tried again by the next call: a store may have been away. */
   const start = () => {
     building ??= Effect.runPromiseExitWith(base)(build).then((exit) => {
-      if (Exit.isSuccess(exit)) built = Context.merge(base, exit.value)
-      else building = undefined
-      return Exit.map(exit, (services) => Context.merge(base, services))
+      if (Exit.isFailure(exit)) {
+        building = undefined
+        return exit
+      }
+      built = Context.merge(base, exit.value)
+      oauth = closed === undefined ? Context.get(exit.value, OAuthService) : undefined
+      return Exit.succeed(built)
     })
     return building
   }
@@ -75,12 +81,13 @@ export const makeClientRuntime = (settings: ClientSettings, events: ClientEvents
   }
 
   return {
-    services: () => built,
+    oauth: () => oauth,
     run,
     close: () => {
       closed ??= (async () => {
         calls.begin()
         built = undefined
+        oauth = undefined
         closing.abort()
         await Effect.runPromiseWith(base)(Scope.close(scope, Exit.void))
         calls.end()

@@ -21,8 +21,7 @@ export const clientServices = ({ certificateFiles, store }: ClientSettings, even
     Layer.provide(store),
     Layer.provide(MtlsOAuthHttp.layer),
     Layer.provideMerge(ClientCertificates.layer.pipe(Layer.provide(withFiles(certificateFiles)))),
-    Layer.provide(events.layer),
-    Layer.provideMerge(OAuthMetrics.layer),
+    Layer.provideMerge(Layer.merge(OAuthMetrics.layer, events.layer)),
     Layer.provide(Layer.merge(NodeFileSystem.layer, NodePath.layer))
   )
 

@@ -7,7 +7,6 @@ import {
   type RevocationOutcome
 } from "@secure-mcp/oauth-core"
 import { type MetricsSnapshot, OAuthMetrics } from "@secure-mcp/oauth-metrics"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
@@ -127,14 +126,14 @@ export const createOAuthClient = (options: OAuthClientOptions): OAuthClient => {
 const makeClient = (settings: ClientSettings): OAuthClient & { readonly [sdkSupport]: SdkSupport } => {
   const { config, request, serverUrl } = settings
   const events = new ClientEvents()
-  const { close, run, services } = makeClientRuntime(settings, events)
+  const { close, oauth, run } = makeClientRuntime(settings, events)
   const authorizedFetch = makeAuthorizedFetch(settings)
   /** What the MCP server demanded of the last login, until there was one. */
   let demanded: Challenge | undefined
 
   const noteDemand = (error: unknown): void => {
     const reason = error instanceof OAuthError ? error.reason : undefined
-    if (reason instanceof AuthorizationRequired) demanded = reason.challenge
+    if (reason instanceof AuthorizationRequired) demanded = reason.challenge ?? demanded
   }
 
   const call: typeof run = (effect, signal) =>
@@ -145,8 +144,7 @@ const makeClient = (settings: ClientSettings): OAuthClient & { readonly [sdkSupp
 
   /** The token that is held, without a fiber: this is what happens on every request. */
   const held = (): string | undefined => {
-    const context = services()
-    const token = context && Context.get(context, OAuthService).peek(request)
+    const token = oauth()?.peek(request)
     return token && Redacted.value(token.accessToken)
   }
 
@@ -249,7 +247,10 @@ const makeClient = (settings: ClientSettings): OAuthClient & { readonly [sdkSupp
     close,
     [Symbol.asyncDispose]: close,
     [sdkSupport]: makeSdkSupport(settings, call, (scope) => {
-      if (scope !== undefined) demanded ??= { error: undefined, scope, resourceMetadata: undefined }
+      if (scope !== undefined) {
+        const names = [demanded?.scope, scope].filter((one) => one !== undefined)
+        demanded = { error: undefined, resourceMetadata: undefined, ...demanded, scope: names.join(" ") }
+      }
       return authorize()
     })
   }

@@ -60,6 +60,7 @@ export const decodeOptions = (input: unknown): ConfigResult<ClientSettings> => {
   const config = decodeOAuthConfig({ enabled: true, ...oauthKeysOf(options), ...keysOf(certificate) })
   const problems = [
     ...unknownKeys(options),
+    ...references(options),
     ...serverUrlProblems(options["serverUrl"], options),
     ...ownProblems(options),
     ...problemsOf(store),
@@ -125,6 +126,21 @@ const unknownKeys = (options: Readonly<Record<string, unknown>>): ReadonlyArray<
         message: `unknown key${hint ?? (meant === undefined ? "" : `: did you mean \`${meant}\`?`)}`
       }
     })
+
+/** Keys whose file is read anew for each request. */
+const readFromFiles: ReadonlySet<string> = new Set(["assertion", "subject_token"])
+
+/** A reference that is copied from the gateway's file would be sent as it stands. */
+const references = (options: Readonly<Record<string, unknown>>): ReadonlyArray<ConfigProblem> =>
+  Object.entries(options)
+    .filter(([key, value]) => {
+      const kind = typeof value === "string" ? /^\$\{(env|file):[^}]*\}$/.exec(value)?.[1] : undefined
+      return kind === "env" || (kind === "file" && !readFromFiles.has(key))
+    })
+    .map(([key]) => ({
+      path: [key],
+      message: "is a reference, which only the gateway resolves: read it yourself, as from process.env"
+    }))
 
 /** A bearer token must not travel in clear text (RFC 6750 §5.3), so its server obeys the rule of the endpoints. */
 const serverUrlProblems = (

@@ -218,17 +218,17 @@ describe("what a client tells", () => {
   it.live("a logger gets entries with what they are about, and one that fails hurts nobody", () =>
     Effect.gen(function* () {
       const { options, server } = yield* makeServers
-      yield* server.enqueue("/token", Answer.status(503, { retryAfter: 0 }))
+      yield* server.enqueue("/token", Answer.status(503))
       const entries: Array<readonly [string, Readonly<Record<string, unknown>>]> = []
+      const controller = new AbortController()
       const warn = (message: string, details: Readonly<Record<string, unknown>>) => {
         entries.push([message, details])
+        controller.abort()
         throw new Error("a logger that fails")
       }
       const client = yield* makeClient({ ...options, logger: { warn } })
-      yield* errorOf(() => client.getAccessToken({ signal: AbortSignal.timeout(500) })).pipe(
-        Effect.orElseSucceed(() => undefined)
-      )
-      assert.isAbove(entries.length, 0)
+      const error = yield* errorOf(() => client.getAccessToken({ signal: controller.signal }))
+      assert.strictEqual(error.reason, "Aborted")
       const [[message, details] = ["", {}]] = entries
       assert.include(message, "503")
       assert.strictEqual(details["server_name"], new URL(server.url).host)

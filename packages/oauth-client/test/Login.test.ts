@@ -68,6 +68,18 @@ describe("a login in a browser", () => {
     })
   )
 
+  it.live("what the MCP server has demanded is kept until somebody logs in", () =>
+    Effect.gen(function* () {
+      const { client, options, server } = yield* makeLogin({ scope: "mcp:read" })
+      const challenge = 'Bearer scope="mcp:write"'
+      yield* server.always("/mcp", ProviderBehaviour.protectsResource({ challenge }))
+      for (const call of [() => client.fetch(options.serverUrl), () => client.getAccessToken()])
+        assert.strictEqual((yield* errorOf(call)).reason, "AuthorizationRequired")
+      const url = yield* Effect.promise(() => client.authorize())
+      assert.sameMembers((url.searchParams.get("scope") ?? "").split(" "), ["mcp:read", "mcp:write"])
+    })
+  )
+
   it.live("a URL that is not the answer to a login changes nothing", () =>
     Effect.gen(function* () {
       const { callback, client } = yield* makeLogin()
@@ -119,7 +131,7 @@ describe("a login on another device", () => {
           user_code: "ABCD-EFGH",
           verification_uri: "https://auth.example.com/device",
           expires_in: 600,
-          interval: 0
+          interval: 1
         })
       )
       const client = yield* makeClient({
@@ -131,6 +143,8 @@ describe("a login on another device", () => {
       assert.deepInclude(login, { userCode: "ABCD-EFGH", expiresIn: 600 })
       const signal = AbortSignal.abort()
       assert.strictEqual((yield* errorOf(() => login.completed({ signal }))).reason, "Aborted")
+      yield* Effect.promise(() => login.completed())
+      assert.strictEqual(yield* Effect.promise(() => client.getAccessToken()), "token-1")
     })
   )
 })

@@ -63,6 +63,12 @@ describe("the options of a client", () => {
     ],
     ["enabled: false", { ...good, enabled: false }, "  enabled: must be true or left out"],
     ["a logger without methods", { ...good, logger: {} }, "  logger: must have"],
+    [
+      "a reference to a variable",
+      { ...good, client_secret: "${env:CLIENT_SECRET}" },
+      "  client_secret: is a reference"
+    ],
+    ["a reference to a file", { ...good, client_id: "${file:/id}" }, "  client_id: is a reference"],
     ["an empty subject", { ...good, subject: "" }, "  subject: "],
     ["an unknown store", { ...good, store: "redis" }, '  store: must be "memory", "file"'],
     ["an unknown type of store", { ...good, store: { type: "redis" } }, "  store.type: must be"],
