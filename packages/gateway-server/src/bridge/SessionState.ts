@@ -1,13 +1,12 @@
 import {
-  entryById,
   idTextAt,
   isResponse,
-  matchingId,
   requestIdOf,
   withIdAt,
   type JsonRpcMessage,
   type IdText
 } from "../jsonrpc/JsonRpc.ts"
+import { entryById, matchingId } from "../jsonrpc/MatchingIds.ts"
 import type { HttpExchange } from "./HttpExchange.ts"
 import type { Limits } from "@secure-mcp/transport-injection"
 
