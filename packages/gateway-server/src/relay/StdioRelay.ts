@@ -25,10 +25,10 @@ import {
   type JsonRpcMessage,
   type UnreadableMessage
 } from "../jsonrpc/JsonRpc.ts"
+import { readLines } from "../jsonrpc/LineInput.ts"
 import { findIds, LongMessageReader, type LongMessage } from "../jsonrpc/LongMessage.ts"
 import { makeDirectRequests } from "./DirectRequests.ts"
-import { readLines } from "./Input.ts"
-import { makeOutput, type RelayError } from "./Output.ts"
+import { makeOutput, makeRelayError, type RelayError } from "./Output.ts"
 import { makeRequestsUnderWay, type RequestUnderWay } from "./RequestsUnderWay.ts"
 import { Room } from "./Room.ts"
 import type { Deliver, ServerSession } from "./session/ServerSession.ts"
@@ -248,7 +248,7 @@ export const relay = Effect.fnUntraced(function* (options: {
     options.input,
     { maxBytes: limits.messageBytes, lineEnd: "crOrLf", onTooLong: () => new LongMessageReader() },
     (line) => (typeof line === "string" ? relayLine(line) : refuseTooLong(line))
-  )
+  ).pipe(Effect.mapError((cause) => makeRelayError("input", cause)))
 
   /** A subscription ends with the client's input, not with an answer. */
   const finish = Effect.gen(function* () {

@@ -1,17 +1,17 @@
 import * as Effect from "effect/Effect"
 import { finished, type Readable } from "node:stream"
-import { type LineOptions, type LineReader, makeLineReader } from "../jsonrpc/Lines.ts"
-import { makeRelayError, type RelayError } from "./Output.ts"
+import { type LineOptions, type LineReader, makeLineReader } from "./Lines.ts"
 
 /** Takes a line. If it gives an effect, that has to complete before the next line is taken. */
 export type OnLine<A> = (line: string | A) => Effect.Effect<void> | undefined
 
-/** Takes the lines of an input, one after the other, up to its end. No fiber runs while nothing has to be waited for. */
+/** Takes the lines of an input, one after the other, up to its end. No fiber runs while nothing has to be waited for. Fails as
+ * the input does. */
 export const readLines = <A>(
   input: Readable,
   options: LineOptions<A>,
   onLine: OnLine<A>
-): Effect.Effect<void, RelayError> =>
+): Effect.Effect<void, unknown> =>
   Effect.acquireUseRelease(
     Effect.sync(() => new InputLines(input, makeLineReader(options), onLine)),
     (lines) =>
@@ -33,8 +33,8 @@ class InputLines<A> {
   #lines: ReadonlyArray<string | A> = []
   #next = 0
   /** Nothing more comes. */
-  #end: Effect.Effect<undefined, RelayError> | undefined
-  #resume: ((next: Effect.Effect<Effect.Effect<void> | undefined, RelayError>) => void) | undefined
+  #end: Effect.Effect<undefined, unknown> | undefined
+  #resume: ((next: Effect.Effect<Effect.Effect<void> | undefined, unknown>) => void) | undefined
 
   constructor(input: Readable, reader: LineReader<A>, onLine: OnLine<A>) {
     this.#input = input
@@ -42,15 +42,14 @@ class InputLines<A> {
     this.#onLine = onLine
     input.pause().on("data", this.#onData)
     this.#unwatch = finished(input, { readable: true, writable: false }, (error) => {
-      this.#lines = [...this.#lines.slice(this.#next), ...reader.finish()]
-      this.#next = 0
-      this.#end = error ? Effect.fail(makeRelayError("input", error)) : Effect.undefined
+      this.#add(reader.finish())
+      this.#end = error ? Effect.fail(error) : Effect.undefined
       this.#takeLines()
     })
   }
 
   /** Takes lines until one has to be waited for, and gives that effect; undefined at the end. */
-  readonly untilWait = Effect.callback<Effect.Effect<void> | undefined, RelayError>((resume) => {
+  readonly untilWait = Effect.callback<Effect.Effect<void> | undefined, unknown>((resume) => {
     this.#resume = resume
     this.#input.resume()
     this.#takeLines()
@@ -63,9 +62,15 @@ class InputLines<A> {
   }
 
   readonly #onData = (chunk: Uint8Array): void => {
-    this.#lines = this.#reader.read(chunk)
-    this.#next = 0
+    this.#add(this.#reader.read(chunk))
     this.#takeLines()
+    // Node resumes the output of a child that has ended.
+    if (this.#resume === undefined) this.#input.pause()
+  }
+
+  #add(lines: ReadonlyArray<string | A>): void {
+    this.#lines = this.#next === this.#lines.length ? lines : [...this.#lines.slice(this.#next), ...lines]
+    this.#next = 0
   }
 
   #takeLines(): void {
@@ -78,7 +83,7 @@ class InputLines<A> {
     if (this.#end !== undefined) this.#wait(this.#end)
   }
 
-  #wait(next: Effect.Effect<Effect.Effect<void> | undefined, RelayError>): void {
+  #wait(next: Effect.Effect<Effect.Effect<void> | undefined, unknown>): void {
     this.#input.pause()
     const resume = this.#resume
     this.#resume = undefined
