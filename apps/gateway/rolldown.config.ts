@@ -1,4 +1,5 @@
 import { defineConfig } from "rolldown"
+import { asciiText } from "./AsciiText.ts"
 import { builtinModules, undiciParts } from "./LateModules.ts"
 import { thirdPartyNotices } from "./ThirdPartyNotices.ts"
 
@@ -11,12 +12,14 @@ export default defineConfig({
   platform: "node",
   // `redis` looks for it only if it is told to measure itself, which nobody tells it here.
   external: ["@opentelemetry/api"],
-  plugins: [builtinModules(), undiciParts(), thirdPartyNotices()],
+  plugins: [builtinModules(), undiciParts(), thirdPartyNotices(), asciiText()],
   resolve: { conditionNames: ["@secure-mcp/source", "node", "import", "default"] },
   output: {
     dir: "dist",
     format: "esm",
     chunkFileNames: "chunks/[name]-[hash].js",
+    // Node keeps the text of what it runs in memory.
+    comments: { legal: true, annotation: false, jsdoc: false },
     minify: { mangle: false, compress: true, codegen: false }
   }
 })

@@ -26,6 +26,7 @@ import {
 } from "@secure-mcp/gateway-server/internal"
 import { CommandFailure, failCommandWith } from "./CommandFailure.ts"
 import { ConfigFlag, loadConfig } from "./ConfigFlag.ts"
+import { keepHeapSmall } from "./process/SmallHeap.ts"
 import { StopSignal } from "./process/StopSignal.ts"
 import { findServer, ServerArgument, SubjectFlag } from "./ServerArgument.ts"
 
@@ -34,6 +35,7 @@ export const StdioCommand = Command.make(
   "stdio",
   { server: ServerArgument, config: ConfigFlag, subject: SubjectFlag },
   Effect.fnUntraced(function* (flags) {
+    yield* keepHeapSmall
     const config = yield* loadConfig(flags.config)
     const entry = yield* findServer(config, flags.server)
     const tokenRequest = accessTokenRequest(entry, config, Option.getOrUndefined(flags.subject))

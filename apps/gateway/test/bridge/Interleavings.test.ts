@@ -8,6 +8,7 @@ import * as fc from "fast-check"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import * as HttpBridge from "../../../../packages/gateway-server/src/bridge/HttpBridge.ts"
 import type { JsonObject } from "../../../../packages/gateway-server/src/jsonrpc/JsonRpc.ts"
+import { answer } from "./bridgeServer.ts"
 import { memoryHttp, settle, type Exchange } from "./memoryHttp.ts"
 import { answerByDefault, memoryServer, type Peer } from "./memoryServer.ts"
 
@@ -122,7 +123,7 @@ const bridgeTo = Effect.fnUntraced(function* (server: ReturnType<typeof makeServ
     startTimeout: Duration.seconds(60)
   })
   return yield* memoryHttp((request: IncomingMessage, response: ServerResponse, body: Buffer) =>
-    bridge.handle(request, response, body, undefined)
+    answer(bridge, request, response, body, undefined)
   )
 })
 

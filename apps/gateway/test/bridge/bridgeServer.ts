@@ -7,7 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import { createServer, type IncomingMessage, type Server } from "node:http"
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import { fileURLToPath } from "node:url"
 import type { ChildCommand } from "../../../../packages/gateway-server/src/child/ChildCommand.ts"
 import { ChildProcesses } from "../../../../packages/gateway-server/src/child/ChildProcesses.ts"
@@ -69,7 +69,7 @@ export const serveConnections = (connect: Connect<"no token">, options: BridgeOp
       const owner = request.headers["x-owner"]
       run(
         Effect.promise(() => readBody(request)).pipe(
-          Effect.flatMap((body) => bridge.handle(request, response, body, owner?.toString())),
+          Effect.flatMap((body) => answer(bridge, request, response, body, owner?.toString())),
           Effect.catch((error) => Effect.sync(() => response.writeHead(500).end(error)))
         )
       )
@@ -83,6 +83,20 @@ export const serveConnections = (connect: Connect<"no token">, options: BridgeOp
     }
   }).pipe(Effect.provide(Logger.layer([Logger.make(({ message }) => logs.push(JSON.stringify(message)))])))
 }
+
+/** Answers a request as the gateway does: without a fiber where that can be. */
+export const answer = <E>(
+  bridge: HttpBridge.HttpBridge<E>,
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: Buffer,
+  owner: string | undefined
+): Effect.Effect<void, E> =>
+  Effect.callback((resume) => {
+    const closed = () => resume(Effect.void)
+    if (!bridge.handleNow(request, { response, ownHeaders: [] }, body, owner, closed))
+      resume(bridge.handle(request, response, body, owner))
+  })
 
 const readBody = async (request: IncomingMessage): Promise<Buffer> => {
   const chunks: Array<Buffer> = []

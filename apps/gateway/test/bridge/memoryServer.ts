@@ -58,24 +58,30 @@ export const memoryServer = ({ onMessage, tokenLifetime }: MemoryServerOptions =
       return Effect.asVoid(Deferred.succeed(ended, "was stopped"))
     })
     yield* Effect.addFinalizer(() => stop)
+    const take: typeof deliver = (message) =>
+      Effect.suspend(() => (deliver.now?.(message) === true ? Effect.void : deliver(message)))
+    const receive = (text: string) => {
+      const json = parseJsonRpc(text)?.messages[0]?.json ?? {}
+      const message = { ...json, text }
+      peer.received.push(message)
+      if (onMessage !== undefined) return onMessage(message, peer)
+      answerByDefault(message, peer)
+    }
     yield* Queue.take(output).pipe(
       Effect.flatMap((text) =>
         text.startsWith("!")
           ? Effect.asVoid(Deferred.succeed(ended, text.slice(1)))
-          : Effect.forEach(parseJsonRpc(text)?.messages ?? [], deliver, { discard: true })
+          : Effect.forEach(parseJsonRpc(text)?.messages ?? [], take, { discard: true })
       ),
       Effect.repeat({ while: () => !Deferred.isDoneUnsafe(ended) }),
       Effect.forkScoped
     )
     return {
-      send: (text) =>
-        Effect.sync(() => {
-          const json = parseJsonRpc(text)?.messages[0]?.json ?? {}
-          const message = { ...json, text }
-          peer.received.push(message)
-          if (onMessage !== undefined) return onMessage(message, peer)
-          answerByDefault(message, peer)
-        }),
+      send: (text) => Effect.sync(() => receive(text)),
+      sendNow: (text) => {
+        receive(text)
+        return true
+      },
       ended: Deferred.await(ended),
       logUnexpected: (text) => Effect.sync(() => void peer.unexpected.push(text)),
       stop,

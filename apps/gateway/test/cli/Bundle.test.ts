@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { spawnSync } from "node:child_process"
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { rolldown } from "rolldown"
@@ -52,5 +52,16 @@ describe("the bundle of the command", () => {
         // What connects to a server needs it, and nothing else does.
         assert.notInclude(modules, "NativeModule http2")
       })
+  )
+
+  it.effect("the bundle has only ASCII characters, so that Node keeps one byte for each in memory", () =>
+    Effect.gen(function* () {
+      const folder = join(yield* installed, "dist")
+      const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) =>
+        name.endsWith(".js")
+      )
+      assert.isAbove(files.length, 1)
+      for (const name of files) assert.notMatch(readFileSync(join(folder, name), "utf8"), /[^\0-\x7f]/, name)
+    })
   )
 })

@@ -1,10 +1,13 @@
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { TestClock } from "effect/testing"
 import type * as Duration from "effect/Duration"
 import { PassThrough } from "node:stream"
+import { readText } from "../../../../packages/gateway-server/src/fetch/AnswerBody.ts"
 import {
   type Fetch,
+  type FetchNow,
   type FetchRequest,
   type FetchResponse,
   UpstreamFailed
@@ -114,22 +117,43 @@ export type Handler = (
   seen: Seen
 ) => FetchResponse | UpstreamFailed | Effect.Effect<FetchResponse, UpstreamFailed>
 
-/** A server in memory, and what reached it. */
+/** A server in memory, and what reached it. Its requests are sent without a fiber where that can be, as those over HTTP are. */
 export const makeFakeServer = (handler: Handler) => {
   const requests: Array<Seen> = []
-  const fetch: Fetch = (request) =>
-    Effect.suspend(() => {
-      const seen = { ...request, message: request.body === undefined ? {} : JSON.parse(request.body) }
-      requests.push(seen)
-      const answer = handler(seen)
-      if (answer instanceof UpstreamFailed) return Effect.fail(answer)
-      return Effect.isEffect(answer) ? answer : Effect.succeed(answer)
-    })
+  const ask = (request: FetchRequest): FetchResponse | Effect.Effect<FetchResponse, UpstreamFailed> => {
+    const seen = { ...request, message: request.body === undefined ? {} : JSON.parse(request.body) }
+    requests.push(seen)
+    const answer = handler(seen)
+    return answer instanceof UpstreamFailed ? Effect.fail(answer) : answer
+  }
+  const asEffect = (answer: ReturnType<typeof ask>) =>
+    Effect.isEffect(answer) ? answer : Effect.succeed(answer)
+  const withFibers: Fetch = (request) => Effect.suspend(() => asEffect(ask(request)))
+  const now: FetchNow = (request, onAnswer) => {
+    const answer = ask(request)
+    let isAborted = false
+    const give = (given: Parameters<typeof onAnswer>[0]) => {
+      if (!isAborted) onAnswer(given)
+    }
+    if (Effect.isEffect(answer) || !isShortJson(answer)) queueMicrotask(() => give(asEffect(answer)))
+    else
+      Effect.runCallback(readText(answer, 64 * 1024), {
+        onExit: Exit.match({
+          onFailure: () => give(Effect.succeed({ ...answer, body: new FakeBody().break() })),
+          onSuccess: (text) => give({ text, response: { ...answer, body: new FakeBody().write(text).end() } })
+        })
+      })
+    return { abort: () => void (isAborted = true) }
+  }
+  const fetch: Fetch = Object.assign((request: FetchRequest) => withFibers(request), { now })
   const count = (method: string) =>
     requests.filter((seen) => seen.message.method === method || (seen.method === method && method !== "POST"))
       .length
-  return { fetch, requests, count }
+  return { fetch, withFibers, requests, count }
 }
+
+const isShortJson = ({ headers, status }: FetchResponse) =>
+  status === 200 && headers.get("content-type") === "application/json"
 
 export const limits = { messageBytes: 10_000, unreadMessages: 20, unreadBytes: 50_000 }
 

@@ -168,9 +168,12 @@ const makeServer = () => {
   }
 }
 
-const play = Effect.fnUntraced(function* (steps: ReadonlyArray<Step>) {
+/** How requests are sent. */
+type Way = "fetch" | "withFibers"
+
+const play = Effect.fnUntraced(function* (way: Way, steps: ReadonlyArray<Step>) {
   const server = makeServer()
-  const client = yield* startRelay(server.fetch)
+  const client = yield* startRelay(server[way])
   yield* client.send(initialize)
   yield* client.send({ method: "notifications/initialized" })
   const calls = new Map<number, Fate>()
@@ -203,34 +206,38 @@ const play = Effect.fnUntraced(function* (steps: ReadonlyArray<Step>) {
   return { calls, cancelled, client, server }
 })
 
-const check = Effect.fnUntraced(function* (steps: ReadonlyArray<Step>) {
-  const { calls, cancelled, client, server } = yield* play(steps)
-  for (const [id, fate] of calls) {
-    const answers = client.answersTo(id)
-    const name = `call ${id} (${fate})`
-    if (cancelled.has(id)) assert.isAtMost(answers.length, 1, name)
-    else assert.lengthOf(answers, 1, name)
-    const [answer] = answers
-    if (answer?.result !== undefined) assert.deepStrictEqual(answer.result, { of: id }, name)
-    assert.isAtMost(server.carriedOut.get(id) ?? 0, 1, `${name} is carried out`)
-    if (fate === "json" || fate === "events" || fate === "twice")
-      assert.isTrue(cancelled.has(id) || answer?.result !== undefined, name)
-  }
-  assert.lengthOf(client.answersTo(0), 1)
-  const progress = client
-    .messages()
-    .flatMap(({ method, params }) => (method === "progress" ? [params?.["of"]] : []))
-  assert.lengthOf(new Set(progress), progress.length)
-  const told = client.messages().filter(({ method }) => method === "told")
-  assert.deepStrictEqual(
-    told.map(({ params }) => params?.["number"]),
-    Array.from({ length: server.told() }, (_, index) => index + 1)
-  )
-})
+const check = (way: Way) =>
+  Effect.fnUntraced(function* (steps: ReadonlyArray<Step>) {
+    const { calls, cancelled, client, server } = yield* play(way, steps)
+    for (const [id, fate] of calls) {
+      const answers = client.answersTo(id)
+      const name = `call ${id} (${fate})`
+      if (cancelled.has(id)) assert.isAtMost(answers.length, 1, name)
+      else assert.lengthOf(answers, 1, name)
+      const [answer] = answers
+      if (answer?.result !== undefined) assert.deepStrictEqual(answer.result, { of: id }, name)
+      assert.isAtMost(server.carriedOut.get(id) ?? 0, 1, `${name} is carried out`)
+      if (fate === "json" || fate === "events" || fate === "twice")
+        assert.isTrue(cancelled.has(id) || answer?.result !== undefined, name)
+    }
+    assert.lengthOf(client.answersTo(0), 1)
+    const progress = client
+      .messages()
+      .flatMap(({ method, params }) => (method === "progress" ? [params?.["of"]] : []))
+    assert.lengthOf(new Set(progress), progress.length)
+    const told = client.messages().filter(({ method }) => method === "told")
+    assert.deepStrictEqual(
+      told.map(({ params }) => params?.["number"]),
+      Array.from({ length: server.told() }, (_, index) => index + 1)
+    )
+  })
 
 describe("a relay, whatever happens in whatever order", () => {
-  it("answers each request once, carries no call out twice, and delivers nothing twice", async () => {
-    const report = await playSteps(step, 16, check)
-    assert.isFalse(report.failed, fc.defaultReportMessage(report))
-  })
+  it.each(["fetch", "withFibers"] as const)(
+    "a relay that sends with `%s` answers each request once, carries no call out twice, and delivers nothing twice",
+    async (way) => {
+      const report = await playSteps(step, 16, check(way))
+      assert.isFalse(report.failed, fc.defaultReportMessage(report))
+    }
+  )
 })

@@ -4,12 +4,16 @@ import { decodeGatewayConfig, gatewayServices } from "@secure-mcp/gateway-server
 import { ClientCertificates } from "@secure-mcp/mtls"
 import { Answer, refusedPort, startConnectProxy, StubAuthorizationServer } from "@secure-mcp/testing"
 import type { HttpServerEntry } from "@secure-mcp/transport-injection"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import type { ServerResponse } from "node:http"
 import type { Socket } from "node:net"
+import { gzipSync } from "node:zlib"
 import { accessTokenRequest } from "../../../../packages/gateway-server/src/upstream/Servers.ts"
 import { readText } from "../../../../packages/gateway-server/src/fetch/AnswerBody.ts"
 import type { FetchRequest } from "../../../../packages/gateway-server/src/fetch/Fetch.ts"
@@ -41,8 +45,22 @@ const makeFetch = Effect.fnUntraced(function* (url: string, oauth: object, keys:
   )
   const fetch = fetchWith(accessTokenRequest(entry, config, undefined))
   const send = (request: FetchRequest) => Effect.scoped(fetch(request))
-  return { fetch: send({ method: "POST", headers: {}, body: "{}" }), send, logs }
+  return { fetch: send(post), send, now: fetch.now, logs }
 })
+
+const post: FetchRequest = { method: "POST", headers: {}, body: "{}" }
+
+/** What a request comes to that is sent without a fiber: a text, or the text that is read when that goes on. */
+const sendNow = ({ now }: Effect.Success<ReturnType<typeof makeFetch>>) =>
+  Effect.gen(function* () {
+    type Answer = Parameters<Parameters<NonNullable<typeof now>>[1]>[0]
+    const answer = yield* Effect.callback<Answer | undefined>((resume) => {
+      if (now?.(post, (given) => resume(Effect.succeed(given))) === undefined) resume(Effect.undefined)
+    })
+    if (answer === undefined) return "nothing was sent"
+    if (!Effect.isEffect(answer)) return { text: answer.text }
+    return { later: yield* Effect.flatMap(answer, (response) => readText(response, 1_000_000)) }
+  }).pipe(Effect.scoped)
 
 describe("the fetch of the stdio relay", () => {
   it.effect("each fetch uses the connections of the current certificate", () =>
@@ -248,4 +266,93 @@ describe("the fetch of the stdio relay", () => {
       assert.strictEqual((yield* Effect.flip(broken.fetch)).kind, "Broken")
     })
   )
+
+  it.effect.each([
+    ["a short JSON text", (response) => response.end("{}"), { text: "{}" }],
+    ["a long JSON text", (response) => response.end(longText), { later: longText }],
+    [
+      "a JSON text that is compressed",
+      (response) => response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync("{}")),
+      { later: "{}" }
+    ],
+    [
+      "a stream of events",
+      (response) => response.writeHead(200, { "content-type": "text/event-stream" }).end("data: {}\n\n"),
+      { later: "data: {}\n\n" }
+    ],
+    ["an acceptance", (response) => response.writeHead(202).end(), { later: "" }]
+  ] as const satisfies ReadonlyArray<readonly [string, (response: ServerResponse) => void, object]>)(
+    "%s is an answer to a request that was sent without a fiber",
+    ([, answer, expected]) =>
+      Effect.gen(function* () {
+        const upstream = yield* serveRaw((request, response) => {
+          request.resume()
+          answer(response.setHeader("content-type", "application/json"))
+        })
+        const made = yield* makeFetch(upstream.url, { enabled: false })
+        assert.deepStrictEqual(yield* sendNow(made), expected)
+      })
+  )
+
+  it.effect(
+    "a request is sent without a fiber only with a token that is there, and again with another if that is refused",
+    () =>
+      Effect.gen(function* () {
+        const endpoint = yield* startTokenEndpoint
+        const refused = new Set(["Bearer token-1"])
+        const upstream = yield* serveRaw((request, response) => {
+          request.resume()
+          response.writeHead(refused.has(request.headers.authorization ?? "") ? 401 : 200, {
+            "content-type": "application/json"
+          })
+          response.end(JSON.stringify(request.headers.authorization))
+        })
+        const made = yield* makeFetch(upstream.url, endpoint.oauth)
+        assert.strictEqual(yield* sendNow(made), "nothing was sent")
+        refused.clear()
+        yield* made.fetch
+        assert.deepStrictEqual(yield* sendNow(made), { text: '"Bearer token-1"' })
+        refused.add("Bearer token-1")
+        assert.deepStrictEqual(yield* sendNow(made), { later: '"Bearer token-2"' })
+        assert.deepStrictEqual(yield* sendNow(made), { text: '"Bearer token-2"' })
+      })
+  )
+
+  it.effect("a request that was sent without a fiber follows a redirect within the origin", () =>
+    Effect.gen(function* () {
+      const made = yield* redirecting(307, "/mcp/")
+      assert.deepStrictEqual(yield* sendNow(made), { later: '{"moved":true}' })
+    })
+  )
+
+  it.effect("a request without a fiber that finds no connection fails with the cause", () =>
+    Effect.gen(function* () {
+      const made = yield* makeFetch(`http://127.0.0.1:${yield* refusedPort}/mcp`, { enabled: false })
+      const error = yield* Effect.flip(sendNow(made))
+      assert.strictEqual(error.kind, "NotSent")
+      assert.include(error.message, "connection refused")
+    })
+  )
+
+  it.effect("a request without a fiber that is aborted closes its connection, and is not answered", () =>
+    Effect.gen(function* () {
+      const arrived = yield* Deferred.make<Socket>()
+      const upstream = yield* serveRaw((request) => {
+        Deferred.doneUnsafe(arrived, Effect.succeed(request.socket))
+      })
+      const { now } = yield* makeFetch(upstream.url, { enabled: false })
+      let answers = 0
+      const sent = now?.(post, () => (answers += 1))
+      const socket = yield* Deferred.await(arrived)
+      const closed = Effect.callback<void>((resume) => {
+        socket.once("close", () => resume(Effect.void))
+      })
+      const closing = yield* Effect.forkScoped(closed, { startImmediately: true })
+      sent?.abort()
+      yield* Fiber.join(closing)
+      assert.strictEqual(answers, 0)
+    })
+  )
 })
+
+const longText = JSON.stringify("x".repeat(100_000))

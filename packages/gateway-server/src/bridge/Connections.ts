@@ -1,7 +1,9 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FiberMap from "effect/FiberMap"
+import * as MutableHashMap from "effect/MutableHashMap"
 import * as Option from "effect/Option"
 import * as RcMap from "effect/RcMap"
 import type * as Scope from "effect/Scope"
@@ -22,6 +24,11 @@ export interface Connections<K, A, E> {
   readonly get: (key: K) => Effect.Effect<A, E | Cause.ExceededCapacityError, Scope.Scope>
   /** The connection of a key; undefined if there is none that accepts requests. */
   readonly find: (key: K) => Effect.Effect<A | undefined, E | Cause.ExceededCapacityError, Scope.Scope>
+  /**
+   * The connection of a key, in use until its `leave` is called, without a fiber; undefined if it accepts no requests, or
+   * is not held yet: then it will be.
+   */
+  readonly enterNow: (key: K, now: number) => HeldConnection<A> | undefined
   /** Removes a connection, which is stopped once no caller uses it. */
   readonly retire: (key: K, connection: A) => Effect.Effect<void>
 }
@@ -39,12 +46,21 @@ export const makeConnections = Effect.fnUntraced(function* <K, A extends Connect
   readonly idleTimeToLive: Duration.Input
 }): Effect.fn.Return<Connections<K, A, E>, never, R | Scope.Scope> {
   const scope = yield* Effect.scope
+  const clock = yield* Clock.Clock
+  const idleTimeToLive = Duration.toMillis(options.idleTimeToLive)
+  const holders = yield* FiberMap.make<K>()
+  const runHolder = yield* FiberMap.runtime(holders)<never>()
+  const held = new Map<K, HeldConnection<A>>()
   const running = new Set<A>()
   const retired = new WeakSet<A>()
 
   /** Forked in the scope of all: a connection's own scope could not close while a fiber in it waits for that. */
   const forget = (key: K) =>
-    Effect.asVoid(Effect.forkIn(RcMap.invalidate(map, key), scope, { startImmediately: true }))
+    Effect.asVoid(
+      Effect.forkIn(Effect.andThen(RcMap.invalidate(map, key), FiberMap.remove(holders, key)), scope, {
+        startImmediately: true
+      })
+    )
 
   /** Only the first call may remove the key: later the next connection may be there already. */
   const retire = (key: K, connection: A) =>
@@ -74,6 +90,50 @@ export const makeConnections = Effect.fnUntraced(function* <K, A extends Connect
     Effect.forEach([...running], (connection) => connection.end, { concurrency: "unbounded", discard: true })
   )
 
+  const isUnused = (key: K, refCount: number) => {
+    const own = held.get(key)
+    return own === undefined ? refCount === 0 : own.uses === 0 && refCount === 1
+  }
+  const refCountOf = (key: K): number =>
+    map.state._tag === "Open"
+      ? Option.match(MutableHashMap.get(map.state.map, key), {
+          onNone: () => 0,
+          onSome: ({ refCount }) => refCount
+        })
+      : 0
+
+  /** Completes when a held connection was not used for as long as one may be. */
+  const untilIdle = (key: K, own: HeldConnection<A>): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const rest = isUnused(key, refCountOf(key))
+        ? own.usedAt + idleTimeToLive - clock.currentTimeMillisUnsafe()
+        : idleTimeToLive
+      return rest <= 0 ? Effect.void : Effect.andThen(Effect.sleep(rest), untilIdle(key, own))
+    })
+
+  /** Keeps a connection in use for `enterNow`, until it ends or is idle. */
+  const hold = (key: K) =>
+    Effect.gen(function* () {
+      const found = yield* RcMap.getOption(map, key)
+      if (Option.isNone(found)) return
+      const own = new HeldConnection(found.value, clock)
+      yield* Effect.acquireRelease(
+        Effect.sync(() => held.set(key, own)),
+        () => Effect.sync(() => held.delete(key))
+      )
+      yield* Effect.raceFirst(own.connection.ended, untilIdle(key, own))
+    }).pipe(Effect.scoped, Effect.ignore, Effect.andThen(RcMap.invalidate(map, key)))
+
+  const enterNow = (key: K, now: number): HeldConnection<A> | undefined => {
+    const own = held.get(key)
+    if (own === undefined) runHolder(key, hold(key), { onlyIfMissing: true })
+    if (own === undefined || own.connection.isOver(now)) return undefined
+    own.enter()
+    return own
+  }
+  /** A held connection counts as used until the scope closes. */
+  const noteUse = (key: K) => Effect.addFinalizer(() => Effect.sync(() => held.get(key)?.touch()))
+
   const retireIfOver = (key: K, connection: A) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) =>
       connection.isOver(now) ? retire(key, connection) : Effect.void
@@ -95,8 +155,12 @@ export const makeConnections = Effect.fnUntraced(function* <K, A extends Connect
       []
     )
     if (largest.length < own + 2) return undefined
-    const unused = largest.filter(([, { refCount }]) => refCount === 0)
-    return unused.toSorted(([, one], [, other]) => one.expiresAt - other.expiresAt)[0]?.[0]
+    const unused = largest.filter(([key, { refCount }]) => isUnused(key, refCount))
+    const expiry = ([key, { expiresAt }]: Entry) => {
+      const own = held.get(key)
+      return own === undefined ? expiresAt : own.usedAt + idleTimeToLive
+    }
+    return unused.toSorted((one, other) => expiry(one) - expiry(other))[0]?.[0]
   }
   const makeRoom = (key: K) =>
     Effect.suspend(() => {
@@ -117,13 +181,44 @@ export const makeConnections = Effect.fnUntraced(function* <K, A extends Connect
     get: (key) =>
       // In a scope of its own, so that the request does not use the connection it replaces.
       Effect.scoped(Effect.flatMap(getOrOpen(key), (connection) => retireIfOver(key, connection))).pipe(
-        Effect.andThen(RcMap.get(map, key))
+        Effect.andThen(Effect.andThen(noteUse(key), RcMap.get(map, key)))
       ),
     find: Effect.fnUntraced(function* (key) {
+      yield* noteUse(key)
       const found = yield* RcMap.getOption(map, key)
       const now = yield* Clock.currentTimeMillis
       return Option.getOrUndefined(Option.filter(found, (connection) => !connection.isOver(now)))
     }),
+    enterNow,
     retire
   }
 })
+
+/** A connection that is held for requests without fibers. */
+export class HeldConnection<A> {
+  readonly connection: A
+  readonly #clock: Clock.Clock
+  /** How many of these requests use it. */
+  uses = 0
+  /** When it was last used, in milliseconds since the epoch. */
+  usedAt: number
+
+  constructor(connection: A, clock: Clock.Clock) {
+    this.connection = connection
+    this.#clock = clock
+    this.usedAt = clock.currentTimeMillisUnsafe()
+  }
+
+  enter(): void {
+    this.uses += 1
+  }
+
+  leave(): void {
+    this.uses -= 1
+    this.touch()
+  }
+
+  touch(): void {
+    this.usedAt = this.#clock.currentTimeMillisUnsafe()
+  }
+}

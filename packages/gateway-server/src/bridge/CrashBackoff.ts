@@ -75,7 +75,8 @@ export const makeCrashBackoff = (serverName: string) => {
           }
           return onMessage(message)
         })
-      const connection = yield* connect(observe)
+      const now = (message: JsonRpcMessage) => gaveResult && onMessage.now?.(message) === true
+      const connection = yield* connect(Object.assign(observe, { now }))
       yield* Effect.forkScoped(
         Effect.flatMap(connection.ended, (how) =>
           gaveResult || isStopped ? Effect.void : noteCrash(owner, how)

@@ -1,13 +1,16 @@
 import type { Limits } from "@secure-mcp/transport-injection"
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http"
 import { sendEmpty, sendJson } from "../jsonrpc/HttpAnswer.ts"
 import { makeConnections } from "./Connections.ts"
 import { makeCrashBackoff, TooManyCrashes } from "./CrashBackoff.ts"
+import type { DirectResponse } from "./DirectExchange.ts"
 import { statusUnanswered } from "./Discovery.ts"
 import { type Connect, ConnectionFailed } from "../jsonrpc/MessageConnection.ts"
 import {
@@ -16,13 +19,14 @@ import {
   isMessage,
   isRequest,
   metaKeys,
+  parseOnlyMessage,
   readJsonRpc,
   requestIdOf,
   type IdText
 } from "../jsonrpc/JsonRpc.ts"
 import { declaredVersion, findHeaderMismatch } from "../jsonrpc/MirroredHeaders.ts"
 import { clientIdsOf } from "./IdTranslation.ts"
-import { makeSession, type Posted } from "./Session.ts"
+import { makeSession, type Posted, type Session } from "./Session.ts"
 import { makeSharedConnection } from "./SharedConnection.ts"
 
 /** Offers the server at the end of a `MessageConnection` over Streamable HTTP. */
@@ -40,6 +44,20 @@ export interface HttpBridge<E> {
     body: Buffer,
     owner: string | undefined
   ) => Effect.Effect<void, E>
+  /**
+   * The same without a fiber, for a request in a session whose server can take it at once.
+   *
+   * @param to where it is answered
+   * @param onClose called when the response has been sent, or the client has gone
+   * @returns false if nothing was done: call `handle`
+   */
+  readonly handleNow: (
+    request: IncomingMessage,
+    to: Omit<DirectResponse, "run">,
+    body: Buffer,
+    owner: string | undefined,
+    onClose: () => void
+  ) => boolean
 }
 
 /** The first stateless revision. Those before have sessions, and all later ones are stateless, too. */
@@ -221,8 +239,42 @@ export const make = Effect.fnUntraced(function* <E>(options: {
       )
     }).pipe(Effect.annotateLogs({ server_name: serverName }))
 
-  return { handle }
+  const runFork = yield* FiberSet.makeRuntime<never>()
+  const run = (effect: Effect.Effect<unknown>) =>
+    void runFork(Effect.annotateLogs(effect, { server_name: serverName }))
+  const clock = yield* Clock.Clock
+
+  const handleNow: HttpBridge<E>["handleNow"] = (request, to, body, owner, onClose) => {
+    const sessionId = request.headers["mcp-session-id"]
+    if (request.method !== "POST" || sessionId === undefined) return false
+    const now = clock.currentTimeMillisUnsafe()
+    const held = sessions.enterNow(sessionKey(String(sessionId), owner), now)
+    if (held === undefined) return false
+    const isPosted = postNow(held.connection, now, body, { ...to, run }, () => {
+      held.leave()
+      onClose()
+    })
+    if (!isPosted) held.leave()
+    return isPosted
+  }
+
+  return { handle, handleNow }
 }, Effect.provide(SecureRandom.layerWebCrypto))
+
+/** Passes on a body that is one request, if its session can take it without a fiber. */
+const postNow = <E>(
+  session: Session<E>,
+  now: number,
+  body: Buffer,
+  to: DirectResponse,
+  onClose: () => void
+): boolean => {
+  if (!session.isDirect(now)) return false
+  const message = parseOnlyMessage(body.toString())
+  const id = message === undefined ? undefined : requestIdOf(message)
+  if (message === undefined || id === undefined || message.json["method"] === "initialize") return false
+  return declaredVersion(message.json) === undefined && session.postNow(message, id, to, onClose)
+}
 
 /** The messages of a body, or the error response if it has none. */
 const readPosted = (body: string): Effect.Effect<Posted | string> =>

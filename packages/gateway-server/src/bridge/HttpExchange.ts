@@ -1,4 +1,5 @@
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http"
@@ -16,8 +17,12 @@ export interface HttpExchange {
    * @param status the HTTP status, if the response has not begun
    */
   readonly answer: (text: string, status: number, headers?: OutgoingHttpHeaders) => Effect.Effect<void>
+  /** Sends the only answer with HTTP status 200 and without a fiber; false if that cannot be. */
+  readonly answerNow?: (text: string) => boolean
   /** Waits for one answer less: its request was cancelled. Without any answer the response is an empty event stream. */
   readonly cancelAnswer: Effect.Effect<void>
+  /** Sends something that keeps the connection open, unless something else is being sent. */
+  readonly keepOpen: Effect.Effect<void>
   /** Ends the response, whatever it still waits for. */
   readonly end: Effect.Effect<void>
   /** Ends the response, and drops what the client has not read. */
@@ -27,7 +32,8 @@ export interface HttpExchange {
   readonly closed: Effect.Effect<void>
 }
 
-const keepAliveInterval = "15 seconds"
+/** After so long without a word a connection may be taken for idle. */
+export const keepAliveInterval = Duration.seconds(15)
 
 /** How long a client may take to read a response that has ended. */
 const longestRead = "10 minutes"
@@ -68,11 +74,7 @@ export const makeHttpExchange = Effect.fnUntraced(function* (options: {
     answers = []
     return earlier.length === 0 ? Effect.void : stream.write(events(earlier))
   })
-  const limitReading = Effect.sync(() => response.destroy()).pipe(
-    Effect.delay(longestRead),
-    Effect.forkIn(scope),
-    Effect.asVoid
-  )
+  const limitReading = Effect.asVoid(Effect.forkIn(closeUnread(response), scope))
   const end = openStream.pipe(Effect.andThen(stream.end), Effect.andThen(limitReading))
   const endIfComplete = Effect.suspend(() => (missing === 0 && options.answers > 0 ? end : Effect.void))
 
@@ -83,10 +85,10 @@ export const makeHttpExchange = Effect.fnUntraced(function* (options: {
       sendJson(response, options.isBatch ? 200 : status, text, { ...headers, ...more })
     }).pipe(Effect.andThen(limitReading))
 
+  const keepOpen = Effect.andThen(openStream, stream.writeIfIdle(":\n\n"))
+
   if (options.answers === 0) yield* openStream
-  yield* Effect.forkScoped(
-    Effect.forever(Effect.delay(Effect.andThen(openStream, stream.writeIfIdle(":\n\n")), keepAliveInterval))
-  )
+  yield* Effect.forkScoped(Effect.forever(Effect.delay(keepOpen, keepAliveInterval)))
   return {
     notify: (...texts) => Effect.andThen(openStream, stream.write(events(texts))),
     answer: (text, status, more = {}) =>
@@ -103,12 +105,20 @@ export const makeHttpExchange = Effect.fnUntraced(function* (options: {
       if (missing === 0 && !isStreaming && answers.length > 0) return sendCollected(200, {})
       return endIfComplete
     }),
+    keepOpen,
     end,
     drop: stream.drop,
     isOpen: stream.isOpen,
     closed: Deferred.await(closed)
   }
 })
+
+/** Closes a response that has ended when its client does not read it. */
+export const closeUnread = (response: ServerResponse): Effect.Effect<void> =>
+  Effect.delay(
+    Effect.sync(() => void response.destroy()),
+    longestRead
+  )
 
 const eventStreamHeaders = {
   "content-type": "text/event-stream",

@@ -3,6 +3,7 @@ import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
+import * as MutableRef from "effect/MutableRef"
 import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import type { ServerResponse } from "node:http"
@@ -19,11 +20,11 @@ import {
 } from "../jsonrpc/JsonRpc.ts"
 import type { Connect, ConnectionFailed } from "../jsonrpc/MessageConnection.ts"
 import type { Connection } from "./Connections.ts"
+import { type DirectResponse, makeDirectExchange } from "./DirectExchange.ts"
 import { makeHttpExchange, type HttpExchange } from "./HttpExchange.ts"
 import { makeReplies } from "./Replies.ts"
 import { makeSessionConnection } from "./SessionConnection.ts"
-import { emptyHistory, remember } from "./SessionHistory.ts"
-import { makeSessionRenewal } from "./SessionRenewal.ts"
+import { emptyHistory, makeSessionRenewal, remember } from "./SessionRenewal.ts"
 import {
   abandonExchange,
   addRequests,
@@ -44,6 +45,15 @@ export interface Session<E> extends Connection {
     posted: Posted,
     response: ServerResponse
   ) => Effect.Effect<void, E | ConnectionFailed, Scope.Scope>
+  /** Whether `postNow` is worth a try. */
+  readonly isDirect: (now: number) => boolean
+  /**
+   * Passes on a request and answers it without a fiber, if nothing has to be waited for before it can be sent; false if
+   * nothing was sent.
+   *
+   * @param onClose called when the response has been sent, or the client has gone
+   */
+  readonly postNow: (message: JsonRpcMessage, id: IdText, to: DirectResponse, onClose: () => void) => boolean
   /** Opens the client's GET stream. It replaces an earlier one. */
   readonly listen: (response: ServerResponse) => Effect.Effect<void, never, Scope.Scope>
   /** Whether the client got a result, that of `initialize` above all. */
@@ -74,13 +84,26 @@ export const makeSession = Effect.fnUntraced(function* <E>(options: {
 
   const isOver = () => Ref.getUnsafe(state).phase === "Ended"
 
-  const noteIfIdle = Effect.suspend(() =>
-    Ref.getUnsafe(state).pending.size === 0 ? Latch.open(idle) : Latch.close(idle)
-  )
+  const noteIfIdleNow = () =>
+    Ref.getUnsafe(state).pending.size === 0 ? Latch.openUnsafe(idle) : Latch.closeUnsafe(idle)
+  const noteIfIdle = Effect.sync(noteIfIdleNow)
   const tellClient = (message: JsonRpcMessage): Effect.Effect<void> =>
     Ref.modify(state, route(message, limits)).pipe(Effect.flatMap(deliver), Effect.andThen(noteIfIdle))
 
-  /** Answers what is under way, now and each time it is called. */
+  /** Takes an answer to a request that was passed on without a fiber. */
+  const tellClientNow = (message: JsonRpcMessage): boolean => {
+    if (!isResponse(message.json)) return false
+    const [delivery, next] = route(message, limits)(Ref.getUnsafe(state))
+    if (delivery._tag !== "Answer" || delivery.exchange.answerNow?.(delivery.text) !== true) return false
+    MutableRef.set(state.ref, next)
+    noteIfIdleNow()
+    return true
+  }
+
+  /**
+   * Answers what is under way, now and each time it is called. Nothing interrupts that: the end of the session closes its
+   * scope, which a request that has no fiber does not keep open.
+   */
   const endAll = (why: Unavailable) =>
     Effect.gen(function* () {
       yield* Deferred.succeed(ended, why)
@@ -94,13 +117,13 @@ export const makeSession = Effect.fnUntraced(function* <E>(options: {
       yield* noteIfIdle
       const { stream } = yield* Ref.get(state)
       if (stream !== undefined) yield* stream.end
-    })
+    }).pipe(Effect.uninterruptible)
   /** The session may have ended while the server was written to. */
   const endIfOver = Effect.suspend(() => (isOver() ? endAll(wasStopped) : Effect.void))
 
   const connection = yield* makeSessionConnection({
     connect: options.connect,
-    onMessage: (message) => tellClient(message),
+    onMessage: Object.assign((message: JsonRpcMessage) => tellClient(message), { now: tellClientNow }),
     onEnded: (how) =>
       Effect.andThen(isOver() ? Effect.void : Effect.logWarning(`MCP server ${how}`), endAll(hasEnded(how)))
   })
@@ -188,6 +211,23 @@ export const makeSession = Effect.fnUntraced(function* <E>(options: {
       return yield* add(requests, exchange)
     })
 
+  const isDirect = (now: number) =>
+    Ref.getUnsafe(state).phase === "Established" && connection.hasAnswered() && !renewal.isDue(now)
+
+  const postNow: Session<E>["postNow"] = (message, id, to, onClose) => {
+    const before = Ref.getUnsafe(state)
+    if (before.isRenewing || before.pending.has(id) || !connection.sendNow(message.text)) return false
+    const begin = makeHttpExchange({ response: to.response, headers, answers: 1, isBatch: false, limits })
+    const exchange = makeDirectExchange(to, Object.entries(headers).flat(), begin, () => {
+      onClose()
+      if (Ref.getUnsafe(state).pending.get(id)?.exchange === exchange) to.run(cancelUnanswered(exchange))
+    })
+    MutableRef.set(state.ref, addRequests([{ id, message }], exchange)(before)[1])
+    MutableRef.update(history.ref, remember(message))
+    noteIfIdleNow()
+    return true
+  }
+
   const refuseAll = (
     requests: ReadonlyArray<{ readonly id: IdText }>,
     exchange: HttpExchange,
@@ -213,6 +253,8 @@ export const makeSession = Effect.fnUntraced(function* <E>(options: {
 
   yield* connection.open
   return {
+    isDirect,
+    postNow,
     post: Effect.fnUntraced(function* ({ isBatch, messages }, response) {
       const requests = messages.flatMap((message) => {
         const id = requestIdOf(message)

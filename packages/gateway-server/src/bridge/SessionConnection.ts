@@ -10,7 +10,7 @@ import {
   type JsonRpcMessage,
   withValuesAt
 } from "../jsonrpc/JsonRpc.ts"
-import type { Connect, ConnectionFailed, MessageConnection } from "../jsonrpc/MessageConnection.ts"
+import type { Connect, ConnectionFailed, MessageConnection, OnMessage } from "../jsonrpc/MessageConnection.ts"
 
 /** The connection of a session, which can be replaced by a new one to the same server. */
 export interface SessionConnection<E> {
@@ -18,6 +18,8 @@ export interface SessionConnection<E> {
   readonly open: Effect.Effect<void, E | ConnectionFailed>
   /** Sends one message. */
   readonly send: (text: string) => Effect.Effect<void>
+  /** The same without a fiber; false if nothing was sent. */
+  readonly sendNow: (text: string) => boolean
   /** Sends a request under an id of its own and gives the answer. Fails with how the connection ended. */
   readonly ask: (request: JsonRpcMessage) => Effect.Effect<JsonRpcMessage, string>
   readonly logUnexpected: (text: string) => Effect.Effect<void>
@@ -41,7 +43,7 @@ interface Opened {
  */
 export const makeSessionConnection = Effect.fnUntraced(function* <E>(options: {
   readonly connect: Connect<E>
-  readonly onMessage: (message: JsonRpcMessage) => Effect.Effect<void>
+  readonly onMessage: OnMessage
   readonly onEnded: (how: string) => Effect.Effect<void>
 }): Effect.fn.Return<SessionConnection<E>, never, Scope.Scope> {
   const scope = yield* Effect.scope
@@ -60,6 +62,8 @@ export const makeSessionConnection = Effect.fnUntraced(function* <E>(options: {
       ? options.onMessage(message)
       : Effect.asVoid(Deferred.succeed(answer, message))
   }
+  const receiveNow = (message: JsonRpcMessage): boolean =>
+    hasAnswered && waiting.size === 0 && options.onMessage.now?.(message) === true
   const onEnded = (how: string) =>
     Effect.andThen(
       Effect.forEach([...waiting.values()], (answer) => Deferred.fail(answer, how), { discard: true }),
@@ -78,12 +82,13 @@ export const makeSessionConnection = Effect.fnUntraced(function* <E>(options: {
     const mine = generation
     const isCurrent = () => mine === generation
     const connectionScope = yield* Scope.fork(scope)
-    const connection = yield* options
-      .connect((message) => Effect.suspend(() => (isCurrent() ? receive(message) : Effect.void)))
-      .pipe(
-        Scope.provide(connectionScope),
-        Effect.onError(() => Scope.close(connectionScope, Exit.void))
-      )
+    const onMessage = (message: JsonRpcMessage) =>
+      Effect.suspend(() => (isCurrent() ? receive(message) : Effect.void))
+    const now = (message: JsonRpcMessage) => isCurrent() && receiveNow(message)
+    const connection = yield* options.connect(Object.assign(onMessage, { now })).pipe(
+      Scope.provide(connectionScope),
+      Effect.onError(() => Scope.close(connectionScope, Exit.void))
+    )
     opened = { connection, scope: connectionScope }
     yield* Effect.forkIn(
       Effect.flatMap(connection.ended, (how) => (isCurrent() ? onEnded(how) : Effect.void)),
@@ -98,6 +103,7 @@ export const makeSessionConnection = Effect.fnUntraced(function* <E>(options: {
   return {
     open,
     send,
+    sendNow: (text) => opened?.connection.sendNow?.(text) === true,
     ask: (request) =>
       Effect.suspend(() => {
         asked += 1

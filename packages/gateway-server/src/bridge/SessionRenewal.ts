@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
-import { requestsToRepeat } from "../jsonrpc/ClientSetup.ts"
+import { afterRequest, type ClientSetup, emptySetup, requestsToRepeat } from "../jsonrpc/ClientSetup.ts"
 import {
   makeCancellation,
   makeNotification,
@@ -18,14 +18,41 @@ import {
 } from "../jsonrpc/JsonRpc.ts"
 import { ConnectionFailed } from "../jsonrpc/MessageConnection.ts"
 import type { SessionConnection } from "./SessionConnection.ts"
-import type { SessionHistory } from "./SessionHistory.ts"
 import { beginRenewal, endRenewal, type SessionState } from "./SessionState.ts"
 import { didNotStart, type Unavailable } from "./Unavailable.ts"
+
+/** What a client told its server that a new connection of the session has to be told again. */
+export interface SessionHistory extends ClientSetup {
+  readonly initialize: JsonRpcMessage | undefined
+  /** `notifications/initialized` */
+  readonly initialized: JsonRpcMessage | undefined
+}
+
+export const emptyHistory: SessionHistory = { ...emptySetup, initialize: undefined, initialized: undefined }
+
+const maxSubscriptions = 256
+
+/** How many characters of a message are remembered, but for `initialize`, of which there is only one. */
+const maxLength = 8 * 1024
+
+/** Remembers a message of the client if it has to be told again. */
+export const remember =
+  (message: JsonRpcMessage) =>
+  (history: SessionHistory): SessionHistory => {
+    const method = message.json["method"]
+    if (method === "initialize") return { ...history, initialize: message }
+    if (message.text.length > maxLength) return history
+    return method === "notifications/initialized"
+      ? { ...history, initialized: message }
+      : afterRequest(history, message, maxSubscriptions)
+  }
 
 /** Starts the server of a session anew when its token has expired, because a running process cannot be given another. */
 export interface SessionRenewal<E> {
   /** Opens a new connection if the token of the one before has expired. If that fails, the session has ended. */
   readonly renewIfExpired: Effect.Effect<void, E | ConnectionFailed>
+  /** Whether the token of the connection has expired, so that the connection is to be replaced. */
+  readonly isDue: (now: number) => boolean
   /** Waits while the connection is being replaced. */
   readonly whenReady: Effect.Effect<void>
 }
@@ -59,10 +86,8 @@ export const makeSessionRenewal = Effect.fnUntraced(function* <E>(options: {
   const one = yield* Semaphore.make(1)
   let postponedUntil = -Infinity
 
-  const isDue = Effect.map(
-    Clock.currentTimeMillis,
-    (now) => now >= Math.max(connection.expiresAt() ?? Infinity, postponedUntil)
-  )
+  const isDue = (now: number) => now >= Math.max(connection.expiresAt() ?? Infinity, postponedUntil)
+  const isDueNow = Effect.map(Clock.currentTimeMillis, isDue)
   const failed = (problem: string) =>
     new ConnectionFailed({
       serverName,
@@ -100,7 +125,7 @@ export const makeSessionRenewal = Effect.fnUntraced(function* <E>(options: {
   })
 
   const renewOnce = Effect.gen(function* () {
-    if (!(yield* isDue)) return
+    if (!(yield* isDueNow)) return
     yield* Effect.timeoutOption(options.whenIdle, patience)
     const asked = yield* Ref.modify(state, beginRenewal)
     if (asked === undefined) {
@@ -121,7 +146,8 @@ export const makeSessionRenewal = Effect.fnUntraced(function* <E>(options: {
   })
 
   return {
-    renewIfExpired: Effect.flatMap(isDue, (due) =>
+    isDue,
+    renewIfExpired: Effect.flatMap(isDueNow, (due) =>
       due
         ? // It goes on if the client of this request does not wait.
           Effect.flatMap(Effect.forkIn(one.withPermit(renewOnce), scope), Fiber.join)

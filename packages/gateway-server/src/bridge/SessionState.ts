@@ -1,13 +1,12 @@
 import {
-  entryById,
   idTextAt,
   isResponse,
-  matchingId,
   requestIdOf,
   withIdAt,
   type JsonRpcMessage,
   type IdText
 } from "../jsonrpc/JsonRpc.ts"
+import { entryById, matchingId } from "../jsonrpc/MatchingIds.ts"
 import type { HttpExchange } from "./HttpExchange.ts"
 import type { Limits } from "@secure-mcp/transport-injection"
 
@@ -104,7 +103,11 @@ const routeResponse = (message: JsonRpcMessage, state: SessionState): readonly [
   if (!request.exchange.isOpen()) return [{ _tag: "DropLateAnswer" }, answered]
   const establishes = state.phase === "Initializing" && "result" in json
   return [
-    { _tag: "Answer", exchange: request.exchange, text: withIdAt(message, request.id) },
+    {
+      _tag: "Answer",
+      exchange: request.exchange,
+      text: answeredId === request.id ? text : withIdAt(message, request.id)
+    },
     establishes ? { ...answered, phase: "Established" } : answered
   ]
 }
@@ -149,7 +152,6 @@ export const addRequests =
   (state) => {
     if (state.isRenewing) return [{ _tag: "Wait" }, state]
     const pending = new Map(state.pending)
-    const cancelled = new Set(state.cancelled)
     const refused = new Set<JsonRpcMessage>()
     for (const { id, message } of requests) {
       if (pending.has(id)) {
@@ -158,8 +160,8 @@ export const addRequests =
       }
       const progressToken = idTextAt(message, ["params", "_meta", "progressToken"])
       pending.set(id, { id, method: message.json["method"], progressToken, exchange })
-      cancelled.delete(id)
     }
+    const cancelled = requests.reduce((ids, { id }) => without(ids, id), state.cancelled)
     return [
       { _tag: "Added", refused },
       { ...state, pending, cancelled }

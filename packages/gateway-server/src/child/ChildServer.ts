@@ -1,26 +1,22 @@
-import * as NodeSink from "@effect/platform-node/NodeSink"
 import * as NodeStream from "@effect/platform-node/NodeStream"
-import type * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import * as Queue from "effect/Queue"
 import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
-import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
-import type { Readable, Writable } from "node:stream"
+import type { Readable } from "node:stream"
 import { defaultLimits, type Limits } from "@secure-mcp/transport-injection"
 import { makeRedactor, type ChildCommand } from "./ChildCommand.ts"
 import { describeEnd } from "./ChildEnd.ts"
+import { makeChildInput } from "./ChildInput.ts"
 import { ChildProcesses, type StartedChild } from "./ChildProcesses.ts"
 import { logErrorOutput } from "./ErrorOutput.ts"
-import { errorCodes, errorMessages, type JsonRpcMessage } from "../jsonrpc/JsonRpc.ts"
-import { lines } from "../jsonrpc/Lines.ts"
+import { errorCodes, errorMessages, type JsonRpcMessage, parseOnlyMessage } from "../jsonrpc/JsonRpc.ts"
+import { readLines } from "../jsonrpc/LineInput.ts"
 import { findIds, type LongMessage, LongMessageReader } from "../jsonrpc/LongMessage.ts"
-import type { ConnectionFailed, MessageConnection } from "../jsonrpc/MessageConnection.ts"
+import type { ConnectionFailed, MessageConnection, OnMessage } from "../jsonrpc/MessageConnection.ts"
 import { readMessageLine } from "../jsonrpc/MessageLine.ts"
 
 const shutdownGrace = "2 seconds"
@@ -41,7 +37,7 @@ const lastOutput = "1 second"
 export const startChildServer = Effect.fnUntraced(function* (
   serverName: string,
   command: ChildCommand,
-  onMessage: (message: JsonRpcMessage) => Effect.Effect<void>,
+  onMessage: OnMessage,
   { messageBytes }: Pick<Limits, "messageBytes"> = defaultLimits
 ): Effect.fn.Return<MessageConnection, ConnectionFailed, Scope.Scope | ChildProcesses> {
   const redact = makeRedactor(command)
@@ -50,12 +46,11 @@ export const startChildServer = Effect.fnUntraced(function* (
   const processes = yield* ChildProcesses
   const child = yield* processes.start(serverName, command, "pipe")
   const { stderr, stdin, stdout } = child.process
-  const input = yield* Queue.bounded<string, Cause.Done>(64)
+  const input = yield* makeChildInput(stdin)
   const ended = yield* Deferred.make<string>()
   const lastLines = yield* Ref.make<ReadonlyArray<string>>([])
-  const progress = yield* Ref.make<Progress>({ messages: 0, isBusy: false })
+  const progress: Progress = { messages: 0, isBusy: false }
 
-  const send = (text: string) => Effect.asVoid(Queue.offer(input, text))
   const hintOnce = yield* Effect.cached(
     Effect.logWarning(
       "MCP server writes to its standard output what is no message, which is not passed on. Logs belong on standard error, and a message needs a line for itself"
@@ -65,10 +60,26 @@ export const startChildServer = Effect.fnUntraced(function* (
     Effect.andThen(hintOnce, Effect.logWarning("MCP server wrote what is no message:", shown(text)))
 
   const passOn = (message: JsonRpcMessage) =>
-    Ref.update(progress, ({ messages }) => ({ messages, isBusy: true })).pipe(
-      Effect.andThen(onMessage(message)),
-      Effect.ensuring(Ref.update(progress, ({ messages }) => ({ messages: messages + 1, isBusy: false })))
+    Effect.suspend(() => {
+      progress.isBusy = true
+      return onMessage(message)
+    }).pipe(
+      Effect.ensuring(
+        Effect.sync(() => {
+          progress.messages += 1
+          progress.isBusy = false
+        })
+      )
     )
+
+  const takeLine = (line: string): Effect.Effect<void> | undefined => {
+    // A message as nearly all are; the others, and what is none, take longer.
+    const message = line.startsWith("{") ? parseOnlyMessage(line) : undefined
+    if (message === undefined) return readLine(line)
+    if (onMessage.now?.(message) !== true) return passOn(message)
+    progress.messages += 1
+    return undefined
+  }
 
   const readLine = (line: string) =>
     Effect.flatMap(readMessageLine(line), ({ messages, noise, unreadable }) =>
@@ -91,18 +102,20 @@ export const startChildServer = Effect.fnUntraced(function* (
     yield* Effect.forEach(errors(answers), passOn, { discard: true })
     // In a fiber of its own: the child may read nothing before more of its output has been read.
     yield* Effect.forkIn(
-      Effect.forEach(errors(requests), ({ text }) => send(text), { discard: true }),
+      Effect.forEach(errors(requests), ({ text }) => input.write(text), { discard: true }),
       scope
     )
   })
 
-  const readMessages = readable(stdout).pipe(
-    lines({
-      maxBytes: messageBytes,
-      lineEnd: "crOrLf",
-      onTooLong: () => new LongMessageReader()
-    }),
-    Stream.runForEach((line) => (typeof line === "string" ? readLine(line) : reportTooLong(line))),
+  const takeLines =
+    stdout === null
+      ? Effect.void
+      : readLines(
+          stdout,
+          { maxBytes: messageBytes, lineEnd: "crOrLf", onTooLong: () => new LongMessageReader() },
+          (line) => (typeof line === "string" ? takeLine(line) : reportTooLong(line))
+        )
+  const readMessages = takeLines.pipe(
     Effect.ignore,
     Effect.as("closed its standard output"),
     // Whatever goes wrong, the end of the reading is the end of the connection.
@@ -114,13 +127,11 @@ export const startChildServer = Effect.fnUntraced(function* (
     )
   )
 
-  const writing = yield* Effect.forkScoped(writeMessages(stdin, input))
   const errorLog = yield* Effect.forkScoped(logErrorOutput(readable(stderr), redact, lastLines), {
     startImmediately: true
   })
   const inputClosed = Effect.gen(function* () {
-    const written = yield* Fiber.await(writing)
-    if (Exit.isSuccess(written)) return yield* Effect.never
+    yield* input.broken
     // Of a child that is about to end the output is read to its end.
     const end = yield* Effect.timeoutOption(child.ended, shutdownGrace)
     return Option.isNone(end) ? "closed its standard input" : yield* Effect.never
@@ -128,7 +139,7 @@ export const startChildServer = Effect.fnUntraced(function* (
   const untilEnd = Effect.gen(function* () {
     // Then the server can answer nothing any more, or be asked nothing.
     const how = yield* Effect.raceAllFirst([readMessages, outputGivenUp(child, progress), inputClosed])
-    yield* Queue.shutdown(input)
+    yield* input.close
     const exit = yield* Effect.timeoutOption(child.ended, shutdownGrace)
     if (Option.isNone(exit)) yield* child.terminate("SIGTERM", shutdownGrace)
     const end = yield* child.ended
@@ -139,13 +150,14 @@ export const startChildServer = Effect.fnUntraced(function* (
   })
   yield* Effect.forkScoped(untilEnd, { startImmediately: true })
   const stop = Effect.gen(function* () {
-    yield* Queue.end(input)
+    yield* input.end
     const end = yield* Effect.timeoutOption(child.ended, shutdownGrace)
     if (Option.isNone(end)) yield* child.terminate("SIGTERM", shutdownGrace)
   })
   yield* Effect.addFinalizer(() => stop)
   return {
-    send,
+    send: input.write,
+    sendNow: input.writeNow,
     ended: Deferred.await(ended),
     logUnexpected: (text) => Effect.logWarning("MCP server sent what nobody asked for:", shown(text)),
     expiresAt: command.expiresAt,
@@ -156,34 +168,22 @@ export const startChildServer = Effect.fnUntraced(function* (
 const readable = (output: Readable | null): Stream.Stream<Uint8Array, unknown> =>
   output === null ? Stream.empty : NodeStream.fromReadable<Uint8Array>({ evaluate: () => output })
 
-const writeMessages = (stdin: Writable | null, input: Queue.Queue<string, Cause.Done>) =>
-  Stream.fromQueue(input).pipe(
-    Stream.map((text) => `${text}\n`),
-    Stream.run(
-      stdin === null
-        ? Sink.drain
-        : NodeSink.fromWritable({ evaluate: () => stdin, onError: (error) => error })
-    ),
-    Effect.ensuring(Queue.shutdown(input))
-  )
-
 /** How far the reading of the messages is. */
 interface Progress {
-  readonly messages: number
+  messages: number
   /** Somebody has not taken the last message yet. */
-  readonly isBusy: boolean
+  isBusy: boolean
 }
 
 /**
  * A process that the child has started may keep the outputs open after the child has ended. They are given up once nothing
  * has come for a second.
  */
-const outputGivenUp = (child: StartedChild, progress: Ref.Ref<Progress>) => {
+const outputGivenUp = (child: StartedChild, progress: Readonly<Progress>) => {
   const untilQuiet: Effect.Effect<void> = Effect.gen(function* () {
-    const before = yield* Ref.get(progress)
+    const before = progress.messages
     yield* Effect.sleep(lastOutput)
-    const after = yield* Ref.get(progress)
-    if (after.isBusy || after.messages !== before.messages) yield* untilQuiet
+    if (progress.isBusy || progress.messages !== before) yield* untilQuiet
   })
   return Effect.as(Effect.andThen(child.ended, untilQuiet), "kept its outputs open")
 }

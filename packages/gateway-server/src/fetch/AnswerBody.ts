@@ -26,11 +26,16 @@ export const mediaType = (response: FetchResponse): string | undefined =>
   response.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase()
 
 /** Sends a request, and fails with the body of an answer whose status is not 2xx. */
-export const fetchOk = Effect.fnUntraced(function* (
+export const fetchOk = (
   fetch: Fetch,
   request: FetchRequest
+): Effect.Effect<FetchResponse, UpstreamFailed, Scope.Scope> => whenOk(fetch(request))
+
+/** Fails with the body of an answer whose status is not 2xx. */
+export const whenOk = Effect.fnUntraced(function* (
+  answer: Effect.Effect<FetchResponse, UpstreamFailed, Scope.Scope>
 ): Effect.fn.Return<FetchResponse, UpstreamFailed, Scope.Scope> {
-  const response = yield* fetch(request)
+  const response = yield* answer
   if (response.status >= 200 && response.status < 300) return response
   const body = yield* readText(response, maxErrorBody).pipe(
     Effect.timeoutOption(errorBodyTimeout),
@@ -165,8 +170,8 @@ const deliverErrors = Effect.fnUntraced(function* (
   yield* Effect.forEach(errors, deliver, { discard: true })
 })
 
-/** A UTF-16 unit has at most three bytes in UTF-8. */
-const isLonger = (text: string, maxBytes: number): boolean =>
+/** Whether a text has more bytes. A UTF-16 unit has at most three in UTF-8. */
+export const isLonger = (text: string, maxBytes: number): boolean =>
   3 * text.length > maxBytes && Buffer.byteLength(text) > maxBytes
 
 /** Bytes, or characters, of a body that are read before others get their turn: a connection hands over megabytes without a pause. */

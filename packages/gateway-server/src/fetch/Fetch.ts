@@ -20,8 +20,31 @@ export interface FetchResponse {
   readonly body: AsyncIterable<Uint8Array> | null
 }
 
-/** Sends a request. The connection is closed with the scope. */
-export type Fetch = (request: FetchRequest) => Effect.Effect<FetchResponse, UpstreamFailed, Scope.Scope>
+/** Sends requests to an MCP server. */
+export interface Fetch {
+  /** Sends a request. The connection is closed with the scope. */
+  (request: FetchRequest): Effect.Effect<FetchResponse, UpstreamFailed, Scope.Scope>
+  /** The same without a fiber; undefined where requests cannot be sent so. */
+  readonly now?: FetchNow
+}
+
+/**
+ * Sends a request without a fiber, if nothing has to be waited for before it can be sent.
+ *
+ * @param onAnswer called once, unless the request is aborted: with a whole answer, or with what is left to do to have one
+ * @returns undefined if nothing was sent
+ */
+export type FetchNow = (
+  request: FetchRequest,
+  onAnswer: (answer: ShortAnswer | Effect.Effect<FetchResponse, UpstreamFailed, Scope.Scope>) => void
+) => { readonly abort: () => void } | undefined
+
+/** An answer of HTTP status 200 with a JSON text of up to 64 KiB, which has arrived. */
+export interface ShortAnswer {
+  readonly text: string
+  /** The same as it is read otherwise. */
+  readonly response: FetchResponse
+}
 
 /** A request that did not lead to an answer. */
 export class UpstreamFailed extends Schema.TaggedError<UpstreamFailed>()("UpstreamFailed", {
@@ -62,7 +85,12 @@ export const describeFate = ({ kind }: UpstreamFailed): string => {
 export const describeFailure = (cause: unknown, kind: UpstreamFailed["kind"] = "Broken"): UpstreamFailed => {
   const message = cause instanceof Error ? cause.message : "the request failed"
   const inner = cause instanceof Error ? cause.cause : undefined
-  const code =
-    typeof inner === "object" && inner !== null && "code" in inner ? ` (${String(inner.code)})` : ""
-  return new UpstreamFailed({ kind, problem: `The connection to the MCP server broke: ${message}${code}` })
+  const code = codeOf(inner) ?? codeOf(cause)
+  return new UpstreamFailed({
+    kind,
+    problem: `The connection to the MCP server broke: ${message}${code === undefined ? "" : ` (${code})`}`
+  })
 }
+
+const codeOf = (error: unknown): string | undefined =>
+  typeof error === "object" && error !== null && "code" in error ? String(error.code) : undefined

@@ -83,17 +83,15 @@ export class UnreadableMessage extends Data.TaggedError("UnreadableMessage")<{
  * that routing looks at.
  */
 export const readJsonRpc = (source: string): Effect.Effect<JsonRpcText, UnreadableMessage> =>
-  source.length <= shortLength
-    ? Effect.suspend(() => {
-        const value = parseJson(source)
-        if (value === undefined) return Effect.fail(notJson)
-        const parsed = asMessages(value, source)
-        return parsed === undefined ? Effect.fail(noMessage) : Effect.succeed(parsed)
-      })
-    : Effect.flatMap(
-        inSlices(() => readLong(source)),
-        (read) => (read instanceof UnreadableMessage ? Effect.fail(read) : Effect.succeed(read))
-      )
+  Effect.flatMap(
+    source.length <= shortLength ? Effect.sync(() => readShort(source)) : inSlices(() => readLong(source)),
+    (read) => (read instanceof UnreadableMessage ? Effect.fail(read) : Effect.succeed(read))
+  )
+
+const readShort = (source: string): JsonRpcText | UnreadableMessage => {
+  const value = parseJson(source)
+  return value === undefined ? notJson : (asMessages(value, source) ?? noMessage)
+}
 
 /** The only message in a text or in its UTF-8 bytes; undefined for a batch and for what is no message. */
 export const readOnlyMessage = (source: string | Uint8Array): Effect.Effect<JsonRpcMessage | undefined> =>
@@ -149,7 +147,8 @@ function* onOneLine(source: string): Generator<void, string> {
   return bytes.toString()
 }
 
-const withoutLineEnds = (text: string): string => text.replaceAll(/[\r\n]/g, " ")
+const withoutLineEnds = (text: string): string =>
+  text.includes("\n") || text.includes("\r") ? text.replaceAll(/[\r\n]/g, " ") : text
 
 const noMessage = new UnreadableMessage({
   code: errorCodes.invalidRequest,
@@ -165,6 +164,13 @@ const notJson = new UnreadableMessage({
 
 /** The messages of a text of up to 64 KiB; undefined for a longer one, and if it is none. */
 export const parseJsonRpc = (text: string): JsonRpcText | undefined => asMessages(parseJson(text), text)
+
+/** The only message in a text of up to 64 KiB; undefined for others, for a batch, and for what is no message. */
+export const parseOnlyMessage = (text: string): JsonRpcMessage | undefined => {
+  const parsed = parseJsonRpc(text)
+  const message = parsed?.isBatch === false ? parsed.messages[0] : undefined
+  return message !== undefined && isMessage(message.json) ? message : undefined
+}
 
 const asMessages = (value: unknown, text: string): JsonRpcText | undefined => {
   const line = withoutLineEnds(text.trim())
@@ -285,29 +291,6 @@ export const withIdAt = (message: JsonRpcMessage, id: IdText, path: ReadonlyArra
 export const idText = (id: RequestId): IdText => asIdText(JSON.stringify(id))
 
 const asIdText = Brand.nominal<IdText>()
-
-/**
- * The one of some ids that a peer means by an id. A peer that reads numbers into a `double` answers 1 to 1.0, and
- * 9007199254740992 to 9007199254740993: such an id counts if no other could be meant.
- */
-export const matchingId = (ids: Iterable<IdText>, id: IdText): IdText | undefined => {
-  const all = [...ids]
-  if (all.includes(id)) return id
-  if (id.startsWith('"')) return undefined
-  const alike = all.filter((other) => Number(other) === Number(id))
-  return alike.length === 1 ? alike[0] : undefined
-}
-
-/** What stands under the id that a peer means by an id (`matchingId`), and that id as it is known here. */
-export const entryById = <A>(
-  byId: ReadonlyMap<IdText, A>,
-  id: IdText | undefined
-): readonly [IdText, A] | undefined => {
-  if (id === undefined) return undefined
-  const known = byId.has(id) ? id : matchingId(byId.keys(), id)
-  const value = known === undefined ? undefined : byId.get(known)
-  return known === undefined || value === undefined ? undefined : [known, value]
-}
 
 /** A request, with its text. */
 export const makeRequest = (id: RequestId, method: string, params?: JsonObject): JsonRpcMessage =>

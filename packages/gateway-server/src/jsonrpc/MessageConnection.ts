@@ -7,6 +7,8 @@ import type { JsonRpcMessage } from "./JsonRpc.ts"
 export interface MessageConnection {
   /** Sends one message. Waits while the server does not read; does nothing once the connection has ended. */
   readonly send: (text: string) => Effect.Effect<void>
+  /** The same without a fiber; false if nothing was sent, because others wait, or the connection cannot. */
+  readonly sendNow?: (text: string) => boolean
   /**
    * Completes when everything the server sent has been delivered and nothing more can come, with how the connection
    * ended, for people (`exited with code 1`). It names no secret.
@@ -31,11 +33,14 @@ export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("Co
   }
 }
 
-/**
- * Opens a connection, which is stopped with the scope.
- *
- * @param onMessage gets one message after the other, in order
- */
+/** Takes one message of a server after the other, in order. */
+export interface OnMessage {
+  (message: JsonRpcMessage): Effect.Effect<void>
+  /** The same without a fiber; false if the message was not taken, because something has to be waited for. */
+  readonly now?: (message: JsonRpcMessage) => boolean
+}
+
+/** Opens a connection, which is stopped with the scope. */
 export type Connect<E> = (
-  onMessage: (message: JsonRpcMessage) => Effect.Effect<void>
+  onMessage: OnMessage
 ) => Effect.Effect<MessageConnection, E | ConnectionFailed, Scope.Scope>

@@ -18,19 +18,34 @@ export class RelayError extends Schema.TaggedError<RelayError>()("RelayError", {
 export const makeRelayError = (stream: RelayError["stream"], cause: unknown): RelayError =>
   new RelayError({ stream, problem: cause instanceof Error ? cause.message : "unknown" })
 
-/** Makes the function that writes one line after the other and waits until each is taken. The first failure ends the relay. */
-export const makeWriter = Effect.fnUntraced(function* (
+/** Writes one line after the other. */
+export interface Output {
+  /** Writes a line, and waits until it is taken. */
+  readonly write: (text: string) => Effect.Effect<void>
+  /** Writes a line, unless those before it are not taken yet: then it gives false. */
+  readonly writeNow: (text: string) => boolean
+}
+
+/** Makes the output. The first failure ends the relay. */
+export const makeOutput = Effect.fnUntraced(function* (
   output: Writable,
   broken: Deferred.Deferred<never, RelayError>
-): Effect.fn.Return<(text: string) => Effect.Effect<void>, never, Scope.Scope> {
+): Effect.fn.Return<Output, never, Scope.Scope> {
   const onError = (cause: unknown) =>
     Deferred.doneUnsafe(broken, Effect.fail(makeRelayError("output", cause)))
   yield* Effect.acquireRelease(
     Effect.sync(() => output.on("error", onError)),
     () => Effect.sync(() => output.off("error", onError))
   )
-  return (text) =>
-    Effect.callback<void>((resume) => {
-      output.write(`${text}\n`, () => resume(Effect.void))
-    })
+  return {
+    write: (text) =>
+      Effect.callback<void>((resume) => {
+        output.write(`${text}\n`, () => resume(Effect.void))
+      }),
+    writeNow: (text) => {
+      if (output.writableNeedDrain) return false
+      output.write(`${text}\n`)
+      return true
+    }
+  }
 })

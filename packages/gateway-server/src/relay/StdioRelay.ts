@@ -1,15 +1,13 @@
 import { withCorrelationId } from "@secure-mcp/oauth-core"
-import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FiberHandle from "effect/FiberHandle"
 import * as FiberMap from "effect/FiberMap"
 import * as FiberSet from "effect/FiberSet"
+import * as MutableRef from "effect/MutableRef"
 import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
-import * as Stream from "effect/Stream"
 import type { Readable, Writable } from "node:stream"
 import { describeFate, type UpstreamFailed } from "../fetch/Fetch.ts"
 import {
@@ -19,6 +17,7 @@ import {
   isMessage,
   isResponse,
   parseJsonRpc,
+  parseOnlyMessage,
   readJsonRpc,
   requestIdOf,
   withIdAt,
@@ -26,11 +25,12 @@ import {
   type JsonRpcMessage,
   type UnreadableMessage
 } from "../jsonrpc/JsonRpc.ts"
-import { lines } from "../jsonrpc/Lines.ts"
+import { readLines } from "../jsonrpc/LineInput.ts"
 import { findIds, LongMessageReader, type LongMessage } from "../jsonrpc/LongMessage.ts"
-import { declaredVersion } from "../jsonrpc/MirroredHeaders.ts"
-import { makeRelayError, makeWriter, type RelayError } from "./Output.ts"
+import { makeDirectRequests } from "./DirectRequests.ts"
+import { makeOutput, makeRelayError, type RelayError } from "./Output.ts"
 import { makeRequestsUnderWay, type RequestUnderWay } from "./RequestsUnderWay.ts"
+import { Room } from "./Room.ts"
 import type { Deliver, ServerSession } from "./session/ServerSession.ts"
 
 /** What a relay keeps in memory at most. */
@@ -69,61 +69,93 @@ export const relay = Effect.fnUntraced(function* (options: {
 }): Effect.fn.Return<void, RelayError, Scope.Scope> {
   const { limits } = options
   const broken = yield* Deferred.make<never, RelayError>()
-  const write = yield* makeWriter(options.output, broken)
+  const output = yield* makeOutput(options.output, broken)
+  const { write } = output
   const underWay = makeRequestsUnderWay()
-  const hasAnswered = yield* Ref.make(false)
-  const room = yield* Semaphore.make(limits.unreadBytes)
+  const hasAnswered = MutableRef.make(false)
+  const room = new Room(limits.unreadBytes)
 
+  const onAnswer = () => void MutableRef.set(hasAnswered, true)
   const deliver: Deliver = (message) => {
     if (!isResponse(message.json)) return write(message.text)
-    const found = underWay.find(message)
-    if (found === undefined)
+    const request = underWay.find(message)
+    if (request === undefined)
       return Effect.logWarning("The MCP server answered a request that is not under way")
-    const [id, request] = found
-    const answer = Effect.andThen(Ref.set(hasAnswered, true), write(withIdAt(message, id)))
-    return underWay.settle(id, request, answer)
+    onAnswer()
+    return underWay.settle(request, write(withIdAt(message, request.id)))
   }
 
   const session = yield* options.connect(deliver)
   const requests = yield* FiberMap.make<IdText, void, never>()
+  const runRequest = yield* FiberMap.runtime(requests)<never>()
   const notifications = yield* FiberSet.make<void, never>()
   const listener = yield* FiberHandle.make<void, never>()
+  yield* Effect.addFinalizer(() => Effect.sync(() => underWay.all().forEach(({ abort }) => abort?.())))
   yield* Effect.addFinalizer(() => session.end)
 
-  /** Completes when the messages that must arrive first have arrived. */
-  const turn = yield* Ref.make<Effect.Effect<void>>(Effect.void)
+  /** Done when the messages that must arrive first have arrived. */
+  const turn = yield* Ref.make<Deferred.Deferred<void> | undefined>(undefined)
+  /** How many messages wait for it. */
+  const waiting = MutableRef.make(0)
+
+  const isItsTurn = () => {
+    const before = Ref.getUnsafe(turn)
+    return MutableRef.get(waiting) === 0 && (before === undefined || Deferred.isDoneUnsafe(before))
+  }
+
+  const waitFor = (before: Deferred.Deferred<void> | undefined) =>
+    before === undefined
+      ? Effect.void
+      : Effect.acquireUseRelease(
+          Effect.sync(() => MutableRef.increment(waiting)),
+          () => Deferred.await(before),
+          () => Effect.sync(() => MutableRef.decrement(waiting))
+        )
 
   /** Makes the effect that sends a message in its turn, when there is room for the message. */
   const takeUp = (message: JsonRpcMessage) => {
-    const size = Math.min(Buffer.byteLength(message.text), limits.unreadBytes)
-    return Semaphore.take(room, size).pipe(
-      Effect.andThen(Ref.get(turn)),
-      Effect.map((before) =>
-        Effect.andThen(before, session.post(message)).pipe(Effect.ensuring(Semaphore.release(room, size)))
+    const size = room.sizeOf(message.text)
+    return Effect.map(room.take(size), () =>
+      Effect.andThen(waitFor(Ref.getUnsafe(turn)), session.post(message)).pipe(
+        Effect.ensuring(Effect.sync(() => room.release(size)))
       )
     )
   }
 
+  /** Makes the effect that answers a request with what is sent for it, or with why there is no answer. */
+  const answered = (request: RequestUnderWay, sent: Effect.Effect<void, UpstreamFailed>) =>
+    sent.pipe(
+      Effect.match({
+        onFailure: (failure) => failureResponse(request.id, failure),
+        onSuccess: () => errorResponse(request.id, errorCodes.internalError, "MCP server gave no answer")
+      }),
+      Effect.flatMap((otherwise) => underWay.settle(request, write(otherwise))),
+      Effect.ensuring(underWay.settle(request, Effect.void)),
+      withCorrelationId
+    )
+
+  const sendNow = makeDirectRequests({
+    session,
+    underWay,
+    output,
+    deliver,
+    onAnswer,
+    room,
+    goOn: (request, size, rest) => {
+      const released = Effect.ensuring(
+        rest,
+        Effect.sync(() => room.release(size))
+      )
+      runRequest(request.id, answered(request, released))
+    }
+  })
+
   const startRequest = Effect.fnUntraced(function* (id: IdText, message: JsonRpcMessage) {
     const problem = refusalOf(id)
     if (problem !== undefined) return yield* write(errorResponse(id, errorCodes.invalidRequest, problem))
-    const request: RequestUnderWay = {
-      method: String(message.json["method"]),
-      isStateless: declaredVersion(message.json) !== undefined,
-      settled: Deferred.makeUnsafe()
-    }
-    underWay.add(id, request)
-    const answered = (yield* takeUp(message)).pipe(
-      Effect.match({
-        onFailure: (failure) => failureResponse(id, failure),
-        onSuccess: () => errorResponse(id, errorCodes.internalError, "MCP server gave no answer")
-      }),
-      Effect.flatMap((otherwise) => underWay.settle(id, request, write(otherwise))),
-      Effect.ensuring(underWay.settle(id, request, Effect.void)),
-      withCorrelationId
-    )
-    yield* FiberMap.run(requests, id, answered)
-    if (request.method === "initialize") yield* Ref.set(turn, Deferred.await(request.settled))
+    const request = underWay.add(id, message)
+    yield* FiberMap.run(requests, id, answered(request, yield* takeUp(message)))
+    if (request.method === "initialize") yield* Ref.set(turn, request.settled)
   })
 
   const refusalOf = (id: IdText): string | undefined => {
@@ -145,27 +177,27 @@ export const relay = Effect.fnUntraced(function* (options: {
 
   /** No later message may arrive before it, as long as the server does not take too long to accept it. */
   const startSession = Effect.fnUntraced(function* (initialized: JsonRpcMessage) {
-    const before = yield* Ref.get(turn)
+    const before = Ref.getUnsafe(turn)
     const accepted = yield* passOn(initialized)
     const opened = yield* Deferred.make<void>()
-    yield* before.pipe(
+    yield* waitFor(before).pipe(
       Effect.andThen(Effect.timeoutOption(Fiber.await(accepted), patience)),
       Effect.andThen(Deferred.succeed(opened, undefined)),
       Effect.andThen(FiberHandle.run(listener, session.listen, { onlyIfMissing: true })),
       FiberSet.run(notifications)
     )
-    yield* Ref.set(turn, Deferred.await(opened))
+    yield* Ref.set(turn, opened)
   })
 
   /** Nobody waits for the answer any more. A stateless server learns it from the closed connection. */
   const cancel = Effect.fnUntraced(function* (message: JsonRpcMessage) {
     const found = underWay.find(message, ["params", "requestId"])
-    if (found?.[1].isStateless !== true) yield* passOn(message)
+    if (found?.isStateless !== true) yield* passOn(message)
     // MCP 2025-11-25, "Cancellation": `initialize` must not be cancelled.
-    if (found === undefined || found[1].method === "initialize") return
-    const [id, request] = found
-    yield* underWay.settle(id, request, Effect.void)
-    yield* FiberMap.remove(requests, id)
+    if (found === undefined || found.method === "initialize") return
+    yield* underWay.settle(found, Effect.void)
+    found.abort?.()
+    yield* FiberMap.remove(requests, found.id)
   })
 
   const relayMessage = (message: JsonRpcMessage): Effect.Effect<unknown> => {
@@ -197,32 +229,33 @@ export const relay = Effect.fnUntraced(function* (options: {
       `The message has more than ${limits.messageBytes} bytes, the value of \`limits.message_bytes\``
     )
 
-  const relayLine = (line: string): Effect.Effect<void> => {
-    if (line.trim() === "") return Effect.void
-    return readJsonRpc(line).pipe(
+  const relayText = (line: string) =>
+    readJsonRpc(line).pipe(
       Effect.flatMap(({ messages }) => Effect.forEach(messages, relayMessage, { discard: true })),
       Effect.catch((unreadable) => refuseUnreadable(line, unreadable))
     )
+
+  const relayLine = (line: string): Effect.Effect<void> | undefined => {
+    if (line.trim() === "") return undefined
+    const message = parseOnlyMessage(line)
+    if (message === undefined) return relayText(line)
+    const id = requestIdOf(message)
+    const isSent = id !== undefined && isItsTurn() && refusalOf(id) === undefined && sendNow(id, message)
+    return isSent ? undefined : Effect.asVoid(relayMessage(message))
   }
 
-  const relayInput = NodeStream.fromReadable({
-    evaluate: () => options.input,
-    onError: (cause) => makeRelayError("input", cause)
-  }).pipe(
-    lines({
-      maxBytes: limits.messageBytes,
-      lineEnd: "crOrLf",
-      onTooLong: () => new LongMessageReader()
-    }),
-    Stream.runForEach((line) => (typeof line === "string" ? relayLine(line) : refuseTooLong(line)))
-  )
+  const relayInput = readLines(
+    options.input,
+    { maxBytes: limits.messageBytes, lineEnd: "crOrLf", onTooLong: () => new LongMessageReader() },
+    (line) => (typeof line === "string" ? relayLine(line) : refuseTooLong(line))
+  ).pipe(Effect.mapError((cause) => makeRelayError("input", cause)))
 
   /** A subscription ends with the client's input, not with an answer. */
   const finish = Effect.gen(function* () {
     const due = [...underWay.all().values()].filter(({ method }) => method !== "subscriptions/listen")
     yield* Effect.forEach(due, ({ settled }) => Deferred.await(settled), { discard: true }).pipe(
       Effect.andThen(FiberSet.awaitEmpty(notifications)),
-      Effect.timeoutOption((yield* Ref.get(hasAnswered)) ? lastAnswers : scriptAnswers)
+      Effect.timeoutOption(MutableRef.get(hasAnswered) ? lastAnswers : scriptAnswers)
     )
   })
 

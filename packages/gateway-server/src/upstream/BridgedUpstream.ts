@@ -16,6 +16,10 @@ export const makeBridgedUpstream = <E extends Effect.Error<ReturnType<Upstream["
   tokenRequest: Upstream["tokenRequest"]
 ): Upstream => ({
   tokenRequest,
+  handleNow: ({ body, caller, ownHeaders, request, response }, onEnd) =>
+    body.rest === undefined &&
+    body.arriving === undefined &&
+    bridge.handleNow(request, { response, ownHeaders }, body.head, caller.subject, () => onEnd(undefined)),
   handle: ({ body, caller, request, response }) => {
     if (body.rest === undefined) return bridge.handle(request, response, body.head, caller.subject)
     return body.restBecause === "TooLong"

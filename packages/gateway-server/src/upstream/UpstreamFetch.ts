@@ -1,5 +1,10 @@
 import { ClientCertificates } from "@secure-mcp/mtls"
-import { type AccessTokenRequest, parseChallenge } from "@secure-mcp/oauth-core"
+import {
+  type AccessTokenRequest,
+  type OAuthError,
+  type OAuthToken,
+  parseChallenge
+} from "@secure-mcp/oauth-core"
 import {
   accepted,
   type HttpServerEntry,
@@ -13,9 +18,17 @@ import {
 } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import * as Undici from "undici"
+import type * as Scope from "effect/Scope"
 import { readText } from "../fetch/AnswerBody.ts"
-import { type Fetch, type FetchRequest, type FetchResponse, UpstreamFailed } from "../fetch/Fetch.ts"
+import {
+  type Fetch,
+  type FetchNow,
+  type FetchRequest,
+  type FetchResponse,
+  UpstreamFailed
+} from "../fetch/Fetch.ts"
+import { SentRequest } from "../fetch/SentRequest.ts"
+import { type Address, addressOf } from "./Address.ts"
 import { describeOAuthError } from "./OAuthAdvice.ts"
 import { describeUnreachable } from "./UpstreamUnreachable.ts"
 
@@ -28,40 +41,57 @@ export const makeUpstreamFetch = Effect.fnUntraced(function* (entry: HttpServerE
   const injector = yield* TokenInjector
   const entryUrl = new URL(entry.url)
 
-  const sendOnce = Effect.fnUntraced(
-    function* (url: URL, request: FetchRequest, token: Redacted.Redacted | undefined) {
-      const { dispatcher } = yield* certificates.connection(entry.oauth, entry.proxies)
-      const signal = yield* Effect.abortSignal
-      const { body, method } = request
-      const headers = withOwn(request.headers, entry, token)
-      const init = { method, headers, signal, dispatcher, ...(body === undefined ? {} : { body }) }
-      return yield* Effect.tryPromise(() => Undici.fetch(url, { ...init, redirect: "manual" }))
-    },
-    Effect.mapError((error) => {
-      const { advice, mayHaveArrived, problem } = describeUnreachable(entry, error)
-      return new UpstreamFailed({
+  const headersOf = makeHeaders(entry)
+  const target = addressOf(entryUrl)
+
+  const fail = (error: unknown): Effect.Effect<never, UpstreamFailed> => {
+    const { advice, mayHaveArrived, problem } = describeUnreachable(entry, error)
+    return Effect.fail(
+      new UpstreamFailed({
         kind: mayHaveArrived ? "Broken" : "NotSent",
         problem: `The MCP server "${entry.serverName}" gave no answer: ${problem}${advice === undefined ? "" : `. ${advice}`}`
       })
-    })
-  )
+    )
+  }
+
+  const sendOnce = Effect.fnUntraced(function* (
+    address: Address,
+    request: FetchRequest,
+    token: Redacted.Redacted | undefined
+  ): Effect.fn.Return<FetchResponse, UpstreamFailed, Scope.Scope> {
+    const { dispatcher } = yield* Effect.catch(certificates.connection(entry.oauth, entry.proxies), fail)
+    const sent = new SentRequest({ ...address, dispatcher }, request, headersOf(request, token))
+    yield* Effect.addFinalizer(() => Effect.sync(() => sent.abort()))
+    return yield* Effect.callback<FetchResponse, UpstreamFailed>((resume) =>
+      sent.send((failure) => resume(failure === undefined ? Effect.succeed(sent) : fail(failure)))
+    )
+  })
 
   const send = Effect.fnUntraced(function* (
     request: FetchRequest,
     token: Redacted.Redacted | undefined
-  ): Effect.fn.Return<Undici.Response, UpstreamFailed, Effect.Services<ReturnType<typeof sendOnce>>> {
-    const url = request.url ?? entryUrl
-    if (url.origin !== entryUrl.origin)
+  ): Effect.fn.Return<FetchResponse, UpstreamFailed, Scope.Scope> {
+    if (request.url !== undefined && request.url.origin !== entryUrl.origin)
       return yield* new UpstreamFailed({
         kind: "NotSent",
-        problem: `The MCP server "${entry.serverName}" has ${entryUrl.origin} as its origin: nothing is sent to ${url.origin}`
+        problem: `The MCP server "${entry.serverName}" has ${entryUrl.origin} as its origin: nothing is sent to ${request.url.origin}`
       })
-    const response = yield* sendOnce(url, request, token)
+    const address = request.url === undefined ? target : addressOf(request.url)
+    return yield* follow(address, yield* sendOnce(address, request, token), request, token)
+  })
+
+  /** The answer of the server, or what its redirect leads to. */
+  const follow = Effect.fnUntraced(function* (
+    { url }: Address,
+    response: FetchResponse,
+    request: FetchRequest,
+    token: Redacted.Redacted | undefined
+  ): Effect.fn.Return<FetchResponse, UpstreamFailed, Scope.Scope> {
     const redirect = decide(url, response, request, false)
     if (redirect._tag === "NotRedirected") return response
     yield* discard(response)
     if (redirect._tag === "Refused") return yield* refuseRedirect(redirect.problem, response.status)
-    const second = yield* sendOnce(redirect.url, request, token)
+    const second = yield* sendOnce(addressOf(redirect.url), request, token)
     const again = decide(redirect.url, second, request, true)
     if (again._tag !== "Refused") return second
     yield* discard(second)
@@ -83,51 +113,117 @@ export const makeUpstreamFetch = Effect.fnUntraced(function* (entry: HttpServerE
     )
   }
 
-  return (tokenRequest: AccessTokenRequest | undefined): Fetch =>
-    (request) =>
-      tokenRequest === undefined
-        ? send(request, undefined)
-        : injector
-            .use(tokenRequest, (token) =>
-              Effect.flatMap(send(request, token), (response) => outcome(request, response))
-            )
-            .pipe(
-              Effect.catchTag("OAuthError", (error) =>
-                Effect.fail(
-                  new UpstreamFailed({
-                    kind: "NoToken",
-                    problem: describeOAuthError(error, tokenRequest),
-                    cause: error
-                  })
-                )
+  const withToken = (tokenRequest: AccessTokenRequest) => {
+    const attempt = (request: FetchRequest) => (token: Redacted.Redacted | undefined) =>
+      Effect.flatMap(send(request, token), (response) => outcome(request, response))
+    const explain = <A, R>(sent: Effect.Effect<A, UpstreamFailed | OAuthError, R>) =>
+      Effect.catchTag(sent, "OAuthError", (error) =>
+        Effect.fail(
+          new UpstreamFailed({
+            kind: "NoToken",
+            problem: describeOAuthError(error, tokenRequest),
+            cause: error
+          })
+        )
+      )
+    return {
+      first: (request: FetchRequest) => explain(injector.use(tokenRequest, attempt(request))),
+      /** After a first attempt with the token. */
+      next: (
+        request: FetchRequest,
+        token: OAuthToken,
+        first: Effect.Effect<FetchResponse, UpstreamFailed, Scope.Scope>
+      ) =>
+        explain(
+          injector.useAfter(
+            tokenRequest,
+            { token, outcome: Effect.flatMap(first, (response) => outcome(request, response)) },
+            attempt(request)
+          )
+        )
+    }
+  }
+
+  return (tokenRequest: AccessTokenRequest | undefined): Fetch => {
+    const withTokens = tokenRequest && withToken(tokenRequest)
+
+    const now: FetchNow = (request, onAnswer) => {
+      const token = tokenRequest && injector.peek(tokenRequest)
+      const connection = certificates.current(entry.oauth, entry.proxies)
+      if (request.url !== undefined || connection === undefined) return undefined
+      if (tokenRequest !== undefined && token === undefined) return undefined
+      const accessToken = token?.accessToken
+      const sent = new SentRequest(
+        { ...target, dispatcher: connection.dispatcher },
+        request,
+        headersOf(request, accessToken)
+      )
+      /** What there is to do if the answer is not a short JSON text. */
+      const readOn = (failure: Error | undefined) => {
+        const first =
+          failure === undefined
+            ? Effect.andThen(
+                Effect.addFinalizer(() => Effect.sync(() => sent.abort())),
+                follow(target, sent, request, accessToken)
               )
-            )
+            : fail(failure)
+        onAnswer(
+          withTokens === undefined || token === undefined ? first : withTokens.next(request, token, first)
+        )
+      }
+      sent.send((failure) => {
+        if (failure !== undefined || !sent.mayBeShortJson(maxShort)) return readOn(failure)
+        sent.whenWhole(maxShort, (text) => {
+          if (text === undefined) return readOn(undefined)
+          if (tokenRequest !== undefined && token !== undefined) injector.settle(tokenRequest, token)
+          onAnswer({ text, response: sent })
+        })
+      })
+      return sent
+    }
+
+    return Object.assign(withTokens?.first ?? ((request: FetchRequest) => send(request, undefined)), { now })
+  }
 })
+
+/** The longest text that is not read in slices. */
+const maxShort = 64 * 1024
 
 const decide = (
   url: URL,
-  { headers, status }: Undici.Response,
+  { headers, status }: FetchResponse,
   { method }: FetchRequest,
   alreadyFollowed: boolean
 ) => redirectOf(url, status, headers.get("location"), method, { alreadyFollowed })
 
-/** The headers of a request, with the entry's own and the token in place of the client's. */
-const withOwn = (
-  headers: Record<string, string>,
-  entry: HttpServerEntry,
-  token: Redacted.Redacted | undefined
-): Undici.Headers => {
-  const all = new Undici.Headers(headers)
-  if (entry.userAgent !== undefined) all.set("user-agent", entry.userAgent)
-  for (const [name, value] of Object.entries(entry.headers)) all.set(name, Redacted.value(value))
-  if (token !== undefined) all.set("authorization", `Bearer ${Redacted.value(token)}`)
-  return all
+/**
+ * Makes what gives the headers of a request: those that it has, and the entry's own and the token, which replace them. An
+ * answer may come compressed: lists of tools are long.
+ */
+const makeHeaders = (entry: HttpServerEntry) => {
+  const own = new Map([["accept-encoding", "gzip"]])
+  if (entry.userAgent !== undefined) own.set("user-agent", entry.userAgent)
+  for (const [name, value] of Object.entries(entry.headers))
+    own.set(name.toLowerCase(), Redacted.value(value))
+  const pairs = [...own].flat()
+  const withoutCredentials = [...own].filter(([name]) => name !== "authorization").flat()
+  return ({ headers }: FetchRequest, token: Redacted.Redacted | undefined): Array<string> => {
+    const all =
+      token === undefined
+        ? [...pairs]
+        : [...withoutCredentials, "authorization", `Bearer ${Redacted.value(token)}`]
+    for (const name in headers) {
+      const value = headers[name]
+      if (value !== undefined && !own.has(name)) all.push(name, value)
+    }
+    return all
+  }
 }
 
-const outcome = Effect.fnUntraced(function* (request: FetchRequest, response: Undici.Response) {
+const outcome = Effect.fnUntraced(function* (request: FetchRequest, response: FetchResponse) {
   const { status } = response
   const challenge = parseChallenge(response.headers.get("www-authenticate") ?? undefined)
-  if (!refusesToken(status, challenge)) return accepted<FetchResponse>(response)
+  if (!refusesToken(status, challenge)) return accepted(response)
   if (!mayBeAboutSession(challenge, request.headers["mcp-session-id"])) {
     yield* discard(response)
     return refused(status, challenge)
@@ -142,6 +238,6 @@ async function* bytesOf(text: string): AsyncGenerator<Uint8Array> {
   yield Buffer.from(text)
 }
 
-/** Frees the connection: an answer that is not read would keep it open. */
-const discard = ({ body }: Undici.Response): Effect.Effect<void> =>
-  body === null ? Effect.void : Effect.ignore(Effect.tryPromise(() => body.cancel()))
+/** Closes the connection: an answer that is not read would keep it open. */
+const discard = ({ body }: FetchResponse): Effect.Effect<void> =>
+  Effect.promise(async () => void (await body?.[Symbol.asyncIterator]().return?.()))

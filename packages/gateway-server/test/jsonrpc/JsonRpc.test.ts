@@ -4,11 +4,11 @@ import {
   idText,
   idTextAt,
   isMessage,
-  matchingId,
   parseJson,
   isJsonObject,
   parseJsonRpc
 } from "../../src/jsonrpc/JsonRpc.ts"
+import { matchingId } from "../../src/jsonrpc/MatchingIds.ts"
 
 const idIn = (text: string) => {
   const message = parseJsonRpc(text)?.messages[0]

@@ -1,19 +1,22 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
-import { fetchOk, mediaType, readText } from "../../fetch/AnswerBody.ts"
-import type { FetchResponse, UpstreamFailed } from "../../fetch/Fetch.ts"
+import type * as Scope from "effect/Scope"
+import { mediaType, readText, whenOk } from "../../fetch/AnswerBody.ts"
+import type { FetchRequest, FetchResponse, UpstreamFailed } from "../../fetch/Fetch.ts"
 import {
+  type IdText,
   idTextAt,
   isJsonObject,
   isResponse,
-  matchingId,
+  parseOnlyMessage,
   readOnlyMessage,
   requestIdOf,
   withIdAt,
   type JsonObject,
   type JsonRpcMessage
 } from "../../jsonrpc/JsonRpc.ts"
+import { matchingId } from "../../jsonrpc/MatchingIds.ts"
 import { failureOf, readMessages, resumeAnswer, type StreamSource } from "./EventStream.ts"
 import type { Deliver } from "./ServerSession.ts"
 import { streamStart } from "./StreamPosition.ts"
@@ -28,19 +31,34 @@ const afterAnswer = "2 seconds"
  * @param headers of the POST; those of a resumption are the source's own
  * @param onResult is run before a result is delivered
  */
-export const exchange = Effect.fnUntraced(function* (
+export const exchange = (
   source: StreamSource,
   outgoing: JsonRpcMessage,
   headers: Record<string, string>,
-  onResult: (result: JsonObject, response: FetchResponse) => Effect.Effect<void> = () => Effect.void
-): Effect.fn.Return<void, UpstreamFailed> {
-  yield* Effect.scoped(
+  onResult?: OnResult
+): Effect.Effect<void, UpstreamFailed> =>
+  readExchange(source, outgoing, source.fetch(postOf(outgoing, headers)), onResult)
+
+/** What is done with a result, and the response that it came in, before it is delivered. */
+export type OnResult = (result: JsonObject, response: FetchResponse) => void
+
+/** The POST of a message. */
+export const postOf = (outgoing: JsonRpcMessage, headers: Record<string, string>): FetchRequest => ({
+  method: "POST",
+  headers: { ...contentHeaders, ...headers },
+  body: outgoing.text
+})
+
+/** The rest of an exchange, after the POST. */
+export const readExchange = (
+  source: StreamSource,
+  outgoing: JsonRpcMessage,
+  posted: Effect.Effect<FetchResponse, UpstreamFailed, Scope.Scope>,
+  onResult: OnResult = () => {}
+): Effect.Effect<void, UpstreamFailed> =>
+  Effect.scoped(
     Effect.gen(function* () {
-      const response = yield* fetchOk(source.fetch, {
-        method: "POST",
-        headers: { ...contentHeaders, ...headers },
-        body: outgoing.text
-      })
+      const response = yield* whenOk(posted)
       const id = requestIdOf(outgoing)
       if (id === undefined) return yield* readAcceptance(source, response)
 
@@ -52,7 +70,7 @@ export const exchange = Effect.fnUntraced(function* (
         const { result } = message.json
         const text = withIdAt(message, id)
         return Effect.gen(function* () {
-          if (isJsonObject(result)) yield* onResult(result, response)
+          if (isJsonObject(result)) onResult(result, response)
           yield* source.deliver(text === message.text ? message : ((yield* readOnlyMessage(text)) ?? message))
           yield* Deferred.succeed(answered, undefined)
         })
@@ -67,7 +85,12 @@ export const exchange = Effect.fnUntraced(function* (
       )
     })
   )
-})
+
+/** The message that a whole answer to a request consists of, if nothing has to be done to it and nothing else comes with it. */
+export const onlyAnswer = (text: string, id: IdText): JsonRpcMessage | undefined => {
+  const message = parseOnlyMessage(text)
+  return message !== undefined && isResponse(message.json) && idTextAt(message) === id ? message : undefined
+}
 
 /** The body of an acceptance is of no use; a connection whose body was not read is not used again. */
 const readAcceptance = ({ messageBytes }: StreamSource, response: FetchResponse) =>

@@ -40,6 +40,7 @@ export const makeFallbackSession = Effect.fnUntraced(function* (options: {
             )
           : known.post(message)
       ),
+    postNow: (request, id, onEnd) => Ref.getUnsafe(session).postNow?.(request, id, onEnd),
     listen: Effect.flatMap(Ref.get(session), ({ listen }) => listen),
     end: Effect.flatMap(Ref.get(session), ({ end }) => end)
   }

@@ -1,13 +1,14 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Ref from "effect/Ref"
+import * as MutableRef from "effect/MutableRef"
 import type * as Scope from "effect/Scope"
-import { fetchOk } from "../../fetch/AnswerBody.ts"
+import { fetchOk, isLonger } from "../../fetch/AnswerBody.ts"
 import { type Fetch, UpstreamFailed } from "../../fetch/Fetch.ts"
 import { afterRequest, emptySetup, requestsToRepeat } from "../../jsonrpc/ClientSetup.ts"
 import {
   errorCodeOf,
   errorCodes,
+  isJsonObject,
   isResponse,
   makeNotification,
   makeRequest,
@@ -18,7 +19,7 @@ import {
 import { declaredVersion, mirroredHeaders } from "../../jsonrpc/MirroredHeaders.ts"
 import { type Agreement, makeAgreement, makeNoAgreement, sessionHeaders } from "./Agreement.ts"
 import type { StreamSource } from "./EventStream.ts"
-import { exchange } from "./Exchange.ts"
+import { exchange, onlyAnswer, type OnResult, postOf, readExchange } from "./Exchange.ts"
 import { listenForMessages } from "./Listener.ts"
 import { type Deliver, maxSubscriptions, refusalOf, type ServerSession } from "./ServerSession.ts"
 import { judgeRefusal } from "./SessionLoss.ts"
@@ -47,10 +48,10 @@ export const makeHttpSession = Effect.fnUntraced(function* (options: {
 }): Effect.fn.Return<ServerSession, never, Scope.Scope> {
   const scope = yield* Effect.scope
   const toolHeaders = makeToolHeaders()
-  const agreement = yield* Ref.make(makeNoAgreement())
-  const setup = yield* Ref.make(emptySetup)
+  const agreement = MutableRef.make(makeNoAgreement())
+  const setup = MutableRef.make(emptySetup)
   /** The session that is being begun in place of a lost one. */
-  const restarting = yield* Ref.make<Deferred.Deferred<void, UpstreamFailed> | undefined>(undefined)
+  const restarting = MutableRef.make<Deferred.Deferred<void, UpstreamFailed> | undefined>(undefined)
 
   const sourceIn = (agreed: Agreement, deliver: Deliver): StreamSource => ({
     fetch: options.fetch,
@@ -59,21 +60,23 @@ export const makeHttpSession = Effect.fnUntraced(function* (options: {
     deliver
   })
 
-  const replaceAgreement = (next: Agreement) =>
-    Effect.flatMap(Ref.getAndSet(agreement, next), ({ replaced }) => Deferred.succeed(replaced, undefined))
+  const replaceAgreement = (next: Agreement): void => {
+    const { replaced } = MutableRef.get(agreement)
+    MutableRef.set(agreement, next)
+    Deferred.doneUnsafe(replaced, Effect.void)
+  }
+
+  const learnFrom =
+    (message: JsonRpcMessage): OnResult =>
+    (result, response) => {
+      const { method } = message.json
+      if (method === "initialize") replaceAgreement(makeAgreement(message, result, response))
+      else if (method === "tools/list") toolHeaders.learn(result)
+      else MutableRef.update(setup, (known) => afterRequest(known, message, maxSubscriptions))
+    }
 
   const send = (message: JsonRpcMessage, agreed: Agreement) =>
-    exchange(
-      sourceIn(agreed, options.deliver),
-      message,
-      headersFor(message.json, agreed),
-      (result, response): Effect.Effect<unknown> => {
-        const { method } = message.json
-        if (method === "initialize") return replaceAgreement(makeAgreement(message, result, response))
-        if (method === "tools/list") return Effect.sync(() => toolHeaders.learn(result))
-        return Ref.update(setup, (known) => afterRequest(known, message, maxSubscriptions))
-      }
-    )
+    exchange(sourceIn(agreed, options.deliver), message, headersFor(message.json, agreed), learnFrom(message))
 
   const headersFor = (json: JsonObject, agreed: Agreement): Record<string, string> => {
     if (declaredVersion(json) !== undefined)
@@ -93,21 +96,21 @@ export const makeHttpSession = Effect.fnUntraced(function* (options: {
       request,
       headersFor(request.json, agreed),
       (result, response) =>
-        Deferred.succeed(answered, { ...makeAgreement(request, result, response), result })
+        Deferred.doneUnsafe(answered, Effect.succeed({ ...makeAgreement(request, result, response), result }))
     )
     return yield* Deferred.await(answered)
   })
 
   /** Begins another session in place of a lost one. Whoever finds it lost meanwhile waits for the same one. */
   const restart = Effect.fnUntraced(function* (lost: Agreement) {
-    const { initialize, replaced } = yield* Ref.get(agreement)
+    const { initialize, replaced } = MutableRef.get(agreement)
     if (replaced !== lost.replaced || initialize === undefined) return
-    const known = yield* Ref.get(restarting)
+    const known = MutableRef.get(restarting)
     if (known !== undefined) return yield* Deferred.await(known)
     const begun = Deferred.makeUnsafe<void, UpstreamFailed>()
-    yield* Ref.set(restarting, begun)
+    MutableRef.set(restarting, begun)
     yield* beginAgain(initialize, lost).pipe(
-      Effect.ensuring(Ref.set(restarting, undefined)),
+      Effect.ensuring(Effect.sync(() => MutableRef.set(restarting, undefined))),
       Deferred.into(begun),
       Effect.forkIn(scope)
     )
@@ -123,8 +126,8 @@ export const makeHttpSession = Effect.fnUntraced(function* (options: {
           `The MCP server now speaks revision ${next.protocolVersion}, and before ${lost.protocolVersion}, which the client goes by`
         )
       yield* tell(makeNotification("notifications/initialized"), next).pipe(Effect.timeoutOption(patience))
-      yield* replaceAgreement(next)
-      const requests = requestsToRepeat(yield* Ref.get(setup))
+      replaceAgreement(next)
+      const requests = requestsToRepeat(MutableRef.get(setup))
       yield* Effect.forkIn(
         Effect.forEach(requests, (request) => tell(request, next), { discard: true }),
         scope
@@ -181,41 +184,69 @@ export const makeHttpSession = Effect.fnUntraced(function* (options: {
         )
 
   const post = Effect.fnUntraced(function* (message: JsonRpcMessage) {
-    const { json } = message
-    const begun = yield* Ref.get(restarting)
+    const begun = MutableRef.get(restarting)
     if (begun !== undefined) yield* Effect.ignore(Deferred.await(begun))
-    const agreed = yield* Ref.get(agreement)
-    yield* send(message, agreed).pipe(
-      Effect.catch((failure) =>
-        Effect.gen(function* () {
-          if (json["method"] === "tools/call" && isHeaderMismatch(failure)) {
-            yield* lookUpTools(json, (request) =>
-              Effect.map(ask(request, agreed), ({ result }) => {
-                toolHeaders.learn(result)
-                return result
-              })
-            ).pipe(Effect.mapError(() => failure))
-            return yield* send(message, agreed)
-          }
-          const isInSession = declaredVersion(json) === undefined && json["method"] !== "initialize"
-          if (!isInSession || !(yield* isLost(failure, agreed))) return yield* failure
-          yield* restart(agreed)
-          if (!endsWithSession(json)) yield* send(message, yield* Ref.get(agreement))
-        })
-      )
-    )
+    const agreed = MutableRef.get(agreement)
+    yield* Effect.catch(send(message, agreed), (failure) => sendAgain(message, agreed, failure))
   })
 
+  /** Sends a message again that the server refused for what can be mended. */
+  const sendAgain = Effect.fnUntraced(function* (
+    message: JsonRpcMessage,
+    agreed: Agreement,
+    failure: UpstreamFailed
+  ): Effect.fn.Return<void, UpstreamFailed> {
+    const { json } = message
+    if (json["method"] === "tools/call" && isHeaderMismatch(failure)) {
+      yield* lookUpTools(json, (request) =>
+        Effect.map(ask(request, agreed), ({ result }) => {
+          toolHeaders.learn(result)
+          return result
+        })
+      ).pipe(Effect.mapError(() => failure))
+      return yield* send(message, agreed)
+    }
+    const isInSession = declaredVersion(json) === undefined && json["method"] !== "initialize"
+    if (!isInSession || !(yield* isLost(failure, agreed))) return yield* failure
+    yield* restart(agreed)
+    if (!endsWithSession(json)) yield* send(message, MutableRef.get(agreement))
+  })
+
+  const postNow: ServerSession["postNow"] = (request, id, onEnd) => {
+    const { now } = options.fetch
+    // Whoever begins a session is not in a hurry, and may have to be answered over another transport.
+    if (now === undefined || request.json["method"] === "initialize") return undefined
+    if (MutableRef.get(restarting) !== undefined) return undefined
+    const agreed = MutableRef.get(agreement)
+    const learn = learnFrom(request)
+    const readOn = (posted: ReturnType<Fetch>) =>
+      readExchange(sourceIn(agreed, options.deliver), request, posted, learn).pipe(
+        Effect.catch((failure) => sendAgain(request, agreed, failure))
+      )
+    return now(postOf(request, headersFor(request.json, agreed)), (answer) => {
+      if (Effect.isEffect(answer)) return onEnd(readOn(answer))
+      const message = isLonger(answer.text, options.messageBytes) ? undefined : onlyAnswer(answer.text, id)
+      if (message === undefined) return onEnd(readOn(Effect.succeed(answer.response)))
+      const { result } = message.json
+      if (isJsonObject(result)) learn(result, answer.response)
+      return onEnd(message)
+    })
+  }
+
   const listen = listenForMessages(
-    Effect.map(Ref.get(agreement), (agreed) => ({
-      source: sourceIn(agreed, options.deliver),
-      replaced: Deferred.await(agreed.replaced),
-      recover: (refusal) => recover(refusal, agreed)
-    }))
+    Effect.sync(() => {
+      const agreed = MutableRef.get(agreement)
+      return {
+        source: sourceIn(agreed, options.deliver),
+        replaced: Deferred.await(agreed.replaced),
+        recover: (refusal) => recover(refusal, agreed)
+      }
+    })
   )
 
-  const end = Effect.flatMap(Ref.get(agreement), (agreed) =>
-    agreed.sessionId === undefined
+  const end = Effect.suspend(() => {
+    const agreed = MutableRef.get(agreement)
+    return agreed.sessionId === undefined
       ? Effect.void
       : Effect.scoped(fetchOk(options.fetch, { method: "DELETE", headers: sessionHeaders(agreed) })).pipe(
           Effect.interruptible,
@@ -223,9 +254,9 @@ export const makeHttpSession = Effect.fnUntraced(function* (options: {
           Effect.timeoutOption(endTimeout),
           Effect.asVoid
         )
-  )
+  })
 
-  return { post, listen, end }
+  return { post, postNow, listen, end }
 })
 
 /** Answers to the server's requests and cancellations mean something in their own session only. */

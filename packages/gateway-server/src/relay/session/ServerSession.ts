@@ -1,6 +1,6 @@
 import type * as Effect from "effect/Effect"
 import { UpstreamFailed } from "../../fetch/Fetch.ts"
-import { type JsonObject, type JsonRpcMessage, objectAt } from "../../jsonrpc/JsonRpc.ts"
+import { type IdText, type JsonObject, type JsonRpcMessage, objectAt } from "../../jsonrpc/JsonRpc.ts"
 
 /** The relay's end of a session with an MCP server, whatever the transport. */
 export interface ServerSession {
@@ -10,6 +10,19 @@ export interface ServerSession {
    * revision.
    */
   readonly post: (message: JsonRpcMessage) => Effect.Effect<void, UpstreamFailed>
+  /**
+   * Sends a request without a fiber, if nothing has to be waited for before it can be sent; undefined where that cannot
+   * be.
+   *
+   * @param onEnd called once, unless the request is aborted: with the answer, which was not delivered, or with what is left
+   * to do, as `post` does it
+   * @returns what closes the connection; undefined if nothing was sent: call `post`
+   */
+  readonly postNow?: (
+    request: JsonRpcMessage,
+    id: IdText,
+    onEnd: (end: JsonRpcMessage | Effect.Effect<void, UpstreamFailed>) => void
+  ) => { readonly abort: () => void } | undefined
   /** Delivers what the server sends without being asked, for as long as it offers a stream for that. */
   readonly listen: Effect.Effect<void>
   /** Ends the session, if there is one, within a second. */

@@ -8,7 +8,6 @@ import * as Scope from "effect/Scope"
 import { UpstreamFailed } from "../../fetch/Fetch.ts"
 import { afterRequest, emptySetup, requestsToRepeat } from "../../jsonrpc/ClientSetup.ts"
 import {
-  entryById,
   idTextAt,
   type IdText,
   isResponse,
@@ -16,6 +15,7 @@ import {
   makeNotification,
   requestIdOf
 } from "../../jsonrpc/JsonRpc.ts"
+import { entryById } from "../../jsonrpc/MatchingIds.ts"
 import type { MessageConnection } from "../../jsonrpc/MessageConnection.ts"
 import { type Deliver, maxSubscriptions, refusalOf, type ServerSession } from "./ServerSession.ts"
 
