@@ -81,7 +81,7 @@ describe("a request in a session whose server can take it at once", () => {
       yield* settle
       const last = peer.received.at(-1)
       assert.strictEqual(last?.["method"], "notifications/cancelled")
-      assert.propertyVal(last["params"], "requestId", "slow")
+      assert.propertyVal(last?.["params"], "requestId", "slow")
     })
   )
 
