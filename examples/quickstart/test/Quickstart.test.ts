@@ -10,7 +10,8 @@ const gateway = (...args: ReadonlyArray<string>) =>
   promisify(execFile)(
     process.execPath,
     ["--conditions=@secure-mcp/source", resolve(folder, "../../apps/gateway/src/main.ts"), ...args],
-    { cwd: folder, env: { ...process.env, CLIENT_SECRET: "a-secret" } }
+    // npm names the folder in which it was called, which goes before this one.
+    { cwd: folder, env: { ...process.env, INIT_CWD: folder, CLIENT_SECRET: "a-secret" } }
   )
 
 describe("the quick start", () => {

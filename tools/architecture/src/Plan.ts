@@ -216,7 +216,22 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
   },
   "tools/models": { imports: ["testing"], rooms: {} },
   "tools/api-report": { imports: [], rooms: {} },
-  "tools/release-trial": { imports: [], rooms: {} },
+  "tools/release-trial": {
+    imports: [],
+    testImports: [
+      "mtls",
+      "oauth-client",
+      "oauth-core",
+      "oauth-flows",
+      "oauth-metrics",
+      "testing",
+      "token-cache",
+      "token-cache-redis",
+      "token-cache-sql",
+      "transport-injection"
+    ],
+    rooms: {}
+  },
   "tools/supply-chain": { imports: [], rooms: {} },
   "tools/mutation": { imports: [], rooms: {} },
   "tools/robustness": {

@@ -1,12 +1,15 @@
 /**
  * `npm run release-trial`: the day of a stranger. Everything is built, versioned and published to a registry on this
  * machine; then it is installed in an empty folder, type-checked strictly in two ways, and run.
+ *
+ * `--write-readme` writes what each package installs into the README.
  */
 import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { run } from "./Command.ts"
 import { installedWith } from "./Installed.ts"
+import { rowOf, withTable } from "./ReadmeTable.ts"
 import { startRegistry } from "./Registry.ts"
 import { releaseFrom } from "./Release.ts"
 import { complaintsOf } from "./Tarballs.ts"
@@ -84,10 +87,14 @@ try {
       `run ${program} (${readFileSync(join(stranger, program), "utf8").split("\n").length - 1} lines)`,
       () => run(process.execPath, [program], { cwd: stranger })
     )
-  say("\n| package | packages installed | size |\n| --- | --- | --- |")
-  for (const { name } of released) {
-    const { bytes, packages } = installedWith(stranger, name)
-    say(`| \`${name}\` | ${packages} | ${(bytes / 1024 / 1024).toFixed(1)} MiB |`)
+  const rows = released
+    .map(({ name }) => installedWith(stranger, name))
+    .toSorted(({ name: a }, { name: b }) => (a < b ? -1 : 1))
+  say(`\n${rows.map(rowOf).join("\n")}`)
+  if (process.argv.includes("--write-readme")) {
+    const readme = join(root, "README.md")
+    writeFileSync(readme, withTable(readFileSync(readme, "utf8"), rows))
+    await run("oxfmt", [readme], { cwd: root })
   }
   say(`\nall of it: ${((performance.now() - begin) / 1000).toFixed(0)} s`)
 } finally {

@@ -1,6 +1,8 @@
 // The client with Promises in CommonJS, through `require` of an ES module.
 const assert: typeof import("node:assert/strict") = require("node:assert/strict")
-import { createOAuthClient, OAuthClientError } from "@secure-mcp/oauth-client"
+const oauth: typeof import("@secure-mcp/oauth-client") = require("@secure-mcp/oauth-client")
+
+const { createOAuthClient, OAuthClientError } = oauth
 
 const client = createOAuthClient({
   serverUrl: "https://mcp.example.com/mcp",

@@ -70,6 +70,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   }
 )
 
+/** More than `settle` waits for, so that the next step comes first. */
+const lateTurns = 12
+
+const afterTurns = (turns: number, run: () => void): void => {
+  setImmediate(() => (turns === 1 ? run() : afterTurns(turns - 1, run)))
+}
+
 /** A server with sessions that keeps its events, and does to each call what a test says. */
 const makeServer = () => {
   const live = new Set<string>()
@@ -119,7 +126,7 @@ const makeServer = () => {
         break
       default:
         body.write(beginning)
-        setTimeout(() => body.write(answer).end(), 0)
+        afterTurns(lateTurns, () => body.write(answer).end())
     }
     return events(body)
   }

@@ -29,8 +29,12 @@ export const readBytes = (
       }
     ),
     Effect.map(({ pieces }) => Buffer.concat(pieces)),
-    Effect.catchTag("TooLong", () => Effect.undefined)
+    Effect.catchTag("TooLong", () => Effect.undefined),
+    // Some clients say so of an answer that has no content, such as one of status 204.
+    Effect.catchReason("HttpClientError", "EmptyBodyError", () => Effect.succeed(nothing))
   )
+
+const nothing = new Uint8Array()
 
 const tooLong = { _tag: "TooLong" } as const
 

@@ -169,4 +169,5 @@ const hasSlot = (map: string, slot: number): boolean =>
     )
   })
 
+/** Several Redis servers of this machine that replace one that fails: with Sentinels, and as a Cluster. */
 export const RedisNodes = { makeSentinels, makeCluster }
