@@ -22,7 +22,12 @@ export const withTable = (readme: string, rows: ReadonlyArray<InstalledRow>): st
   const heading = readme.indexOf(tableHeading)
   const start = readme.indexOf("\n|", heading) + 1
   const end = readme.indexOf("\n\n", start)
-  if (heading === -1 || start === 0 || end === -1) throw new Error(`The README has no table below "${tableHeading}"`)
-  const table = ["| package | needs | packages in all | size |", "| --- | --- | --- | --- |", ...rows.map(rowOf)]
+  if (heading === -1 || start === 0 || end === -1)
+    throw new Error(`The README has no table below "${tableHeading}"`)
+  const table = [
+    "| package | needs | packages in all | size |",
+    "| --- | --- | --- | --- |",
+    ...rows.map(rowOf)
+  ]
   return readme.slice(0, start) + table.join("\n") + readme.slice(end)
 }

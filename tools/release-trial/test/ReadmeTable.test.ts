@@ -22,13 +22,16 @@ const published = globSync("{packages,apps}/*/package.json", { cwd: root })
   .filter((manifest) => manifest.private !== true)
 
 describe("the table of what each package installs", () => {
-  it.each(published)("the README names what $name needs (`npm run release-trial -- --write-readme`)", (manifest) => {
-    const rows = table()
-      .split("\n")
-      .filter((line) => line.includes(`| \`${manifest.name}\` `))
-    assert.lengthOf(rows, 1)
-    const [, , needs = ""] = rows[0]?.split("|") ?? []
-    const named = [...needs.matchAll(/`([^`]+)`/g)].map(([, name]) => name)
-    assert.deepStrictEqual(named, neededBy(manifest))
-  })
+  it.each(published)(
+    "the README names what $name needs (`npm run release-trial -- --write-readme`)",
+    (manifest) => {
+      const rows = table()
+        .split("\n")
+        .filter((line) => line.includes(`| \`${manifest.name}\` `))
+      assert.lengthOf(rows, 1)
+      const [, , needs = ""] = rows[0]?.split("|") ?? []
+      const named = [...needs.matchAll(/`([^`]+)`/g)].map(([, name]) => name)
+      assert.deepStrictEqual(named, neededBy(manifest))
+    }
+  )
 })
