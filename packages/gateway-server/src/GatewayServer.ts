@@ -3,6 +3,8 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
+import { CallerExpiry } from "./callers/CallerExpiry.ts"
+import { CurrentResources, makePublicResources } from "./callers/PublicResources.ts"
 import type { GatewayConfig } from "./config/GatewayConfig.ts"
 import { Access } from "./http/Access.ts"
 import { accessMiddleware } from "./http/AccessMiddleware.ts"
@@ -50,11 +52,14 @@ const layer = <AE = never, AR = never, UE = never, UR = never, RE = never, RR = 
 ) => {
   const routing: Or<typeof defaultRoutes, RE, RR> = routes ?? defaultRoutes
   const servers: Or<ReturnType<typeof Upstream.layer>, UE, UR> = upstream ?? Upstream.layer(config)
+  const rules: Or<ReturnType<typeof Access.layer>, AE, AR> = access ?? Access.layer(config.gateway)
   return directAnswers.pipe(
     Layer.provideMerge(routed(routing)),
-    Layer.provide(access ?? Access.layer(config.gateway)),
+    Layer.provide(rules),
     Layer.provide(BegunExchanges.layer),
     Layer.provide(RequestRefusals.layer),
+    Layer.provide(CallerExpiry.layer),
+    Layer.provide(Layer.succeed(CurrentResources, makePublicResources(config.gateway))),
     Layer.provideMerge(listener(address)),
     Layer.provide(Listener.layer(config.gateway.tls)),
     Layer.provide(McpServers.layer),
@@ -106,10 +111,14 @@ export const GatewayServer = {
 export const gatewayServer = (config: GatewayConfig, address?: ListenOptions) => layer(config, { address })
 
 const routed = <E, R>(routes: Layer.Layer<never, E, R>) =>
-  HttpRouter.serve(Layer.merge(routes, Layer.unwrap(Effect.map(Access, accessMiddleware))), {
+  HttpRouter.serve(Layer.merge(routes, Layer.unwrap(accessOfRoutes)), {
     disableLogger: true,
     disableListenLog: true
   })
+
+const accessOfRoutes = Effect.gen(function* () {
+  return accessMiddleware(yield* Access, yield* CallerExpiry)
+})
 
 const listener = ({ host, path, port }: ListenOptions) =>
   Layer.unwrap(

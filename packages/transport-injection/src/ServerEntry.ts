@@ -24,6 +24,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { decodeLimits, type LimitsSetting } from "./Limits.ts"
 import { decodeServerConfig, type ServerConfig } from "./ServerConfig.ts"
+import { decodeToolRules, type ToolRules } from "./ToolRules.ts"
 
 /** A server that is reached over HTTP. */
 export interface HttpServerEntry {
@@ -44,6 +45,8 @@ export interface HttpServerEntry {
   readonly proxies: Proxies | undefined
   /** The limits that the entry names. */
   readonly limits: LimitsSetting
+  /** The tools that its clients may use; undefined: all. */
+  readonly tools: ToolRules | undefined
 }
 
 /** A server that is started as a child process and speaks over its standard streams. */
@@ -67,6 +70,8 @@ export interface StdioServerEntry {
   readonly proxies: Proxies | undefined
   /** The limits that the entry names. */
   readonly limits: LimitsSetting
+  /** The tools that its clients may use; undefined: all. */
+  readonly tools: ToolRules | undefined
 }
 
 /** How a child process gets a new token before the one it has expires. */
@@ -96,6 +101,8 @@ export const decodeServerEntry = (
   const parts: Readonly<Record<string, unknown>> = isJsonObject(input) ? input : {}
   const oauth = decodeOAuth(parts["oauth"], options)
   const limits = decodeLimits(parts["limits"] ?? {})
+  const tools: ConfigResult<ToolRules | undefined> =
+    parts["tools"] === undefined ? Result.succeed(undefined) : decodeToolRules(parts["tools"])
   const config =
     parts["config"] === undefined ? missing("a `url` or a `command`") : decodeServerConfig(parts["config"])
   const problems = [
@@ -104,10 +111,11 @@ export const decodeServerEntry = (
     ...problemsAt(["config"], tokenProblems(parts["config"], parts["oauth"])),
     ...problemsAt(["oauth"], problemsOf(oauth)),
     ...problemsAt(["oauth"], discoveryProblems(parts["config"], parts["oauth"])),
-    ...problemsAt(["limits"], problemsOf(limits))
+    ...problemsAt(["limits"], problemsOf(limits)),
+    ...problemsAt(["tools"], problemsOf(tools))
   ]
   return problems.length === 0
-    ? Result.map(Result.all({ entry, config, oauth, limits }), assemble)
+    ? Result.map(Result.all({ entry, config, oauth, limits, tools }), assemble)
     : Result.fail(new ConfigError({ problems }))
 }
 
@@ -125,8 +133,9 @@ const assemble = (parts: {
   readonly config: ServerConfig
   readonly oauth: OAuthConfig | undefined
   readonly limits: LimitsSetting
+  readonly tools: ToolRules | undefined
 }): ServerEntry => {
-  const { config, entry, limits, oauth } = parts
+  const { config, entry, limits, oauth, tools } = parts
   const { serverName = "", userAgent } = entry
   const startTimeoutSeconds = config.startTimeoutSeconds ?? 60
   const proxies = entry.proxy === undefined ? undefined : proxiesOf(entry.proxy)
@@ -146,7 +155,8 @@ const assemble = (parts: {
         oauth,
         userAgent,
         proxies,
-        limits
+        limits,
+        tools
       }
     : {
         _tag: "Http",
@@ -158,7 +168,8 @@ const assemble = (parts: {
         oauth,
         userAgent,
         proxies,
-        limits
+        limits,
+        tools
       }
 }
 
@@ -172,7 +183,7 @@ const Names = Schema.Struct({
 
 const decodeNames = decodeConfig({
   schema: Names,
-  keys: ["server_name", "config", "oauth", "limits", "user_agent", "proxy"],
+  keys: ["server_name", "config", "oauth", "limits", "tools", "user_agent", "proxy"],
   wireNames,
   rules: ({ proxy, serverName, userAgent }) => {
     const problems = [

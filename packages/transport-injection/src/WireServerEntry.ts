@@ -20,6 +20,7 @@ export interface WireServerEntry {
     readonly token_file_env?: string
   }
   readonly limits?: Readonly<Record<string, number>>
+  readonly tools?: { readonly allow?: ReadonlyArray<string>; readonly deny?: ReadonlyArray<string> }
   readonly user_agent?: string
   readonly proxy?: string | false
   readonly oauth?: {

@@ -57,6 +57,11 @@ const publishedPackages: Readonly<Record<string, ProjectPlan>> = {
       testing: ["memory", "store"]
     }
   },
+  "inbound-auth": {
+    imports: ["oauth-core", "oauth-flows"],
+    testImports: ["testing"],
+    rooms: { jwt: [], keys: ["jwt"] }
+  },
   "token-cache-redis": { imports: ["oauth-core", "token-cache"], testImports: ["testing"], rooms: {} },
   "token-cache-sql": {
     imports: ["oauth-core", "token-cache"],
@@ -101,15 +106,16 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
       sse: ["fetch", "jsonrpc"],
       sessions: [],
       body: [],
-      upstream: ["body", "bridge", "child", "sse", "fetch", "sessions", "jsonrpc", "config"],
+      callers: ["config"],
+      upstream: ["callers", "body", "bridge", "child", "sse", "fetch", "sessions", "jsonrpc", "config"],
       "relay/session": ["fetch", "jsonrpc"],
       relay: ["relay/session", "fetch", "jsonrpc"],
       listener: [],
       login: ["listener", "display", "jsonrpc", "config"],
       status: ["config"],
-      http: ["listener", "upstream", "login", "jsonrpc", "config"],
-      ".": ["http", "upstream", "sessions", "login", "status", "config"],
-      workers: [".", "http", "listener", "upstream", "sessions", "config"]
+      http: ["listener", "callers", "upstream", "login", "jsonrpc", "config"],
+      ".": ["http", "callers", "upstream", "sessions", "login", "status", "config"],
+      workers: [".", "http", "listener", "callers", "upstream", "sessions", "config"]
     }
   },
   "apps/gateway": {

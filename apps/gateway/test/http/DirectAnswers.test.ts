@@ -6,6 +6,8 @@ import { TokenInjector } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Tracer from "effect/Tracer"
+import { CallerExpiry } from "../../../../packages/gateway-server/src/callers/CallerExpiry.ts"
+import { callersOfWorker } from "../../../../packages/gateway-server/src/callers/GatewayCallers.ts"
 import { makeAccess } from "../../../../packages/gateway-server/src/http/Access.ts"
 import { BegunExchanges } from "../../../../packages/gateway-server/src/http/BegunExchanges.ts"
 import { makeDirectAnswers } from "../../../../packages/gateway-server/src/http/DirectAnswers.ts"
@@ -46,7 +48,7 @@ const start = Effect.fnUntraced(function* () {
     })
   )
   const services = yield* Layer.build(
-    Layer.mergeAll(McpServers.layer, BegunExchanges.layer, RequestRefusals.layer).pipe(
+    Layer.mergeAll(McpServers.layer, BegunExchanges.layer, RequestRefusals.layer, CallerExpiry.layer).pipe(
       Layer.provideMerge(Servers.layer(config)),
       Layer.provideMerge(RequestBodies.layer(config.gateway.bufferedBytes)),
       Layer.provideMerge(gatewayServices(config)),
@@ -54,7 +56,7 @@ const start = Effect.fnUntraced(function* () {
       Layer.provide(NodeServices.layer)
     )
   )
-  const access = makeAccess(config.gateway)
+  const access = makeAccess(config.gateway, callersOfWorker(config.gateway))
   const answer = yield* Effect.provide(makeDirectAnswers(access), services)
   const front = yield* serveRaw((request, response) =>
     answer(request, response, () => void response.writeHead(leftToRouter).end())

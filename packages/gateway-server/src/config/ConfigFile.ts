@@ -7,6 +7,7 @@ import {
   type DecodeOAuthConfigOptions,
   type OAuthConfig
 } from "@secure-mcp/oauth-core"
+import { proxiesOf } from "@secure-mcp/oauth-core/internal"
 import { checkServerCertificate, ClientCertificates } from "@secure-mcp/mtls"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -80,7 +81,9 @@ const withProxyVariables = Effect.fnUntraced(function* (config: GatewayConfig) {
     ...entry,
     proxies: entry.proxies === undefined ? proxies : { ...entry.proxies, noProxy }
   }))
-  return { ...config, servers } satisfies GatewayConfig
+  const { proxy } = config.gateway
+  const own = proxy === undefined ? proxies : { ...proxiesOf(proxy), noProxy }
+  return { ...config, servers, gateway: { ...config.gateway, proxies: own } } satisfies GatewayConfig
 })
 
 /** Each entry says its own `User-Agent`, or that of the whole file, or the gateway's. */

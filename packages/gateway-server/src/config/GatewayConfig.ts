@@ -60,7 +60,7 @@ export const decodeGatewayConfig = (
   const store = accept(["store"], decodeStoreSettings(part(input, "store") ?? {}))
   const entries = rawEntries(input)
   const servers = entries.map((entry, index) => accept(["servers", index], decodeServerEntry(entry, options)))
-  problems.push(...duplicateNames(entries))
+  problems.push(...duplicateNames(entries), ...unknownServers(gateway, entries))
   if (document === undefined || gateway === undefined || store === undefined || problems.length > 0) {
     return Result.fail(new ConfigError({ problems }))
   }
@@ -86,6 +86,17 @@ export const rawEntries = (document: unknown): ReadonlyArray<unknown> => {
 
 const part = (input: unknown, key: string): unknown =>
   Predicate.isObject(input) ? Reflect.get(input, key) : undefined
+
+/** A misspelt name would leave a server open to all. */
+const unknownServers = (
+  gateway: GatewaySettings | undefined,
+  entries: ReadonlyArray<unknown>
+): ReadonlyArray<ConfigProblem> => {
+  const names = new Set(entries.map((entry) => part(entry, "server_name")))
+  return [...(gateway?.allow.keys() ?? [])]
+    .filter((name) => !names.has(name))
+    .map((name) => ({ path: ["gateway", "allow", name], message: "no server has this name" }))
+}
 
 const duplicateNames = (entries: ReadonlyArray<unknown>): ReadonlyArray<ConfigProblem> => {
   const names = entries.map((entry) => part(entry, "server_name"))

@@ -1,4 +1,10 @@
-import { ConfigError, decodeConfig, type ConfigProblem, type ConfigResult } from "@secure-mcp/oauth-core"
+import {
+  ConfigError,
+  decodeConfig,
+  type ConfigProblem,
+  type ConfigResult,
+  type Proxies
+} from "@secure-mcp/oauth-core"
 import { proxyProblem, ProxySetting, userAgentProblem } from "@secure-mcp/oauth-core/internal"
 import { decodeLimits, type LimitsSetting } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
@@ -6,6 +12,8 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { type AllowedCallers, decodeAllowedCallers } from "./AllowedCallers.ts"
+import { type CallersSettings, decodeCallersSettings, urlProblem } from "./CallersSettings.ts"
 import { collectProblems } from "./CollectedProblems.ts"
 import { decodeTlsSettings, type TlsSettings } from "./TlsSettings.ts"
 
@@ -43,6 +51,12 @@ const fields = {
   limits: Schema.Unknown.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
   /** The certificate of the gateway itself; without it clients speak plain HTTP. */
   tls: Schema.optionalKey(Schema.Unknown),
+  /** The URL under which clients reach the gateway. */
+  publicUrl: Schema.optionalKey(Schema.String),
+  /** Who may call, besides those with an API key. */
+  callers: Schema.optionalKey(Schema.Unknown),
+  /** Who may use which server. */
+  allow: Schema.optionalKey(Schema.Unknown),
   /** The proxy for every server that does not say otherwise, in place of HTTP_PROXY and HTTPS_PROXY. */
   proxy: Schema.optionalKey(ProxySetting)
 }
@@ -52,17 +66,24 @@ const wireNames = {
   apiKeys: "api_keys",
   allowedHosts: "allowed_hosts",
   callbackPort: "callback_port",
-  userAgent: "user_agent"
+  userAgent: "user_agent",
+  publicUrl: "public_url"
 } as const
 
 const Settings = Schema.Struct(fields).pipe(Schema.encodeKeys(wireNames))
 
 /** The `gateway` object of the configuration file. */
-export interface GatewaySettings extends Omit<Fields, "limits" | "tls"> {
+export interface GatewaySettings extends Omit<Fields, "limits" | "tls" | "callers" | "allow"> {
   readonly limits: LimitsSetting
   /** Bytes of all request bodies that are kept; it stands in `limits`. */
   readonly bufferedBytes: number
   readonly tls?: TlsSettings
+  /** Undefined if API keys are the only way to say who calls. */
+  readonly callers?: CallersSettings
+  /** Who may use a server, by its name; one that is not named may be used by every caller. */
+  readonly allow: ReadonlyMap<string, AllowedCallers>
+  /** The proxies between the gateway and the issuers of its callers. */
+  readonly proxies?: Proxies | undefined
 }
 
 type Fields = typeof Settings.Type
@@ -82,6 +103,7 @@ const rules = (settings: Fields): ReadonlyArray<ConfigProblem> => {
   if (userAgent !== undefined) problems.push({ path: ["user_agent"], message: userAgent })
   const proxy = settings.proxy === undefined ? undefined : proxyProblem(settings.proxy)
   if (proxy !== undefined) problems.push({ path: ["proxy"], message: proxy })
+  problems.push(...publicUrlProblems(settings))
   settings.allowedHosts.forEach((host, index) => {
     if (!/^[a-z\d](?:[a-z\d.-]*[a-z\d])?$/.test(host)) {
       problems.push({
@@ -101,6 +123,21 @@ const rules = (settings: Fields): ReadonlyArray<ConfigProblem> => {
   return problems
 }
 
+const publicUrlProblems = ({ callers, publicUrl }: Fields): ReadonlyArray<ConfigProblem> => {
+  if (publicUrl === undefined) {
+    return callers === undefined
+      ? []
+      : [
+          {
+            path: ["public_url"],
+            message: "required with `callers`: tokens are for the URL under which clients reach the gateway"
+          }
+        ]
+  }
+  const message = urlProblem(publicUrl)
+  return message === undefined ? [] : [{ path: ["public_url"], message }]
+}
+
 /** Decodes the `gateway` object and reports every problem at once. */
 export const decodeGatewaySettings = (input: unknown): ConfigResult<GatewaySettings> => {
   const { accept, problems } = collectProblems()
@@ -109,11 +146,43 @@ export const decodeGatewaySettings = (input: unknown): ConfigResult<GatewaySetti
   const limits = accept(["limits"], decodeLimits(ofServers))
   const buffered = accept(["limits"], decodeBuffered(own))
   const tls = Predicate.hasProperty(input, "tls") ? accept(["tls"], decodeTlsSettings(input.tls)) : undefined
-  if (settings === undefined || limits === undefined || buffered === undefined || problems.length > 0)
+  const callers = Predicate.hasProperty(input, "callers")
+    ? accept(["callers"], decodeCallersSettings(input.callers))
+    : undefined
+  const allow = accept(["allow"], decodeAllowedCallers(part(input, "allow")))
+  if (allow !== undefined && allow.size > 0 && callers === undefined && settings?.apiKeys.length === 0) {
+    problems.push({
+      path: ["allow"],
+      message: "has no effect without `api_keys` or `callers`: nobody is known"
+    })
+  }
+  if (callers?.clientCertificates === true && tls?.clientCaPath === undefined) {
+    problems.push({
+      path: ["callers", "client_certificates"],
+      message: "has no effect without `gateway.tls.client_ca_path`, which asks clients for a certificate"
+    })
+  }
+  if (
+    settings === undefined ||
+    limits === undefined ||
+    buffered === undefined ||
+    allow === undefined ||
+    problems.length > 0
+  )
     return Result.fail(new ConfigError({ problems }))
-  const { tls: _, ...others } = settings
-  return Result.succeed({ ...others, ...buffered, limits, ...(tls === undefined ? {} : { tls }) })
+  const { allow: _allow, callers: _callers, tls: _tls, ...others } = settings
+  return Result.succeed({
+    ...others,
+    ...buffered,
+    limits,
+    allow,
+    ...(callers === undefined ? {} : { callers }),
+    ...(tls === undefined ? {} : { tls })
+  })
 }
+
+const part = (input: unknown, key: string): unknown =>
+  Predicate.isObject(input) ? Reflect.get(input, key) : undefined
 
 /** The limits of the gateway as a whole stand among those of each server. */
 const splitLimits = (limits: unknown): { readonly own: unknown; readonly ofServers: unknown } => {
@@ -136,7 +205,7 @@ const decodeBuffered = decodeConfig({
 
 const decodeFields = decodeConfig({
   schema: Settings,
-  keys: ["host", "port", "proxy", "limits", "tls", ...Object.values(wireNames)],
+  keys: ["host", "port", "proxy", "limits", "tls", "callers", "allow", ...Object.values(wireNames)],
   wireNames,
   rules
 })

@@ -1,18 +1,26 @@
-import { hash, randomBytes } from "node:crypto"
 import type { IncomingMessage } from "node:http"
+import { type Caller as InboundCaller, type CallerRefused, Callers } from "@secure-mcp/inbound-auth"
 import { isLoopbackHost } from "@secure-mcp/oauth-core"
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import { type ApiKey, apiKeySecret, type GatewaySettings } from "../config/GatewaySettings.ts"
-import type { Caller } from "../upstream/Upstream.ts"
+import { mayUse } from "../callers/AllowedServers.ts"
+import { gatewayCallers, makeCertificates } from "../callers/GatewayCallers.ts"
+import { type Caller, makePersons } from "../callers/Person.ts"
+import { isMetadataPath, makePublicResources, serverNameOf } from "../callers/PublicResources.ts"
+import type { GatewaySettings } from "../config/GatewaySettings.ts"
 
 /** Why a request is refused. */
 export interface Refusal {
-  readonly status: 400 | 401 | 403
+  readonly status: 400 | 401 | 403 | 503
   readonly message: string
+  /** What the status calls for: `WWW-Authenticate`, `Retry-After`. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
 }
+
+/** Who sent a request, or why it is refused: as a value if that is known at once, else what finds it out. */
+export type Identified = Result.Result<Caller, Refusal> | Effect.Effect<Caller, Refusal>
 
 /**
  * Decides who may use the gateway, on every path and for every request.
@@ -46,25 +54,88 @@ export class Access extends Context.Service<
      */
     readonly checkSite: (request: IncomingMessage) => Refusal | undefined
     /**
-     * Who sent a request. By default, if there are API keys, it must carry one of them. Give the same object for the same
-     * caller: what is computed for a caller is remembered with it.
+     * Who sent a request, if that one may. By default it must carry one of the API keys or a token of one of the issuers, if
+     * there are such. Give the same object for the same caller: what is computed for a caller is remembered with it.
      */
-    readonly identify: (request: IncomingMessage) => Result.Result<Caller, Refusal>
+    readonly identify: (request: IncomingMessage) => Identified
   }
 >()("@secure-mcp/gateway/Access") {
-  /** The rules of the configuration: `api_keys`, `allowed_hosts`, and against pages of others in a browser. */
-  static readonly layer = (settings: GatewaySettings): Layer.Layer<Access> =>
-    Layer.sync(Access, () => makeAccess(settings))
+  /**
+   * The rules of the configuration: `api_keys`, `callers`, `allow`, `allowed_hosts`, and against pages of others in a
+   * browser.
+   */
+  static readonly layer = (settings: GatewaySettings) =>
+    Layer.effect(
+      Access,
+      Effect.map(Callers, (callers) => makeAccess(settings, callers))
+    ).pipe(Layer.provide(gatewayCallers(settings)))
 }
 
 /** One for the whole gateway: a caller is the same object wherever it is identified. */
-export const makeAccess = (settings: GatewaySettings): Access["Service"] => {
-  const keys = makeKnownKeys(settings.apiKeys)
+export const makeAccess = (settings: GatewaySettings, callers: Callers["Service"]): Access["Service"] => {
   const checkHost = makeHostCheck(settings)
   return {
     checkSite: (request) => checkHost(request) ?? checkOrigin(request, settings),
-    identify: (request) => identify(request, keys)
+    identify: knowsCallers(settings) ? makeIdentify(settings, callers) : () => anyone
   }
+}
+
+const knowsCallers = ({ apiKeys, callers }: GatewaySettings): boolean =>
+  apiKeys.length > 0 || callers !== undefined
+
+const makeIdentify = (settings: GatewaySettings, callers: Callers["Service"]) => {
+  const resources = makePublicResources(settings)
+  const withPerson = makePersons()
+  const certificateOf = makeCertificates()
+  return (request: IncomingMessage): Identified => {
+    const path = pathOf(request)
+    // A client reads there how to become a caller.
+    if (resources !== undefined && isMetadataPath(path)) return anyone
+    const admit = (caller: InboundCaller) => admitted(settings, path, withPerson(caller))
+    const refuse = (refused: CallerRefused) => refusalOf(refused, resources?.metadataUrlOf(path))
+    const found = callers.identify({
+      authorization: request.headers.authorization,
+      resource: resources?.resourceOf(path) ?? "",
+      certificate: settings.tls?.clientCaPath === undefined ? undefined : certificateOf(request)
+    })
+    return Result.isResult(found)
+      ? Result.flatMap(Result.mapError(found, refuse), admit)
+      : Effect.flatMap(Effect.mapError(found, refuse), (caller) => Effect.fromResult(admit(caller)))
+  }
+}
+
+const admitted = (
+  { allow }: GatewaySettings,
+  path: string,
+  caller: Caller
+): Result.Result<Caller, Refusal> => {
+  const serverName = allow.size === 0 ? undefined : serverNameOf(path)
+  return serverName === undefined || mayUse(allow.get(serverName), caller)
+    ? Result.succeed(caller)
+    : Result.fail({
+        status: 403,
+        message: `You may not use the server "${serverName}": \`gateway.allow\` does not name you, a group of yours or a scope of your token`
+      })
+}
+
+const refusalOf = (refused: CallerRefused, metadataUrl: string | undefined): Refusal => {
+  const challenge = refused.challenge(metadataUrl)
+  const { message, retryAfterSeconds, status } = refused
+  return {
+    status,
+    message,
+    headers: {
+      ...(challenge === undefined ? {} : { "www-authenticate": challenge }),
+      ...(retryAfterSeconds === undefined ? {} : { "retry-after": String(retryAfterSeconds) })
+    }
+  }
+}
+
+const anyone = Result.succeed<Caller>({ subject: undefined })
+
+const pathOf = ({ url = "" }: IncomingMessage): string => {
+  const query = url.indexOf("?")
+  return query === -1 ? url : url.slice(0, query)
 }
 
 /** Clients name the same few hosts again and again, so those that were admitted are not read again. */
@@ -133,42 +204,6 @@ const checkUnnamedPage = (request: IncomingMessage): Refusal | undefined =>
       }
     : undefined
 
-/** Whose a key is; undefined for a key that is not known. */
-interface KnownKeys {
-  readonly size: number
-  readonly callerOf: (key: string) => Caller | undefined
-}
-
-/**
- * Keys are looked up by a digest that only this process can compute. So a caller learns nothing of a key from how long that
- * takes, and it takes the same time however many keys there are.
- */
-const makeKnownKeys = (apiKeys: GatewaySettings["apiKeys"]): KnownKeys => {
-  const secret = randomBytes(32).toString("base64url")
-  const digest = (key: string) => hash("sha256", secret + key, "base64url")
-  // Of equal keys the first one counts.
-  const callers = new Map(
-    apiKeys.toReversed().map((apiKey) => [digest(Redacted.value(apiKeySecret(apiKey))), callerWith(apiKey)])
-  )
-  return { size: callers.size, callerOf: (key) => callers.get(digest(key)) }
-}
-
-/** A key without a subject stands for a person too: the subject is then derived from the key. */
-const callerWith = (apiKey: ApiKey): Caller => {
-  if (!Redacted.isRedacted(apiKey)) return { subject: apiKey.subject }
-  return { subject: `key-${hash("sha256", Redacted.value(apiKey), "hex").slice(0, 16)}` }
-}
-
-const identify = (request: IncomingMessage, keys: KnownKeys): Result.Result<Caller, Refusal> => {
-  if (keys.size === 0) return anyone
-  const caller = keys.callerOf(/^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? "")
-  return caller === undefined
-    ? Result.fail({ status: 401, message: "This gateway wants one of its API keys as Authorization: Bearer" })
-    : Result.succeed(caller)
-}
-
-const anyone = Result.succeed<Caller>({ subject: undefined })
-
 /** The host that a request is for: of its target, if that has one, else of `Host` (RFC 9112 §3.2.2). */
 const hostOf = ({ headers, url = "" }: IncomingMessage): string | undefined =>
   hostname(/^https?:\/\//i.test(url) ? url : `http://${headers.host ?? ""}`)
@@ -184,7 +219,10 @@ const hostOfOrigin = (origin: string): string | undefined => {
 }
 
 const isOwnName = (host: string, settings: GatewaySettings): boolean =>
-  isLoopbackHost(host) || host === settings.host.toLowerCase() || settings.allowedHosts.includes(host)
+  isLoopbackHost(host) ||
+  host === settings.host.toLowerCase() ||
+  settings.allowedHosts.includes(host) ||
+  (settings.publicUrl !== undefined && host === hostname(settings.publicUrl))
 
 /** An IP address involves no DNS, so DNS rebinding is not possible. */
 const isAddress = (host: string): boolean => /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[\da-f:.]+\])$/i.test(host)

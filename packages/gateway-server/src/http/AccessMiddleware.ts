@@ -5,6 +5,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
+import type { CallerExpiry } from "../callers/CallerExpiry.ts"
 import type { Caller } from "../upstream/Upstream.ts"
 import type { Access, Refusal } from "./Access.ts"
 import { allowOrigin, isPreflight, preflightHeaders } from "./CrossOrigin.ts"
@@ -19,7 +20,10 @@ export const CurrentCaller = Context.Reference<Caller>("@secure-mcp/gateway/Curr
  * Refuses, on every path, requests that `Access` does not admit, and provides the caller of all others. Each request has
  * a correlation id of its own. The body of a refused request is not read. Answers preflights, and lets pages of allowed origins read every answer.
  */
-export const accessMiddleware = ({ checkSite, identify }: Access["Service"]) =>
+export const accessMiddleware = (
+  { checkSite, identify }: Access["Service"],
+  expiry: CallerExpiry["Service"]
+) =>
   HttpRouter.middleware(
     (app) =>
       Effect.gen(function* () {
@@ -31,8 +35,10 @@ export const accessMiddleware = ({ checkSite, identify }: Access["Service"]) =>
           response.writeHead(204, preflightHeaders(request)).end()
           return alreadyWritten
         }
-        const caller = identify(request)
+        const identified = identify(request)
+        const caller = Result.isResult(identified) ? identified : yield* Effect.result(identified)
         if (Result.isFailure(caller)) return yield* refuse(caller.failure)
+        expiry.watch(caller.success, response)
         // `OPTIONS *` is about the server as a whole (RFC 9110 §9.3.7), so it has no route.
         return request.url === "*"
           ? HttpServerResponse.empty({ headers: { allow: "GET, POST, DELETE, OPTIONS" } })
@@ -41,12 +47,12 @@ export const accessMiddleware = ({ checkSite, identify }: Access["Service"]) =>
     { global: true }
   )
 
-const refuse = ({ message, status }: Refusal) =>
+const refuse = ({ headers, message, status }: Refusal) =>
   Effect.logWarning(`Request refused: ${message}`).pipe(
     Effect.as(
       HttpServerResponse.text(`${message}\n`, {
         status,
-        headers: headersOf[status]
+        headers: { ...headersOf[status], ...headers }
       })
     )
   )
@@ -55,5 +61,6 @@ const refuse = ({ message, status }: Refusal) =>
 const headersOf = {
   400: { connection: "close" },
   401: { "www-authenticate": 'Bearer realm="secure-mcp-gateway"' },
-  403: {}
+  403: {},
+  503: {}
 } as const

@@ -3,6 +3,7 @@ import { isTraced } from "@secure-mcp/oauth-core/internal"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { RequestBodies, type RequestBody } from "../upstream/RequestBody.ts"
+import { CallerExpiry } from "../callers/CallerExpiry.ts"
 import type { Caller, Exchange, Rest, Upstream } from "../upstream/Upstream.ts"
 import type { Access } from "./Access.ts"
 import { BegunExchanges } from "./BegunExchanges.ts"
@@ -33,11 +34,12 @@ export const makeDirectAnswers = Effect.fnUntraced(function* ({
 }: Access["Service"]): Effect.fn.Return<
   AnswerOrNext,
   never,
-  McpServers | RequestBodies | BegunExchanges | RequestRefusals
+  McpServers | RequestBodies | BegunExchanges | RequestRefusals | CallerExpiry
 > {
   const bodies = yield* RequestBodies
   const begunExchanges = yield* BegunExchanges
   const refuse = yield* RequestRefusals
+  const expiry = yield* CallerExpiry
   // Only the router makes the spans that somebody listens to.
   if (yield* Effect.withFiber((fiber) => Effect.succeed(isTraced(fiber))))
     return (_request, _response, next) => next()
@@ -55,7 +57,8 @@ export const makeDirectAnswers = Effect.fnUntraced(function* ({
     if (found === undefined || !isDirectMethod(request.method)) return next()
     if (checkSite(request) !== undefined || refuse(request, found.serverName) !== undefined) return next()
     const caller = identify(request)
-    if (Result.isFailure(caller)) return next()
+    if (!Result.isResult(caller) || Result.isFailure(caller)) return next()
+    expiry.watch(caller.success, response)
     const mayArrive = !mayAskForLogin(found, caller.success)
     bodies.readNow(request, response, { mayArrive }, (body) => {
       const exchange = { request, response, body, caller: caller.success, ownHeaders: originHeaders(request) }

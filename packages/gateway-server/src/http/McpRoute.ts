@@ -4,7 +4,9 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
+import { CurrentResources, metadataRoute } from "../callers/PublicResources.ts"
 import type { CallbackListenerError } from "../login/CallbackListener.ts"
 import { BegunExchanges } from "./BegunExchanges.ts"
 import { CurrentCaller } from "./AccessMiddleware.ts"
@@ -19,7 +21,7 @@ import type { Exchange, Rest, UpstreamFailure } from "../upstream/Upstream.ts"
 
 /**
  * `/servers/:server_name/mcp`: forwards MCP Streamable HTTP to the server of that name, and goes on with what
- * `DirectAnswers` has begun.
+ * `DirectAnswers` has begun. With `callers`, also the metadata of each server (RFC 9728).
  */
 export const McpRoute = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
@@ -76,6 +78,18 @@ export const McpRoute = HttpRouter.use(
       const body = yield* bodies.read(request, response)
       return { request, response, body, caller: yield* CurrentCaller, ownHeaders: originHeaders(request) }
     })
+
+    const resources = yield* CurrentResources
+    if (resources !== undefined) {
+      const answer = Effect.map(HttpServerRequest.HttpServerRequest, ({ url }) => {
+        const path = url.split("?", 1)[0] ?? ""
+        const document = resources.documentAt(path, (serverName) => servers.has(serverName))
+        return document === undefined
+          ? HttpServerResponse.empty({ status: 404 })
+          : HttpServerResponse.jsonUnsafe(document)
+      })
+      yield* router.add("GET", metadataRoute, answer)
+    }
 
     yield* router.add(
       "*",

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import type { HttpBridge } from "../bridge/HttpBridge.ts"
+import { personOf } from "../callers/Person.ts"
 import { sendJson } from "../jsonrpc/HttpAnswer.ts"
 import { errorCodes, errorResponse } from "../jsonrpc/JsonRpc.ts"
 import { type Upstream, UpstreamFailure } from "./Upstream.ts"
@@ -19,9 +20,9 @@ export const makeBridgedUpstream = <E extends Effect.Error<ReturnType<Upstream["
   handleNow: ({ body, caller, ownHeaders, request, response }, onEnd) =>
     body.rest === undefined &&
     body.arriving === undefined &&
-    bridge.handleNow(request, { response, ownHeaders }, body.head, caller.subject, () => onEnd(undefined)),
+    bridge.handleNow(request, { response, ownHeaders }, body.head, personOf(caller), () => onEnd(undefined)),
   handle: ({ body, caller, request, response }) => {
-    if (body.rest === undefined) return bridge.handle(request, response, body.head, caller.subject)
+    if (body.rest === undefined) return bridge.handle(request, response, body.head, personOf(caller))
     return body.restBecause === "TooLong"
       ? Effect.fail(
           new UpstreamFailure({

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import type { Dispatcher } from "undici"
+import { personOf } from "../callers/Person.ts"
 import type { SessionBindings } from "../sessions/SessionBindings.ts"
 import { addressOf, type Destination } from "./Address.ts"
 import {
@@ -75,7 +76,7 @@ export const makeHttpUpstream = Effect.fnUntraced(function* (
 
   /** A session that is somebody else's is not given away, whatever the server says. */
   const beginSession = ({ forward, sessionId, withhold }: SessionBegun, { caller }: Exchange) =>
-    (sessions === undefined ? Effect.succeed(true) : sessions.begin(sessionId, caller.subject)).pipe(
+    (sessions === undefined ? Effect.succeed(true) : sessions.begin(sessionId, personOf(caller))).pipe(
       Effect.onInterrupt(() => withhold),
       Effect.flatMap((isOwn) =>
         isOwn ? forward : Effect.andThen(withhold, Effect.fail(sessionConflict(entry.serverName)))
@@ -138,7 +139,7 @@ const inOwnSessionNow =
   (exchange, onEnd) => {
     const sessionId = exchange.request.headers["mcp-session-id"]
     if (sessionId === undefined) return handleNow(exchange, onEnd)
-    const leave = sessions.useNow(String(sessionId), exchange.caller.subject)
+    const leave = sessions.useNow(String(sessionId), personOf(exchange.caller))
     if (leave === undefined) return false
     const isSent = handleNow(exchange, (rest) => {
       leave()
@@ -157,7 +158,7 @@ const inOwnSession =
     if (sessionId === undefined) return handle(exchange)
     const id = String(sessionId)
     return Effect.gen(function* () {
-      const isOwn = yield* Effect.mapError(sessions.use(id, caller.subject), ({ problem }) =>
+      const isOwn = yield* Effect.mapError(sessions.use(id, personOf(caller)), ({ problem }) =>
         storeUnavailable(serverName, problem)
       )
       if (!isOwn) return yield* unknownSession(serverName)

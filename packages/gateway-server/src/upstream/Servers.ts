@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type { GatewayConfig } from "../config/GatewayConfig.ts"
+import { personOf } from "../callers/Person.ts"
 import { ChildProcesses } from "../child/ChildProcesses.ts"
 import { makeSessionBindings } from "../sessions/SessionBindings.ts"
 import { makeHttpUpstream } from "./HttpUpstream.ts"
@@ -88,7 +89,7 @@ const tokenRequests = (entry: ServerEntry, config: GatewayConfig): Upstream["tok
   return (caller) => {
     const known = requests.get(caller)
     if (known !== undefined) return known
-    const request = accessTokenRequest(entry, config, caller.subject)
+    const request = accessTokenRequest(entry, config, personOf(caller))
     requests.set(caller, request)
     return request
   }
@@ -99,7 +100,7 @@ const sessionsOf = (entry: ServerEntry, config: GatewayConfig) => {
   const people = new Set(
     config.gateway.apiKeys.map((apiKey) => (Redacted.isRedacted(apiKey) ? apiKey : apiKey.subject))
   )
-  return people.size > 1
+  return people.size > 1 || config.gateway.callers !== undefined
     ? makeSessionBindings({
         serverName: entry.serverName,
         capacity: limitsOf(entry, config).rememberedSessions

@@ -2,14 +2,11 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { AccessTokenRequest, OAuthError } from "@secure-mcp/oauth-core"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type { Caller } from "../callers/Person.ts"
 import type { HeaderPairs } from "./ForwardedHeaders.ts"
 import type { RequestBody } from "./RequestBody.ts"
 
-/** Who sent a request to the gateway. */
-export interface Caller {
-  /** The person that the caller's API key belongs to; undefined if `gateway.api_keys` is empty. */
-  readonly subject: string | undefined
-}
+export type { Caller }
 
 /** One HTTP exchange with an MCP client, as Node's own objects. */
 export interface Exchange {

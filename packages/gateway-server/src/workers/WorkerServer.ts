@@ -1,6 +1,8 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Server } from "node:http"
+import { CallerExpiry } from "../callers/CallerExpiry.ts"
+import { callersOfWorker } from "../callers/GatewayCallers.ts"
 import type { GatewayConfig } from "../config/GatewayConfig.ts"
 import { makeAccess } from "../http/Access.ts"
 import { BegunExchanges } from "../http/BegunExchanges.ts"
@@ -25,7 +27,8 @@ export const workerServer = (config: GatewayConfig, { host, ownerSocket, port, p
   const { bufferedBytes, tls } = config.gateway
   return Layer.effectDiscard(
     Effect.gen(function* () {
-      const access = makeAccess(config.gateway)
+      // What a worker cannot tell at once, the owner does.
+      const access = makeAccess(config.gateway, callersOfWorker(config.gateway))
       const server: Server = yield* Listener
       const answer = yield* makeWorkerAnswers(makeOwnerForward(ownerSocket))
       server.on("request", answer).on("checkContinue", answer)
@@ -36,6 +39,7 @@ export const workerServer = (config: GatewayConfig, { host, ownerSocket, port, p
     Layer.provide(Listener.layer(tls)),
     Layer.provide(BegunExchanges.layer),
     Layer.provide(RequestRefusals.layer),
+    Layer.provide(CallerExpiry.layer),
     Layer.provide(McpServers.layer),
     Layer.provide(Servers.layerForwarded(config)),
     Layer.provide(RequestBodies.layer(Math.floor(bufferedBytes / processes))),

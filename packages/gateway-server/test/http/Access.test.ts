@@ -3,6 +3,7 @@ import * as Result from "effect/Result"
 import { createHash } from "node:crypto"
 import { IncomingMessage, type OutgoingHttpHeaders } from "node:http"
 import { Socket } from "node:net"
+import { callersOfWorker } from "../../src/callers/GatewayCallers.ts"
 import { decodeGatewaySettings } from "../../src/config/GatewaySettings.ts"
 import { makeAccess } from "../../src/http/Access.ts"
 import { isPreflight, originHeaders, preflightHeaders } from "../../src/http/CrossOrigin.ts"
@@ -19,8 +20,10 @@ const requestOf = (
   return Object.assign(message, { httpVersion, method, url })
 }
 
-const accessWith = (settings: object = {}) =>
-  makeAccess(Result.getOrThrow(decodeGatewaySettings({ allowed_hosts: ["own.example"], ...settings })))
+const accessWith = (given: object = {}) => {
+  const settings = Result.getOrThrow(decodeGatewaySettings({ allowed_hosts: ["own.example"], ...given }))
+  return makeAccess(settings, callersOfWorker(settings))
+}
 
 const noHost = {
   status: 400,
@@ -117,7 +120,9 @@ describe("the caller of a request", () => {
   const settings = { api_keys: [{ subject: "alice", key: "the-key-that-alice-holds" }, plain] }
   const subjectOf = (authorization: string | undefined, access = accessWith(settings)) => {
     const headers = authorization === undefined ? [] : [["Authorization", authorization] as const]
-    return Result.map(access.identify(requestOf(headers)), ({ subject }) => subject)
+    const identified = access.identify(requestOf(headers))
+    assert.isTrue(Result.isResult(identified), "an API key is known at once")
+    return Result.isResult(identified) ? Result.map(identified, ({ subject }) => subject) : undefined
   }
   const digest = createHash("sha256").update(plain).digest("hex").slice(0, 16)
 
@@ -140,7 +145,11 @@ describe("the caller of a request", () => {
   ])("%j stands for nobody", (authorization) => {
     assert.deepStrictEqual(
       subjectOf(authorization),
-      Result.fail({ status: 401, message: "This gateway wants one of its API keys as Authorization: Bearer" })
+      Result.fail({
+        status: 401,
+        message: "This gateway wants one of its API keys as Authorization: Bearer",
+        headers: { "www-authenticate": 'Bearer realm="secure-mcp-gateway"' }
+      })
     )
   })
 
