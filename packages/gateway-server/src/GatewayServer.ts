@@ -15,6 +15,7 @@ import { McpRoute } from "./http/McpRoute.ts"
 import { McpServers } from "./http/McpServers.ts"
 import { OperationsRoutes } from "./http/OperationsRoutes.ts"
 import { RequestRefusals } from "./http/RequestRefusals.ts"
+import { restrictedServers } from "./tools/ToolUpstream.ts"
 import { RequestBodies } from "./upstream/RequestBody.ts"
 import { limitsOf, Servers } from "./upstream/Servers.ts"
 import type { Upstream as McpUpstream } from "./upstream/Upstream.ts"
@@ -63,6 +64,7 @@ const layer = <AE = never, AR = never, UE = never, UR = never, RE = never, RR = 
     Layer.provideMerge(listener(address)),
     Layer.provide(Listener.layer(config.gateway.tls)),
     Layer.provide(McpServers.layer),
+    Layer.provide(restrictedServers(config)),
     Layer.provide(servers),
     Layer.provide(RequestBodies.layer(config.gateway.bufferedBytes)),
     Layer.provide(Logins.layer(config.gateway, waitingLogins(config)))

@@ -74,6 +74,7 @@ const makeServerRecorder = (server: string, context: Context.Context<never>): Se
     TokenInvalidated: countInvalidation,
     TokenExpired: countExpiration,
     TokenRevoked: countRevocation,
+    ToolCallRefused: () => counterOf(instruments.refusedToolCalls).updateUnsafe(1, context),
     CertificateInUse: ({ expiresAt }) =>
       Metric.gauge(certificateExpiry.name, {
         description: certificateExpiry.help,

@@ -47,6 +47,10 @@ export const instruments = {
     "mcp_oauth_token_revocations_total",
     "Tokens revoked at the authorization server (RFC 7009)"
   ),
+  refusedToolCalls: counter(
+    "mcp_gateway_tool_calls_refused_total",
+    "Calls of tools that the configuration does not allow"
+  ),
   acquisitionDuration: {
     type: "histogram",
     name: "mcp_oauth_token_acquisition_duration_seconds",

@@ -40,6 +40,7 @@ describe("prometheus", () => {
         mcp_oauth_token_invalidations_total: "counter",
         mcp_oauth_token_expirations_total: "counter",
         mcp_oauth_token_revocations_total: "counter",
+        mcp_gateway_tool_calls_refused_total: "counter",
         mcp_oauth_token_acquisition_duration_seconds: "histogram",
         mcp_oauth_active_tokens: "gauge",
         mcp_oauth_client_certificate_expiry_timestamp_seconds: "gauge"
@@ -80,7 +81,7 @@ describe("prometheus", () => {
   it.effect("the text declares every family at a fresh start, without a sample", () =>
     Effect.gen(function* () {
       const families = parsePrometheus(yield* readPrometheus)
-      assert.strictEqual(families.size, 12)
+      assert.strictEqual(families.size, 13)
       assert.deepStrictEqual(
         [...families.values()].flatMap(({ samples }) => samples),
         []

@@ -42,7 +42,8 @@ const partsOf = (name: string): ReadonlyArray<string> => name.split("*")
 const matches = (parts: ReadonlyArray<string>, name: string): boolean => {
   const first = parts[0] ?? ""
   const last = parts.at(-1) ?? ""
-  if (!name.startsWith(first) || !name.endsWith(last) || name.length < first.length + last.length) return false
+  if (!name.startsWith(first) || !name.endsWith(last) || name.length < first.length + last.length)
+    return false
   let at = first.length
   for (const part of parts.slice(1, -1)) {
     const found = name.indexOf(part, at)

@@ -114,7 +114,8 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
       login: ["listener", "display", "jsonrpc", "config"],
       status: ["config"],
       http: ["listener", "callers", "upstream", "login", "jsonrpc", "config"],
-      ".": ["http", "callers", "upstream", "sessions", "login", "status", "config"],
+      tools: ["upstream", "relay/session", "jsonrpc", "config"],
+      ".": ["http", "tools", "callers", "upstream", "sessions", "login", "status", "config"],
       workers: [".", "http", "listener", "callers", "upstream", "sessions", "config"]
     }
   },

@@ -22,9 +22,10 @@ import {
   opensSse,
   printErrorOutput,
   relay,
+  restrictedSession,
   type StartedChild
 } from "@secure-mcp/gateway-server/internal"
-import { CommandFailure, failCommandWith } from "./CommandFailure.ts"
+import { type CommandFailure, failCommand, failCommandWith } from "./CommandFailure.ts"
 import { ConfigFlag, loadConfig } from "./ConfigFlag.ts"
 import { keepHeapSmall } from "./process/SmallHeap.ts"
 import { StopSignal } from "./process/StopSignal.ts"
@@ -70,7 +71,7 @@ const relayToUpstream = Effect.fnUntraced(function* (
     input: process.stdin,
     output: process.stdout,
     limits,
-    connect: (deliver) =>
+    connect: restrictedSession(entry.tools, (deliver) =>
       entry.transport === "sse"
         ? overSse(deliver)
         : makeFallbackSession({
@@ -78,6 +79,7 @@ const relayToUpstream = Effect.fnUntraced(function* (
             sse: overSse(deliver),
             isOlder: opensSse({ fetch, messageBytes })
           })
+    )
   })
 })
 
@@ -88,6 +90,10 @@ const relayToUpstream = Effect.fnUntraced(function* (
  */
 const runChild = Effect.fnUntraced(
   function* (entry: StdioServerEntry, tokenRequest: AccessTokenRequest | undefined) {
+    if (entry.tools !== undefined)
+      return yield* failCommand(
+        `The server "${entry.serverName}" has \`tools\`, and here its process speaks with the client directly. Use serve, or take \`tools\` out`
+      )
     const { received } = yield* StopSignal
     const childCommand = yield* makeChildCommand(entry, () => tokenRequest)
     const command = yield* childCommand(undefined)

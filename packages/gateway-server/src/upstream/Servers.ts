@@ -61,7 +61,11 @@ const named = <E, R>(entry: ServerEntry, config: GatewayConfig, upstream: Effect
   })
 
 const isForwarded = (entry: ServerEntry): entry is HttpServerEntry =>
-  entry._tag === "Http" && entry.transport !== "sse" && entry.oauth?.useMtls !== true
+  entry._tag === "Http" &&
+  entry.transport !== "sse" &&
+  entry.oauth?.useMtls !== true &&
+  // The rules stand before all servers of the gateway, and are the owner's business.
+  entry.tools === undefined
 
 const makeUpstream = Effect.fnUntraced(function* (entry: ServerEntry, config: GatewayConfig) {
   const tokenRequest = tokenRequests(entry, config)

@@ -44,6 +44,7 @@ export class UpstreamFailure extends Schema.TaggedError<UpstreamFailure>()("Upst
     "UpstreamUnreachable",
     "UpstreamRedirected",
     "RequestTooLarge",
+    "RequestEncoded",
     "UnknownSession",
     "SessionConflict",
     "TooManyRequests",
@@ -67,6 +68,7 @@ const answers = {
   UpstreamUnreachable: { status: 502, what: "gave no answer" },
   UpstreamRedirected: { status: 502, what: "answered with a redirect" },
   RequestTooLarge: { status: 413, what: "gave no answer" },
+  RequestEncoded: { status: 415, what: "was not asked" },
   // What the MCP specification says of a session that has ended: its client begins a new one.
   UnknownSession: { status: 404, what: "was not asked" },
   SessionConflict: { status: 502, what: "began a session that it has already" },

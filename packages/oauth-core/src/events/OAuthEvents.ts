@@ -3,7 +3,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { OAuthErrorReason } from "../errors/OAuthErrorReason.ts"
 
-/** An event of one server's tokens or client certificate. Carries no token, client or subject. */
+/** An event of one server's tokens, client certificate or tools. Carries no token, client or subject. */
 export type OAuthEvent = { readonly serverName: string } & (
   | { readonly _tag: "CacheHit" }
   /** No token could be served at once; also for a caller that joins an acquisition under way. */
@@ -19,6 +19,8 @@ export type OAuthEvent = { readonly serverName: string } & (
   | { readonly _tag: "TokenInvalidated" }
   | { readonly _tag: "TokenExpired" }
   | { readonly _tag: "TokenRevoked" }
+  /** A client called a tool that the configuration does not allow. */
+  | { readonly _tag: "ToolCallRefused" }
   /** Its connections present this client certificate from now on. `expiresAt`: milliseconds since the epoch. */
   | { readonly _tag: "CertificateInUse"; readonly expiresAt: number }
 )

@@ -8,7 +8,14 @@ import { EndpointClient } from "../endpoint/EndpointClient.ts"
 import { longestDocument } from "../endpoint/ResponseBody.ts"
 import { readSuccessFields, unusableResponse } from "../endpoint/SuccessResponse.ts"
 import { isIssuerOf } from "./Issuer.ts"
-import { MetadataText, MetadataTexts, NotHere, notFound, readMetadata, searchPlaces } from "./MetadataDocument.ts"
+import {
+  MetadataText,
+  MetadataTexts,
+  NotHere,
+  notFound,
+  readMetadata,
+  searchPlaces
+} from "./MetadataDocument.ts"
 import { authorizationServerMetadataUrls } from "./WellKnown.ts"
 
 const IssuerMetadata = Schema.Struct({
