@@ -25,7 +25,7 @@ import {
   restrictedSession,
   type StartedChild
 } from "@secure-mcp/gateway-server/internal"
-import { type CommandFailure, failCommand, failCommandWith } from "./CommandFailure.ts"
+import { CommandFailure, failCommand, failCommandWith } from "./CommandFailure.ts"
 import { ConfigFlag, loadConfig } from "./ConfigFlag.ts"
 import { keepHeapSmall } from "./process/SmallHeap.ts"
 import { StopSignal } from "./process/StopSignal.ts"
