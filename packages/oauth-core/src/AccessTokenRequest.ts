@@ -1,5 +1,15 @@
+import type * as Redacted from "effect/Redacted"
 import type { OAuthConfig } from "./config/OAuthConfig.ts"
 import type { Proxies } from "./proxy/Proxies.ts"
+
+/** The token of a caller, with which one is obtained on the caller's behalf (RFC 8693, RFC 7523). */
+export interface CallerToken {
+  readonly token: Redacted.Redacted
+  /** A hash of it, which stands for it in keys. */
+  readonly hash: string
+  /** When it ends, in milliseconds since the epoch; undefined if that is not known. What is obtained with it ends then, too. */
+  readonly expiresAt?: number | undefined
+}
 
 /** The token to get: its MCP server and its owner. */
 export interface AccessTokenRequest {
@@ -13,6 +23,8 @@ export interface AccessTokenRequest {
   readonly configId?: string | undefined
   /** The person the token is for; absent for the client's own token. */
   readonly subject?: string | undefined
+  /** For a configuration with `${caller:token}`: the token of the person the token is for. */
+  readonly callerToken?: CallerToken | undefined
   /** The URL of the MCP server as it is configured: where discovery starts (RFC 9728). */
   readonly resourceUrl?: string | undefined
   /** The `User-Agent` of the requests for it. Default: that of the flows. */

@@ -23,7 +23,7 @@ import {
 import { OAuthError } from "./errors/OAuthError.ts"
 import { OAuthEvents } from "./events/OAuthEvents.ts"
 import { OAuthHttp } from "./OAuthHttp.ts"
-import type { OAuthToken } from "./OAuthToken.ts"
+import { OAuthToken } from "./OAuthToken.ts"
 import { TokenCache, type CachedToken, type TokenCacheRequest, type TokenPeek } from "./TokenCache.ts"
 import { makeFingerprintMemo } from "./FingerprintMemo.ts"
 import { tokenKeyOf } from "./TokenKey.ts"
@@ -177,6 +177,7 @@ const make = Effect.gen(function* () {
         grants
           .acquire(grantRequest, previous, (_, token) => keep(token))
           .pipe(
+            Effect.map((token) => withinCallerToken(token, request)),
             Effect.annotateLogs({
               server_name: request.serverName,
               correlation_id: grantRequest.correlationId
@@ -291,5 +292,14 @@ const make = Effect.gen(function* () {
   })
 })
 
-const expiryBufferOf = ({ config }: AccessTokenRequest): Duration.Duration =>
-  Duration.seconds(config.tokenExpiryBuffer)
+/** What was obtained with the token of a caller is not renewed ahead of its end. */
+const expiryBufferOf = ({ callerToken, config }: AccessTokenRequest): Duration.Duration =>
+  callerToken === undefined ? Duration.seconds(config.tokenExpiryBuffer) : Duration.zero
+
+/** What was obtained with the token of a caller ends with it, and cannot be refreshed without it. */
+const withinCallerToken = (token: OAuthToken, { callerToken }: AccessTokenRequest): OAuthToken => {
+  if (callerToken === undefined) return token
+  const { refreshToken: _, ...kept } = token
+  const ends = [token.expiresAt, callerToken.expiresAt].filter((end) => end !== undefined)
+  return new OAuthToken({ ...kept, ...(ends.length === 0 ? {} : { expiresAt: Math.min(...ends) }) })
+}

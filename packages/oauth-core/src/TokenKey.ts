@@ -14,8 +14,13 @@ export interface TokenKey {
   readonly subject?: string | undefined
   /** Whether a person granted the token (`isPersonalGrant`), so that only this person can grant it again. */
   readonly personal: boolean
-  /** SHA-256, in hex, of everything the token request depends on. */
+  /** SHA-256, in hex, of everything the token request depends on; with the token of a caller, also the hash of that. */
   readonly fingerprint: string
+  /**
+   * Whether the token was obtained with the token of a caller: it is in memory only, and is not renewed, because nobody's token is
+   * at hand then. Default false.
+   */
+  readonly memoryOnly?: boolean | undefined
 }
 
 /**
@@ -41,16 +46,18 @@ class RequestTokenKey implements TokenKey {
   readonly subject: string | undefined
   readonly personal: boolean
   readonly fingerprint: string
+  readonly memoryOnly: boolean
   #string: string | undefined
 
   constructor(request: AccessTokenRequest, fingerprint: string) {
-    const { config, configId = "default", projectId = "default", serverName, subject } = request
+    const { callerToken, config, configId = "default", projectId = "default", serverName, subject } = request
     this.projectId = projectId
     this.configId = configId
     this.serverName = serverName
     this.personal = isPersonalGrant(config.grantType)
-    this.subject = this.personal ? subject : undefined
-    this.fingerprint = fingerprint
+    this.memoryOnly = callerToken !== undefined
+    this.subject = this.personal || this.memoryOnly ? subject : undefined
+    this.fingerprint = callerToken === undefined ? fingerprint : `${fingerprint}-${callerToken.hash}`
   }
 
   toString(): string {
@@ -111,6 +118,9 @@ const askedOtherwise = (config: OAuthConfig): ReadonlyArray<unknown> => {
     ...(scopeSeparator === " " ? [] : [["scope_separator", scopeSeparator]]),
     ...(offlineAccess ? [] : [["offline_access", offlineAccess]]),
     ...(issuerMismatch === "refuse" ? [] : [["issuer_mismatch", issuerMismatch]]),
+    ...(config.actorToken === undefined
+      ? []
+      : [["actor_token", reveal(config.actorToken), config.actorTokenType ?? null]]),
     ...(parameters.length === 0 ? [] : [["authorize_params", parameters]]),
     ...(grantKeys === undefined ? [] : [["keys", sorted(Object.entries(Redacted.value(grantKeys)))]])
   ]

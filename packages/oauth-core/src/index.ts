@@ -11,6 +11,7 @@ export {
 export { endpointProblem, isLoopbackHost } from "./config/EndpointRule.ts"
 export type { GrantDefinition, GrantKeys, GrantKeyValues } from "./config/GrantDefinition.ts"
 export { grantTypes, isPersonalGrant, type GrantType, type OwnGrantType } from "./config/GrantType.ts"
+export { usesCallerToken } from "./config/LateReference.ts"
 export * from "./config/OAuthConfig.ts"
 export type { OAuthConfigFields } from "./config/OAuthConfigFields.ts"
 export { oauthConfigWarnings } from "./config/OAuthConfigWarnings.ts"

@@ -53,7 +53,7 @@ describe("OAuthConfig", () => {
         "client_key_path client_pkcs12_path client_key_passphrase ca_bundle_path revocation_url introspection_url validate_scopes additional_params custom_headers " +
         "default_expires_in token_env issuer client_metadata_url client_name token_endpoint_auth_method " +
         "private_key private_key_alg private_key_id device_authorization_url assertion identity_provider " +
-        "subject_token subject_token_type requested_token_type issuer_mismatch registration basic_encoding " +
+        "subject_token subject_token_type actor_token actor_token_type requested_token_type issuer_mismatch registration basic_encoding " +
         "offline_access scope_separator scope_on_refresh authorize_params"
       ).split(" ")
     )

@@ -8,6 +8,7 @@ import type {
 } from "@secure-mcp/oauth-core"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
+import { isCallerToken } from "@secure-mcp/oauth-core/internal"
 import * as Effect from "effect/Effect"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
@@ -160,7 +161,9 @@ const readAssertion = Effect.fnUntraced(function* (config: OAuthConfig) {
   const sent = assertionOf(config)
   if (sent === undefined) return undefined
   const [key, secret] = sent
-  return yield* readSecret(key, secret).pipe(Effect.as(key), Effect.result)
+  // It comes with each caller.
+  if (isCallerToken(secret)) return Result.succeed(key)
+  return yield* readSecret(key, secret, {}).pipe(Effect.as(key), Effect.result)
 })
 
 const assertionOf = ({ assertion, grantType, identityProvider, subjectToken }: OAuthConfig) => {

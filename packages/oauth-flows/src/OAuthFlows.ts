@@ -20,6 +20,7 @@ import type { Flow } from "./grants/Flow.ts"
 import { jwtBearer } from "./grants/JwtBearer.ts"
 import { PendingAuthorizations } from "./authorization/PendingAuthorizations.ts"
 import { refreshOnly } from "./grants/RefreshOnly.ts"
+import { RefusedExchanges } from "./token/RefusedExchanges.ts"
 import { RefusedRefreshTokens } from "./token/RefusedRefreshTokens.ts"
 import { revokeToken } from "./token/Revocation.ts"
 import { StepUps } from "./grants/StepUp.ts"
@@ -51,6 +52,7 @@ const make = Effect.fnUntraced(function* (own: ReadonlyArray<Flow>) {
     Circuit,
     GrantTargets,
     RefusedRefreshTokens,
+    RefusedExchanges,
     StepUps,
     PendingAuthorizations,
     AuthorizationPages,
@@ -124,6 +126,7 @@ const layerWith = (
       AuthorizationPages.layer,
       PendingAuthorizations.layer,
       RefusedRefreshTokens.layer,
+      RefusedExchanges.layer,
       StepUps.layer
     ]),
     Layer.provide([Digest.layerWebCrypto, SecureRandom.layerWebCrypto]),

@@ -13,6 +13,7 @@ import { currentMoment } from "./memory/Moment.ts"
 import { makeSweeper } from "./memory/Sweeper.ts"
 import { makeTokenSlots, TokenCapacity } from "./memory/TokenSlots.ts"
 import { makeSingleFlight } from "./SingleFlight.ts"
+import { withoutMemoryOnly } from "./store/MemoryOnlyTokens.ts"
 import { isRegisteredClientKey } from "./store/RegisteredClientKey.ts"
 import { TokenStore } from "./store/TokenStore.ts"
 
@@ -69,7 +70,8 @@ export const SingleFlightTokenCache = { layer, layerOptions, layerMemory }
 const make = Effect.fnUntraced(function* ({
   storeCheckInterval = Duration.seconds(4)
 }: SingleFlightTokenCacheOptions) {
-  const store = withStoreSpans(yield* TokenStore)
+  const nothing = yield* Effect.provide(TokenStore, TokenStore.none)
+  const store = withStoreSpans(withoutMemoryOnly(yield* TokenStore, nothing))
   const events = yield* OAuthEvents
   const slots = makeTokenSlots(Math.max(1, yield* TokenCapacity))
 

@@ -3,7 +3,8 @@ import {
   decodeConfig,
   type ConfigProblem,
   type ConfigResult,
-  type DecodeOAuthConfigOptions
+  type DecodeOAuthConfigOptions,
+  usesCallerToken
 } from "@secure-mcp/oauth-core"
 import { proxiesOf } from "@secure-mcp/oauth-core/internal"
 import { decodeServerEntry, type ServerEntry } from "@secure-mcp/transport-injection"
@@ -61,6 +62,7 @@ export const decodeGatewayConfig = (
   const entries = rawEntries(input)
   const servers = entries.map((entry, index) => accept(["servers", index], decodeServerEntry(entry, options)))
   problems.push(...duplicateNames(entries), ...unknownServers(gateway, entries))
+  if (gateway !== undefined && gateway.callers === undefined) problems.push(...tokensOfNobody(servers))
   if (document === undefined || gateway === undefined || store === undefined || problems.length > 0) {
     return Result.fail(new ConfigError({ problems }))
   }
@@ -86,6 +88,20 @@ export const rawEntries = (document: unknown): ReadonlyArray<unknown> => {
 
 const part = (input: unknown, key: string): unknown =>
   Predicate.isObject(input) ? Reflect.get(input, key) : undefined
+
+/** Callers with an API key have no token that could be exchanged. */
+const tokensOfNobody = (servers: ReadonlyArray<ServerEntry | undefined>): ReadonlyArray<ConfigProblem> =>
+  servers.flatMap((entry, index) =>
+    entry?.oauth === undefined || !usesCallerToken(entry.oauth)
+      ? []
+      : [
+          {
+            path: ["servers", index, "oauth"],
+            message:
+              "`${caller:token}` needs `gateway.callers`: nobody else sends a token that could be exchanged"
+          }
+        ]
+  )
 
 /** A misspelt name would leave a server open to all. */
 const unknownServers = (

@@ -1,5 +1,5 @@
 import type { ConfigProblem } from "@secure-mcp/oauth-core"
-import { closestName, fileReference } from "@secure-mcp/oauth-core/internal"
+import { callerTokenReference, closestName, fileReference } from "@secure-mcp/oauth-core/internal"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -37,6 +37,11 @@ interface Resolution {
 }
 
 const resolveValue = (value: unknown, path: ReadonlyArray<PropertyKey>, resolution: Resolution): Resolve => {
+  if (Predicate.isString(value) && callerReference.test(value)) {
+    if (value !== callerTokenReference || !callerTokens.has(keyInEntry(path)))
+      resolution.problems.push({ path, message: misplacedCaller })
+    return Effect.succeed(value)
+  }
   if (Predicate.isString(value)) {
     const resolved = resolveText(value, path, resolution)
     return staysReference(value, path)
@@ -64,11 +69,19 @@ const isDisabledOAuth = (key: string, value: unknown): boolean =>
 const staysReference = (text: string, path: ReadonlyArray<PropertyKey>): boolean =>
   fileReference(text) !== undefined && workloadTokens.has(keyInEntry(path))
 
-const workloadTokens: ReadonlySet<string> = new Set([
+/** Where the token of the caller may be exchanged. */
+const callerTokens: ReadonlySet<string> = new Set([
   "oauth.assertion",
   "oauth.subject_token",
   "oauth.identity_provider.subject_token"
 ])
+
+const workloadTokens: ReadonlySet<string> = new Set([...callerTokens, "oauth.actor_token"])
+
+const callerReference = /\$\{caller:[^}]*\}/
+
+const misplacedCaller =
+  "`${caller:token}` is the token of the caller. It stands alone, as the whole value of `subject_token` or `assertion`"
 
 const keyInEntry = ([list, index, ...keys]: ReadonlyArray<PropertyKey>): string =>
   list === "servers" && typeof index === "number" ? keys.map(String).join(".") : ""

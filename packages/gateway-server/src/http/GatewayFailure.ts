@@ -80,11 +80,36 @@ export const answerBug = (
     })
   )
 
-/** Never 401: the client would try to authenticate at the gateway, which is not what failed. */
+/**
+ * Never 401, because the client would try to authenticate at the gateway, which is not what failed; unless the token of the caller lacks
+ * claims that only a new login brings.
+ *
+ * @param metadataUrl where the client learns at which authorization server
+ */
 export const failedAuthorization = (
   error: OAuthError,
-  request: AccessTokenRequest | undefined
-): GatewayFailure => ({
+  request: AccessTokenRequest | undefined,
+  metadataUrl?: string
+): GatewayFailure => {
+  const challenge = claimsChallenge(error, request, metadataUrl)
+  const failure = failedAcquisition(error, request)
+  return challenge === undefined
+    ? failure
+    : { ...failure, status: 401, headers: { "www-authenticate": challenge } }
+}
+
+const claimsChallenge = (
+  { reason }: OAuthError,
+  request: AccessTokenRequest | undefined,
+  metadataUrl: string | undefined
+): string | undefined => {
+  if (reason._tag !== "RequestRefused" || reason.claims === undefined) return undefined
+  if (request?.callerToken === undefined || metadataUrl === undefined) return undefined
+  const claims = Buffer.from(reason.claims).toString("base64")
+  return `Bearer realm="secure-mcp-gateway", resource_metadata="${metadataUrl}", error="insufficient_claims", claims="${claims}"`
+}
+
+const failedAcquisition = (error: OAuthError, request: AccessTokenRequest | undefined): GatewayFailure => ({
   status: error.reason._tag === "CircuitOpen" ? 503 : 502,
   reason: error.reason._tag,
   message: describeOAuthError(error, request),

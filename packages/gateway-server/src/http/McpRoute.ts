@@ -29,6 +29,7 @@ export const McpRoute = HttpRouter.use(
     const bodies = yield* RequestBodies
     const begunExchanges = yield* BegunExchanges
     const refuse = yield* RequestRefusals
+    const resources = yield* CurrentResources
     const { askForLogin, awaitLogin } = yield* makeLoginAnswers
 
     /** Asks a person who has to log in to do so, and waits for one who says they are doing it. */
@@ -63,7 +64,11 @@ export const McpRoute = HttpRouter.use(
             answerFailure(
               response,
               body.head,
-              failedAuthorization(error, upstream.tokenRequest(exchange.caller))
+              failedAuthorization(
+                error,
+                upstream.tokenRequest(exchange.caller),
+                resources?.metadataUrlOf(`/servers/${serverName}/mcp`)
+              )
             ),
           CallbackListenerError: (error) =>
             answerFailure(response, body.head, failedLogin(serverName, error)),
@@ -79,7 +84,6 @@ export const McpRoute = HttpRouter.use(
       return { request, response, body, caller: yield* CurrentCaller, ownHeaders: originHeaders(request) }
     })
 
-    const resources = yield* CurrentResources
     if (resources !== undefined) {
       const answer = Effect.map(HttpServerRequest.HttpServerRequest, ({ url }) => {
         const path = url.split("?", 1)[0] ?? ""

@@ -1,4 +1,4 @@
-import type { AccessTokenRequest } from "@secure-mcp/oauth-core"
+import { type AccessTokenRequest, usesCallerToken } from "@secure-mcp/oauth-core"
 import {
   accessTokenRequest as tokenRequestFor,
   defaultLimits,
@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type { GatewayConfig } from "../config/GatewayConfig.ts"
+import { makeCallerTokens } from "../callers/CallerTokens.ts"
 import { personOf } from "../callers/Person.ts"
 import { ChildProcesses } from "../child/ChildProcesses.ts"
 import { makeSessionBindings } from "../sessions/SessionBindings.ts"
@@ -64,8 +65,9 @@ const isForwarded = (entry: ServerEntry): entry is HttpServerEntry =>
   entry._tag === "Http" &&
   entry.transport !== "sse" &&
   entry.oauth?.useMtls !== true &&
-  // The rules stand before all servers of the gateway, and are the owner's business.
-  entry.tools === undefined
+  // The rules stand before all servers of the gateway, and are the owner's business, as are the tokens of callers.
+  entry.tools === undefined &&
+  (entry.oauth === undefined || !usesCallerToken(entry.oauth))
 
 const makeUpstream = Effect.fnUntraced(function* (entry: ServerEntry, config: GatewayConfig) {
   const tokenRequest = tokenRequests(entry, config)
@@ -90,12 +92,18 @@ const makeForwarding = Effect.fnUntraced(function* (
 /** One for each caller: whoever is asked for a token knows the request again. */
 const tokenRequests = (entry: ServerEntry, config: GatewayConfig): Upstream["tokenRequest"] => {
   const requests = new WeakMap<Caller, ReturnType<Upstream["tokenRequest"]>>()
+  const callerTokens =
+    entry.oauth !== undefined && usesCallerToken(entry.oauth) ? makeCallerTokens() : undefined
   return (caller) => {
     const known = requests.get(caller)
     if (known !== undefined) return known
     const request = accessTokenRequest(entry, config, personOf(caller))
-    requests.set(caller, request)
-    return request
+    const callerToken = callerTokens?.(caller)
+    const completed =
+      request === undefined || callerToken === undefined ? request : { ...request, callerToken }
+    // Whoever asks for a person, and not for a caller, gets the token that this person has now.
+    if (callerTokens === undefined || caller.token !== undefined) requests.set(caller, completed)
+    return completed
   }
 }
 

@@ -26,9 +26,10 @@ export const makeSseUpstream = Effect.fnUntraced(function* (
     limits,
     startTimeout: Duration.seconds(entry.startTimeoutSeconds),
     connect: (owner: string | undefined) => {
-      const fetch = fetchWith(tokenRequest({ subject: owner }))
       const server = {
-        fetch: (request: FetchRequest) => Effect.mapError(fetch(request), withholdAddress),
+        // The token of a caller may have been replaced since the connection was made.
+        fetch: (request: FetchRequest) =>
+          Effect.mapError(fetchWith(tokenRequest({ subject: owner }))(request), withholdAddress),
         messageBytes: limits.messageBytes
       }
       return (onMessage: Parameters<typeof connectSse>[1]) =>

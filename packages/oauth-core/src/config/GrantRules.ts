@@ -1,7 +1,7 @@
 import * as Redacted from "effect/Redacted"
 import { problem, type ConfigProblem } from "../problems/ConfigProblem.ts"
 import { endpointProblem } from "./EndpointRule.ts"
-import { fileReference } from "./FileReference.ts"
+import { callerTokenReference, fileReference } from "./LateReference.ts"
 import type { GrantType } from "./GrantType.ts"
 import type { OAuthConfigFields } from "./OAuthConfigFields.ts"
 
@@ -55,6 +55,9 @@ const tokenExchange = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> 
   const required = { subject_token: config.subjectToken, subject_token_type: config.subjectTokenType }
   return [
     ...identified(config),
+    ...((config.actorToken === undefined) === (config.actorTokenType === undefined)
+      ? []
+      : [problem("actor_token", "needs `actor_token_type`, and the other way round (RFC 8693 §2.1)")]),
     ...Object.entries(required)
       .filter(([, value]) => value === undefined)
       .map(([key]) => problem(key, "required for token_exchange (RFC 8693 §2.1)"))
@@ -105,23 +108,43 @@ const identityProvider = (config: OAuthConfigFields): ReadonlyArray<ConfigProble
   return problems
 }
 
-const tokenOrFile = "must be a token, or `${file:/path}`, which is read anew for each request"
+const tokenOrFile =
+  "must be a token, `${file:/path}`, which is read anew for each request, or `${caller:token}`, the token of the caller"
 
 const isTokenOrFile = (value: string): boolean =>
   fileReference(value) !== undefined || /^[\x21-\x7E]+$/.test(value)
 
 const isJwtOrFile = (value: string): boolean =>
-  fileReference(value) !== undefined || /^[\w-]+\.[\w-]+\.[\w-]+$/.test(value)
+  fileReference(value) !== undefined ||
+  value === callerTokenReference ||
+  /^[\w-]+\.[\w-]+\.[\w-]+$/.test(value)
 
-const givenTokens = ({ assertion, subjectToken }: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
+const isOwnTokenOrFile = (value: string): boolean => value !== callerTokenReference && isTokenOrFile(value)
+
+const givenTokens = ({
+  actorToken,
+  assertion,
+  subjectToken
+}: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   const problems: Array<ConfigProblem> = []
   if (assertion !== undefined && !isJwtOrFile(Redacted.value(assertion))) {
     problems.push(
-      problem("assertion", "must be a signed JWT, or `${file:/path}`, which is read anew for each request")
+      problem(
+        "assertion",
+        "must be a signed JWT, `${file:/path}`, which is read anew for each request, or `${caller:token}`, the token of the caller"
+      )
     )
   }
   if (subjectToken !== undefined && !isTokenOrFile(Redacted.value(subjectToken))) {
     problems.push(problem("subject_token", tokenOrFile))
+  }
+  if (actorToken !== undefined && !isOwnTokenOrFile(Redacted.value(actorToken))) {
+    problems.push(
+      problem(
+        "actor_token",
+        "must be a token of ours, or `${file:/path}`, which is read anew for each request"
+      )
+    )
   }
   return problems
 }
@@ -131,6 +154,7 @@ const tokenTypeUri = "must be a URI, as in urn:ietf:params:oauth:token-type:acce
 const tokenTypes = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> => {
   const types = {
     subject_token_type: config.subjectTokenType,
+    actor_token_type: config.actorTokenType,
     requested_token_type: config.requestedTokenType
   }
   return Object.entries(types)
@@ -145,6 +169,8 @@ const foreignKeys = (config: OAuthConfigFields): ReadonlyArray<ConfigProblem> =>
     ["jwt_bearer", "identity_provider", config.identityProvider],
     ["token_exchange", "subject_token", config.subjectToken],
     ["token_exchange", "subject_token_type", config.subjectTokenType],
+    ["token_exchange", "actor_token", config.actorToken],
+    ["token_exchange", "actor_token_type", config.actorTokenType],
     ["token_exchange", "requested_token_type", config.requestedTokenType]
   ] as const
   return owners

@@ -106,6 +106,9 @@ export const fields = {
   /** For `token_exchange` (RFC 8693 §2.1); `${file:/path}` is read anew for each request. */
   subjectToken: Schema.optionalKey(Secret),
   subjectTokenType: Schema.optionalKey(Schema.String),
+  /** Who acts for the subject (RFC 8693 §2.1): a token of our own; `${file:/path}` is read anew for each request. */
+  actorToken: Schema.optionalKey(Secret),
+  actorTokenType: Schema.optionalKey(Schema.String),
   requestedTokenType: Schema.optionalKey(Schema.String),
   /** Seconds before expiry from which a token is refreshed in the background; at most half of its lifetime counts. */
   tokenExpiryBuffer: withDefault(Schema.Finite, 300),
@@ -166,6 +169,8 @@ export const wireNames = {
   identityProvider: "identity_provider",
   subjectToken: "subject_token",
   subjectTokenType: "subject_token_type",
+  actorToken: "actor_token",
+  actorTokenType: "actor_token_type",
   requestedTokenType: "requested_token_type",
   tokenExpiryBuffer: "token_expiry_buffer",
   defaultExpiresIn: "default_expires_in",

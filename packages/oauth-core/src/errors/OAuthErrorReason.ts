@@ -77,6 +77,8 @@ export class RequestRefused extends Schema.TaggedError<RequestRefused>()("Reques
   authenticationMethod: Schema.optionalKey(ClientAuthenticationMethod),
   /** Whether the client certificate is what it lacked or did not accept, as far as that can be told (RFC 8705 §2). */
   clientCertificate: Schema.optionalKey(Schema.Literals(["missing", "refused", "doubtful"])),
+  /** The claims that the person's token lacks, as JSON, where a new login would bring them (`interaction_required`). */
+  claims: Schema.optionalKey(Schema.String),
   /** What to do, where the request says more than the error code. */
   advice: Schema.optionalKey(Schema.String)
 }) {

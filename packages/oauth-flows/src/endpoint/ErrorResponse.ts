@@ -13,6 +13,15 @@ export interface Refuse {
   readonly mayHoldSecret: (text: string) => boolean
 }
 
+/** The longest claims that are passed on, in characters: they go into a header. */
+const longestClaims = 2048
+
+/** The claims that a server demands of a new login, if they are JSON. */
+const claimsIn = ({ claims }: ResponseFields, mask: SecretMask): { readonly claims?: string } => {
+  if (!Predicate.isString(claims) || claims.length > longestClaims || mask(claims) !== claims) return {}
+  return Result.isSuccess(Result.try((): unknown => JSON.parse(claims))) ? { claims } : {}
+}
+
 /** What is known of the client that is refused. */
 interface RefusedClient {
   /** Whether it was to present a certificate (`use_mtls`). */
@@ -44,6 +53,7 @@ export const describeRefusal = (
       status,
       ...(error === undefined ? {} : { error }),
       ...(description === undefined ? {} : { description }),
+      ...claimsIn(fields, mask),
       ...(authenticationMethod === undefined ? {} : { authenticationMethod }),
       ...(clientCertificate === undefined ? {} : { clientCertificate })
     })

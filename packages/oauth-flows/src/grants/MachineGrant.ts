@@ -8,6 +8,7 @@ import { Circuit } from "../endpoint/Circuit.ts"
 import { retryTransient } from "../endpoint/Retry.ts"
 import { type GrantTarget, GrantTargets } from "../resolution/GrantTarget.ts"
 import { refresh } from "../token/RefreshToken.ts"
+import { RefusedExchanges } from "../token/RefusedExchanges.ts"
 import { RefusedRefreshTokens } from "../token/RefusedRefreshTokens.ts"
 import { keepRefreshToken, requestToken, type Withhold } from "../token/TokenRequest.ts"
 import type { Acquire, FlowServices } from "./Acquire.ts"
@@ -45,6 +46,9 @@ const requestNew = Effect.fnUntraced(function* (
   keep: KeepGrant
 ) {
   const circuit = yield* Circuit
+  const exchanges = yield* RefusedExchanges
+  const refused = yield* exchanges.find(request)
+  if (refused !== undefined) return yield* refused
   const target = yield* (yield* GrantTargets).resolve(request, { fresh: request.tokenRefused })
   const { remember, scope } = machineScope(request, target, previous)
   yield* checkDemandedScope(request, scope)
@@ -59,6 +63,13 @@ const requestNew = Effect.fnUntraced(function* (
   const attempt = Effect.flatMap(parametersOf(request, { ...target, scope }), (parameters) =>
     requestToken({ request, target, parameters: { ...parameters, scope: written }, scope, withhold })
   )
-  const token = remember(yield* circuit.protect(retryTransient(attempt), target.tokenEndpoint, request))
+  const asked = circuit
+    .protect(retryTransient(attempt), target.tokenEndpoint, request)
+    .pipe(
+      Effect.tapError((reason) =>
+        reason._tag === "RequestRefused" ? exchanges.remember(request, reason) : Effect.void
+      )
+    )
+  const token = remember(yield* asked)
   return token.refreshToken === undefined ? token : new OAuthToken({ ...token, grantedTo })
 })

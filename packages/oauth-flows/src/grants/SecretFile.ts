@@ -1,5 +1,5 @@
-import { Misconfigured } from "@secure-mcp/oauth-core"
-import { fileReference } from "@secure-mcp/oauth-core/internal"
+import { type GrantRequest, Misconfigured } from "@secure-mcp/oauth-core"
+import { fileReference, isCallerToken } from "@secure-mcp/oauth-core/internal"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -31,15 +31,23 @@ export const SecretFiles = Context.Reference<{
 })
 
 /**
- * The current value of a configured token. One that is written `${file:/path}` is read each time, because a workload
+ * The current value of a configured token. `${caller:token}` is the token of the caller. One that is written `${file:/path}` is read each time, because a workload
  * identity agent replaces the file before its token expires. A trailing newline is cut off.
  *
  * @param key of the configuration, for errors
  */
 export const readSecret = Effect.fn("SecretFile.readSecret")(function* (
   key: string,
-  secret: Redacted.Redacted | undefined
+  secret: Redacted.Redacted | undefined,
+  { callerToken }: Pick<GrantRequest, "callerToken">
 ): Effect.fn.Return<Redacted.Redacted, Misconfigured> {
+  if (isCallerToken(secret))
+    return (
+      callerToken?.token ??
+      (yield* new Misconfigured({
+        problem: `\`${key}\` is the token of the caller, and there is no caller, or one without a token, such as one with an API key`
+      }))
+    )
   if (secret === undefined) return yield* new Misconfigured({ problem: `\`${key}\` is not configured` })
   const path = fileReference(Redacted.value(secret))
   if (path === undefined) return secret

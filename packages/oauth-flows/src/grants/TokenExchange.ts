@@ -18,11 +18,17 @@ const idJag = "urn:ietf:params:oauth:token-type:id-jag"
 export const tokenExchange: Flow = Flow.tokenRequest({
   grantType: "token_exchange",
   keys: {},
-  parameters: Effect.fnUntraced(function* ({ request: { config }, target }) {
+  parameters: Effect.fnUntraced(function* ({ request, target }) {
+    const { config } = request
     return {
       grant_type: grantType,
-      subject_token: yield* readSecret("subject_token", config.subjectToken),
+      subject_token: yield* readSecret("subject_token", config.subjectToken, request),
       subject_token_type: config.subjectTokenType,
+      actor_token:
+        config.actorToken === undefined
+          ? undefined
+          : yield* readSecret("actor_token", config.actorToken, request),
+      actor_token_type: config.actorTokenType,
       requested_token_type: config.requestedTokenType,
       audience: config.audience,
       organization: config.organization,
@@ -56,7 +62,7 @@ export const exchangeForAssertion = Effect.fn("TokenExchange.exchangeForAssertio
     audience: issuer,
     resource,
     scope,
-    subject_token: yield* readSecret("identity_provider.subject_token", provider.subjectToken),
+    subject_token: yield* readSecret("identity_provider.subject_token", provider.subjectToken, request),
     subject_token_type: subjectTokenType
   }
   const client = identityProviderClient(clientId, provider.clientSecret, tokenUrl)

@@ -28,6 +28,7 @@ const timeBeforeExpiry = (
   expiryBuffer: Duration.Duration,
   spread: number = 0
 ): number =>
-  Duration.isFinite(lifetime)
+  // Nothing is renewed ahead of its expiry where that is not wanted.
+  Duration.isFinite(lifetime) && !Duration.isZero(expiryBuffer)
     ? Math.min(Duration.toMillis(expiryBuffer) + spread, Duration.toMillis(lifetime) / 2)
     : 0
