@@ -13,7 +13,8 @@ const startExchange = Effect.gen(function* () {
   const forms: Array<Readonly<Record<string, string>>> = []
   const state = { refusal: undefined as undefined | Readonly<Record<string, string>>, expiresIn: 3600 }
   const { url } = yield* serveRaw((request, response) => {
-    void buffer(request).then((body) => {
+    const exchange = async () => {
+      const body = await buffer(request)
       const form = Object.fromEntries(new URLSearchParams(body.toString()))
       forms.push(form)
       const [, claims = ""] = (form["subject_token"] ?? form["assertion"] ?? "").split(".")
@@ -28,7 +29,8 @@ const startExchange = Effect.gen(function* () {
       response
         .writeHead(state.refusal === undefined ? 200 : 400, { "content-type": "application/json" })
         .end(JSON.stringify(answer))
-    })
+    }
+    void exchange()
   })
   return { forms, state, tokenUrl: url }
 })

@@ -58,7 +58,7 @@ describe("the token of the caller in a configuration", () => {
     })
   )
 
-  it.effect.each([
+  it.effect.each<readonly [own: object, place: string]>([
     [{ subject_token: "Bearer ${caller:token}" }, "servers[0].oauth.subject_token"],
     [{ subject_token: "${caller:name}" }, "servers[0].oauth.subject_token"],
     [{ client_secret: "${caller:token}" }, "servers[0].oauth.client_secret"],
