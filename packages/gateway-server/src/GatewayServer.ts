@@ -67,7 +67,13 @@ const layer = <AE = never, AR = never, UE = never, UR = never, RE = never, RR = 
     Layer.provide(restrictedServers(config)),
     Layer.provide(servers),
     Layer.provide(RequestBodies.layer(config.gateway.bufferedBytes)),
-    Layer.provide(Logins.layer(config.gateway, waitingLogins(config)))
+    Layer.provide(
+      Logins.layer(
+        config.gateway,
+        waitingLogins(config),
+        config.servers.flatMap(({ oauth }) => oauth ?? [])
+      )
+    )
   )
 }
 

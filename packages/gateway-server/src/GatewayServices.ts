@@ -1,13 +1,19 @@
 import { MtlsOAuthHttp } from "@secure-mcp/mtls"
 import { OAuthService } from "@secure-mcp/oauth-core"
-import { type Flow, OAuthFlows, SecretSource } from "@secure-mcp/oauth-flows"
+import { type Flow, LoginRequests, OAuthFlows, SecretSource } from "@secure-mcp/oauth-flows"
 import { OAuthMetrics } from "@secure-mcp/oauth-metrics"
-import { SingleFlightTokenCache, StoredRegisteredClients, TokenCapacity } from "@secure-mcp/token-cache"
+import {
+  SingleFlightTokenCache,
+  StoredLoginRecords,
+  StoredRegisteredClients,
+  TokenCapacity
+} from "@secure-mcp/token-cache"
 import { TokenInjector } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { GatewayConfig } from "./config/GatewayConfig.ts"
 import { gatewayStore } from "./GatewayStore.ts"
+import { accessTokenRequest } from "./upstream/Servers.ts"
 import { certificateExpiry } from "./status/CertificateExpiry.ts"
 import { LastErrors } from "./status/LastErrors.ts"
 
@@ -28,6 +34,8 @@ export const gatewayTokens = (
     ),
     Layer.provide(rereadSecrets(config)),
     Layer.provide(StoredRegisteredClients.layer),
+    Layer.provide(loginRequests(config)),
+    Layer.provideMerge(StoredLoginRecords.layer),
     Layer.provideMerge(SingleFlightTokenCache.layer),
     Layer.provide(Layer.succeed(TokenCapacity, tokenCapacity(config))),
     Layer.merge(certificateExpiry(config))
@@ -54,6 +62,17 @@ export const gatewayServices = (
 /** Room for a token of each person at each server: without it, the tokens of many people would drive each other out. */
 const tokenCapacity = ({ gateway, servers }: GatewayConfig): number =>
   Math.max(10_000, (gateway.apiKeys.length + 1) * servers.length)
+
+/** For a login that another instance began: which configuration it belongs to. */
+const loginRequests = (config: GatewayConfig) => {
+  const entries = new Map(config.servers.map((entry) => [entry.serverName, entry]))
+  return Layer.succeed(LoginRequests, {
+    find: (serverName, subject) => {
+      const entry = entries.get(serverName)
+      return entry && accessTokenRequest(entry, config, subject)
+    }
+  })
+}
 
 const rereadSecrets = ({ rereadSecrets }: GatewayConfig) =>
   Layer.succeed(SecretSource, {

@@ -1,4 +1,4 @@
-import { Grants, Misconfigured, OAuthError } from "@secure-mcp/oauth-core"
+import { Grants, LoginRecords, Misconfigured, OAuthError } from "@secure-mcp/oauth-core"
 import type { GrantRequest, KeepGrant, OAuthErrorReason, OAuthHttp } from "@secure-mcp/oauth-core"
 import { inSpan } from "@secure-mcp/oauth-core/internal"
 import * as Context from "effect/Context"
@@ -18,6 +18,7 @@ import { authorizeDevice } from "./grants/DeviceAuthorization.ts"
 import { EndpointClient } from "./endpoint/EndpointClient.ts"
 import type { Flow } from "./grants/Flow.ts"
 import { jwtBearer } from "./grants/JwtBearer.ts"
+import { LoginRequests } from "./authorization/SharedAuthorizations.ts"
 import { PendingAuthorizations } from "./authorization/PendingAuthorizations.ts"
 import { refreshOnly } from "./grants/RefreshOnly.ts"
 import { RefusedExchanges } from "./token/RefusedExchanges.ts"
@@ -58,7 +59,11 @@ const make = Effect.fnUntraced(function* (own: ReadonlyArray<Flow>) {
     AuthorizationPages,
     SecureRandom.SecureRandom,
     Digest.Digest
-  )(yield* Effect.context<LoginServices>())
+  )(yield* Effect.context<LoginServices>()).pipe(
+    // What was given to the layer counts, whoever runs an operation.
+    Context.add(LoginRecords, yield* LoginRecords),
+    Context.add(LoginRequests, yield* LoginRequests)
+  )
 
   /** Runs one operation of a request, and names both in its error and its logs. */
   const runAs =

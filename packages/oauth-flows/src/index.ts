@@ -1,4 +1,5 @@
 export * from "./OAuthFlows.ts"
+export { LoginRequests } from "./authorization/SharedAuthorizations.ts"
 export { AddressLookup } from "@secure-mcp/oauth-core"
 export type { Client } from "./client/Client.ts"
 export type { FormParameters } from "./client/ClientAuthentication.ts"

@@ -14,7 +14,7 @@ import { makeSweeper } from "./memory/Sweeper.ts"
 import { makeTokenSlots, TokenCapacity } from "./memory/TokenSlots.ts"
 import { makeSingleFlight } from "./SingleFlight.ts"
 import { withoutMemoryOnly } from "./store/MemoryOnlyTokens.ts"
-import { isRegisteredClientKey } from "./store/RegisteredClientKey.ts"
+import { isTokenKey } from "./store/LoginRecordKey.ts"
 import { TokenStore } from "./store/TokenStore.ts"
 
 /** How the cache treats its store. */
@@ -97,8 +97,7 @@ const make = Effect.fnUntraced(function* ({
     const stored = yield* orFail("list the tokens", "*")(store.list)
     const now = yield* dropNow
     const others = stored.filter(
-      ({ key, token }) =>
-        !isRegisteredClientKey(key) && !isKnown(slots.get(key)) && toMemoryToken(token, now).mayServe
+      ({ key, token }) => isTokenKey(key) && !isKnown(slots.get(key)) && toMemoryToken(token, now).mayServe
     )
     return [...servableTokens(slots.all(), now.monotonic), ...others]
   })

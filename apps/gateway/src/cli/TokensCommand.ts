@@ -1,5 +1,5 @@
 import type { StoreUnavailable, TokenCacheEntry } from "@secure-mcp/oauth-core"
-import { isRegisteredClientKey, TokenStore } from "@secure-mcp/token-cache"
+import { isTokenKey, TokenStore } from "@secure-mcp/token-cache"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
@@ -73,7 +73,7 @@ const keptFor = ({ configId, projectId }: GatewayConfig) =>
     (entries) =>
       entries
         .filter(
-          ({ key }) => !isRegisteredClientKey(key) && key.projectId === projectId && key.configId === configId
+          ({ key }) => isTokenKey(key) && key.projectId === projectId && key.configId === configId
         )
         .toSorted((a, b) => order(a).localeCompare(order(b)))
   )

@@ -12,7 +12,8 @@ import { BrowserCookies, confirm, consent, visit } from "./Person.ts"
 export const startStubProvider = Effect.fnUntraced(function* (
   oauth: object = {},
   metadata: object = {},
-  settings: object = {}
+  settings: object = {},
+  store: object = { type: "memory" }
 ) {
   const stub = yield* StubAuthorizationServer.make()
   const mcp = stub.endpoint("/mcp")
@@ -37,7 +38,7 @@ export const startStubProvider = Effect.fnUntraced(function* (
   yield* stub.always("/token", yield* ProviderBehaviour.rotatesRefreshTokens)
   yield* stub.always("/mcp", ProviderBehaviour.protectsResource())
   const gateway = yield* startGateway({
-    store: { type: "memory" },
+    store,
     gateway: settings,
     servers: [personalEntry(mcp, oauth)]
   })

@@ -1,4 +1,4 @@
-import type { AccessTokenRequest, OAuthError } from "@secure-mcp/oauth-core"
+import { type AccessTokenRequest, LoginRecords, type OAuthError, OAuthService } from "@secure-mcp/oauth-core"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -13,6 +13,10 @@ import type { Exchange } from "../upstream/Upstream.ts"
 
 /** How long a request waits when its client says that the person is logging in. */
 const longestLogin = Duration.seconds(60)
+
+/** How often a store that is shared is looked into meanwhile. */
+const lookInterval = Duration.seconds(3)
+const looks = Duration.toSeconds(longestLogin) / Duration.toSeconds(lookInterval)
 
 /** Whether a body may hold the answer of a client who was asked to log in: it has the key of our question. */
 export const mayHaveLoginAnswer = ({ head, rest }: RequestBody): boolean =>
@@ -36,15 +40,26 @@ export const withoutLoginAnswer = Effect.fnUntraced(function* (
 export const makeLoginAnswers = Effect.gen(function* () {
   const logins = yield* Logins
   const random = yield* SecureRandom.SecureRandom
+  const oauth = yield* OAuthService
+  const isShared = (yield* LoginRecords) !== undefined
+
+  /** Done when another process has stored the token of a login that ended there. */
+  const endElsewhere = (request: AccessTokenRequest) =>
+    Effect.delay(oauth.getAccessToken(request), lookInterval).pipe(
+      Effect.retry({ times: looks }),
+      Effect.orElseSucceed(() => undefined)
+    )
+
   return {
     /** Waits until the person has logged in, but not forever: the client may ask again. */
-    awaitLogin: (request: AccessTokenRequest): Effect.Effect<void> =>
-      logins.completed.pipe(
+    awaitLogin: (request: AccessTokenRequest): Effect.Effect<void> => {
+      const endHere = logins.completed.pipe(
         Stream.filter((completed) => isLoginOf(request, completed)),
-        Stream.runHead,
-        Effect.timeoutOption(longestLogin),
-        Effect.asVoid
-      ),
+        Stream.runHead
+      )
+      const end = isShared ? Effect.raceFirst(endHere, endElsewhere(request)) : endHere
+      return Effect.asVoid(Effect.timeoutOption(end, longestLogin))
+    },
     /** Starts a login and tells the client the URL, in the way of its own revision if it has one. */
     askForLogin: Effect.fnUntraced(function* (
       { body, request, response }: Exchange,

@@ -6,6 +6,7 @@ import * as Base64Url from "effect/encoding/Base64Url"
 import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
 import { type BrowserCookies, cookieName, type LinkAddress } from "./LoginCookie.ts"
+import { makeSharedLinks } from "./SharedLinks.ts"
 
 /** A login that somebody asked for, and that no browser has begun. */
 export interface RequestedLogin {
@@ -66,17 +67,20 @@ interface Entry {
   browser?: string
   /** The login has been completed or denied. */
   ended?: true
+  /** Other processes know of it. */
+  isShared?: boolean
 }
 
 /**
  * The links of logins that wait for a browser. A login counts only in the browser that has confirmed the page of its
  * link: otherwise an authorization URL that is sent to somebody else would take that person's grant (RFC 9700 §4.7).
- * Links live in this process, as the pending authorizations do.
+ * Processes that share `LoginRecords` know each other's links, as they know each other's logins.
  *
  * @param waitingLogins how many may wait for one server
  */
 export const makeLoginLinks = Effect.fnUntraced(function* (waitingLogins: (serverName: string) => number) {
   const random = yield* SecureRandom.SecureRandom
+  const shared = yield* makeSharedLinks(linkLifetime)
   // Maps keep the order of insertion: the oldest is the first. Only digests of what is secret are compared.
   const entries = new Map<string, Entry>()
 
@@ -87,6 +91,18 @@ export const makeLoginLinks = Effect.fnUntraced(function* (waitingLogins: (serve
     }
     return now
   })
+
+  /** Takes in what another process has written of a link. */
+  const refresh = (key: string): Effect.Effect<void> =>
+    Effect.map(shared.read(key), (reading) => {
+      const entry = entries.get(key)
+      if (reading._tag === "Gone" && entry?.isShared === true) entry.ended = true
+      if (reading._tag !== "Found") return
+      const { browser, link, stateDigest } = reading.shared
+      const known: Entry = entry ?? { link, stateDigest, isShared: true }
+      if (browser !== undefined) known.browser = browser
+      if (entry === undefined) entries.set(key, known)
+    })
 
   const evict = ({ serverName, subject }: RequestedLogin) => {
     const ofPerson = [...entries].filter(
@@ -134,13 +150,15 @@ export const makeLoginLinks = Effect.fnUntraced(function* (waitingLogins: (serve
       evict(login)
       const id = Base64Url.encode(yield* random.randomBytes(32))
       const link = { ...login, id, isHttps: login.redirectUri.startsWith("https:"), begunAt }
-      entries.set(digest(id), { link, stateDigest })
+      const entry: Entry = { link, stateDigest }
+      entries.set(digest(id), entry)
+      entry.isShared = yield* shared.add(digest(id), entry)
       return urlOf(link)
     }),
 
     /** Undefined for one that has ended, has expired or never was. */
     find: (id: string): Effect.Effect<LoginLink | undefined> =>
-      Effect.map(dropExpired, () => {
+      Effect.map(Effect.andThen(refresh(digest(id)), dropExpired), () => {
         const entry = entries.get(digest(id))
         return entry?.ended === true ? undefined : entry?.link
       }),
@@ -152,10 +170,13 @@ export const makeLoginLinks = Effect.fnUntraced(function* (waitingLogins: (serve
     },
 
     /** Binds a link that is for this browser to it. */
-    confirm: ({ id }: LoginLink, secret: string): void => {
-      const entry = entries.get(digest(id))
-      if (entry !== undefined) entry.browser = digest(secret)
-    },
+    confirm: ({ id }: LoginLink, secret: string): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const entry = entries.get(digest(id))
+        if (entry === undefined) return Effect.void
+        entry.browser = digest(secret)
+        return entry.isShared === true ? shared.update(digest(id), entry) : Effect.void
+      }),
 
     /** Names of the cookies that logins under way need: of those that a browser has confirmed. */
     neededCookies: (): ReadonlySet<string> =>
@@ -167,8 +188,9 @@ export const makeLoginLinks = Effect.fnUntraced(function* (waitingLogins: (serve
 
     /** Refuses a redirect from a browser that has not confirmed the page of the login that the `state` belongs to. */
     admit: Effect.fnUntraced(function* (state: string | null, cookies: BrowserCookies) {
-      yield* dropExpired
       const stateDigest = digest(state ?? "")
+      for (const key of yield* shared.keysOf(stateDigest)) yield* refresh(key)
+      yield* dropExpired
       const ofLogin = [...entries.values()].filter((entry) => entry.stateDigest === stateDigest)
       const [entry] = ofLogin
       if (entry === undefined) return yield* belongsToNoLogin
@@ -184,10 +206,12 @@ export const makeLoginLinks = Effect.fnUntraced(function* (waitingLogins: (serve
     }),
 
     /** Takes note that a login has been completed or denied: its links lead nowhere any more. */
-    end: (state: string | null): void => {
-      const stateDigest = digest(state ?? "")
-      for (const entry of entries.values()) if (entry.stateDigest === stateDigest) entry.ended = true
-    }
+    end: (state: string | null): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const stateDigest = digest(state ?? "")
+        for (const entry of entries.values()) if (entry.stateDigest === stateDigest) entry.ended = true
+        return shared.end(stateDigest)
+      })
   }
 })
 

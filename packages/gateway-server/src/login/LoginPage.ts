@@ -30,7 +30,7 @@ export const makeLoginPage = (links: LoginLinks) =>
       if (link === undefined) return linkEnded
       const known = visit.cookies[cookieName(link)]
       if (!links.isFor(link, known)) return usedElsewhere
-      if (visit.method === "POST") return confirmed(links, link, visit, known)
+      if (visit.method === "POST") return yield* confirmed(links, link, visit, known)
       const secret =
         known !== undefined && isSecret(known) ? known : Base64Url.encode(yield* random.randomBytes(32))
       return {
@@ -51,21 +51,21 @@ export const makeLoginPage = (links: LoginLinks) =>
 export type LoginPage = Effect.Success<ReturnType<typeof makeLoginPage>>
 
 /** Nobody but our own page leads on: neither a form of another site, nor one of another port of this machine. */
-const confirmed = (
+const confirmed = Effect.fnUntraced(function* (
   links: LoginLinks,
   link: LoginLink,
   { fetchSite, parameters }: LinkVisit,
   secret: string | undefined
-): BrowserPage => {
+): Effect.fn.Return<BrowserPage> {
   if (secret === undefined) return noCookie
   const isOurForm = parameters.get("confirm") === confirmationOf(secret)
   if (!isOurForm || (fetchSite !== undefined && fetchSite !== "same-origin")) return notOurForm
-  links.confirm(link, secret)
+  yield* links.confirm(link, secret)
   return {
     ...textPage(303, "Log in", "The browser goes on to the login."),
     headers: { location: link.authorizationUrl }
   }
-}
+})
 
 /** Another page can neither read the cookie nor make this of it. */
 const confirmationOf = (secret: string): string =>

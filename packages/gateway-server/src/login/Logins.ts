@@ -52,12 +52,14 @@ export class Logins extends Context.Service<
    * `callback_port`, until the layer is released.
    *
    * @param waitingLogins how many may wait for one server
+   * @param configs those whose logins may have begun in another process: their redirects are listened for from the beginning
    */
   static readonly layer = (
     settings: LoginSettings,
-    waitingLogins: (serverName: string) => number
+    waitingLogins: (serverName: string) => number,
+    configs: ReadonlyArray<OAuthConfig> = []
   ): LoginsLayer =>
-    Layer.effect(Logins, make(settings, makeLoginLinks(waitingLogins))).pipe(
+    Layer.effect(Logins, make(settings, makeLoginLinks(waitingLogins), configs)).pipe(
       Layer.provide(SecureRandom.layerWebCrypto)
     )
 
@@ -77,7 +79,8 @@ export const isLoginOf = (
 
 const make = Effect.fnUntraced(function* (
   { callbackPort }: LoginSettings,
-  linksOrNone: Effect.Effect<LoginLinks | undefined, never, SecureRandom.SecureRandom>
+  linksOrNone: Effect.Effect<LoginLinks | undefined, never, SecureRandom.SecureRandom>,
+  configs: ReadonlyArray<OAuthConfig> = []
 ) {
   const oauth = yield* OAuthService
   const certificates = yield* ClientCertificates
@@ -106,7 +109,7 @@ const make = Effect.fnUntraced(function* (
   const completeInBrowser: Complete = (parameters, cookies) => {
     if (links === undefined) return complete(parameters)
     const state = parameters.get("state")
-    const end = Effect.sync(() => links.end(state))
+    const end = links.end(state)
     return links.admit(state, cookies).pipe(
       Effect.andThen(complete(parameters)),
       Effect.tap(end),
@@ -131,6 +134,12 @@ const make = Effect.fnUntraced(function* (
     return redirectUri ?? listening
   })
 
+  // A balancer gives the redirect of a login to any instance. Where the port is not free, a login that begins here says so.
+  if (callbackPort !== 0)
+    yield* Effect.forEach(configs.filter(isBehindProxy), (config) =>
+      Effect.catch(listen(config), ({ message }) => Effect.logWarning(message))
+    )
+
   return Logins.of({
     begin: Effect.fnUntraced(function* (request, challenge) {
       if (links !== undefined) yield* links.checkRoom(request)
@@ -149,6 +158,12 @@ const make = Effect.fnUntraced(function* (
     failed: Stream.fromPubSub(failures)
   })
 })
+
+/** Whether redirects come to `callback_port` through a reverse proxy, and so perhaps to another instance. */
+const isBehindProxy = ({ grantType, redirectUri }: OAuthConfig): boolean => {
+  const url = redirectUri === undefined ? null : URL.parse(redirectUri)
+  return grantType === "authorization_code" && url !== null && url.protocol === "https:"
+}
 
 const rememberedOutcomes = 1000
 

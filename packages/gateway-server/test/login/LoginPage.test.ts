@@ -143,7 +143,7 @@ describe("the page of a login link", () => {
         const { links, open } = yield* makePages
         const link = yield* links.add(login)
         const other = yield* links.add(loginOf("s-2"))
-        links.end("s-2")
+        yield* links.end("s-2")
         yield* TestClock.adjust("599999 millis")
         assert.strictEqual((yield* open(link)).status, 200)
         for (const url of [other, "https://gateway.example/login/none"]) {
@@ -275,7 +275,7 @@ describe("the links of logins", () => {
         )
         yield* links.checkRoom({ serverName: "files", subject: "a" })
         yield* links.checkRoom({ serverName: "mail", subject: "e" })
-        links.end("a")
+        yield* links.end("a")
         yield* links.checkRoom({ serverName: "files", subject: "d" })
       })
   )

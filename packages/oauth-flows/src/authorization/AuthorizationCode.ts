@@ -15,6 +15,7 @@ import { authorizationUrlOf, newState } from "./AuthorizationUrl.ts"
 import type { FlowServices } from "../grants/Acquire.ts"
 import { forgetRefused, requestLoginToken } from "../grants/LoginToken.ts"
 import { PendingAuthorizations } from "./PendingAuthorizations.ts"
+import { shareAuthorization } from "./SharedAuthorizations.ts"
 import { makePkce } from "./Pkce.ts"
 import { type GrantTarget, GrantTargets } from "../resolution/GrantTarget.ts"
 import { checkDemandedScope } from "../resolution/Scope.ts"
@@ -69,6 +70,7 @@ export const authorize = Effect.fn("AuthorizationCode.authorize")(function* (
   }
   const authorizationUrl = authorizationUrlOf(endpoint, authorization)
   yield* pendings.add({ ...authorization, authorizationUrl })
+  yield* shareAuthorization({ ...authorization, authorizationUrl })
   yield* pages.begun(target)
   yield* Effect.logInfo(`Began an authorization at ${endpoint.origin}`)
   return { authorizationUrl }

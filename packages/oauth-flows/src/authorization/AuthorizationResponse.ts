@@ -6,6 +6,7 @@ import { createHash, timingSafeEqual } from "node:crypto"
 import { responseIssuers } from "../discovery/Issuer.ts"
 import { describeRefusal } from "../endpoint/ErrorResponse.ts"
 import { type PendingAuthorization, PendingAuthorizations } from "./PendingAuthorizations.ts"
+import { findShared, takeShared } from "./SharedAuthorizations.ts"
 import type { GrantTarget } from "../resolution/GrantTarget.ts"
 import { makeSecretMask } from "../mask/SecretMask.ts"
 
@@ -28,7 +29,8 @@ export const checkAuthorizationResponse = Effect.fn("AuthorizationResponse.check
   const pendings = yield* PendingAuthorizations
   const fields = yield* readFields(response)
   const state = fields["state"]
-  const pending = state === undefined ? undefined : yield* pendings.find(state)
+  const pending =
+    state === undefined ? undefined : ((yield* pendings.find(state)) ?? (yield* findShared(state)))
   if (pending === undefined) {
     return yield* invalid("its `state` belongs to no login that waits, or one that has ended")
   }
@@ -52,7 +54,9 @@ export const acceptAuthorizationResponse = Effect.fnUntraced(function* ({
   pending
 }: GenuineResponse) {
   const pendings = yield* PendingAuthorizations
-  if (!(yield* pendings.take(pending))) return yield* invalid("it was used already")
+  const isOurs = yield* pendings.take(pending)
+  // Where it is shared, whoever takes it there completes it.
+  if (!((yield* takeShared(pending)) ?? isOurs)) return yield* invalid("it was used already")
   if (denial !== undefined || code === undefined) {
     return yield* denial ?? invalid("it has no `code`")
   }

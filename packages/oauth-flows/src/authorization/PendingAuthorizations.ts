@@ -22,7 +22,8 @@ export interface PendingAuthorization {
   readonly authorizationUrl: string
 }
 
-const lifetime = Duration.minutes(10)
+/** How long a person has for a login. */
+export const lifetime = Duration.minutes(10)
 /** A person who asks again within this time gets the same URL, and has as long again to use it. */
 const reuse = Duration.minutes(5)
 /** The oldest is evicted, so that logins which are never completed cannot fill the memory. */
@@ -32,7 +33,7 @@ const capacityForPerson = 10
 
 /**
  * The pending authorization requests by their `state`. Only a digest of the state is compared, so that timing reveals
- * nothing about it. They live in this process: after a restart a person has to begin again.
+ * nothing about it. They live in this process; `SharedAuthorizations` lets others complete them.
  */
 export class PendingAuthorizations extends Context.Service<
   PendingAuthorizations,

@@ -1,4 +1,6 @@
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { execFile, spawn, type ChildProcess } from "node:child_process"
 import { once } from "node:events"
 import { appendFileSync, chmodSync, chownSync, readFileSync, realpathSync } from "node:fs"
@@ -82,6 +84,15 @@ const make = Effect.fnUntraced(function* (program: string, options: PostgresServ
     })
     await untilReady(run.process)
   })
+  // What a killed server leaves behind (its processes, their shared memory) is in the way for a moment.
+  const startAgain = Effect.promise(async () => {
+    for (let pause = 50; ; pause *= 2) {
+      const exit = await Effect.runPromiseExit(start)
+      if (Exit.isSuccess(exit)) return
+      if (pause > longestPause) throw Cause.squash(exit.cause)
+      await new Promise((resolve) => setTimeout(resolve, pause))
+    }
+  })
   // Another process may take the port before PostgreSQL does.
   const startSomewhere = Effect.flatMap(freePort, (port) => {
     run.port = port
@@ -119,11 +130,14 @@ const make = Effect.fnUntraced(function* (program: string, options: PostgresServ
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     query,
     kill,
-    restart: Effect.andThen(kill, start),
+    restart: Effect.andThen(kill, startAgain),
     pause: signal("SIGSTOP"),
     resume: signal("SIGCONT")
   } satisfies PostgresServer
 })
+
+/** Milliseconds between the last attempts of a new start. */
+const longestPause = 3000
 
 export const PostgresServer = { make }
 

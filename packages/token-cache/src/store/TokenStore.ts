@@ -71,6 +71,9 @@ export class TokenStore extends Context.Service<
    * processes, so a lease is given to everyone who asks.
    */
   static readonly none: Layer.Layer<TokenStore> = Layer.sync(TokenStore, () => storesNothing)
+
+  /** Whether a store is `none`. */
+  static readonly isNone = (store: TokenStore["Service"]): boolean => store === storesNothing
 }
 
 const storesNothing: TokenStore["Service"] = {

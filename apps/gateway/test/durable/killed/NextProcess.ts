@@ -1,5 +1,5 @@
 import { type CachedToken, type OAuthError, OAuthService } from "@secure-mcp/oauth-core"
-import { TokenStore } from "@secure-mcp/token-cache"
+import { isTokenKey, TokenStore } from "@secure-mcp/token-cache"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { asProcess } from "../AsProcess.ts"
@@ -10,7 +10,7 @@ import { asProcess } from "../AsProcess.ts"
 export const storedToken = (document: object) =>
   asProcess(document, () =>
     Effect.gen(function* () {
-      const [entry] = yield* (yield* TokenStore).list
+      const [entry] = (yield* (yield* TokenStore).list).filter(({ key }) => isTokenKey(key))
       return (
         entry && {
           accessToken: Redacted.value(entry.token.accessToken),
