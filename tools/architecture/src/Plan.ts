@@ -232,7 +232,7 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
     ],
     rooms: {}
   },
-  "tools/site": { imports: [], rooms: {} },
+  "tools/site": { imports: [], testImports: ["testing"], rooms: {} },
   "tools/supply-chain": { imports: [], rooms: {} },
   "tools/mutation": { imports: [], rooms: {} },
   "tools/robustness": {
