@@ -219,6 +219,8 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
   "tools/release-trial": {
     imports: [],
     testImports: [
+      "echo-server",
+      "gateway-server",
       "mtls",
       "oauth-client",
       "oauth-core",
