@@ -8,14 +8,14 @@ import type { Registry } from "./Registry.ts"
  * The version of Deno that the client with Promises is tried with. Bun is not among them: its own module in the place of `undici`
  * has no dispatcher.
  */
-const deno = "2.9.6"
+export const denoVersion = "2.9.6"
 
 /** Installs Deno in a folder of its own, and gives the path of the program. */
 export const installDeno = async (directory: string, registry: Registry): Promise<string> => {
   mkdirSync(directory)
   const manifest = { name: "runtimes", private: true, allowScripts: { deno: true } }
   writeFileSync(join(directory, "package.json"), JSON.stringify(manifest))
-  await run("npm", ["install", "--no-audit", "--no-fund", `deno@${deno}`], {
+  await run("npm", ["install", "--no-audit", "--no-fund", `deno@${denoVersion}`], {
     cwd: directory,
     env: registry.env
   })
