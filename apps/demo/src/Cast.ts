@@ -20,23 +20,35 @@ const clientId = "demo-gateway"
 const clientSecret = "a-secret-of-the-demo"
 const resource = "https://echo.demo.example/mcp"
 
-/** What the demo runs: an authorization server, and two echo servers behind a gateway, all on this machine. */
-export const startCast = Effect.gen(function* () {
+/** An authorization server and the two echo servers that trust it, all on this machine. */
+export const startServers = Effect.gen(function* () {
   const authorizationServer = yield* AuthorizationServer.make({
     clients: [clientCredentialsClient(clientId, clientSecret)],
     resources: [{ identifier: resource, scopes: ["mcp:read", "mcp:write"], accessTokenFormat: "opaque" }]
   })
   const echoServer = yield* EchoServer.make({ authorize: isActiveAt(authorizationServer) })
-  const config = yield* writeConfig(configuration(authorizationServer.tokenEndpoint, echoServer.url))
+  return { authorizationServer, echoServer }
+})
+
+export type Servers = Effect.Success<typeof startServers>
+
+/** Where a gateway stores tokens: the object `store` of its configuration. */
+export type Store = { readonly type: "memory" } | { readonly type: "sqlite"; readonly url: string }
+
+/** A gateway in front of the echo servers, until the scope closes. */
+export const startGateway = Effect.fnUntraced(function* (servers: Servers, store: Store) {
+  const config = yield* writeConfig(configuration(servers, store))
   const services = yield* Layer.build(gatewayFor(config))
   return {
-    authorizationServer,
-    echoServer,
+    ...servers,
     config,
     services,
     gatewayUrl: HttpServer.formatAddress(Context.get(services, HttpServer.HttpServer).address)
   }
 })
+
+/** What the demo runs. */
+export type Cast = Effect.Success<ReturnType<typeof startGateway>>
 
 /** The echo server accepts only tokens that its authorization server reports as active. */
 const isActiveAt =
@@ -47,12 +59,12 @@ const isActiveAt =
   }
 
 /** The example configuration of the documentation, with addresses on this machine. */
-const configuration = (tokenUrl: string, echoUrl: string) => {
+const configuration = ({ authorizationServer, echoServer }: Servers, store: Store) => {
   const oauth = {
     enabled: true,
     version: "2.1",
     grant_type: "client_credentials",
-    token_url: tokenUrl,
+    token_url: authorizationServer.tokenEndpoint,
     client_id: clientId,
     client_secret: "${env:CLIENT_SECRET}",
     resource,
@@ -61,8 +73,9 @@ const configuration = (tokenUrl: string, echoUrl: string) => {
   }
   return {
     gateway: { port: 0 },
+    store,
     servers: [
-      { server_name: "echo", config: { url: echoUrl, transport: "http" }, oauth },
+      { server_name: "echo", config: { url: echoServer.url, transport: "http" }, oauth },
       { server_name: "echo-stdio", config: { command: process.execPath, args: echoArguments }, oauth }
     ]
   }

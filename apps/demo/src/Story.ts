@@ -8,20 +8,18 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import type { startCast } from "./Cast.ts"
+import type { Cast, Store } from "./Cast.ts"
 import { connectClient, echo } from "./McpClient.ts"
 
 /** A step did not have the expected result. */
 export class StoryError extends Data.TaggedError("StoryError")<{ readonly message: string }> {}
-
-type Cast = Effect.Success<typeof startCast>
 
 /** The life of a token, step by step. Fails at the first step without the expected result. */
 export const tellStory = Effect.fnUntraced(function* (cast: Cast) {
   const { authorizationServer, config, gatewayUrl } = cast
   const service = yield* OAuthService
   const request = yield* tokenRequestOf(cast, "echo")
-  const tokenRequests = Effect.map(authorizationServer.tokenRequests, ({ length }) => length)
+  const before = yield* tokenRequestsOf(cast)
 
   const [duration, first] = yield* Effect.timed(service.getAccessToken(request))
   yield* check(first.source === "acquired", "the first token should come from the authorization server")
@@ -35,7 +33,10 @@ export const tellStory = Effect.fnUntraced(function* (cast: Cast) {
   yield* checkEchoed(yield* echo(client), first)
   yield* say("Echoed over HTTP", yield* echo(client))
 
-  yield* check((yield* tokenRequests) === 1, "further calls should not ask for another token")
+  yield* check(
+    (yield* tokenRequestsOf(cast)) === before + 1,
+    "further calls should not ask for another token"
+  )
   yield* say("From the cache", "three MCP requests and two tool calls, and still one token request")
 
   const stdioClient = yield* connectClient(`${gatewayUrl}/servers/echo-stdio/mcp`)
@@ -71,6 +72,33 @@ export const tellStory = Effect.fnUntraced(function* (cast: Cast) {
   yield* check(metrics.active_tokens === config.servers.length, "each server should have one active token")
   for (const [name, value] of Object.entries(metrics)) yield* say("", `${name.padEnd(28)}${round(value)}`)
 }, Effect.scoped)
+
+/** What becomes of the token when the gateway starts again: it is there if the store outlives the gateway. */
+export const tellRestart = Effect.fnUntraced(function* (cast: Cast, store: Store, before: CachedToken) {
+  const service = yield* OAuthService
+  const earlier = yield* tokenRequestsOf(cast)
+  const now = yield* service.getAccessToken(yield* tokenRequestOf(cast, "echo"))
+  const asked = (yield* tokenRequestsOf(cast)) - earlier
+  const isSame = before.token.isAccessToken(now.token.accessToken)
+  if (store.type === "memory") yield* check(!isSame && asked === 1, "memory should not outlive the gateway")
+  else yield* check(isSame && asked === 0, "the stored token should outlive the gateway")
+  const client = yield* connectClient(`${cast.gatewayUrl}/servers/echo/mcp`)
+  yield* checkEchoed(yield* echo(client), now)
+  yield* say("Before the restart", echoOf(before))
+  yield* say(
+    "After the restart",
+    `${echoOf(now)}  (${isSame ? "the same, and no token request" : "another one"})`
+  )
+}, Effect.scoped)
+
+/** The token that the gateway has, without asking for another. */
+export const currentToken = Effect.fnUntraced(function* (cast: Cast) {
+  const service = yield* OAuthService
+  return yield* service.getAccessToken(yield* tokenRequestOf(cast, "echo"))
+})
+
+const tokenRequestsOf = ({ authorizationServer }: Cast) =>
+  Effect.map(authorizationServer.tokenRequests, ({ length }) => length)
 
 const tokenRequestOf = Effect.fnUntraced(function* ({ config }: Cast, serverName: string) {
   const entry = config.servers.find((candidate) => candidate.serverName === serverName)

@@ -1,15 +1,18 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import type { OAuthService } from "@secure-mcp/oauth-core"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import { FileSystem } from "effect/FileSystem"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import type { HttpClient } from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
-import { startCast } from "./Cast.ts"
-import { tellStory } from "./Story.ts"
+import { type Cast, type Servers, startGateway, startServers, type Store } from "./Cast.ts"
+import { currentToken, tellRestart, tellStory } from "./Story.ts"
 
 const demo = Command.make(
   "demo",
@@ -20,13 +23,34 @@ const demo = Command.make(
     )
   },
   Effect.fnUntraced(function* ({ keep }) {
-    const cast = yield* startCast
-    yield* Console.log(`\nSecure MCP Gateway: the life of a token\n`)
-    yield* tellStory(cast).pipe(Effect.timeout("25 seconds"), Effect.provide(cast.services))
+    const servers = yield* startServers
+    const directory = yield* FileSystem.use((files) => files.makeTempDirectoryScoped({ prefix: "demo-" }))
+    yield* Console.log("\nSecure MCP Gateway: the life of a token")
+
+    yield* tellLife(servers, { type: "memory" })
+    yield* tellLife(servers, { type: "sqlite", url: `${directory}/tokens.db` })
+
     yield* Console.log("\nEvery step was as it should be.")
-    if (keep) return yield* keepRunning(cast.gatewayUrl)
+    if (keep) return yield* keepRunning((yield* startGateway(servers, { type: "memory" })).gatewayUrl)
   }, Effect.scoped)
 )
+
+/** The life of a token in a gateway with a store, and what is left of it in the next gateway. */
+const tellLife = Effect.fnUntraced(function* (servers: Servers, store: Store) {
+  yield* Console.log(`\nThe gateway's store: ${JSON.stringify(store)}\n`)
+  const last = yield* during(servers, store, (cast) => Effect.andThen(tellStory(cast), currentToken(cast)))
+  yield* during(servers, store, (cast) => tellRestart(cast, store, last))
+})
+
+/** What happens while a gateway runs, which is stopped then. */
+const during = <A, E>(
+  servers: Servers,
+  store: Store,
+  tell: (cast: Cast) => Effect.Effect<A, E, OAuthService | HttpClient>
+) =>
+  Effect.flatMap(startGateway(servers, store), (cast) =>
+    tell(cast).pipe(Effect.timeout("25 seconds"), Effect.provide(cast.services))
+  ).pipe(Effect.scoped)
 
 const keepRunning = (gatewayUrl: string) =>
   Console.log(

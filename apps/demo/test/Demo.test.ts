@@ -2,6 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
+import { globSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const root = fileURLToPath(new URL("../../..", import.meta.url))
@@ -27,32 +29,66 @@ const runDemo = Effect.acquireUseRelease(
     Effect.sync(() => (child.exitCode === null && child.pid !== undefined ? process.kill(-child.pid) : true))
 )
 
+const headlines = [
+  "Token acquired",
+  "Echoed over HTTP",
+  "From the cache",
+  "Echoed over stdio",
+  "Forced refresh",
+  "Token refused",
+  "Outage survived",
+  "Metrics",
+  "Before the restart",
+  "After the restart"
+]
+
+/** What was received before and after the restart of the gateway. */
+const aroundRestart = (life: string) =>
+  /Before the restart +Received token: (\S{20})\.\.\.\n +After the restart +Received token: (\S{20})\.\.\. (.*)\n/
+    .exec(life)
+    ?.slice(1) ?? []
+
 describe("npm run demo", () => {
-  it.effect("npm run demo tells the life of a token, every step of it, and exits with 0", () =>
-    Effect.gen(function* () {
-      const { exitCode, stderr, stdout } = yield* runDemo
-      assert.strictEqual(exitCode, 0, stderr)
-      const headlines = [
-        "Token acquired",
-        "Echoed over HTTP",
-        "From the cache",
-        "Echoed over stdio",
-        "Forced refresh",
-        "Token refused",
-        "Outage survived",
-        "Metrics",
-        "Every step was as it should be."
-      ]
-      const places = headlines.map((headline) => stdout.indexOf(headline))
-      assert.notInclude(places, -1, stdout)
-      assert.deepStrictEqual(
-        places,
-        [...places].sort((a, b) => a - b),
-        "in this order"
-      )
-      assert.match(stdout, /Received token: (?!No token)\S{20}\.\.\./)
-      assert.match(stdout, /token_acquisitions_failure\s+0\n/)
-      assert.notInclude(stdout + stderr, "a-secret-of-the-demo")
-    })
+  it.effect(
+    "npm run demo tells the life of a token with two stores, every step of it, and exits with 0",
+    () =>
+      Effect.gen(function* () {
+        const { exitCode, stderr, stdout } = yield* runDemo
+        assert.strictEqual(exitCode, 0, stderr)
+        const [title, inMemory = "", inSqlite = ""] = stdout.split("\nThe gateway's store: ")
+        assert.include(title, "the life of a token")
+        assert.match(inMemory, /^\{"type":"memory"\}\n/)
+        assert.match(inSqlite, /^\{"type":"sqlite","url":".*tokens\.db"\}\n/)
+        for (const life of [inMemory, inSqlite]) {
+          const told = [...life.matchAll(/^ {2}(\S.*?) {2}/gm)].map(([, headline]) => headline)
+          assert.deepStrictEqual(told, headlines)
+          assert.match(life, /Received token: (?!No token)\S{20}\.\.\./)
+          assert.match(life, /token_acquisitions_failure\s+0\n/)
+        }
+        assert.match(inSqlite, /Every step was as it should be\.\n$/)
+        assert.notInclude(stdout + stderr, "a-secret-of-the-demo")
+
+        const [forgotten, another, inBetween] = aroundRestart(inMemory)
+        assert.isDefined(forgotten)
+        assert.notStrictEqual(another, forgotten)
+        assert.include(inBetween, "another one")
+        const [stored, found, without] = aroundRestart(inSqlite)
+        assert.isDefined(stored)
+        assert.strictEqual(found, stored)
+        assert.include(without, "no token request")
+      })
   )
+
+  it("one line of the demo's source swaps the store", () => {
+    const lines = globSync("apps/demo/src/*.ts", { cwd: root })
+      .flatMap((file) => readFileSync(join(root, file), "utf8").split("\n"))
+      .filter((line) => line.includes("tellLife(servers, "))
+    assert.deepStrictEqual(
+      lines.map((line) => line.trim()),
+      [
+        'yield* tellLife(servers, { type: "memory" })',
+        'yield* tellLife(servers, { type: "sqlite", url: `${directory}/tokens.db` })'
+      ]
+    )
+  })
 })

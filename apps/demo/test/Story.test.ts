@@ -5,17 +5,17 @@ import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
-import { startCast } from "../src/Cast.ts"
-import { tellStory } from "../src/Story.ts"
+import { type Cast, startGateway, startServers } from "../src/Cast.ts"
+import { currentToken, tellRestart, tellStory } from "../src/Story.ts"
 
-type Cast = Effect.Success<typeof startCast>
+const memory = { type: "memory" } as const
 
 /** The story with a cast in which one plays another part: what was told, and how it failed. */
 const tellWith = Effect.fnUntraced(
   function* (recast: (cast: Cast) => Effect.Effect<Cast>) {
     const lines: Array<string> = []
     const listening = { ...(yield* Console.Console), log: (line: string) => void lines.push(line) }
-    const cast = yield* startCast
+    const cast = yield* startGateway(yield* startServers, memory)
     const failure = yield* tellStory(yield* recast(cast)).pipe(
       Effect.provide(cast.services),
       Effect.provideService(Console.Console, listening),
@@ -53,5 +53,19 @@ describe("the story fails", () => {
       assert.include(told, "Forced refresh")
       assert.notInclude(told, "Token refused")
     })
+  )
+
+  it.live("the story fails at the restart when the store has not outlived the gateway", () =>
+    Effect.gen(function* () {
+      const servers = yield* startServers
+      const first = yield* startGateway(servers, memory)
+      const token = yield* Effect.provide(currentToken(first), first.services)
+      const second = yield* startGateway(servers, memory)
+      const failure = yield* tellRestart(second, { type: "sqlite", url: "nowhere.db" }, token).pipe(
+        Effect.provide(second.services),
+        Effect.flip
+      )
+      assert.include(String(failure), "the stored token should outlive the gateway")
+    }).pipe(Effect.provide([NodeServices.layer, FetchHttpClient.layer, Logger.layer([])]))
   )
 })

@@ -1,6 +1,6 @@
 "use strict"
 
-const { mkdirSync } = require("node:fs")
+const { existsSync, mkdirSync } = require("node:fs")
 const { enableCompileCache } = require("node:module")
 const { homedir } = require("node:os")
 const { join } = require("node:path")
@@ -32,4 +32,13 @@ try {
   // There is no place for it: the command is compiled at each start.
 }
 
-import("../dist/secure-mcp-gateway.js")
+const command = join(__dirname, "../dist/secure-mcp-gateway.js")
+
+// Only a clone of the repository can be without it.
+if (existsSync(command)) import("../dist/secure-mcp-gateway.js")
+else {
+  process.stderr.write(
+    "secure-mcp-gateway is not built here yet: run `npm run build` in the clone of its repository\n"
+  )
+  process.exitCode = 1
+}

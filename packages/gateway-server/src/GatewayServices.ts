@@ -21,7 +21,7 @@ import { LastErrors } from "./status/LastErrors.ts"
  * The tokens of a configuration, over any `TokenStore` and any `OAuthHttp`: oauth-flows obtains them, token-cache caches and
  * stores them and the registered clients, transport-injection gives them to requests.
  *
- * @param options.flows grants of your own: the same as the `grants` that the configuration was decoded with
+ * `flows` are grants of your own: the same as the `grants` that the configuration was decoded with.
  */
 export const gatewayTokens = (
   config: GatewayConfig,
@@ -45,7 +45,7 @@ export const gatewayTokens = (
  * `gatewayTokens` over the configured store and the connections of mtls; oauth-metrics counts. To replace one of them, write
  * your own version of this layer: each has one line.
  *
- * @param options.flows grants of your own: the same as the `grants` that the configuration was decoded with
+ * `flows` are grants of your own: the same as the `grants` that the configuration was decoded with.
  */
 export const gatewayServices = (
   config: GatewayConfig,

@@ -22,8 +22,8 @@ export type { ServerCertificatePaths } from "./certificates/CertificateContents.
  * Fails if the files cannot be used at the beginning, or hold a certificate that is expired or not yet valid. The `key` of the
  * error is `cert_path`, `key_path`, `key_passphrase` or `client_ca_path`.
  *
- * @param setUp is given what `tls.createServer` and `setSecureContext` take, the private key included: TLS 1.2 is the least
- * @param options.reloadInterval how often the files are read; default every 10 seconds
+ * `setUp` is given what `tls.createServer` and `setSecureContext` take, the private key included: TLS 1.2 is the least.
+ * `reloadInterval` says how often the files are read; default every 10 seconds.
  *
  * @example
  * ```ts

@@ -29,7 +29,7 @@ export const accepted = <A>(value: A): AttemptOutcome<A> => ({ _tag: "Accepted",
  *
  * @param status the HTTP status of the answer
  * @param challenge its `WWW-Authenticate: Bearer`, from `parseChallenge`
- * @param options.repeatable false if the request cannot be sent again; default true
+ * @param options `repeatable` is false if the request cannot be sent again; default true
  */
 export const refused = (
   status: number,

@@ -45,8 +45,8 @@ export const tokenVariables = (
  * Fails with `OAuthError` if there is no token and with `ConfigError` if the entry is not valid; then there is no
  * entry to connect to. An entry without `oauth.enabled` needs no token and is returned unchanged and unchecked.
  *
- * @param owner whose token; default: the client's own, of the project and configuration "default"
- * @param options.grants the grants that `oauth.grant_type` may name beside the built-in ones
+ * `owner` says whose token; default: the client's own, of the project and configuration "default". `options.grants` are those
+ * that `oauth.grant_type` may name beside the built-in ones.
  */
 export const injectAccessToken = Effect.fnUntraced(function* (
   entry: WireServerEntry,

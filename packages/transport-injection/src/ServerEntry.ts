@@ -77,8 +77,11 @@ export interface StdioServerEntry {
 /** How a child process gets a new token before the one it has expires. */
 export type TokenRenewal =
   | { readonly _tag: "Restart" }
-  /** @property variable the environment variable with the name of the file */
-  | { readonly _tag: "File"; readonly variable: string }
+  | {
+      readonly _tag: "File"
+      /** The environment variable with the name of the file. */
+      readonly variable: string
+    }
 
 /** One entry of `servers`, checked, with every default filled in and every possible secret redacted. */
 export type ServerEntry = HttpServerEntry | StdioServerEntry

@@ -226,6 +226,8 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
   "tools/release-trial": {
     imports: [],
     testImports: [
+      "echo-server",
+      "gateway-server",
       "mtls",
       "oauth-client",
       "oauth-core",
@@ -239,6 +241,7 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
     ],
     rooms: {}
   },
+  "tools/site": { imports: [], testImports: ["testing"], rooms: {} },
   "tools/supply-chain": { imports: [], rooms: {} },
   "tools/mutation": { imports: [], rooms: {} },
   "tools/robustness": {

@@ -3,12 +3,15 @@ import { once } from "node:events"
 import { mkdir, writeFile } from "node:fs/promises"
 import { createServer } from "node:net"
 import { join } from "node:path"
+import { run } from "./Command.ts"
 
-/** A registry on this machine, which has our packages itself and all others from npm. */
+/** A registry on this machine, which has our packages itself and all others from the one that npm uses here. */
 export interface Registry {
   readonly url: string
   /** What npm needs to use it. */
   readonly env: Readonly<Record<string, string>>
+  /** Its files. */
+  readonly storage: string
   readonly stop: () => void
 }
 
@@ -16,14 +19,16 @@ export const startRegistry = async (root: string, directory: string): Promise<Re
   await mkdir(directory, { recursive: true })
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
+  const uplink = (await run("npm", ["config", "get", "registry"], { cwd: root })).trim()
   const config = join(directory, "verdaccio.json")
+  const storage = join(directory, "storage")
   const rule = { access: "$all", publish: "$all", unpublish: "$all" }
   await writeFile(
     config,
     JSON.stringify({
-      storage: join(directory, "storage"),
-      uplinks: { npmjs: { url: "https://registry.npmjs.org/", maxage: "60m" } },
-      packages: { "@secure-mcp/*": rule, "**": { access: "$all", proxy: "npmjs" } },
+      storage,
+      uplinks: { others: { url: uplink, maxage: "60m" } },
+      packages: { "@secure-mcp/*": rule, "**": { access: "$all", proxy: "others" } },
       log: { type: "stdout", format: "json", level: "error" },
       max_body_size: "50mb"
     })
@@ -42,7 +47,7 @@ export const startRegistry = async (root: string, directory: string): Promise<Re
   }
   const stop = () => void server.kill()
   for (let tries = 0; tries < 300; tries += 1) {
-    if (await answers(url)) return { url, env, stop }
+    if (await answers(url)) return { url, env, storage, stop }
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
   stop()

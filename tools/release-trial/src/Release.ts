@@ -11,6 +11,18 @@ export interface Released {
   readonly folder: string
 }
 
+/** A copy of the repository to release from, which uses the packages that are installed in the original. */
+export const copyRepository = async (root: string, copy: string): Promise<void> => {
+  await run("git", ["clone", "--quiet", "--depth", "1", `file://${root}`, copy], { cwd: root })
+  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"))
+}
+
+/** Announces a change of all packages, as `npx changeset` does. */
+export const announceChange = (copy: string, released: ReadonlyArray<Released>): void => {
+  const lines = released.map(({ name }) => `"${name}": patch`)
+  writeFileSync(join(copy, ".changeset/another.md"), `---\n${lines.join("\n")}\n---\n\nAnother release.\n`)
+}
+
 /**
  * `npm run version-packages` and `changeset publish`, in a copy of the repository, as `release.yml` runs them. The one
  * difference is the statement of provenance, which only a public build service can give.
@@ -20,8 +32,6 @@ export const releaseFrom = async (
   copy: string,
   registry: Registry
 ): Promise<ReadonlyArray<Released>> => {
-  await run("git", ["clone", "--quiet", "--depth", "1", `file://${root}`, copy], { cwd: root })
-  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"))
   const bin = { PATH: `${join(root, "node_modules/.bin")}:${process.env["PATH"] ?? ""}` }
   await run("changeset", ["version"], { cwd: copy, env: bin })
   const released: Array<Released> = []
@@ -41,9 +51,10 @@ export const releaseFrom = async (
     cpSync(built, join(copy, dirname(file), "dist"), { recursive: true })
     released.push({ name: manifest.name, version: manifest.version, folder: join(copy, dirname(file)) })
   }
+  await run("git", ["add", "--all", ".changeset", "packages", "apps"], { cwd: copy })
   await run(
     "git",
-    ["-c", "user.name=trial", "-c", "user.email=trial@localhost", "commit", "-qam", "Version"],
+    ["-c", "user.name=trial", "-c", "user.email=trial@localhost", "commit", "-qm", "Version"],
     { cwd: copy }
   )
   await run("changeset", ["publish", "--no-git-tag"], { cwd: copy, env: { ...registry.env, ...bin } })

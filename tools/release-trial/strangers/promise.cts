@@ -1,19 +1,27 @@
-// The client with Promises in CommonJS, through `require` of an ES module.
+// The client with Promises, and the official MCP SDK, in CommonJS: ES modules through `require`.
 const assert: typeof import("node:assert/strict") = require("node:assert/strict")
+const sdk: typeof import("@modelcontextprotocol/client") = require("@modelcontextprotocol/client")
 const oauth: typeof import("@secure-mcp/oauth-client") = require("@secure-mcp/oauth-client")
+const mcp: typeof import("@secure-mcp/oauth-client/mcp") = require("@secure-mcp/oauth-client/mcp")
 
-const { createOAuthClient, OAuthClientError } = oauth
+const { MCP_URL = "", TOKEN_URL } = process.env
 
-const client = createOAuthClient({
-  serverUrl: "https://mcp.example.com/mcp",
-  token_url: "https://127.0.0.1:1/token",
-  client_id: "me",
-  client_secret: "s"
-})
-void client.getAccessToken().then(
-  () => assert.fail("There is no such server"),
-  (error: unknown) => {
-    assert.ok(error instanceof OAuthClientError)
-    assert.equal(error.reason, "ConnectionFailed")
-  }
-)
+const main = async () => {
+  const client = oauth.createOAuthClient({
+    serverUrl: MCP_URL,
+    token_url: TOKEN_URL,
+    client_id: "me",
+    client_secret: "s",
+    enforce_https: false
+  })
+  const agent = new sdk.Client({ name: "stranger", version: "1.0.0" })
+  const fetch = mcp.mcpFetch(client)
+  await agent.connect(new sdk.StreamableHTTPClientTransport(new URL(MCP_URL), { fetch }))
+  const { content } = await agent.callTool({ name: "echo_auth_header", arguments: {} })
+  const token = await client.getAccessToken()
+  assert.deepEqual(content, [{ type: "text", text: `Received token: ${token}...` }])
+  await agent.close()
+  await client.close()
+  await assert.rejects(client.getAccessToken(), oauth.OAuthClientError)
+}
+void main()

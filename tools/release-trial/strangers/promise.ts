@@ -1,25 +1,23 @@
-// The client with Promises, and the MCP SDK in ES modules.
+// The client with Promises, and the official MCP SDK in ES modules.
 import assert from "node:assert/strict"
-import { StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
 import { createOAuthClient, OAuthClientError } from "@secure-mcp/oauth-client"
 import { mcpFetch } from "@secure-mcp/oauth-client/mcp"
-import { ProviderBehaviour, startAuthorizationServer } from "@secure-mcp/testing"
 
-const { close, endpoint } = await startAuthorizationServer({
-  "/token": ProviderBehaviour.rotatesRefreshTokens
-})
+const { MCP_URL = "", TOKEN_URL } = process.env
 const client = createOAuthClient({
-  serverUrl: "http://127.0.0.1/mcp",
-  token_url: endpoint("/token"),
+  serverUrl: MCP_URL,
+  token_url: TOKEN_URL,
   client_id: "me",
   client_secret: "s",
   enforce_https: false
 })
-assert.equal(await client.getAccessToken(), "access-1-1")
-const transport = new StreamableHTTPClientTransport(new URL("http://127.0.0.1/mcp"), {
-  fetch: mcpFetch(client)
-})
-assert.equal(typeof transport.start, "function")
+const agent = new Client({ name: "stranger", version: "1.0.0" })
+await agent.connect(new StreamableHTTPClientTransport(new URL(MCP_URL), { fetch: mcpFetch(client) }))
+const { content } = await agent.callTool({ name: "echo_auth_header", arguments: {} })
+const token = await client.getAccessToken()
+assert.deepEqual(content, [{ type: "text", text: `Received token: ${token}...` }])
+assert.notEqual(await client.getAccessToken({ forceRefresh: true }), token)
+await agent.close()
 await client.close()
 await assert.rejects(client.getAccessToken(), OAuthClientError)
-await close()

@@ -8,6 +8,10 @@ export interface LockedPackage {
   readonly name?: string
   readonly version?: string
   readonly license?: string
+  /** What it says it runs on. */
+  readonly engines?: { readonly node?: string }
+  /** Whether npm would run a script of it. */
+  readonly hasInstallScript?: boolean
   /** Subresource integrity of the tarball: `sha512-` and base64. */
   readonly integrity?: string
   /** The folder of a workspace, if `link` is true. */

@@ -69,6 +69,16 @@ describe("the first file of the command", () => {
       })
   )
 
+  it.effect("in a clone without a build the command says in one sentence what to run", () =>
+    Effect.gen(function* () {
+      const folder = yield* installed
+      rmSync(join(folder, "dist"), { recursive: true })
+      const { status, stderr, stdout } = start(folder)
+      assert.match(stderr, /^secure-mcp-gateway is not built here yet: run `npm run build` [^\n]*\n$/)
+      assert.deepStrictEqual([status, stdout], [1, ""])
+    })
+  )
+
   it.effect("the compiled command is kept in a folder of the user, to which nobody else can write", () =>
     Effect.gen(function* () {
       const folder = yield* installed

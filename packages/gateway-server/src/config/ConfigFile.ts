@@ -27,9 +27,9 @@ import { decodeTlsSettings } from "./TlsSettings.ts"
  * Reads a configuration file, resolves its references and checks it, certificates included. Nothing is sent and no port
  * is opened. Relative paths in `${file:…}` start at the file's own folder.
  *
- * Fails with a `ConfigError` that has every problem of the file.
+ * `options.grants` are those that a `grant_type` may name beside the built-in ones.
  *
- * @param options.grants the grants that a `grant_type` may name beside the built-in ones
+ * Fails with a `ConfigError` that has every problem of the file.
  */
 export const loadConfigFile = Effect.fn("ConfigFile.load")(function* (
   path: string,

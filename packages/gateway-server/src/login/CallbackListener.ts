@@ -56,9 +56,7 @@ interface Destinations {
  * Listens for redirects after a login, and for browsers that open its link, until the scope closes. The port is bound
  * when this completes, so no login can end before. Only GET requests to the paths of `redirectUri` count; others, such as
  * the HEAD of a link preview, are answered and change nothing. The page says "logged in" only after `complete` has
- * exchanged the code. Closing waits until pages are written, but not for idle connections.
- *
- * @param options.port 0 picks a free one
+ * exchanged the code. Closing waits until pages are written, but not for idle connections. Port 0 picks a free one.
  */
 export const makeCallbackListener = Effect.fnUntraced(function* (
   options: { readonly host: string; readonly port: number } & Destinations

@@ -31,8 +31,6 @@ export class OAuthError extends Schema.TaggedError<OAuthError>()("OAuthError", {
   /**
    * Fails with an error that has a correlation id: that of the acquisition, or of the request being
    * served, or a new one where there is neither.
-   *
-   * @param options.serverName `*` when no single server is concerned
    */
   static fail({ correlationId, ...rest }: OAuthErrorOptions): Effect.Effect<never, OAuthError> {
     return Effect.flatMap(CorrelationId, (current) =>
