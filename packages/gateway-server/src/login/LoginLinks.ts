@@ -5,23 +5,9 @@ import * as Effect from "effect/Effect"
 import * as Base64Url from "effect/encoding/Base64Url"
 import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
-import { type BrowserCookies, cookieName, type LinkAddress } from "./LoginCookie.ts"
+import { type BrowserCookies, cookieName } from "./LoginCookie.ts"
+import type { LoginLink, RequestedLogin } from "./LoginLink.ts"
 import { makeSharedLinks } from "./SharedLinks.ts"
-
-/** A login that somebody asked for, and that no browser has begun. */
-export interface RequestedLogin {
-  readonly serverName: string
-  /** Who asked; undefined if the gateway does not know its callers. */
-  readonly subject: string | undefined
-  readonly authorizationUrl: string
-  readonly redirectUri: string
-}
-
-/** The link that is given to a person: its page leads on to the authorization server. */
-export interface LoginLink extends LinkAddress, RequestedLogin {
-  /** Milliseconds since the epoch. */
-  readonly begunAt: number
-}
 
 /** A redirect that does not count, because it comes from a browser that did not begin its login. */
 export class CallbackRefused extends Schema.TaggedError<CallbackRefused>()("CallbackRefused", {

@@ -4,7 +4,8 @@ import * as Base64Url from "effect/encoding/Base64Url"
 import { createHash } from "node:crypto"
 import { type BrowserPage, escapeHtml, htmlPage, pagePolicy, textPage } from "./BrowserPage.ts"
 import { type BrowserCookies, cookieName, removeOthers, setCookie } from "./LoginCookie.ts"
-import { linkLifetime, type LoginLink, type LoginLinks, loginPath } from "./LoginLinks.ts"
+import type { LoginLink } from "./LoginLink.ts"
+import { linkLifetime, type LoginLinks, loginPath } from "./LoginLinks.ts"
 
 /** A browser that opens a link, or confirms its page. */
 export interface LinkVisit {

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import type { LoginLink } from "./LoginLinks.ts"
+import type { LoginLink } from "./LoginLink.ts"
 
 /** A link, and which browser has confirmed it: what every process that may see that browser has to know. */
 export interface SharedLink {

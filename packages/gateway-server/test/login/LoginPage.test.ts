@@ -4,7 +4,8 @@ import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import type { BrowserPage } from "../../src/login/BrowserPage.ts"
 import type { BrowserCookies } from "../../src/login/LoginCookie.ts"
-import { makeLoginLinks, type RequestedLogin } from "../../src/login/LoginLinks.ts"
+import type { RequestedLogin } from "../../src/login/LoginLink.ts"
+import { makeLoginLinks } from "../../src/login/LoginLinks.ts"
 import { makeLoginPage } from "../../src/login/LoginPage.ts"
 
 const login: RequestedLogin = {

@@ -10,7 +10,7 @@ import { asProcess } from "../AsProcess.ts"
 export const storedToken = (document: object) =>
   asProcess(document, () =>
     Effect.gen(function* () {
-      const [entry] = (yield* (yield* TokenStore).list).filter(({ key }) => isTokenKey(key))
+      const entry = (yield* (yield* TokenStore).list).find(({ key }) => isTokenKey(key))
       return (
         entry && {
           accessToken: Redacted.value(entry.token.accessToken),
