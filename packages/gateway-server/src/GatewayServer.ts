@@ -59,7 +59,7 @@ const layer = <AE = never, AR = never, UE = never, UR = never, RE = never, RR = 
     Layer.provide(rules),
     Layer.provide(BegunExchanges.layer),
     Layer.provide(RequestRefusals.layer),
-    Layer.provide(CallerExpiry.layer),
+    Layer.provide(CallerExpiry.layer(config.gateway)),
     Layer.provide(Layer.succeed(CurrentResources, makePublicResources(config.gateway))),
     Layer.provideMerge(listener(address)),
     Layer.provide(Listener.layer(config.gateway.tls)),

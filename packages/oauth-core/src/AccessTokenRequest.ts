@@ -23,6 +23,8 @@ export interface AccessTokenRequest {
   readonly configId?: string | undefined
   /** The person the token is for; absent for the client's own token. */
   readonly subject?: string | undefined
+  /** What people call that person, for the pages that a person sees; no part of any key. Default: `subject`. */
+  readonly subjectName?: string | undefined
   /** For a configuration with `${caller:token}`: the token of the person the token is for. */
   readonly callerToken?: CallerToken | undefined
   /** The URL of the MCP server as it is configured: where discovery starts (RFC 9728). */

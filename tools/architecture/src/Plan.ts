@@ -226,6 +226,7 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
   "tools/release-trial": {
     imports: [],
     testImports: [
+      "inbound-auth",
       "echo-server",
       "gateway-server",
       "mtls",

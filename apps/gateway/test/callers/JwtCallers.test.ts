@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { TestClock } from "effect/testing"
+import { request } from "node:http"
 import { open, ping, type RawRequest, send, serveRaw } from "../http/RawHttp.ts"
 import { startGateway } from "../http/RunningGateway.ts"
 import { bearer, publicUrl, startCompany } from "./Company.ts"
@@ -36,6 +37,17 @@ const start = (gateway: object = {}, jwt: object = {}) =>
         headers: { ...request.headers, ...(token === undefined ? {} : bearer(token)) }
       })
     return { ...running, ask, company, received, logs }
+  })
+
+/** The status of the answer to a request with a second `Authorization`. */
+const sendTwice = (url: string, headers: object) =>
+  new Promise<number | undefined>((resolve, reject) => {
+    const { host } = new URL(url)
+    const lines = Object.entries({ host, ...headers }).flat()
+    request(url, { method: "POST", headers: [...lines, "Authorization", "Bearer x"] })
+      .on("response", (answer) => resolve(answer.resume().statusCode))
+      .on("error", reject)
+      .end("{}")
   })
 
 describe("a gateway that knows its callers by their tokens", () => {
@@ -96,6 +108,17 @@ describe("a gateway that knows its callers by their tokens", () => {
       const inUrl = yield* send(`${mcp("a")}?access_token=${token}`, ping)
       assert.strictEqual(inUrl.status, 401)
       assert.notInclude(String(inUrl.headers["www-authenticate"]), "error=")
+      assert.lengthOf(received, 0)
+    })
+  )
+
+  it.effect("two Authorization headers are refused, whatever stands in them", () =>
+    Effect.gen(function* () {
+      const { company, mcp, received } = yield* start()
+      const token = yield* company.token("ada")
+      const headers = { ...ping.headers, authorization: `Bearer ${token}` }
+      const both = yield* Effect.promise(() => sendTwice(mcp("a"), headers))
+      assert.strictEqual(both, 401)
       assert.lengthOf(received, 0)
     })
   )

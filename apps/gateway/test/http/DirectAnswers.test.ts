@@ -48,7 +48,12 @@ const start = Effect.fnUntraced(function* () {
     })
   )
   const services = yield* Layer.build(
-    Layer.mergeAll(McpServers.layer, BegunExchanges.layer, RequestRefusals.layer, CallerExpiry.layer).pipe(
+    Layer.mergeAll(
+      McpServers.layer,
+      BegunExchanges.layer,
+      RequestRefusals.layer,
+      CallerExpiry.layer(config.gateway)
+    ).pipe(
       Layer.provideMerge(Servers.layer(config)),
       Layer.provideMerge(RequestBodies.layer(config.gateway.bufferedBytes)),
       Layer.provideMerge(gatewayServices(config)),

@@ -94,7 +94,7 @@ const makeIdentify = (settings: GatewaySettings, callers: Callers["Service"]) =>
     const admit = (caller: InboundCaller) => admitted(settings, path, withPerson(caller))
     const refuse = (refused: CallerRefused) => refusalOf(refused, resources?.metadataUrlOf(path))
     const found = callers.identify({
-      authorization: request.headers.authorization,
+      authorization: authorizationOf(request),
       resource: resources?.resourceOf(path) ?? "",
       certificate: settings.tls?.clientCaPath === undefined ? undefined : certificateOf(request)
     })
@@ -132,6 +132,17 @@ const refusalOf = (refused: CallerRefused, metadataUrl: string | undefined): Ref
 }
 
 const anyone = Result.succeed<Caller>({ subject: undefined })
+
+/** All of them, if there are several: Node would keep the first one, and another reader may have checked the last one. */
+const authorizationOf = ({ headers, rawHeaders }: IncomingMessage): string | undefined => {
+  const { authorization } = headers
+  if (authorization === undefined) return undefined
+  const values: Array<string> = []
+  for (let index = 0; index < rawHeaders.length; index += 2)
+    if (rawHeaders[index]?.length === 13 && rawHeaders[index]?.toLowerCase() === "authorization")
+      values.push(rawHeaders[index + 1] ?? "")
+  return values.length > 1 ? values.join(", ") : authorization
+}
 
 const pathOf = ({ url = "" }: IncomingMessage): string => {
   const query = url.indexOf("?")

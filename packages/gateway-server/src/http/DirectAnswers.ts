@@ -58,7 +58,6 @@ export const makeDirectAnswers = Effect.fnUntraced(function* ({
     if (checkSite(request) !== undefined || refuse(request, found.serverName) !== undefined) return next()
     const caller = identify(request)
     if (!Result.isResult(caller) || Result.isFailure(caller)) return next()
-    expiry.watch(caller.success, response)
     const mayArrive = !mayAskForLogin(found, caller.success)
     bodies.readNow(request, response, { mayArrive }, (body) => {
       const exchange = { request, response, body, caller: caller.success, ownHeaders: originHeaders(request) }
@@ -66,7 +65,7 @@ export const makeDirectAnswers = Effect.fnUntraced(function* ({
         begunExchanges.put(request, { serverName: found.serverName, exchange, rest })
         next()
       }
-      if (isCommon(body) && sendNow(found, exchange, goOn)) return
+      if (isCommon(body) && sendNow(found, exchange, goOn)) return expiry.watch(caller.success, response)
       if (body.arriving === undefined) goOn()
       else body.arriving.whenComplete(() => goOn())
     })

@@ -5,6 +5,8 @@ export interface RequestedLogin {
   readonly serverName: string
   /** Who asked; undefined if the gateway does not know its callers. */
   readonly subject: string | undefined
+  /** What the page calls that person, if not by `subject`. */
+  readonly subjectName?: string | undefined
   readonly authorizationUrl: string
   readonly redirectUri: string
 }

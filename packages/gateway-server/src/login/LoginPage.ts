@@ -76,9 +76,10 @@ const isSecret = (text: string): boolean => /^[\w-]{43}$/.test(text)
 
 const question = (link: LoginLink, secret: string): string => {
   const server = strong(link.serverName)
-  const who = link.subject === undefined ? "whoever asked" : strong(link.subject)
+  const name = link.subjectName ?? link.subject
+  const who = name === undefined ? "whoever asked" : strong(name)
   const asked =
-    link.subject === undefined
+    name === undefined
       ? `Somebody asked this gateway for access to the server ${server}. The gateway does not know who, because it has no API keys.`
       : `${who} asked this gateway for access to the server ${server}.`
   return htmlPage(

@@ -148,10 +148,16 @@ const make = Effect.fnUntraced(function* (
         redirectUri,
         challenge: challenge ?? (yield* firstChallenge(certificates, request))
       })
-      const { serverName, subject } = request
+      const { serverName, subject, subjectName } = request
       return links === undefined
         ? authorizationUrl
-        : yield* links.add({ serverName, subject, authorizationUrl, redirectUri })
+        : yield* links.add({
+            serverName,
+            subject,
+            ...(subjectName === undefined ? {} : { subjectName }),
+            authorizationUrl,
+            redirectUri
+          })
     }),
     complete,
     completed: Stream.fromPubSub(completions),

@@ -21,6 +21,7 @@ const Shared = Schema.fromJsonString(
       isHttps: Schema.Boolean,
       serverName: Schema.String,
       subject: Schema.UndefinedOr(Schema.String).pipe(Schema.optionalKey),
+      subjectName: Schema.optionalKey(Schema.String),
       authorizationUrl: Schema.String,
       redirectUri: Schema.String,
       begunAt: Schema.Finite

@@ -99,8 +99,11 @@ const tokenRequests = (entry: ServerEntry, config: GatewayConfig): Upstream["tok
     if (known !== undefined) return known
     const request = accessTokenRequest(entry, config, personOf(caller))
     const callerToken = callerTokens?.(caller)
-    const completed =
-      request === undefined || callerToken === undefined ? request : { ...request, callerToken }
+    const completed = request && {
+      ...request,
+      ...(caller.issuer === undefined ? {} : { subjectName: caller.subject }),
+      ...(callerToken === undefined ? {} : { callerToken })
+    }
     // Whoever asks for a person, and not for a caller, gets the token that this person has now.
     if (callerTokens === undefined || caller.token !== undefined) requests.set(caller, completed)
     return completed

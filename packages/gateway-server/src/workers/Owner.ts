@@ -28,6 +28,11 @@ import { startWorkers, WorkersFailed } from "./WorkerProcesses.ts"
  * @returns where the workers listen
  */
 export const serveWithWorkers = Effect.fnUntraced(function* (config: LoadedConfig, workers: number) {
+  if (config.gateway.callers?.clientCertificates === true)
+    return yield* new WorkersFailed({
+      problem:
+        "`gateway.callers.client_certificates` needs one process: TLS ends at the workers, and the certificates of clients with it. Leave out --workers"
+    })
   const address = yield* freeAddress(config.gateway)
   const ownerSocket = yield* makeSocketPath
   const collectHits = yield* Ref.make(Effect.void)

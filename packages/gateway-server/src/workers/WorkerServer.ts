@@ -39,7 +39,7 @@ export const workerServer = (config: GatewayConfig, { host, ownerSocket, port, p
     Layer.provide(Listener.layer(tls)),
     Layer.provide(BegunExchanges.layer),
     Layer.provide(RequestRefusals.layer),
-    Layer.provide(CallerExpiry.layer),
+    Layer.provide(CallerExpiry.layer(config.gateway)),
     Layer.provide(McpServers.layer),
     Layer.provide(Servers.layerForwarded(config)),
     Layer.provide(RequestBodies.layer(Math.floor(bufferedBytes / processes))),
