@@ -61,7 +61,7 @@ export const gatewayServices = (
 
 /** Room for a token of each person at each server: without it, the tokens of many people would drive each other out. */
 const tokenCapacity = ({ gateway, servers }: GatewayConfig): number =>
-  Math.max(10_000, (gateway.apiKeys.length + 1) * servers.length)
+  Math.max(10_000, (gateway.apiKeys.length + (gateway.callers?.rememberedTokens ?? 1)) * servers.length)
 
 /** For a login that another instance began: which configuration it belongs to. */
 const loginRequests = (config: GatewayConfig) => {
