@@ -55,8 +55,9 @@ export const makeTokenAcquisition = (
   const writer = makeTokenWriter(store)
 
   const obtain: TokenAcquisition["obtain"] = Effect.fnUntraced(function* (lead, request, progress) {
+    const { monotonic: askedAt } = yield* currentMoment
     const reading = yield* readStore(store, request.key)
-    const first = compareWithStore(entryOf(reading), lead, request, yield* currentMoment)
+    const first = compareWithStore(entryOf(reading), lead, request, yield* currentMoment, { askedAt })
     if (!lead.acquisition.background) yield* publishLook(request.key, first._tag)
     if (first._tag === "ServeStored") return served(first.cached, "cache")
     if (first.isRemoved) yield* progress.dropRemoved
@@ -64,7 +65,7 @@ export const makeTokenAcquisition = (
     /** Another process may have replaced the token since the first look. */
     const compareAgain = (entry: StoreEntry | undefined) =>
       Effect.map(currentMoment, (now) =>
-        compareWithStore(entry, lead, request, now, isStoredSince(reading, entry))
+        compareWithStore(entry, lead, request, now, { isNew: isStoredSince(reading, entry) })
       )
     const turn = yield* takeTurn(
       request,

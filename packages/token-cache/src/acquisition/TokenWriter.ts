@@ -71,7 +71,7 @@ export const makeTokenWriter = (store: TokenStore["Service"]): TokenWriter => {
       Effect.flatMap((revision) =>
         revision === undefined
           ? overtaken(key, token)
-          : Effect.succeed({ token, cached: { ...cached, revision } })
+          : Effect.succeed({ token, cached: { ...cached, revision, askedAt: now.monotonic } })
       ),
       Effect.catch((storeProblem) =>
         Effect.as(warnOf("written", storeProblem), {
