@@ -56,6 +56,7 @@ export const makeTokenWriter = (store: TokenStore["Service"]): TokenWriter => {
       if (previous !== undefined) yield* orWarn("written")(remove(key, previous, lease))
       return { token, cached: undefined }
     }
+    if (!cached.isStorable) return { token, cached }
     const pendingWrite = defectsAsProblems(
       lease === undefined
         ? writeLater(key, cached)
