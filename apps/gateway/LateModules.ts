@@ -4,8 +4,9 @@ import type { Plugin } from "rolldown"
 const builtin = "\0builtin:"
 
 /**
- * Takes Node's own modules as objects. An `import` of `node:http` reads each of its exports, and some of these load the whole of
- * Node's own `fetch`, which the gateway does not use.
+ * Loads each of Node's own modules when something of it is used for the first time: most commands use few, and twenty files of Node
+ * belong to `node:crypto` alone. An `import` of `node:http` would read each of its exports besides, and some of these load the whole
+ * of Node's own `fetch`, which the gateway does not use.
  */
 export const builtinModules = (): Plugin => ({
   name: "builtin-modules",
@@ -16,7 +17,18 @@ export const builtinModules = (): Plugin => ({
       : undefined,
   load: {
     filter: { id: new RegExp(`^${builtin}`) },
-    handler: (id) => `module.exports = process.getBuiltinModule(${JSON.stringify(id.slice(builtin.length))})`
+    handler: (id) => {
+      const name = id.slice(builtin.length)
+      const load = `process.getBuiltinModule(${JSON.stringify(name)})`
+      const loaded = process.getBuiltinModule(name)
+      // A class or a function that has the others as members, and the one whose members are set, are there in any case.
+      if (typeof loaded === "function" || name.endsWith("process")) return `module.exports = ${load}`
+      const getters = Object.getOwnPropertyNames(loaded).map(
+        (member) =>
+          `get ${JSON.stringify(member)}() { return (loaded ??= ${load})[${JSON.stringify(member)}] }`
+      )
+      return `let loaded\nmodule.exports = { ${getters.join(",\n")} }`
+    }
   }
 })
 
@@ -24,7 +36,7 @@ const { resolve: pathOf } = createRequire(import.meta.url)
 
 const parts = "\0undici"
 
-/** What sends requests, by the file of `undici` that has it. */
+/** What sends requests, by the file of `undici` that has it. Of the others the bundle has only what these need. */
 const sendingParts: Readonly<Record<string, string>> = {
   Agent: "undici/lib/dispatcher/agent.js",
   Dispatcher: "undici/lib/dispatcher/dispatcher.js",
@@ -42,15 +54,10 @@ export const undiciParts = (): Plugin => ({
   resolveId: { filter: { id: /^undici$/ }, handler: () => parts },
   load: {
     filter: { id: new RegExp(`^${parts}$`) },
-    async handler() {
+    handler() {
       const fileOf = (path: string) => `require(${JSON.stringify(pathOf(path))})`
-      const names = Object.keys(await import("undici")).filter(
-        (name) => !/^(?:default|module\.exports)$/.test(name)
-      )
-      const getters = names.map((name) =>
-        name in sendingParts
-          ? `get ${name}() { return completed(${fileOf(sendingParts[name] ?? "")}) }`
-          : `get ${name}() { return ${fileOf("undici")}.${name} }`
+      const getters = Object.entries(sendingParts).map(
+        ([name, path]) => `get ${name}() { return completed(${fileOf(path)}) }`
       )
       return [
         // As its first file does: the methods `request`, `stream` and so on of each dispatcher.
@@ -62,6 +69,26 @@ export const undiciParts = (): Plugin => ({
         "}",
         `module.exports = { ${getters.join(",\n")} }`
       ].join("\n")
+    }
+  },
+  generateBundle(_options, bundle) {
+    for (const output of Object.values(bundle)) {
+      const used = output.type === "chunk" ? output.code.matchAll(/\bimport__undici(?:\$\d+)?\.(\w+)/g) : []
+      for (const [, name = ""] of used)
+        if (!(name in sendingParts)) this.error(`Say in which file of undici ${name} is, in LateModules.ts`)
+    }
+  }
+})
+
+/** Makes what Effect splits help texts with when it is first used: to load its data takes a tenth of a start. */
+export const lateSegmenter = (): Plugin => ({
+  name: "late-segmenter",
+  transform: {
+    filter: { id: /effect\/dist\/cli\/CliOutput\.js$/ },
+    handler(code) {
+      const made = /new (Intl\.Segmenter\(undefined, \{\s*granularity: "grapheme"\s*\}\))/
+      if (!made.test(code)) this.error("Effect makes its Intl.Segmenter in another way now")
+      return { code: code.replace(made, "{ segment: (text) => new $1.segment(text) }"), map: null }
     }
   }
 })

@@ -1,6 +1,6 @@
 import { defineConfig } from "rolldown"
 import { asciiText } from "./AsciiText.ts"
-import { builtinModules, undiciParts } from "./LateModules.ts"
+import { builtinModules, lateSegmenter, undiciParts } from "./LateModules.ts"
 import { thirdPartyNotices } from "./ThirdPartyNotices.ts"
 
 /**
@@ -12,7 +12,7 @@ export default defineConfig({
   platform: "node",
   // `redis` looks for it only if it is told to measure itself, which nobody tells it here.
   external: ["@opentelemetry/api"],
-  plugins: [builtinModules(), undiciParts(), thirdPartyNotices(), asciiText()],
+  plugins: [builtinModules(), undiciParts(), lateSegmenter(), thirdPartyNotices(), asciiText()],
   resolve: { conditionNames: ["@secure-mcp/source", "node", "import", "default"] },
   output: {
     dir: "dist",

@@ -8,6 +8,8 @@ export interface RedisKeys {
   readonly damaged: (address: string) => string
   /** A sorted set of the addresses, by the time their tokens end. */
   readonly index: string
+  /** A sorted set of the groups of keys, by the number of the last change in each. */
+  readonly changes: string
 }
 
 /**
@@ -20,6 +22,7 @@ export const redisKeys = (prefix: string): RedisKeys => {
     token: (address) => `${tagged}:token:${address}`,
     lease: (address) => `${tagged}:lease:${address}`,
     damaged: (address) => `${tagged}:damaged:${address}`,
-    index: `${tagged}:tokens`
+    index: `${tagged}:tokens`,
+    changes: `${tagged}:changes`
   }
 }

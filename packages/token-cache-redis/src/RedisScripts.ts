@@ -28,6 +28,45 @@ local function readFields(token)
 end
 `
 
+/**
+ * Numbers of changes rise from one to the next, as the time in microseconds does, so that they go on rising when Redis has lost the
+ * last one. The member `start` has the number of the beginning: a reader whose cursor is older has missed something.
+ */
+const noteChange = `
+local function lastChange(changes)
+  return tonumber(redis.call('ZRANGE', changes, -1, -1, 'WITHSCORES')[2] or '0')
+end
+local function add(changes, member)
+  local time = redis.call('TIME')
+  local number = math.max(time[1] * 1000000 + time[2], lastChange(changes) + 1)
+  redis.call('ZADD', changes, string.format('%.0f', number), member)
+end
+local function begin(changes)
+  if redis.call('EXISTS', changes) == 0 then add(changes, 'start') end
+end
+local function noteChange(changes, group)
+  begin(changes)
+  add(changes, group)
+end
+`
+
+/** More changes than this are not told one by one. */
+const mostChanges = 10_000
+
+/** Reads the changes after a cursor, which is empty at first: the next cursor, and the groups, with `start` if the cursor is of no use. */
+export const changesScript = Redis.script((changes: string, cursor: string) => [changes, cursor], {
+  numberOfKeys: 1,
+  lua: `${noteChange}
+begin(KEYS[1])
+local last = lastChange(KEYS[1])
+local groups = {}
+if ARGV[1] == '' then
+elseif last < tonumber(ARGV[1]) then groups = { 'start' }
+else groups = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[1], '+inf', 'LIMIT', 0, ${mostChanges + 1}) end
+if #groups > ${mostChanges} then groups = { 'start' } end
+return { string.format('%.0f', last), groups }`
+}).withReturnType<readonly [cursor: string, groups: ReadonlyArray<string>]>()
+
 /** What a script says about a key: the sealed record, the number of the last write, the time of the removal. */
 export type Fields = readonly [record: string, written: string, removed: string]
 
@@ -74,11 +113,21 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 0`
 }).withReturnType<number>()
 
+/** What a script works with that changes what is stored for a key. */
+interface ChangedKeys {
+  readonly token: string
+  readonly index: string
+  readonly changes: string
+  /** Of the key (`changeGroup`). */
+  readonly group: number
+}
+
+const keysOf = ({ changes, index, token }: ChangedKeys) => [token, index, changes]
+
 /** Writes a record; gives its number, or an empty text if the lease it is written with is older than the last write. */
 export const writeScript = Redis.script(
   (
-    token: string,
-    index: string,
+    keys: ChangedKeys,
     write: {
       readonly address: string
       /** Sealed. */
@@ -88,10 +137,10 @@ export const writeScript = Redis.script(
       /** Milliseconds; empty for ever. */
       readonly timeToLive: number | ""
     }
-  ) => [token, index, write.number, write.record, write.timeToLive, write.address],
+  ) => [...keysOf(keys), write.number, write.record, write.timeToLive, write.address, keys.group],
   {
-    numberOfKeys: 2,
-    lua: `${nextNumber}
+    numberOfKeys: 3,
+    lua: `${nextNumber}${noteChange}
 local number = ARGV[1]
 if number == '' then
   number = nextNumber(KEYS[1])
@@ -99,6 +148,7 @@ if number == '' then
 elseif tonumber(redis.call('HGET', KEYS[1], 'written') or '0') > tonumber(number) then
   return ''
 end
+noteChange(KEYS[3], ARGV[5])
 redis.call('HSET', KEYS[1], 'record', ARGV[2], 'written', number)
 redis.call('HDEL', KEYS[1], 'removed')
 local endsAt = '+inf'
@@ -122,19 +172,19 @@ return number`
  */
 export const removeScript = Redis.script(
   (
-    token: string,
-    index: string,
+    keys: ChangedKeys,
     removal: {
       readonly address: string
       readonly seen: string
       /** That of the lease; empty for a removal without one. */
       readonly number: string
     }
-  ) => [token, index, removal.address, removal.seen, removal.number],
+  ) => [...keysOf(keys), removal.address, removal.seen, removal.number, keys.group],
   {
-    numberOfKeys: 2,
-    lua: `${nextNumber}
+    numberOfKeys: 3,
+    lua: `${nextNumber}${noteChange}
 if (redis.call('HGET', KEYS[1], 'record') or '') ~= ARGV[2] then return 0 end
+noteChange(KEYS[3], ARGV[4])
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('HDEL', KEYS[1], 'record')
 if ARGV[3] == '' then

@@ -8,6 +8,7 @@ import * as Result from "effect/Result"
 import { StoreUnavailable, type Misconfigured, type OAuthToken, type TokenKey } from "@secure-mcp/oauth-core"
 import {
   absent,
+  changeGroup,
   makeTokenEncryption,
   tokenAddress,
   tokenOfEntry,
@@ -23,6 +24,7 @@ import { redisKeys } from "./RedisKeys.ts"
 import { unavailable } from "./RedisProblem.ts"
 import { RedisReplication } from "./RedisReplication.ts"
 import {
+  changesScript,
   leaseScript,
   probeScript,
   readScript,
@@ -75,6 +77,13 @@ const make = Effect.fnUntraced(function* ({ keyPrefix = "mcp-oauth", ...options 
   const digest = yield* Digest.Digest
   const keys = redisKeys(keyPrefix)
   const addressOf = (key: TokenKey) => Effect.provideService(tokenAddress(key), Digest.Digest, digest)
+
+  const changedKeys = (key: TokenKey, address: string) => ({
+    token: keys.token(address),
+    index: keys.index,
+    changes: keys.changes,
+    group: changeGroup(key)
+  })
 
   const ask = <A>(
     command: string,
@@ -157,7 +166,7 @@ const make = Effect.fnUntraced(function* ({ keyPrefix = "mcp-oauth", ...options 
       "write",
       confirmed(
         keys.token(address),
-        redis.eval(writeScript)(keys.token(address), keys.index, {
+        redis.eval(writeScript)(changedKeys(key, address), {
           address,
           record,
           number,
@@ -169,6 +178,7 @@ const make = Effect.fnUntraced(function* ({ keyPrefix = "mcp-oauth", ...options 
 
   /** Removes the record of a key if it is wanted; gives its token. */
   const take = (
+    key: TokenKey,
     address: string,
     number: string,
     isWanted: (token: OAuthToken) => boolean
@@ -178,9 +188,9 @@ const make = Effect.fnUntraced(function* ({ keyPrefix = "mcp-oauth", ...options 
       const token = tokenOfEntry(entry)
       if (token !== undefined && !isWanted(token)) return undefined
       const removal = { address, seen: sealed, number }
-      const remove = redis.eval(removeScript)(keys.token(address), keys.index, removal)
+      const remove = redis.eval(removeScript)(changedKeys(key, address), removal)
       const removed = yield* ask("remove", confirmed(keys.token(address), remove))
-      return removed === 1 ? token : yield* take(address, number, isWanted)
+      return removed === 1 ? token : yield* take(key, address, number, isWanted)
     })
 
   const lease: Store["lease"] = Effect.fnUntraced(function* (key, timeToLive) {
@@ -201,7 +211,7 @@ const make = Effect.fnUntraced(function* ({ keyPrefix = "mcp-oauth", ...options 
         (renewed) => renewed === 1
       ),
       set: (token, ttl) => Effect.map(write(key, token, ttl, number), (written) => written !== ""),
-      remove: (token) => Effect.asVoid(take(address, number, (present) => present.isSame(token))),
+      remove: (token) => Effect.asVoid(take(key, address, number, (present) => present.isSame(token))),
       release
     } satisfies TokenLease
   }, Effect.uninterruptible)
@@ -222,10 +232,15 @@ const make = Effect.fnUntraced(function* ({ keyPrefix = "mcp-oauth", ...options 
         Effect.andThen(Effect.flatMap(addressOf(key), find), write(key, token, timeToLive, "")),
         Number
       ),
-    remove: (key) => Effect.flatMap(addressOf(key), (address) => take(address, "", () => true)),
+    remove: (key) => Effect.flatMap(addressOf(key), (address) => take(key, address, "", () => true)),
     list,
     checkWritable: Effect.asVoid(ask("probe", redis.eval(probeScript)(`{${keyPrefix}}:probe`))),
-    lease
+    lease,
+    changes: (cursor = "") =>
+      Effect.map(ask("changes", redis.eval(changesScript)(keys.changes, cursor)), ([last, groups]) => ({
+        cursor: last,
+        groups: groups.includes("start") ? undefined : new Set(groups.map(Number))
+      }))
   })
 }, Effect.provide(Digest.layerWebCrypto))
 

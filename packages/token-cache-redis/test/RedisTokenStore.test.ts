@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redis from "effect/persistence/Redis"
 import type { StoreUnavailable } from "@secure-mcp/oauth-core"
+import { changeGroup, type TokenStore } from "@secure-mcp/token-cache"
 import { assertNoCanary, canary } from "@secure-mcp/testing"
 import { ContractTime, tokenStoreContract } from "@secure-mcp/token-cache/testing"
 import * as Redacted from "effect/Redacted"
@@ -55,7 +56,7 @@ describe("RedisTokenStore", () => {
       yield* store.set(keyOf(server, subject), token, forever)
       yield* store.lease(keyOf(server, subject), Duration.minutes(1))
       const keys = yield* keysIn(client, `*${keyPrefix}*`)
-      assert.strictEqual(keys.length, 3)
+      assert.strictEqual(keys.length, 4)
       for (const key of keys) assert.include(key, `{${keyPrefix}}:`)
       const contents = yield* Effect.forEach(keys, (key) => client.send<string>("DUMP", key))
       assertNoCanary([keys, contents], secrets)
@@ -86,6 +87,36 @@ describe("RedisTokenStore", () => {
     })
   )
 })
+
+describe("the changes of RedisTokenStore", () => {
+  it.live("the changes tell what another process wrote", (context) =>
+    Effect.gen(function* () {
+      const options = { url: redis.urlOr(context), keyPrefix: ownPrefix() }
+      const [{ store: ours }, { store: theirs }] = [yield* openStore(options), yield* openStore(options)]
+      const { cursor } = yield* changesOf(ours, undefined)
+      yield* theirs.set(keyOf("a"), tokenOf("1"), forever)
+      const told = yield* changesOf(ours, cursor)
+      assert.deepStrictEqual(told.groups, new Set([changeGroup(keyOf("a"))]))
+      assert.deepStrictEqual((yield* changesOf(ours, told.cursor)).groups, new Set())
+    })
+  )
+
+  it.live("the changes say so if some may be missing: Redis was emptied, or is an older copy", (context) =>
+    Effect.gen(function* () {
+      const keyPrefix = ownPrefix()
+      const { redis: client, store } = yield* openStore({ url: redis.urlOr(context), keyPrefix })
+      const { cursor } = yield* changesOf(store, undefined)
+      yield* client.send("DEL", `{${keyPrefix}}:changes`)
+      yield* store.set(keyOf("a"), tokenOf("1"), forever)
+      assert.isUndefined((yield* changesOf(store, cursor)).groups)
+      const future = String(Number(cursor) + 1e12)
+      assert.isUndefined((yield* changesOf(store, future)).groups)
+    })
+  )
+})
+
+const changesOf = (store: TokenStore["Service"], cursor: string | undefined) =>
+  store.changes?.(cursor) ?? Effect.die("the store tells no changes")
 
 describe("a token that cannot be read", () => {
   it.live(

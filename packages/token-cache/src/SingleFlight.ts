@@ -18,6 +18,7 @@ import type {
   TokenPeek
 } from "@secure-mcp/oauth-core"
 import { inSpan } from "@secure-mcp/oauth-core/internal"
+import { makeChangeReader } from "./acquisition/ChangeReader.ts"
 import { orWarn, readQuietly } from "./acquisition/StoreAccess.ts"
 import { makeTokenAcquisition } from "./acquisition/TokenAcquisition.ts"
 import {
@@ -38,7 +39,7 @@ import {
 } from "./memory/Decision.ts"
 import type { MemoryToken } from "./memory/MemoryToken.ts"
 import { currentMoment, monotonicTime } from "./memory/Moment.ts"
-import { dropRemoved, endStoreCheck } from "./memory/StoreCheckState.ts"
+import { dropRemoved, endStoreCheck, endUnchangedCheck } from "./memory/StoreCheckState.ts"
 import type { TokenSlots } from "./memory/TokenSlots.ts"
 import type { TokenStore } from "./store/TokenStore.ts"
 
@@ -59,16 +60,19 @@ export interface SingleFlightOptions {
 export const makeSingleFlight = Effect.fnUntraced(function* (options: SingleFlightOptions) {
   const { cached, events, slots, store, storeCheckInterval } = options
   const acquisition = makeTokenAcquisition(store, events)
+  const changes = makeChangeReader(store, storeCheckInterval)
   const acquisitions = yield* FiberMap.make<number>()
   const storeChecks = yield* FiberSet.make()
   const clock = yield* Clock.Clock
+  const beginChanges = yield* FiberSet.runtime(storeChecks)<never>()
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
+  const confirm = changes?.confirm
   let lastAcquisitionId = 0
 
   /** The most frequent case by far, so it is looked for first, and costs no more than a look into memory. */
   const tokenInMemory = ({ expiryBuffer, key }: TokenPeek): OAuthToken | undefined => {
     const slot = slots.look(key)
-    return slot && tokenAtHand(slot, monotonicTime(clock), { expiryBuffer, storeCheckInterval })
+    return slot && tokenAtHand(slot, monotonicTime(clock), { expiryBuffer, storeCheckInterval, confirm })
   }
 
   const peek: TokenCache["Service"]["peek"] = (request) => {
@@ -98,7 +102,7 @@ export const makeSingleFlight = Effect.fnUntraced(function* (options: SingleFlig
 
   const askFor = (request: Omit<TokenCacheRequest, "acquire">) =>
     Effect.flatMap(currentMoment, ({ monotonic }) => {
-      const asked = { ...request, storeCheckInterval, acquisitionId: ++lastAcquisitionId }
+      const asked = { ...request, storeCheckInterval, confirm, acquisitionId: ++lastAcquisitionId }
       const decision = slots.use(request.key, (slot) => decide(slot, monotonic, asked))
       return decision.expired
         ? Effect.as(publish("TokenExpired", request), decision)
@@ -211,6 +215,7 @@ export const makeSingleFlight = Effect.fnUntraced(function* (options: SingleFlig
 
   const lead = (decision: Lead, request: TokenCacheRequest) => {
     const { id } = decision.acquisition
+    if (changes?.isNew() === true) beginChanges(changes.begin)
     const change = (next: (slot: CacheSlot) => CacheSlot) =>
       Effect.sync(() => slots.modify(request.key, (slot) => [undefined, next(slot)]))
     return launch(
@@ -264,12 +269,19 @@ export const makeSingleFlight = Effect.fnUntraced(function* (options: SingleFlig
     )
 
   const checkStore = Effect.fnUntraced(function* (check: CheckStore, key: TokenKey) {
+    const isUnchanged = changes !== undefined && (yield* changes.isUnchanged(key, check.cached))
+    if (isUnchanged) slots.modify(key, (slot) => [undefined, endUnchangedCheck(slot)])
+    else yield* askAbout(key, check)
+    yield* Deferred.succeed(check.done, undefined)
+  })
+
+  const askAbout = Effect.fnUntraced(function* (key: TokenKey, check: CheckStore) {
+    const asked = yield* currentMoment
     const entry = yield* readQuietly(store, key)
     const now = yield* currentMoment
-    const wasRemoved = slots.modify(key, (slot) => endStoreCheck(slot, check.cached, entry, now))
+    const wasRemoved = slots.modify(key, (slot) => endStoreCheck(slot, check.cached, entry, asked, now))
     if (wasRemoved)
       yield* Effect.logInfo(`The token of ${key.serverName} was removed from the store, and is used no more`)
-    yield* Deferred.succeed(check.done, undefined)
   })
 
   return { get, peek, put }

@@ -116,31 +116,32 @@ describe("what a store says of a token in memory", () => {
 
 describe("the end of a look into the store", () => {
   const slot = { ...emptySlot(keyOf("a")), cached: inStore }
+  const asked = at(8500, 2500)
   const now = at(9000, 3000)
 
   it("no answer is no removal, and the token is good until the next look", () => {
-    const [wasRemoved, { cached }] = endStoreCheck(slot, inStore, undefined, now)
+    const [wasRemoved, { cached }] = endStoreCheck(slot, inStore, undefined, asked, now)
     assert.isFalse(wasRemoved)
     assert.deepStrictEqual(cached?.checkedAt, { wall: 1000, monotonic: 3000 })
   })
 
   it("a removed token is dropped, and another process's token takes its place", () => {
-    const [wasRemoved, dropped] = endStoreCheck(slot, inStore, removed(8), now)
+    const [wasRemoved, dropped] = endStoreCheck(slot, inStore, removed(8), asked, now)
     assert.isTrue(wasRemoved)
     assert.isUndefined(dropped.cached)
-    const [, replaced] = endStoreCheck(slot, inStore, stored(8), now)
+    const [, replaced] = endStoreCheck(slot, inStore, stored(8), asked, now)
     assert.strictEqual(text(replaced.cached?.token), "theirs")
     assert.strictEqual(replaced.cached?.revision, 8)
   })
 
   it("an answer about a token that is not there any more changes nothing", () => {
     const young = { ...slot, cached: toMemoryToken(other, at(2000)) }
-    assert.deepStrictEqual(endStoreCheck(young, inStore, removed(8), now), [
+    assert.deepStrictEqual(endStoreCheck(young, inStore, removed(8), asked, now), [
       false,
       { ...young, storeCheck: undefined }
     ])
     const empty = emptySlot(keyOf("a"))
-    assert.deepStrictEqual(endStoreCheck(empty, inStore, removed(8), now), [
+    assert.deepStrictEqual(endStoreCheck(empty, inStore, removed(8), asked, now), [
       false,
       { ...empty, storeCheck: undefined }
     ])
@@ -151,8 +152,8 @@ describe("the end of a look into the store", () => {
   })
 
   it("a store that takes no such token is not asked about it again", () => {
-    assert.isFalse(endStoreCheck(slot, inStore, notStorable, now)[1].cached?.isStorable)
-    assert.isTrue(endStoreCheck(slot, inStore, absent, at(1000))[1].cached?.isStorable)
+    assert.isFalse(endStoreCheck(slot, inStore, notStorable, asked, now)[1].cached?.isStorable)
+    assert.isTrue(endStoreCheck(slot, inStore, absent, asked, at(1000))[1].cached?.isStorable)
   })
 
   it("a pending write that ends without a number means that the token is not used any more", () => {

@@ -43,7 +43,7 @@ const weigh = (
     }
   }
   const entry = { _tag: "Stored", token: stored, revision } as const
-  const comparison = compareWithStore(entry, lead, requestOf(makeServer(), request), now, isNew)
+  const comparison = compareWithStore(entry, lead, requestOf(makeServer(), request), now, { isNew })
   return comparison._tag === "ServeStored"
     ? `serve ${text(comparison.cached.token)}`
     : `renew ${text(comparison.previous?.token)}`

@@ -34,7 +34,7 @@ const config = {
 
 describe("the bundle of the command", () => {
   it.effect(
-    "the bundle of the command runs without node_modules, and loads neither Node's own fetch nor undici before it is used",
+    "the bundle of the command runs without node_modules, and loads neither Node's own fetch, nor undici, nor TLS before it is used",
     () =>
       Effect.gen(function* () {
         const folder = yield* installed
@@ -51,6 +51,7 @@ describe("the bundle of the command", () => {
         assert.notInclude(modules, "NativeModule internal/deps/undici/undici")
         // What connects to a server needs it, and nothing else does.
         assert.notInclude(modules, "NativeModule http2")
+        assert.notInclude(modules, "NativeModule tls")
       })
   )
 

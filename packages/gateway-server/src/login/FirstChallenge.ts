@@ -8,7 +8,6 @@ import {
 } from "@secure-mcp/oauth-core"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Undici from "undici"
 import { makeRequest } from "../jsonrpc/JsonRpc.ts"
 
 /** What an MCP server says to who has no token. */
@@ -31,14 +30,16 @@ export const askWithoutToken = Effect.fnUntraced(function* (
   }: Pick<AccessTokenRequest, "proxies" | "userAgent"> & { readonly config: OAuthConfig | undefined }
 ): Effect.fn.Return<AnswerWithoutToken, CertificateUnusable | Cause.UnknownError> {
   const { dispatcher } = yield* certificates.connection(config, proxies)
-  const { body, headers, statusCode } = yield* Effect.tryPromise((signal) =>
-    Undici.request(resourceUrl, {
+  const { body, headers, statusCode } = yield* Effect.tryPromise((signal) => {
+    const { origin, pathname, search } = new URL(resourceUrl)
+    return dispatcher.request({
       ...ping,
+      origin,
+      path: `${pathname}${search}`,
       headers: userAgent === undefined ? ping.headers : { ...ping.headers, "user-agent": userAgent },
-      dispatcher,
       signal
     })
-  )
+  })
   body.on("error", () => {}).destroy()
   const authenticate = headers["www-authenticate"]
   return {

@@ -6,6 +6,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { StoreUnavailable, type TokenKey } from "@secure-mcp/oauth-core"
 import { inSpan } from "@secure-mcp/oauth-core/internal"
+import { notStorable } from "../store/StoreEntry.ts"
 import type { TokenLease } from "../store/TokenLease.ts"
 import type { TokenStore } from "../store/TokenStore.ts"
 
@@ -63,6 +64,17 @@ export const acquireLease = <A>(
     Effect.interruptible,
     inSpan("RefreshLock.acquireLease", { server_name: key.serverName })
   )
+
+/** For a key whose tokens the store does not take: what is not shared needs no turn, and nothing is stored with it. */
+export const unstorableLease: HeldLease = {
+  found: notStorable,
+  revision: 0,
+  renew: Effect.succeed(true),
+  set: () => Effect.succeed(true),
+  remove: () => Effect.void,
+  release: Effect.void,
+  awaitWrite: () => Effect.void
+}
 
 const neverReleased = new StoreUnavailable({
   problem: `another process has been renewing this token for ${Duration.format(longestWait)}. Look at that process, or stop it`

@@ -25,20 +25,27 @@ export interface Renew {
   readonly isRemoved: boolean
 }
 
+/** What else is known of the store's answer. */
+export interface ComparisonOptions {
+  /** True if another process stored this token after the request began, so it satisfies even `forceRefresh`. */
+  readonly isNew?: boolean
+  /** When the store was asked, on the monotonic clock. */
+  readonly askedAt?: number
+}
+
 /**
  * Compares the store's answer with the token in memory. The store's token is preferred, because other processes store
  * theirs there, unless memory has one that is newer and not yet stored. Step `compare` of docs/models/renewal.pml, and
  * part of its step `read`.
  *
  * @param entry undefined if the store could not be read
- * @param isNew true if another process stored this token after the request began, so it satisfies even `forceRefresh`
  */
 export const compareWithStore = (
   entry: StoreEntry | undefined,
   { acquisition, cached }: Lead,
   request: TokenCacheRequest,
   now: Moment,
-  isNew = false
+  { askedAt, isNew = false }: ComparisonOptions = {}
 ): Comparison => {
   if (entry === undefined) return renew(cached)
   if (entry._tag !== "Stored")
@@ -48,7 +55,7 @@ export const compareWithStore = (
   const { token } = entry
   const refused = token.reusable && isRefused(token, cached, request, now) ? token : undefined
   if (cached !== undefined && !isReplacedBy(cached, entry)) return { ...renew(cached), refused }
-  const stored = toMemoryToken(token, now, entry)
+  const stored = toMemoryToken(token, now, { ...entry, askedAt })
   const satisfies =
     refused === undefined &&
     stored.mayServe &&

@@ -15,8 +15,14 @@ export const withStoreSpans = (store: TokenStore["Service"]): TokenStore["Servic
     Effect.map(
       inSpanOf("lease", key)(store.lease(key, timeToLive)),
       (lease) => lease && withLeaseSpans(key, lease)
-    )
+    ),
+  changes: store.changes && spannedChanges(store.changes)
 })
+
+const spannedChanges =
+  (changes: NonNullable<TokenStore["Service"]["changes"]>): typeof changes =>
+  (cursor) =>
+    inSpan("TokenStore.changes")(changes(cursor))
 
 const withLeaseSpans = (key: TokenKey, lease: TokenLease): TokenLease => ({
   ...lease,

@@ -16,7 +16,7 @@ import { currentMoment } from "../memory/Moment.ts"
 import { tokenOfEntry, type StoreEntry } from "../store/StoreEntry.ts"
 import type { TokenLease } from "../store/TokenLease.ts"
 import type { TokenStore } from "../store/TokenStore.ts"
-import { acquireLease, type HeldLease, type Turn } from "./RefreshLock.ts"
+import { acquireLease, unstorableLease, type HeldLease, type Turn } from "./RefreshLock.ts"
 import { orFail, orWarn, readQuietly, readStore, type StoreReading } from "./StoreAccess.ts"
 import { compareWithStore, type Renew } from "./StoreComparison.ts"
 import { acquiring, guardedAcquire } from "./StoreGuard.ts"
@@ -55,8 +55,9 @@ export const makeTokenAcquisition = (
   const writer = makeTokenWriter(store)
 
   const obtain: TokenAcquisition["obtain"] = Effect.fnUntraced(function* (lead, request, progress) {
+    const { monotonic: askedAt } = yield* currentMoment
     const reading = yield* readStore(store, request.key)
-    const first = compareWithStore(entryOf(reading), lead, request, yield* currentMoment)
+    const first = compareWithStore(entryOf(reading), lead, request, yield* currentMoment, { askedAt })
     if (!lead.acquisition.background) yield* publishLook(request.key, first._tag)
     if (first._tag === "ServeStored") return served(first.cached, "cache")
     if (first.isRemoved) yield* progress.dropRemoved
@@ -64,13 +65,11 @@ export const makeTokenAcquisition = (
     /** Another process may have replaced the token since the first look. */
     const compareAgain = (entry: StoreEntry | undefined) =>
       Effect.map(currentMoment, (now) =>
-        compareWithStore(entry, lead, request, now, isStoredSince(reading, entry))
+        compareWithStore(entry, lead, request, now, { isNew: isStoredSince(reading, entry) })
       )
-    const turn = yield* takeTurn(
-      request,
-      first,
-      Effect.flatMap(readQuietly(store, request.key), compareAgain)
-    )
+    const turn = isUnstorable(reading)
+      ? ({ _tag: "Leased", lease: unstorableLease } as const)
+      : yield* takeTurn(request, first, Effect.flatMap(readQuietly(store, request.key), compareAgain))
     if (turn._tag === "Overtaken") return served(turn.result, "acquired")
     const lease = turn._tag === "Leased" ? turn.lease : undefined
     const second = lease === undefined ? first : yield* compareAgain(lease.found)
@@ -208,6 +207,8 @@ const unleased: Unleased = { _tag: "Unleased" }
 
 const entryOf = (reading: StoreReading): StoreEntry | undefined =>
   reading._tag === "Read" ? reading.entry : undefined
+
+const isUnstorable = (reading: StoreReading): boolean => entryOf(reading)?._tag === "NotStorable"
 
 /** Whether another process has stored this token since the first look. Not known if that one failed. */
 const isStoredSince = (first: StoreReading, entry: StoreEntry | undefined): boolean => {

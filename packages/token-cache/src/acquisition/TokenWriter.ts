@@ -56,6 +56,7 @@ export const makeTokenWriter = (store: TokenStore["Service"]): TokenWriter => {
       if (previous !== undefined) yield* orWarn("written")(remove(key, previous, lease))
       return { token, cached: undefined }
     }
+    if (!cached.isStorable) return { token, cached }
     const pendingWrite = defectsAsProblems(
       lease === undefined
         ? writeLater(key, cached)
@@ -71,7 +72,7 @@ export const makeTokenWriter = (store: TokenStore["Service"]): TokenWriter => {
       Effect.flatMap((revision) =>
         revision === undefined
           ? overtaken(key, token)
-          : Effect.succeed({ token, cached: { ...cached, revision } })
+          : Effect.succeed({ token, cached: { ...cached, revision, askedAt: now.monotonic } })
       ),
       Effect.catch((storeProblem) =>
         Effect.as(warnOf("written", storeProblem), {

@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type { OAuthError, OAuthToken, TokenCacheRequest } from "@secure-mcp/oauth-core"
 import type { Acquisition, CacheSlot } from "./CacheSlot.ts"
+import type { ChangeHistory } from "./ChangeHistory.ts"
 import { expire } from "./Expiry.ts"
 import { isServable, type MemoryToken } from "./MemoryToken.ts"
 import { isBeforeRenewal } from "./RenewalTime.ts"
@@ -11,6 +12,8 @@ import { isBeforeRenewal } from "./RenewalTime.ts"
 export interface DecisionRequest extends Omit<TokenCacheRequest, "key" | "acquire"> {
   /** How long a token may be served without a look into the store. */
   readonly storeCheckInterval: Duration.Duration
+  /** What the changes of the store say about a token; undefined if it does not tell them. */
+  readonly confirm?: ChangeHistory["confirm"] | undefined
   /** The id of the acquisition that the request may have to start. */
   readonly acquisitionId: number
 }
@@ -72,7 +75,7 @@ export const decide = (
   request: DecisionRequest
 ): readonly [Decision, CacheSlot] => {
   const current = expire(slot, now)
-  const [choice, chosen] = choose(withoutRefused(current.slot, request), now, request)
+  const [choice, chosen] = choose(withoutRefused(confirmed(current.slot, request), request), now, request)
   return [{ ...choice, expired: current.expired }, chosen]
 }
 
@@ -83,7 +86,7 @@ export const decide = (
 export const tokenAtHand = (
   slot: CacheSlot,
   now: number,
-  request: Pick<DecisionRequest, "expiryBuffer" | "storeCheckInterval">
+  request: Pick<DecisionRequest, "expiryBuffer" | "storeCheckInterval" | "confirm">
 ): OAuthToken | undefined => {
   const { cached, removal } = slot
   return cached !== undefined &&
@@ -93,6 +96,14 @@ export const tokenAtHand = (
     !isRenewalDue(slot, cached, now, request)
     ? cached.token
     : undefined
+}
+
+/** The changes of the store are as good as a look at this token. */
+const confirmed = (slot: CacheSlot, { confirm }: DecisionRequest): CacheSlot => {
+  const confirmation = slot.cached && confirm?.(slot.key, slot.cached)
+  return slot.cached === undefined || confirmation === undefined
+    ? slot
+    : { ...slot, cached: { ...slot.cached, ...confirmation } }
 }
 
 const withoutRefused = (slot: CacheSlot, { refused }: DecisionRequest): CacheSlot =>
@@ -143,13 +154,15 @@ const serveOrCheck = (
  * that was removed by another process is not served longer than the interval.
  */
 const storeCheckOf = (
-  { storeCheck }: CacheSlot,
-  { checkedAt, isStorable }: MemoryToken,
+  { key, storeCheck }: CacheSlot,
+  cached: MemoryToken,
   now: number,
-  { storeCheckInterval }: Pick<DecisionRequest, "storeCheckInterval">
+  { confirm, storeCheckInterval }: Pick<DecisionRequest, "storeCheckInterval" | "confirm">
 ): "First" | "Background" | "None" => {
   const interval = Duration.toMillis(storeCheckInterval)
-  const age = isStorable ? now - checkedAt.monotonic : -Infinity
+  if (!cached.isStorable || now - cached.checkedAt.monotonic < interval / 2) return "None"
+  const { checkedAt } = confirm?.(key, cached) ?? cached
+  const age = now - checkedAt.monotonic
   if (age >= interval) return "First"
   return age >= interval / 2 && storeCheck === undefined ? "Background" : "None"
 }

@@ -18,6 +18,11 @@ export interface MemoryToken {
   readonly revision: number | undefined
   /** When the store was asked about it, or has taken it. */
   readonly checkedAt: Moment
+  /**
+   * When the question was asked that `checkedAt` is the answer to, on the monotonic clock: what changed in the store after that, the
+   * answer may not show. Undefined if that is not known.
+   */
+  readonly askedAt?: number | undefined
   /** False if the store takes no token of this key, and need not be asked. */
   readonly isStorable: boolean
   /** Writes it to the store, which does not have it yet. Absent once the store has it. */
@@ -34,7 +39,7 @@ export type PendingWrite = Effect.Effect<number | undefined, StoreUnavailable>
 export const toMemoryToken = (
   token: OAuthToken,
   now: Moment,
-  stored: Partial<Pick<MemoryToken, "revision" | "isStorable">> = {}
+  stored: Partial<Pick<MemoryToken, "revision" | "isStorable" | "askedAt">> = {}
 ): MemoryToken => {
   const left =
     token.expiresAt === undefined
@@ -47,6 +52,7 @@ export const toMemoryToken = (
     mayServe: token.reusable && left > 0,
     revision: stored.revision,
     checkedAt: now,
+    askedAt: stored.askedAt,
     isStorable: stored.isStorable ?? true
   }
 }

@@ -38,7 +38,9 @@ export const endPendingWrite = (
 ): CacheSlot => {
   if (slot.cached?.token !== written.token) return slot
   const cached =
-    revision === undefined ? undefined : { ...written, pendingWrite: undefined, revision, checkedAt: now }
+    revision === undefined
+      ? undefined
+      : { ...written, pendingWrite: undefined, revision, checkedAt: now, askedAt: undefined }
   return { ...slot, cached }
 }
 
@@ -47,28 +49,40 @@ export const endPendingWrite = (
  * any other one is good until the next look.
  *
  * @param entry undefined if the store did not answer: that is no removal
+ * @param asked when the store was asked
  * @returns whether the token was removed
  */
 export const endStoreCheck = (
   slot: CacheSlot,
   checked: MemoryToken,
   entry: StoreEntry | undefined,
+  asked: Moment,
   now: Moment
 ): readonly [wasRemoved: boolean, CacheSlot] => {
-  const idle = { ...slot, storeCheck: undefined }
+  const idle = endUnchangedCheck(slot)
   // Another token has come meanwhile, of which the answer says nothing.
   if (slot.cached === undefined || slot.cached.token !== checked.token) return [false, idle]
-  const cached = afterStoreCheck(slot.cached, entry, now)
+  const cached = afterStoreCheck(slot.cached, entry, asked, now)
   return [cached === undefined, { ...idle, cached }]
 }
+
+/** By the changes of the store there was nothing to ask. */
+export const endUnchangedCheck = (slot: CacheSlot): CacheSlot => ({ ...slot, storeCheck: undefined })
 
 const afterStoreCheck = (
   cached: MemoryToken,
   entry: StoreEntry | undefined,
+  { monotonic: askedAt }: Moment,
   now: Moment
 ): MemoryToken | undefined => {
-  if (entry === undefined) return { ...cached, checkedAt: { ...cached.checkedAt, monotonic: now.monotonic } }
+  if (entry === undefined)
+    return {
+      ...cached,
+      checkedAt: { ...cached.checkedAt, monotonic: now.monotonic },
+      askedAt: undefined
+    }
   if (isRemoved(cached, entry, now)) return undefined
-  if (entry._tag === "Stored" && isReplacedBy(cached, entry)) return toMemoryToken(entry.token, now, entry)
-  return { ...cached, checkedAt: now, isStorable: entry._tag !== "NotStorable" }
+  if (entry._tag === "Stored" && isReplacedBy(cached, entry))
+    return toMemoryToken(entry.token, now, { ...entry, askedAt })
+  return { ...cached, checkedAt: now, askedAt, isStorable: entry._tag !== "NotStorable" }
 }

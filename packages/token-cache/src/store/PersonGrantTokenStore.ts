@@ -42,6 +42,7 @@ const divide = (personal: Store, own: Store): Store => {
       entries.map(({ key, token }) => ({ key: { ...key, personal: true }, token }))
     ),
     checkWritable: personal.checkWritable,
-    lease: (key, timeToLive) => storeOf(key).lease(key, timeToLive)
+    lease: (key, timeToLive) => storeOf(key).lease(key, timeToLive),
+    changes: personal.changes
   }
 }

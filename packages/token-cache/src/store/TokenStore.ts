@@ -3,6 +3,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { OAuthToken, StoreUnavailable, TokenCacheEntry, TokenKey } from "@secure-mcp/oauth-core"
+import type { StoreChanges } from "./StoreChanges.ts"
 import { notStorable, type StoreEntry } from "./StoreEntry.ts"
 import type { TokenLease } from "./TokenLease.ts"
 
@@ -64,6 +65,16 @@ export class TokenStore extends Context.Service<
       key: TokenKey,
       timeToLive: Duration.Duration
     ) => Effect.Effect<TokenLease | undefined, StoreUnavailable>
+    /**
+     * What was written or removed in the whole store since an earlier reading, so that the cache need not ask about each token
+     * that is in use. A store may do without: then the cache asks about each. Whatever `get` tells after one answer that it did
+     * not tell before the last has to be in this one; only a token whose time to live is over may be missing.
+     *
+     * @param cursor that of the earlier reading; undefined for the first, which tells where to begin
+     */
+    readonly changes?:
+      | ((cursor: string | undefined) => Effect.Effect<StoreChanges, StoreUnavailable>)
+      | undefined
   }
 >()("@secure-mcp/token-cache/TokenStore") {
   /**

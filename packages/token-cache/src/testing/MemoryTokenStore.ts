@@ -6,6 +6,7 @@ import { TokenCapacity } from "../memory/TokenSlots.ts"
 import { currentMoment, type Moment } from "../memory/Moment.ts"
 import { makeSweeper } from "../memory/Sweeper.ts"
 import { makeMemoryLeases, type MemoryLease } from "../store/MemoryLeases.ts"
+import { changeGroup } from "../store/StoreChanges.ts"
 import { absent, removalRecordLife, type RemovedToken, type StoreEntry } from "../store/StoreEntry.ts"
 import type { TokenLease } from "../store/TokenLease.ts"
 import { TokenStore } from "../store/TokenStore.ts"
@@ -43,6 +44,13 @@ const make = Effect.gen(function* () {
   const tokens = new Map<string, Stored>()
   const removals = new Map<string, RemovedToken>()
   const leases = makeMemoryLeases()
+  /** When a key of each group was written or removed last, counted in changes. */
+  const changes = new Map<number, number>()
+  let lastChange = 0
+
+  const noteChange = (key: TokenKey): void => {
+    changes.set(changeGroup(key), ++lastChange)
+  }
 
   const take = (id: string, { monotonic }: Moment): Stored | undefined => {
     const found = tokens.get(id)
@@ -83,6 +91,7 @@ const make = Effect.gen(function* () {
     now: Moment
   ): void => {
     const id = tokenKeyString(key)
+    noteChange(key)
     tokens.delete(id)
     removals.delete(id)
     tokens.set(id, { key, token, revision, endsAt: now.monotonic + Duration.toMillis(timeToLive) })
@@ -120,6 +129,7 @@ const make = Effect.gen(function* () {
         Effect.map(currentMoment, (now) => {
           const present = read(id, now)
           if (present._tag !== "Stored" || !present.token.isSame(token)) return
+          noteChange(key)
           tokens.delete(id)
           leases.supersede(id, lease)
         }),
@@ -139,6 +149,7 @@ const make = Effect.gen(function* () {
     remove: (key): Effect.Effect<OAuthToken | undefined> =>
       Effect.map(currentMoment, (now) => {
         const id = tokenKeyString(key)
+        noteChange(key)
         leases.supersede(id)
         removals.set(id, { _tag: "Removed", revision: leases.nextRevision(), removedAt: now.wall })
         return take(id, now)?.token
@@ -153,6 +164,13 @@ const make = Effect.gen(function* () {
         const id = tokenKeyString(key)
         const lease = leases.give(id, now.monotonic, now.monotonic + Duration.toMillis(timeToLive))
         return lease && leaseOf(key, lease, read(id, now), timeToLive)
-      })
+      }),
+    changes: (cursor) =>
+      Effect.sync(() => ({
+        cursor: String(lastChange),
+        groups: new Set(
+          [...changes].filter(([, at]) => at > Number(cursor ?? lastChange)).map(([group]) => group)
+        )
+      }))
   })
 })

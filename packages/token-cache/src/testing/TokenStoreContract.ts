@@ -1,3 +1,4 @@
+import { changesContract } from "./ChangesContract.ts"
 import type { ContractPoint } from "./ContractPoint.ts"
 import { keptTokensContract } from "./KeptTokensContract.ts"
 import { tokenLeaseContract } from "./TokenLeaseContract.ts"
@@ -11,7 +12,7 @@ export const leasesContract: ReadonlyArray<ContractPoint> = [...tokenLeaseContra
 
 /**
  * What every `TokenStore` has to do, as data for any test runner: it keeps tokens (`keptTokensContract`) and gives
- * leases (`leasesContract`). Each effect succeeds, or fails with a `ContractViolation`. They run in any order, all against one store or each against its own, use keys of the
+ * leases (`leasesContract`), and what it tells of changes, if it does, is true. Each effect succeeds, or fails with a `ContractViolation`. They run in any order, all against one store or each against its own, use keys of the
  * project "token-store-contract" only and remove their tokens afterwards.
  *
  * A store that outlives its process has to pass `crashContract` as well, and one whose data leave the process
@@ -27,4 +28,8 @@ export const leasesContract: ReadonlyArray<ContractPoint> = [...tokenLeaseContra
  *   it.effect(name, () => Effect.provide(effect, MemoryTokenStore.layer))
  * ```
  */
-export const tokenStoreContract: ReadonlyArray<ContractPoint> = [...keptTokensContract, ...leasesContract]
+export const tokenStoreContract: ReadonlyArray<ContractPoint> = [
+  ...keptTokensContract,
+  ...leasesContract,
+  ...changesContract
+]
