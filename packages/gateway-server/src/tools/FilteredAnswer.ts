@@ -29,18 +29,20 @@ export const filterAnswer = (response: ServerResponse, mayUse: ToolCheck, maxByt
     end: response.end.bind(response),
     flushHeaders: response.flushHeaders.bind(response)
   }
-  let sink: Sink | undefined
-
-  const begin = (status: number, given: OutgoingHttpHeaders | ReadonlyArray<string> | undefined): void => {
+  const begin = (status: number, given: OutgoingHttpHeaders | ReadonlyArray<string> | undefined): Sink => {
     const headers = pairsOf(given)
-    const kept = headers.filter(([name]) => !["content-length", "content-encoding"].includes(name))
+    const kept = headers.filter(([name]) => name !== "content-length" && name !== "content-encoding")
     const coding = valueOf(headers, "content-encoding")
     const isStream = valueOf(headers, "content-type")?.startsWith("text/event-stream") === true
     const plain = isStream
       ? streamSink(own, status, kept, new EventFilter(mayUse, maxBytes), response)
       : wholeSink(own, status, kept, { mayUse, maxBytes })
-    sink = coding === undefined || coding === "identity" ? plain : decodingSink(coding, plain, own, response)
+    return coding === undefined || coding === "identity" ? plain : decodingSink(coding, plain, own, response)
   }
+
+  let begun: Sink | undefined
+  /** Who writes no head writes that of Node. */
+  const sink = (): Sink => (begun ??= begin(response.statusCode, response.getHeaders()))
 
   const replaced: Partial<Record<keyof Own, unknown>> = {
     writeHead: (
@@ -48,30 +50,22 @@ export const filterAnswer = (response: ServerResponse, mayUse: ToolCheck, maxByt
       first?: string | OutgoingHttpHeaders | ReadonlyArray<string>,
       second?: OutgoingHttpHeaders | ReadonlyArray<string>
     ) => {
-      begin(status, typeof first === "string" ? second : first)
+      begun = begin(status, typeof first === "string" ? second : first)
       return response
     },
-    write: (chunk: string | Uint8Array) => sinkOf().write(Buffer.from(chunk as Uint8Array)),
-    end: (chunk?: string | Uint8Array) => {
-      const open = sinkOf()
-      if (chunk !== undefined && chunk !== null && chunk.length > 0)
-        open.write(Buffer.from(chunk as Uint8Array))
-      open.end()
+    write: (chunk: string | Uint8Array) => sink().write(bytesOf(chunk)),
+    end: (chunk?: string | Uint8Array | null) => {
+      if (chunk !== undefined && chunk !== null && chunk.length > 0) sink().write(bytesOf(chunk))
+      sink().end()
       return response
     },
-    flushHeaders: () => sinkOf().flush()
-  }
-  /** Who writes no head writes that of Node. */
-  const sinkOf = (): Sink => {
-    if (sink === undefined) begin(response.statusCode, response.getHeaders())
-    return sink ?? assertSink()
+    flushHeaders: () => sink().flush()
   }
   Object.assign(response, replaced)
 }
 
-const assertSink = (): never => {
-  throw new Error("An answer has a head before its body")
-}
+const bytesOf = (chunk: string | Uint8Array): Buffer =>
+  typeof chunk === "string" ? Buffer.from(chunk) : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)
 
 type Pair = readonly [name: string, value: string]
 
