@@ -11,7 +11,7 @@ import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import type { Endpoint } from "./Endpoint.ts"
-import { retryAfter } from "./Retry.ts"
+import { retryAfter, retryOnFailure } from "./Retry.ts"
 
 /** Half of the latest acquisitions, and at least five, have failed: a few failures among many successes are no outage. */
 const tripPolicy = CircuitBreaker.rate({ threshold: 0.5, minimumCalls: 5, size: 20 })
@@ -79,7 +79,7 @@ const make = Effect.fnUntraced(function* (longestWait: Duration.Duration) {
       const { all, own } = keysOf(endpoint, request)
       const forAll = breaker.execute(acquisition, { key: all, classify: classifyForAll(all, own) })
       return breaker.execute(forAll, { key: own, classify }).pipe(
-        Effect.retry({ schedule: waiting, while: isRejection }),
+        (acquired) => retryOnFailure(acquired, waiting),
         Effect.catchTag("CircuitBreakerError", ({ reason }) =>
           Effect.fail(
             new CircuitOpen({
@@ -103,7 +103,8 @@ const untilTrial = (longestWait: Duration.Duration) =>
   Schedule.forever.pipe(
     Schedule.setInputType<Rejected>(),
     Schedule.while(
-      ({ elapsed, input }) => elapsed + Duration.toMillis(waitOf(input)) <= Duration.toMillis(longestWait)
+      ({ elapsed, input }) =>
+        isRejection(input) && elapsed + Duration.toMillis(waitOf(input)) <= Duration.toMillis(longestWait)
     ),
     Schedule.modifyDelay(({ input }) => Effect.succeed(waitOf(input)))
   )

@@ -1,6 +1,7 @@
 import type { OAuthErrorReason } from "@secure-mcp/oauth-core"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Pull from "effect/Pull"
 import * as Predicate from "effect/Predicate"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
@@ -33,7 +34,27 @@ export const retryPolicy: Schedule.Schedule<Duration.Duration, OAuthErrorReason>
 /** Repeats what failed for a transient reason. Only for requests that may be sent twice. */
 export const retryTransient = <A, R>(
   self: Effect.Effect<A, OAuthErrorReason, R>
-): Effect.Effect<A, OAuthErrorReason, R> => Effect.retry(self, { schedule: retryPolicy })
+): Effect.Effect<A, OAuthErrorReason, R> => retryOnFailure(self, retryPolicy)
+
+/**
+ * `Effect.retry`, of which nothing is done before there is a failure: to begin a schedule costs more than most of what is done for a
+ * request, and most requests succeed at once.
+ */
+export const retryOnFailure = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  schedule: Schedule.Schedule<unknown, E>
+): Effect.Effect<A, E, R> =>
+  Effect.catch(self, (failure) =>
+    Effect.flatMap(Schedule.toStepWithSleep(schedule), (step) => {
+      const again = (reason: E): Effect.Effect<A, E, R> =>
+        step(reason).pipe(
+          Effect.as(true),
+          Pull.catchDone(() => Effect.succeed(false)),
+          Effect.flatMap((mayRetry) => (mayRetry ? Effect.catch(self, again) : Effect.fail(reason)))
+        )
+      return again(failure)
+    })
+  )
 
 /** Repeats only what failed before there was a connection, so that nothing was sent. For codes, which can be used once. */
 export const retryUnsent = <A, R>(
