@@ -1,4 +1,4 @@
-import { globSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { copyFileSync, globSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join, posix } from "node:path"
 import { linksOf, type PageLink, withLinks } from "./PageLinks.ts"
 import { repositoryAddress, root } from "./Repository.ts"
@@ -11,6 +11,8 @@ export interface Page {
   readonly path: string
   /** Its Markdown, with links that work on the site. */
   readonly text: string
+  /** The images that it shows, from the repository's directory. */
+  readonly images: ReadonlyArray<string>
 }
 
 /** All of `docs/`, and the pages elsewhere in the repository that can be reached from there. */
@@ -31,22 +33,33 @@ export const sitePages = (): ReadonlyArray<Page> => {
 /** Writes the pages into a folder, and takes away what was there. */
 export const writePages = (pages: ReadonlyArray<Page>, directory: string): void => {
   rmSync(directory, { recursive: true, force: true })
-  for (const { path, text } of pages) {
+  for (const { images, path, text } of pages) {
     mkdirSync(dirname(join(directory, path)), { recursive: true })
     writeFileSync(join(directory, path), text)
+    for (const image of images) {
+      const place = join(directory, placeOf(image))
+      mkdirSync(dirname(place), { recursive: true })
+      copyFileSync(join(root, image), place)
+    }
   }
 }
 
 const pageOf = (file: string): Page => {
   const path = placeOf(file)
+  const images: Array<string> = []
   const text = withLinks(readPage(file), (link) => {
     if (link.target === "") return link.heading
+    if (/\.(?:png|svg)$/.test(link.target)) {
+      const image = posix.join(posix.dirname(file), link.target)
+      images.push(image)
+      return posix.relative(posix.dirname(path), placeOf(image))
+    }
     const { address, page } = destination(file, link)
     return page === undefined
       ? `${address}${link.heading}`
       : `${posix.relative(posix.dirname(path), placeOf(page)) || posix.basename(path)}${link.heading}`
   })
-  return { file, path, text }
+  return { file, path, text, images }
 }
 
 /** `docs/` is the top of the site, and a README stands for its folder. That of the repository itself keeps its name. */
