@@ -133,7 +133,7 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
   },
   "apps/echo-server": { imports: [], testImports: ["testing"], rooms: {} },
   "apps/demo": {
-    imports: [...everyPackage, "gateway-server", "echo-server", "authorization-server"],
+    imports: [...everyPackage, "gateway-server", "echo-server", "authorization-server", "testing"],
     rooms: {}
   },
   "examples/quickstart": { imports: ["gateway"], rooms: {} },
