@@ -188,7 +188,9 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
       "tokens/keys": ["tokens", "measurement"],
       "tokens/cold": ["tokens", "measurement"],
       "tokens/stampede": ["tokens", "servers"],
+      "tokens/inbound": ["tokens"],
       deployments: ["tokens", "proxies", "gateway", "load", "measurement", "process", "servers"],
+      "measurements/tokens": ["tokens", "measurement"],
       measurements: [
         "deployments",
         "starts",
