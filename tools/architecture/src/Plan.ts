@@ -29,6 +29,7 @@ const publishedPackages: Readonly<Record<string, ProjectPlan>> = {
       errors: ["config"],
       events: ["errors"],
       proxy: ["config"],
+      order: [],
       testing: [".", "config", "proxy"]
     }
   },
