@@ -109,57 +109,67 @@ describe("people log in at the gateway with the company's account", () => {
     })
   )
 
-  it.live("nobody's token is seen in a log, by the MCP server, or in the store", () =>
-    Effect.gen(function* () {
-      const files = yield* FileSystem.FileSystem
-      const directory = yield* files.makeTempDirectoryScoped()
-      const { document, echo, provider, url } = yield* startRealCompany
-      const config = yield* writeConfig({ ...document, store: { type: "file", directory } })
-      const gateway = yield* startProcess(["serve", "--config", config, "--log-level", "trace"])
-      yield* gateway.firstLine
-      const { failed, issued } = yield* Effect.gen(function* () {
-        const [ada, bob] = [yield* startPerson(url, "ada"), yield* startPerson(url, "bob")]
-        assert.strictEqual(yield* ada.subject, "Subject: ada")
-        assert.strictEqual(yield* bob.subject, "Subject: bob")
-        // Also what goes wrong is logged.
-        yield* provider.revokeAccessTokens
-        const issued = [ada, bob].flatMap(({ login }) => login.issued)
-        const headers = { ...ping.headers, ...bearer(issued[0]?.access_token ?? "") }
-        return { failed: yield* send(url, { ...ping, headers }), issued }
-      }).pipe(Effect.scoped)
-      assert.strictEqual(failed.status, 502)
-      yield* gateway.signal("SIGTERM")
-      const { exitCode, stderr, stdout } = yield* gateway.finished
-      assert.strictEqual(exitCode, 0, stderr)
+  it.live.each([1, 2])(
+    "nobody's token is seen in a log, by the MCP server, or in the store, with --workers %s",
+    (workers) =>
+      Effect.gen(function* () {
+        const files = yield* FileSystem.FileSystem
+        const directory = yield* files.makeTempDirectoryScoped()
+        const { document, echo, provider, url } = yield* startRealCompany
+        const config = yield* writeConfig({ ...document, store: { type: "file", directory } })
+        const gateway = yield* startProcess([
+          "serve",
+          "--config",
+          config,
+          "--log-level",
+          "trace",
+          "--workers",
+          String(workers)
+        ])
+        yield* gateway.firstLine
+        const { failed, issued } = yield* Effect.gen(function* () {
+          const [ada, bob] = [yield* startPerson(url, "ada"), yield* startPerson(url, "bob")]
+          assert.strictEqual(yield* ada.subject, "Subject: ada")
+          assert.strictEqual(yield* bob.subject, "Subject: bob")
+          // Also what goes wrong is logged.
+          yield* provider.revokeAccessTokens
+          const issued = [ada, bob].flatMap(({ login }) => login.issued)
+          const headers = { ...ping.headers, ...bearer(issued[0]?.access_token ?? "") }
+          return { failed: yield* send(url, { ...ping, headers }), issued }
+        }).pipe(Effect.scoped)
+        assert.strictEqual(failed.status, 502)
+        yield* gateway.signal("SIGTERM")
+        const { exitCode, stderr, stdout } = yield* gateway.finished
+        assert.strictEqual(exitCode, 0, stderr)
 
-      assert.lengthOf(issued, 2)
-      const secrets = issued.flatMap((tokens) => [
-        tokens.access_token,
-        tokens.access_token.split(".").at(-1) ?? "",
-        tokens.refresh_token ?? ""
-      ])
-      const requests = (yield* echo.requests).map(
-        ({ authorization, ...request }) =>
-          `${JSON.stringify(request)} ${authorization === undefined ? "" : Redacted.value(authorization)}`
-      )
-      assert.isAbove(requests.length, 3)
-      assert.isTrue(requests.some((request) => request.includes("Bearer ey")))
-      const stored = yield* Effect.forEach(
-        yield* files.readDirectory(directory, { recursive: true }),
-        (name) =>
-          Effect.map(
-            Effect.orElseSucceed(files.readFile(`${directory}/${name}`), () => new Uint8Array()),
-            (bytes) => `${name} ${Buffer.from(bytes).toString("latin1")}`
-          )
-      )
-      assert.isNotEmpty(stored)
-      for (const place of [failed.body.toString(), stdout, stderr, requests.join("\n"), stored.join("\n")])
-        assertNoCanary(place, secrets)
-      const exchanged = (yield* provider.tokenRequests).map(({ form }) => form)
-      assert.isNotEmpty(
-        findCanaries(exchanged, secrets[0] ?? ""),
-        "it was sent there, so it could have leaked"
-      )
-    }).pipe(Effect.provide(TestLayer))
+        assert.lengthOf(issued, 2)
+        const secrets = issued.flatMap((tokens) => [
+          tokens.access_token,
+          tokens.access_token.split(".").at(-1) ?? "",
+          tokens.refresh_token ?? ""
+        ])
+        const requests = (yield* echo.requests).map(
+          ({ authorization, ...request }) =>
+            `${JSON.stringify(request)} ${authorization === undefined ? "" : Redacted.value(authorization)}`
+        )
+        assert.isAbove(requests.length, 3)
+        assert.isTrue(requests.some((request) => request.includes("Bearer ey")))
+        const stored = yield* Effect.forEach(
+          yield* files.readDirectory(directory, { recursive: true }),
+          (name) =>
+            Effect.map(
+              Effect.orElseSucceed(files.readFile(`${directory}/${name}`), () => new Uint8Array()),
+              (bytes) => `${name} ${Buffer.from(bytes).toString("latin1")}`
+            )
+        )
+        assert.isNotEmpty(stored)
+        for (const place of [failed.body.toString(), stdout, stderr, requests.join("\n"), stored.join("\n")])
+          assertNoCanary(place, secrets)
+        const exchanged = (yield* provider.tokenRequests).map(({ form }) => form)
+        assert.isNotEmpty(
+          findCanaries(exchanged, secrets[0] ?? ""),
+          "it was sent there, so it could have leaked"
+        )
+      }).pipe(Effect.provide(TestLayer))
   )
 })
