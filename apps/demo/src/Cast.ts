@@ -37,10 +37,17 @@ export type Store = { readonly type: "memory" } | { readonly type: "sqlite"; rea
 
 /** A gateway in front of the echo servers, until the scope closes. */
 export const startGateway = Effect.fnUntraced(function* (servers: Servers, store: Store) {
-  const config = yield* writeConfig(configuration(servers, store))
+  return { ...servers, ...(yield* serve(configuration(servers, store), { CLIENT_SECRET: clientSecret })) }
+})
+
+/** A gateway with a configuration, and the environment that its references are resolved in, until the scope closes. */
+export const serve = Effect.fnUntraced(function* (
+  document: object,
+  environment: Readonly<Record<string, string>>
+) {
+  const config = yield* writeConfig(document, environment)
   const services = yield* Layer.build(gatewayFor(config))
   return {
-    ...servers,
     config,
     services,
     gatewayUrl: HttpServer.formatAddress(Context.get(services, HttpServer.HttpServer).address)
@@ -87,15 +94,17 @@ const echoArguments = [
   "stdio"
 ]
 
-/** Goes through a file and an environment variable, the way an operator's configuration does. */
-const writeConfig = Effect.fnUntraced(function* (document: object) {
+/** Goes through a file and environment variables, the way an operator's configuration does. */
+const writeConfig = Effect.fnUntraced(function* (
+  document: object,
+  environment: Readonly<Record<string, string>>
+) {
   const files = yield* FileSystem.FileSystem
   const path = `${yield* files.makeTempDirectoryScoped({ prefix: "secure-mcp-demo-" })}/gateway.json`
   yield* files.writeFileString(path, JSON.stringify(document, null, 2))
-  const environment = ConfigProvider.fromEnv({ env: { CLIENT_SECRET: clientSecret } })
   return yield* loadConfigFile(path).pipe(
     Effect.provide(ClientCertificates.layer),
-    Effect.provideService(ConfigProvider.ConfigProvider, environment)
+    Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env: environment }))
   )
 })
 

@@ -1,7 +1,5 @@
 import { accessTokenRequest } from "@secure-mcp/gateway-server"
 import { type CachedToken, OAuthService } from "@secure-mcp/oauth-core"
-import * as Console from "effect/Console"
-import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
@@ -10,9 +8,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type { Cast, Store } from "./Cast.ts"
 import { connectClient, echo } from "./McpClient.ts"
-
-/** A step did not have the expected result. */
-export class StoryError extends Data.TaggedError("StoryError")<{ readonly message: string }> {}
+import { check, say, StoryError } from "./Steps.ts"
 
 /** The life of a token, step by step. Fails at the first step without the expected result. */
 export const tellStory = Effect.fnUntraced(function* (cast: Cast) {
@@ -106,9 +102,6 @@ const tokenRequestOf = Effect.fnUntraced(function* ({ config }: Cast, serverName
   return request ?? (yield* new StoryError({ message: `the server ${serverName} should want a token` }))
 })
 
-const check = (condition: boolean, expectation: string) =>
-  condition ? Effect.void : Effect.fail(new StoryError({ message: expectation }))
-
 /** The echo server shows the first 20 characters of the token it was given. */
 const echoOf = ({ token }: CachedToken) =>
   `Received token: ${Redacted.value(token.accessToken).slice(0, 20)}...`
@@ -124,8 +117,6 @@ const checkNotEchoed = (text: string, token: CachedToken) =>
 
 const describeToken = ({ token }: CachedToken): string =>
   `${token.tokenType} token for "${token.scope?.join(" ") ?? ""}", lives ${Duration.format(token.lifetime)}`
-
-const say = (headline: string, text: string) => Console.log(`  ${headline.padEnd(20)}${text}`)
 
 const readMetrics = Effect.fnUntraced(function* (gatewayUrl: string) {
   const response = yield* HttpClient.get(`${gatewayUrl}/metrics.json`)

@@ -12,6 +12,8 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
 import { type Cast, type Servers, startGateway, startServers, type Store } from "./Cast.ts"
+import { startCompany } from "./Company.ts"
+import { tellCompanyStory } from "./CompanyStory.ts"
 import { currentToken, tellRestart, tellStory } from "./Story.ts"
 
 const demo = Command.make(
@@ -34,6 +36,19 @@ const demo = Command.make(
     if (keep) return yield* keepRunning((yield* startGateway(servers, { type: "memory" })).gatewayUrl)
   }, Effect.scoped)
 )
+
+const company = Command.make(
+  "company",
+  {},
+  Effect.fnUntraced(function* () {
+    yield* Console.log("\nSecure MCP Gateway: two people of a company\n")
+    yield* Effect.timeout(Effect.flatMap(startCompany, tellCompanyStory), "25 seconds").pipe(
+      // What the story is refused on purpose is no news.
+      Effect.provideService(References.MinimumLogLevel, "Error")
+    )
+    yield* Console.log("\nEvery step was as it should be.")
+  }, Effect.scoped)
+).pipe(Command.withDescription("Two people log in with the company's account, and act in their own names"))
 
 /** The life of a token in a gateway with a store, and what is left of it in the next gateway. */
 const tellLife = Effect.fnUntraced(function* (servers: Servers, store: Store) {
@@ -78,7 +93,9 @@ const quietLogs = Layer.mergeAll(
   Layer.succeed(References.MinimumLogLevel, "Warn")
 )
 
-Command.run(demo, { version: "0.1.0" }).pipe(
+demo.pipe(
+  Command.withSubcommands([company]),
+  Command.run({ version: "0.1.0" }),
   Effect.provide(Layer.mergeAll(NodeServices.layer, FetchHttpClient.layer, quietLogs)),
   NodeRuntime.runMain
 )

@@ -5,7 +5,10 @@ import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
-import { type Cast, startGateway, startServers } from "../src/Cast.ts"
+import { EchoServer } from "@secure-mcp/echo-server"
+import { type Cast, serve, startGateway, startServers } from "../src/Cast.ts"
+import { startCompany } from "../src/Company.ts"
+import { tellCompanyStory } from "../src/CompanyStory.ts"
 import { currentToken, tellRestart, tellStory } from "../src/Story.ts"
 
 const memory = { type: "memory" } as const
@@ -25,6 +28,45 @@ const tellWith = Effect.fnUntraced(
   },
   Effect.provide([NodeServices.layer, FetchHttpClient.layer, Logger.layer([])])
 )
+
+describe("the story of the company fails", () => {
+  it.live("the story of the company fails when a token for one server opens another", () =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      const listening = { ...(yield* Console.Console), log: (line: string) => void lines.push(line) }
+      const company = yield* startCompany
+      const failure = yield* tellCompanyStory({ ...company, mcpUrlOf: () => company.mcpUrlOf("wiki") }).pipe(
+        Effect.provideService(Console.Console, listening),
+        Effect.flip
+      )
+      assert.include(String(failure), "a token for one server should not open another")
+      assert.include(lines.join("\n"), "Kept apart")
+      assert.notInclude(lines.join("\n"), "Another server")
+    }).pipe(Effect.provide([NodeServices.layer, FetchHttpClient.layer, Logger.layer([])]))
+  )
+
+  it.live("the story of the company fails when strangers are let in", () =>
+    Effect.gen(function* () {
+      const company = yield* startCompany
+      const opened = yield* EchoServer.make()
+      const gateway = yield* serve(
+        {
+          gateway: { port: 0 },
+          servers: [{ server_name: "wiki", config: { url: opened.url } }]
+        },
+        {}
+      )
+      const failure = yield* tellCompanyStory({
+        ...company,
+        mcpUrlOf: () => `${gateway.gatewayUrl}/servers/wiki/mcp`
+      }).pipe(
+        Effect.provideService(Console.Console, { ...(yield* Console.Console), log: () => {} }),
+        Effect.flip
+      )
+      assert.include(String(failure), "a client without a token should be refused")
+    }).pipe(Effect.provide([NodeServices.layer, FetchHttpClient.layer, Logger.layer([])]))
+  )
+})
 
 describe("the story fails", () => {
   it.live("the story fails at the first step when the client is not registered", () =>

@@ -1,5 +1,6 @@
 import { McpServer, type ServerContext } from "@modelcontextprotocol/server"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 
@@ -18,6 +19,7 @@ export const makeMcpServer = (
     { capabilities: { logging: {} } }
   )
   registerEchoAuthHeader(server, tokenOf)
+  registerEchoSubject(server, tokenOf)
   registerCountSlowly(server, runPromise)
   return server
 }
@@ -46,6 +48,30 @@ const describeToken = (token: Redacted.Redacted<string> | undefined) =>
   token === undefined
     ? "Received token: No token found..."
     : `Received token: ${Redacted.value(token).slice(0, shownCharacters)}...`
+
+const registerEchoSubject = (
+  server: McpServer,
+  tokenOf: (context: ServerContext) => Redacted.Redacted<string> | undefined
+) =>
+  server.registerTool(
+    "echo_subject",
+    {
+      title: "Echo the subject",
+      description:
+        "Shows whom the access token of this very call names, if it is a JWT: its `sub`. The token is not verified.",
+      annotations: { readOnlyHint: true, openWorldHint: false }
+    },
+    (context) => textResult(describeSubject(tokenOf(context)))
+  )
+
+const describeSubject = (token: Redacted.Redacted<string> | undefined) => {
+  if (token === undefined) return "Subject: No token found"
+  const [, claims = ""] = Redacted.value(token).split(".")
+  const subject = Option.map(decodeClaims(Buffer.from(claims, "base64url").toString()), ({ sub }) => sub)
+  return `Subject: ${Option.getOrElse(subject, () => "The token names nobody")}`
+}
+
+const decodeClaims = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Struct({ sub: Schema.String })))
 
 const CountSlowlyInput = Schema.toStandardJSONSchemaV1(
   Schema.toStandardSchemaV1(

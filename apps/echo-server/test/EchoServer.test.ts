@@ -44,9 +44,9 @@ describe.each(revisions)("EchoServer with a client of %s", (revision: Revision) 
       const { tools } = yield* Effect.promise(() => client.listTools())
       assert.deepStrictEqual(
         tools.map((tool) => tool.name),
-        ["echo_auth_header", "count_slowly"]
+        ["echo_auth_header", "echo_subject", "count_slowly"]
       )
-      assert.deepStrictEqual(tools[1]?.inputSchema.required, ["steps", "delay_ms"])
+      assert.deepStrictEqual(tools[2]?.inputSchema.required, ["steps", "delay_ms"])
     })
   )
 
@@ -60,6 +60,26 @@ describe.each(revisions)("EchoServer with a client of %s", (revision: Revision) 
       assert.strictEqual((yield* callTool(client, "echo_auth_header")).text, echoed)
       headers.authorization = "Bearer short"
       assert.strictEqual((yield* callTool(client, "echo_auth_header")).text, "Received token: short...")
+    })
+  )
+
+  it.effect("says whom a token names", () =>
+    Effect.gen(function* () {
+      const server = yield* EchoServer.make()
+      const headers = { authorization: "" }
+      const { client } = yield* connectHttp(server.url, revision, headers)
+      const subjectOf = (claims: string) =>
+        Effect.suspend(() => {
+          headers.authorization = `Bearer e30.${Buffer.from(claims).toString("base64url")}.x`
+          return Effect.map(callTool(client, "echo_subject"), ({ text }) => text)
+        })
+      assert.strictEqual(yield* subjectOf('{"sub":"ada"}'), "Subject: ada")
+      for (const claims of ["{}", '{"sub":1}', "[]", "no JSON"])
+        assert.strictEqual(yield* subjectOf(claims), "Subject: The token names nobody")
+      headers.authorization = "Bearer opaque"
+      assert.strictEqual((yield* callTool(client, "echo_subject")).text, "Subject: The token names nobody")
+      headers.authorization = ""
+      assert.strictEqual((yield* callTool(client, "echo_subject")).text, "Subject: No token found")
     })
   )
 

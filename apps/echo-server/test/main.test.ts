@@ -24,7 +24,7 @@ describe("echo-mcp-server", () => {
         })
         assert.strictEqual(client.getNegotiatedProtocolVersion(), revision)
         const { tools } = yield* Effect.promise(() => client.listTools())
-        assert.lengthOf(tools, 2)
+        assert.lengthOf(tools, 3)
         const { text } = yield* callTool(client, "echo_auth_header")
         assert.strictEqual(text, "Received token: abcdefghijklmnopqrst...")
         const counted = yield* callTool(client, "count_slowly", { steps: 2, delay_ms: 1 })

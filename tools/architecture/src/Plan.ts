@@ -29,6 +29,7 @@ const publishedPackages: Readonly<Record<string, ProjectPlan>> = {
       errors: ["config"],
       events: ["errors"],
       proxy: ["config"],
+      order: [],
       testing: [".", "config", "proxy"]
     }
   },
@@ -133,7 +134,7 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
   },
   "apps/echo-server": { imports: [], testImports: ["testing"], rooms: {} },
   "apps/demo": {
-    imports: [...everyPackage, "gateway-server", "echo-server", "authorization-server"],
+    imports: [...everyPackage, "gateway-server", "echo-server", "authorization-server", "testing"],
     rooms: {}
   },
   "examples/quickstart": { imports: ["gateway"], rooms: {} },
@@ -188,7 +189,9 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
       "tokens/keys": ["tokens", "measurement"],
       "tokens/cold": ["tokens", "measurement"],
       "tokens/stampede": ["tokens", "servers"],
+      "tokens/inbound": ["tokens"],
       deployments: ["tokens", "proxies", "gateway", "load", "measurement", "process", "servers"],
+      "measurements/tokens": ["tokens", "measurement"],
       measurements: [
         "deployments",
         "starts",

@@ -4,6 +4,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { exportJWK, generateKeyPair, type JWK } from "jose"
+import { randomBytes } from "node:crypto"
 import * as Http from "node:http"
 import * as Https from "node:https"
 import type { AddressInfo } from "node:net"
@@ -13,7 +14,8 @@ import { interactions } from "./Interactions.ts"
 import { mtlsEndpointAliases, type MtlsEndpointAliases } from "./MutualTls.ts"
 import type { ProtectedResource } from "./ProtectedResource.ts"
 import { providerConfiguration } from "./ProviderConfiguration.ts"
-import { type TokenIntrospection, tokenVerifier } from "./TokenIntrospection.ts"
+import { registerTokenExchange } from "./TokenExchange.ts"
+import { registerJwts, type TokenIntrospection, tokenVerifier } from "./TokenIntrospection.ts"
 import { type TokenRequest, tokenRequestRecorder } from "./TokenRequest.ts"
 import { TokenStorage } from "./TokenStorage.ts"
 
@@ -77,6 +79,8 @@ export class AuthorizationServer extends Context.Service<
     readonly setOutage: (on: boolean) => Effect.Effect<void>
     /** Lifetime in whole seconds, for tokens issued from now on. */
     readonly setAccessTokenLifetime: (seconds: number) => Effect.Effect<void>
+    /** Signs with a new key from now on. The old ones stay in the key set, so tokens that they signed stay valid. */
+    readonly rotateKey: Effect.Effect<void>
   }
 >()("@secure-mcp/authorization-server/AuthorizationServer") {
   /** Listens on 127.0.0.1 until the scope closes, which cuts open connections. */
@@ -107,35 +111,47 @@ const make = Effect.fnUntraced(function* (options: AuthorizationServerOptions) {
   const server = yield* listen(options.tls, options.port ?? 0)
   const mtlsServer = yield* listenForCertificates(options)
   const issuer = `${options.tls ? "https" : "http"}://127.0.0.1:${portOf(server)}`
-  const signingKey = yield* makeSigningKey
+  const cookieKey = randomBytes(32).toString("base64url")
+  const runPromise = Effect.runPromiseWith(yield* Effect.context())
   const storage = new TokenStorage()
   let lifetime = options.accessTokenLifetime ?? 3600
 
   const aliases =
     mtlsServer === undefined ? undefined : mtlsEndpointAliases(`https://127.0.0.1:${portOf(mtlsServer)}`)
-  const provider = yield* Effect.try({
-    try: () =>
-      new Provider(
-        issuer,
-        providerConfiguration({
-          clients: options.clients,
-          clientDocuments: options.clientDocuments ?? {},
-          resources: options.resources ?? [],
-          accessTokenLifetime: () => lifetime,
-          signingKey,
-          storage,
-          tls: options.tls !== undefined,
-          mtlsEndpointAliases: aliases
-        })
-      ),
-    catch: (cause) => new AuthorizationServerStartError({ reason: "Configuration", cause })
-  })
-  const recorder = tokenRequestRecorder(provider.pathFor("token"))
-  const verify = tokenVerifier({ provider, signingKey, storage })
+  const resources = options.resources ?? []
+  const recorder = tokenRequestRecorder("/token")
+  const verify = tokenVerifier({ current: () => current, storage })
 
-  provider.use(recorder.middleware)
-  provider.use(interactions(provider))
-  for (const listener of [server, mtlsServer]) listener?.on("request", provider.callback())
+  /** Keys are given to a provider at its beginning. What it has issued is in the storage. */
+  const providerWith = Effect.fnUntraced(function* (signingKeys: ReadonlyArray<JWK>) {
+    const provider = yield* Effect.try({
+      try: () =>
+        new Provider(
+          issuer,
+          providerConfiguration({
+            clients: options.clients,
+            clientDocuments: options.clientDocuments ?? {},
+            resources,
+            accessTokenLifetime: () => lifetime,
+            signingKeys,
+            cookieKey,
+            storage,
+            tls: options.tls !== undefined,
+            mtlsEndpointAliases: aliases
+          })
+        ),
+      catch: (cause) => new AuthorizationServerStartError({ reason: "Configuration", cause })
+    })
+    registerJwts(provider, storage)
+    registerTokenExchange(provider, { accessTokenLifetime: () => lifetime, resources, runPromise, verify })
+    provider.use(recorder.middleware)
+    provider.use(interactions(provider))
+    return { provider, signingKeys, answer: provider.callback() }
+  })
+  let current = yield* providerWith([yield* makeSigningKey("signing-key")])
+  for (const listener of [server, mtlsServer])
+    listener?.on("request", (request, response) => void current.answer(request, response))
+  const { provider } = current
 
   return AuthorizationServer.of({
     issuer,
@@ -153,7 +169,11 @@ const make = Effect.fnUntraced(function* (options: AuthorizationServerOptions) {
     setAccessTokenLifetime: (seconds) =>
       Effect.sync(() => {
         lifetime = seconds
-      })
+      }),
+    rotateKey: Effect.gen(function* () {
+      const key = yield* makeSigningKey(`signing-key-${current.signingKeys.length + 1}`)
+      current = yield* Effect.orDie(providerWith([key, ...current.signingKeys]))
+    })
   })
 })
 
@@ -193,7 +213,8 @@ const listening = (server: Http.Server, port: number) =>
   })
 
 // ES256 because a fresh key costs a millisecond, where RSA costs a tenth of a second.
-const makeSigningKey: Effect.Effect<JWK> = Effect.promise(async () => {
-  const { privateKey } = await generateKeyPair("ES256", { extractable: true })
-  return { ...(await exportJWK(privateKey)), alg: "ES256", use: "sig", kid: "signing-key" }
-})
+const makeSigningKey = (kid: string) =>
+  Effect.promise(async (): Promise<JWK> => {
+    const { privateKey } = await generateKeyPair("ES256", { extractable: true })
+    return { ...(await exportJWK(privateKey)), alg: "ES256", use: "sig", kid }
+  })

@@ -1,5 +1,4 @@
 import type { JWK } from "jose"
-import { randomBytes } from "node:crypto"
 import {
   errors,
   type Configuration,
@@ -22,7 +21,10 @@ export const providerConfiguration = (settings: {
   readonly clientDocuments: Readonly<Record<string, object>>
   readonly resources: ReadonlyArray<ProtectedResource>
   readonly accessTokenLifetime: () => number
-  readonly signingKey: JWK
+  /** The first one signs. */
+  readonly signingKeys: ReadonlyArray<JWK>
+  /** Signs the cookies of browsers. */
+  readonly cookieKey: string
   readonly storage: TokenStorage
   /** Over TLS clients may present certificates. */
   readonly tls: boolean
@@ -33,7 +35,7 @@ export const providerConfiguration = (settings: {
   clientDefaults: { id_token_signed_response_alg: "ES256" },
   clientAuthMethods: [...clientAuthMethods, ...(settings.tls ? certificateAuthMethods : [])],
   clientBasedCORS: () => false,
-  cookies: { keys: [randomBytes(32).toString("base64url")] },
+  cookies: { keys: [settings.cookieKey] },
   discovery:
     settings.mtlsEndpointAliases === undefined ? {} : { mtls_endpoint_aliases: settings.mtlsEndpointAliases },
   features: {
@@ -50,7 +52,7 @@ export const providerConfiguration = (settings: {
   },
   findAccount: (_context, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
   issueRefreshToken: (_context, client) => client.grantTypeAllowed("refresh_token"),
-  jwks: { keys: [settings.signingKey] },
+  jwks: { keys: [...settings.signingKeys] },
   pkce: { required: () => true },
   renderError: (context, out) => {
     context.type = "json"
@@ -132,7 +134,11 @@ const audienceAsResource = (context: KoaContextWithOIDC, resources: ReadonlyArra
   return resources.find((resource) => resource.identifier === audience)?.identifier
 }
 
-const resourceServer = (identifier: string, resources: ReadonlyArray<ProtectedResource>): ResourceServer => {
+/** What the provider has to know of a resource; fails for one that is not known. */
+export const resourceServer = (
+  identifier: string,
+  resources: ReadonlyArray<ProtectedResource>
+): ResourceServer => {
   const resource = resources.find((resource) => resource.identifier === identifier)
   if (resource === undefined) throw new errors.InvalidTarget()
   return {

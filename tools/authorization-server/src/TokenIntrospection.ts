@@ -27,31 +27,38 @@ const inactive: TokenIntrospection = { active: false }
  * Introspects any access token of the provider, with the wall clock, which the provider uses.
  */
 export const tokenVerifier = (parts: {
-  readonly provider: Provider
-  readonly signingKey: JWK
+  /** The provider of now, because it is another one when its keys change. */
+  readonly current: () => { readonly provider: Provider; readonly signingKeys: ReadonlyArray<JWK> }
   readonly storage: TokenStorage
 }) => {
-  const { provider, storage } = parts
-  const { d: _private, ...publicKey } = parts.signingKey
-  const keys = createLocalJWKSet({ keys: [publicKey] })
-  const register = (token: { readonly jti: string }) => storage.registerJwt(token.jti)
-  provider.on("access_token.issued", register)
-  provider.on("client_credentials.issued", register)
+  const { current, storage } = parts
 
   const verifyJwt = (token: string) =>
-    Effect.tryPromise(() => jwtVerify(token, keys, { issuer: provider.issuer, typ: "at+jwt" })).pipe(
+    Effect.tryPromise(() => {
+      const { provider, signingKeys } = current()
+      const keys = createLocalJWKSet({ keys: signingKeys.map(({ d: _private, ...publicKey }) => publicKey) })
+      return jwtVerify(token, keys, { issuer: provider.issuer, typ: "at+jwt" })
+    }).pipe(
       Effect.map(({ payload }) => (storage.isActiveJwt(payload.jti ?? "") ? describeJwt(payload) : inactive)),
       Effect.orElseSucceed(() => inactive)
     )
 
   const verifyOpaque = (token: string) =>
     Effect.promise(async () => {
+      const { provider } = current()
       const found = (await provider.ClientCredentials.find(token)) ?? (await provider.AccessToken.find(token))
       return found?.isValid === true ? describeOpaque(found) : inactive
     })
 
   return (token: string): Effect.Effect<TokenIntrospection> =>
     token.split(".").length === 3 ? verifyJwt(token) : verifyOpaque(token)
+}
+
+/** Lets the JWTs of a provider be verified. */
+export const registerJwts = (provider: Provider, storage: TokenStorage): void => {
+  const register = (token: { readonly jti: string }) => storage.registerJwt(token.jti)
+  provider.on("access_token.issued", register)
+  provider.on("client_credentials.issued", register)
 }
 
 const describeJwt = (payload: JWTPayload): TokenIntrospection => ({

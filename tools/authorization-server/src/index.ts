@@ -1,5 +1,6 @@
 export * from "./AuthorizationServer.ts"
 export * from "./MutualTls.ts"
 export * from "./ProtectedResource.ts"
+export { tokenExchangeClient } from "./TokenExchange.ts"
 export * from "./TokenRequest.ts"
 export * from "./TokenIntrospection.ts"

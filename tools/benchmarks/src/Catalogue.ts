@@ -1,10 +1,11 @@
 import type { Measurement } from "./measurement/Measurement.ts"
 import { bodies } from "./measurements/Bodies.ts"
 import { bridge } from "./measurements/Bridge.ts"
-import { cached } from "./measurements/Cached.ts"
-import { cold } from "./measurements/Cold.ts"
+import { cached } from "./measurements/tokens/Cached.ts"
+import { cold } from "./measurements/tokens/Cold.ts"
+import { inbound } from "./measurements/tokens/Inbound.ts"
 import { instances } from "./measurements/Instances.ts"
-import { keys } from "./measurements/Keys.ts"
+import { keys } from "./measurements/tokens/Keys.ts"
 import { latency } from "./measurements/Latency.ts"
 import { memory } from "./measurements/Memory.ts"
 import { relay } from "./measurements/Relay.ts"
@@ -25,6 +26,7 @@ export const measurements: ReadonlyArray<Measurement> = [
   keys,
   cold,
   stampede,
+  inbound,
   bridge,
   relay,
   start,

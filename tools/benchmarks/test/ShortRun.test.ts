@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import { fileURLToPath } from "node:url"
 import type { Measurement, Run } from "../src/measurement/Measurement.ts"
 import { carryOut } from "../src/measurement/Rounds.ts"
-import { cached } from "../src/measurements/Cached.ts"
+import { cached } from "../src/measurements/tokens/Cached.ts"
+import { inbound } from "../src/measurements/tokens/Inbound.ts"
 import { warm } from "../src/measurements/Warm.ts"
 import { CouldNotStart } from "../src/process/CouldNotStart.ts"
 
@@ -58,6 +59,7 @@ describe("a short run", () => {
     () =>
       Effect.gen(function* () {
         assert.deepStrictEqual(yield* missingFigures(withRivals(cached, "Map")), [])
+        assert.deepStrictEqual(yield* missingFigures(withRivals(inbound, "jose")), [])
       }),
     longest
   )

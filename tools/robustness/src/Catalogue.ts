@@ -11,6 +11,7 @@ import { silentRedis } from "./outages/SilentRedis.ts"
 import { slowServer } from "./outages/SlowServer.ts"
 import { forwardedHeaders } from "./strangers/ForwardedHeaders.ts"
 import { foreignSession } from "./strangers/ForeignSession.ts"
+import { foreignPersons, foreignTokens } from "./strangers/ForeignTokens.ts"
 import { inspector } from "./strangers/Inspector.ts"
 import { abandonedBodies, largeBodies } from "./strangers/LargeBodies.ts"
 import { malformedRequests } from "./strangers/MalformedRequests.ts"
@@ -18,6 +19,7 @@ import { nestedJson } from "./strangers/NestedJson.ts"
 import { pathTricks } from "./strangers/PathTricks.ts"
 import { phishing } from "./strangers/Phishing.ts"
 import { headerFlood, slowClients } from "./strangers/SlowClients.ts"
+import { manyPersons, unknownKeys } from "./strangers/TokenFloods.ts"
 import { webPages } from "./strangers/WebPages.ts"
 
 /** Every attack, in the order in which they run. */
@@ -30,6 +32,10 @@ export const attacks: ReadonlyArray<Attack> = [
   ...slowClients,
   phishing,
   foreignSession,
+  foreignPersons,
+  foreignTokens,
+  unknownKeys,
+  manyPersons,
   webPages,
   largeBodies,
   abandonedBodies,

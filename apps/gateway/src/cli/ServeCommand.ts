@@ -104,15 +104,16 @@ const asWorker = Effect.flatMap(
   ({ runWorker }) => runWorker
 ).pipe(Effect.mapError(() => new CommandFailure({ exitCode: 1 })))
 
-/** Everyone who reaches the gateway uses its tokens, so other machines must show a key, or a certificate. */
-const guardExposure = ({ apiKeys, host, tls }: GatewaySettings, allowUnauthenticated: boolean) => {
-  if (isLoopbackHost(host) || apiKeys.length > 0 || tls?.clientCaPath !== undefined) return Effect.void
+/** Everyone who reaches the gateway uses its tokens, so other machines must show a key, a token, or a certificate. */
+const guardExposure = ({ apiKeys, callers, host, tls }: GatewaySettings, allowUnauthenticated: boolean) => {
+  const knowsCallers = apiKeys.length > 0 || callers !== undefined || tls?.clientCaPath !== undefined
+  if (isLoopbackHost(host) || knowsCallers) return Effect.void
   return allowUnauthenticated
     ? Effect.logWarning(
         `Listening on ${host} without gateway.api_keys: every machine that reaches this port can use the tokens of every configured server`
       )
     : failCommand(
-        `gateway.host ${host} can be reached from other machines. Configure gateway.api_keys or gateway.tls.client_ca_path, listen on 127.0.0.1, or allow it with --allow-unauthenticated`
+        `gateway.host ${host} can be reached from other machines. Configure gateway.api_keys, gateway.callers or gateway.tls.client_ca_path, listen on 127.0.0.1, or allow it with --allow-unauthenticated`
       )
 }
 

@@ -72,9 +72,7 @@ const keptFor = ({ configId, projectId }: GatewayConfig) =>
     Effect.flatMap(TokenStore, (store) => store.list),
     (entries) =>
       entries
-        .filter(
-          ({ key }) => isTokenKey(key) && key.projectId === projectId && key.configId === configId
-        )
+        .filter(({ key }) => isTokenKey(key) && key.projectId === projectId && key.configId === configId)
         .toSorted((a, b) => order(a).localeCompare(order(b)))
   )
 

@@ -127,8 +127,26 @@ describe("serve", () => {
         ])
         assert.strictEqual(exitCode, 1)
         assert.strictEqual(stdout, "")
-        assert.include(stderr, "gateway.api_keys")
+        assert.include(stderr, "gateway.api_keys, gateway.callers or gateway.tls.client_ca_path")
         assert.include(stderr, "--allow-unauthenticated")
+      })
+    )
+
+    it.effect("listens for other machines when it knows its callers by their tokens", () =>
+      Effect.gen(function* () {
+        const gateway = yield* serve({
+          gateway: {
+            host: "0.0.0.0",
+            public_url: "https://gw.example.com",
+            callers: { jwt: [{ issuer: "https://login.example.com" }] }
+          },
+          servers: [entryWith()]
+        })
+        const url = `http://127.0.0.1:${new URL(gateway.url).port}`
+        for (const path of ["/servers/remote/mcp", "/metrics", "/healthz"])
+          assert.strictEqual((yield* request(url + path)).status, 401)
+        const metadata = yield* request(`${url}/.well-known/oauth-protected-resource/servers/remote/mcp`)
+        assert.strictEqual(metadata.status, 200)
       })
     )
 

@@ -1,6 +1,8 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import { decodeServerEntry } from "@secure-mcp/transport-injection"
+import { Certificates } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Result from "effect/Result"
 import { load, TestLayer, writeFile } from "./configFile.ts"
 import { blocksIn, pages } from "./pages.ts"
@@ -52,12 +54,18 @@ describe("the JSON on a page", () => {
           "secret",
           Buffer.from(Array.from({ length: 32 }, (_, i) => i)).toString("base64")
         )
+        const directory = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
+        const authority = yield* Certificates.makeAuthority("CA")
+        const tls = yield* (yield* authority.issueServer()).writeTo(directory, "tls")
         const documents = [
           ...jsonOf(page, "configuration"),
           ...jsonOf(page, "part").map((part) => JSON.stringify(configurationWith(part)))
         ]
         for (const json of documents) {
-          const here = json.replaceAll(/\$\{file:[^}]+\}/g, `\${file:${secret}}`)
+          const here = json
+            .replaceAll(/\$\{file:[^}]+\}/g, `\${file:${secret}}`)
+            .replaceAll("/etc/gateway/tls.pem", tls.certificatePath)
+            .replaceAll("/etc/gateway/tls.key", tls.privateKeyPath)
           const { servers } = yield* load(here, environment)
           assert.isAbove(servers.length, 0)
         }

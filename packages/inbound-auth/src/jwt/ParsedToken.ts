@@ -41,9 +41,11 @@ export const parseToken = (token: string): Result.Result<ParsedToken, string> =>
 /** Without padding (RFC 7515 §2). One character is no byte. */
 const isBase64url = (part: string): boolean => /^[\w-]*$/.test(part) && part.length % 4 !== 1
 
+const utf8 = new TextDecoder("utf-8", { fatal: true })
+
 const fieldsOf = (part: string): Fields | undefined => {
   try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(part, "base64url"))
+    const text = utf8.decode(Buffer.from(part, "base64url"))
     const value: unknown = JSON.parse(text)
     return Predicate.isObject(value) && !Array.isArray(value) ? { ...value } : undefined
   } catch {

@@ -1,4 +1,5 @@
 import { constants, type KeyObject, verify } from "node:crypto"
+import { derSignature } from "./DerSignature.ts"
 import type { ParsedToken } from "./ParsedToken.ts"
 
 /** A signature algorithm of JWS (RFC 7518 §3.1, RFC 8037, RFC 9864), and the keys that fit it. */
@@ -42,21 +43,25 @@ export const fitsKey = ({ curve, keyType }: Algorithm, key: KeyObject): boolean 
   return keyType === "rsa" ? modulusLength >= shortestRsaKey : keyType !== "ec" || namedCurve === curve
 }
 
+/** Bytes of a coordinate (RFC 7518 §3.4). */
+const sizes = { prime256v1: 32, secp384r1: 48, secp521r1: 66 } as const
+
 /** Whether a key has signed a token. */
 export const isSignedBy = (token: ParsedToken, algorithm: Algorithm, key: KeyObject): boolean => {
   try {
-    return verify(
-      algorithm.digest,
-      token.signed,
+    const signature =
+      algorithm.curve === undefined ? token.signature : derSignature(token.signature, sizes[algorithm.curve])
+    if (signature === undefined) return false
+    // With a key alone Node is faster than with an object around it.
+    const keyOrOptions =
       algorithm.isPss === true
         ? {
             key,
             padding: constants.RSA_PKCS1_PSS_PADDING,
             saltLength: constants.RSA_PSS_SALTLEN_DIGEST
           }
-        : { key, dsaEncoding: "ieee-p1363" },
-      token.signature
-    )
+        : key
+    return verify(algorithm.digest, token.signed, keyOrOptions, signature)
   } catch {
     return false
   }

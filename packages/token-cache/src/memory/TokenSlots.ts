@@ -1,7 +1,7 @@
 import * as Context from "effect/Context"
 import { tokenKeyString, type TokenKey } from "@secure-mcp/oauth-core"
+import { type Ordered, UseOrder } from "@secure-mcp/oauth-core/internal"
 import { emptySlot, isEmpty, isEvictable, type CacheSlot } from "./CacheSlot.ts"
-import { UseOrder, type Ordered } from "./UseOrder.ts"
 
 /**
  * How many tokens are cached in memory at most, at least 1. Beyond it the token that was not used for the longest

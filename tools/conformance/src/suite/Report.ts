@@ -31,12 +31,14 @@ export const report = (
   ].join("\n")
 }
 
+const wayWidth = 26
+
 const table = (results: ReadonlyArray<ScenarioResult>): ReadonlyArray<string> => {
-  const rows = [...Map.groupBy(results, ({ revision, way }) => `${way.padEnd(18)} ${revision}`)].map(
+  const rows = [...Map.groupBy(results, ({ revision, way }) => `${way.padEnd(wayWidth)} ${revision}`)].map(
     ([key, runs]) => {
       const passed = runs.filter((run) => run.passed).length
       return `${key}  ${String(passed).padStart(6)}  ${String(runs.length - passed).padStart(6)}`
     }
   )
-  return [`${"way".padEnd(18)} revision    passed  failed`, ...rows.sort()]
+  return [`${"way".padEnd(wayWidth)} revision    passed  failed`, ...rows.sort()]
 }

@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { startGateway } from "../process/GatewayProcess.ts"
 import { startServing } from "../process/ServingProcess.ts"
+import { startIssuer, startWithToken } from "./Caller.ts"
 import { requiredServerScenarios } from "./Catalogue.ts"
 import { Checks, problemsIn } from "./Checks.ts"
 import type { ScenarioResult } from "./ScenarioResult.ts"
@@ -15,6 +16,9 @@ const upstream = fileURLToPath(new URL("../upstream/main.ts", import.meta.url))
 
 /** The revisions with a list of what they require of servers. */
 const revisions: ReadonlyArray<string> = ["2025-11-25", "2026-07-28"]
+
+/** What the gateway that knows its callers is called from outside. */
+const publicUrl = "https://gateway.example.com"
 
 /** The test server behind a gateway by every way there is, until the scope closes. Gives each way's name and URL. */
 export const startServersBehindGateway = Effect.gen(function* () {
@@ -38,9 +42,17 @@ export const startServersBehindGateway = Effect.gen(function* () {
     ]
   })
   const url = (name: string) => `${gateway}/servers/${name}/mcp`
+  const { issuer, tokenFor } = yield* startIssuer
+  const forCallers = yield* startGateway({
+    gateway: { public_url: publicUrl, callers: { jwt: [{ issuer }] } },
+    servers: [{ server_name: "http", config: { url: `${origin}/mcp` } }]
+  })
+  const path = "/servers/http/mcp"
+  const withToken = yield* startWithToken(forCallers + path, tokenFor(publicUrl + path))
   return [
     { way: "HTTP", url: url("http") },
     { way: "HTTP with token", url: url("token") },
+    { way: "HTTP with a caller's token", url: withToken },
     { way: "stdio bridge", url: url("bridge") }
   ].flatMap(({ url, way }) => revisions.map((revision) => ({ way, url, revision })))
 })

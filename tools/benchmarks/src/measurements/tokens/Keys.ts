@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
-import type { Contender, Figures, Measurement } from "../measurement/Measurement.ts"
-import { atMost } from "../measurement/Target.ts"
-import { startWorker } from "../tokens/WorkerContender.ts"
+import type { Contender, Figures, Measurement } from "../../measurement/Measurement.ts"
+import { atMost } from "../../measurement/Target.ts"
+import { startWorker } from "../../tokens/WorkerContender.ts"
 
 const sizes = [10, 1000, 10_000, 100_000]
 
@@ -11,7 +11,7 @@ const contender = (name: string, program: string, isOurs = false): Contender => 
   start: Effect.fnUntraced(function* (run) {
     const workers = yield* Effect.forEach(sizes, (size) => {
       const keys = Math.max(10, size * run.share)
-      const url = new URL(`../tokens/keys/${program}.ts`, import.meta.url)
+      const url = new URL(`../../tokens/keys/${program}.ts`, import.meta.url)
       const take = startWorker(url, run, { tokenUrl: "", keys }, isOurs ? run.profileDirectory : undefined)
       return Effect.map(take, (take) => ({ size, take }))
     })

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type Ordered, UseOrder } from "../src/memory/UseOrder.ts"
+import { type Ordered, UseOrder } from "../../src/order/UseOrder.ts"
 
 interface Item extends Ordered<Item> {
   readonly name: string

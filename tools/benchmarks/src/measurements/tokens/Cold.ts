@@ -1,8 +1,8 @@
-import type { Measurement } from "../measurement/Measurement.ts"
-import { atMost } from "../measurement/Target.ts"
-import { workerContender } from "../tokens/WorkerContender.ts"
+import type { Measurement } from "../../measurement/Measurement.ts"
+import { atMost } from "../../measurement/Target.ts"
+import { workerContender } from "../../tokens/WorkerContender.ts"
 
-const program = (name: string) => new URL(`../tokens/cold/${name}.ts`, import.meta.url)
+const program = (name: string) => new URL(`../../tokens/cold/${name}.ts`, import.meta.url)
 
 const libraries = [
   workerContender("@badgateway/oauth2-client", program("ByBadgateway")),
