@@ -37,7 +37,7 @@ describe.each(revisions)("the gateway and a client of %s", (revision) => {
       const { tools } = yield* Effect.promise(() => client.listTools())
       assert.deepStrictEqual(
         tools.map(({ name }) => name),
-        ["echo_auth_header", "count_slowly"]
+        ["echo_auth_header", "echo_subject", "count_slowly"]
       )
       const text = yield* echo(client)
       const [token = "", ...others] = new Set(yield* tokensReceived)

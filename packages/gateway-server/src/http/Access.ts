@@ -17,6 +17,8 @@ export interface Refusal {
   readonly message: string
   /** What the status calls for: `WWW-Authenticate`, `Retry-After`. */
   readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Whether it happens whenever a client begins, and so is no warning in the log. Default false. */
+  readonly isUsual?: boolean | undefined
 }
 
 /** Who sent a request, or why it is refused: as a value if that is known at once, else what finds it out. */
@@ -124,6 +126,8 @@ const refusalOf = (refused: CallerRefused, metadataUrl: string | undefined): Ref
   return {
     status,
     message,
+    // A client that logs in by itself asks without a token first, to learn where.
+    ...(refused.reason === "CallerRequired" && metadataUrl !== undefined ? { isUsual: true } : {}),
     headers: {
       ...(challenge === undefined ? {} : { "www-authenticate": challenge }),
       ...(retryAfterSeconds === undefined ? {} : { "retry-after": String(retryAfterSeconds) })

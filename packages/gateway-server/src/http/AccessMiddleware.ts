@@ -47,8 +47,11 @@ export const accessMiddleware = (
     { global: true }
   )
 
-const refuse = ({ headers, message, status }: Refusal) =>
-  Effect.logWarning(`Request refused: ${message}`).pipe(
+const refuse = ({ headers, isUsual, message, status }: Refusal) =>
+  (isUsual === true
+    ? Effect.logInfo(`A client without a token is told where to log in: ${message}`)
+    : Effect.logWarning(`Request refused: ${message}`)
+  ).pipe(
     Effect.as(
       HttpServerResponse.text(`${message}\n`, {
         status,
