@@ -25,6 +25,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
+import { admitCaller } from "./Admission.ts"
 import { bearerTokenOf } from "./BearerToken.ts"
 import { CallerRefused } from "./CallerRefused.ts"
 import { type Caller, type CallerMethod, Callers, type InboundRequest } from "./Callers.ts"
@@ -91,31 +92,14 @@ const method = Effect.fnUntraced(function* (
   const scope = yield* Effect.scope
   const remembered = makeRemembered<Known>(rememberedTokens)
   const underWay = new Map<string, Deferred.Deferred<Known, CallerRefused>>()
-  const { audience, issuer: name, requiredScopes = [] } = issuer
+  const { issuer: name, requiredScopes = [] } = issuer
   const needed = requiredScopes.join(" ")
   const invalid = (problem: string) => CallerRefused.invalid(problem, needed)
 
-  const admit = ({ found }: Known, request: InboundRequest): Result.Result<Caller, CallerRefused> => {
-    if (found === undefined) return Result.fail(invalid("The token is not valid, or has ended"))
-    const { caller, claims } = found
-    const wanted = audience ?? request.resource
-    if (!claims.audiences.includes(wanted))
-      return Result.fail(invalid(`The token is for another server: its \`aud\` must be ${wanted}`))
-    if (
-      claims.certificateThumbprint !== undefined &&
-      claims.certificateThumbprint !== request.certificate?.thumbprint
-    )
-      return Result.fail(invalid("The token is bound to a client certificate, which this connection has not"))
-    return requiredScopes.every((one) => claims.scopes.includes(one))
-      ? Result.succeed(caller)
-      : Result.fail(
-          new CallerRefused({
-            reason: "InsufficientScope",
-            problem: `The token lacks a scope: it must have ${needed}`,
-            scope: needed
-          })
-        )
-  }
+  const admit = ({ found }: Known, request: InboundRequest): Result.Result<Caller, CallerRefused> =>
+    found === undefined
+      ? Result.fail(invalid("The token is not valid, or has ended"))
+      : admitCaller(found, request, issuer, invalid)
 
   const judge = Effect.fnUntraced(function* (token: string, fields: ResponseFields) {
     const now = clock.currentTimeMillisUnsafe()

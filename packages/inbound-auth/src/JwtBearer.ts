@@ -13,6 +13,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
+import { admitCaller } from "./Admission.ts"
 import { bearerTokenOf, credentialOf } from "./BearerToken.ts"
 import { CallerRefused } from "./CallerRefused.ts"
 import { type Caller, type CallerMethod, Callers, type InboundRequest } from "./Callers.ts"
@@ -83,29 +84,12 @@ const method = Effect.fnUntraced(function* (
 
   /** What depends on the time and on what is asked, and so is looked at for each request. */
   const admit = (verified: Verified, request: InboundRequest): Result.Result<Caller, CallerRefused> => {
-    const { caller, claims, issuer } = verified
+    const { claims, issuer } = verified
     const now = clock.currentTimeMillisUnsafe()
     if (now >= claims.expiresAt + clockSkew) return Result.fail(invalid("The token has expired"))
     if (now < claims.validFrom - clockSkew)
       return Result.fail(invalid("The token is not valid yet: its `nbf` or `iat` lies in the future"))
-    const audience = issuer.audience ?? request.resource
-    if (!claims.audiences.includes(audience))
-      return Result.fail(invalid(`The token is for another server: its \`aud\` must be ${audience}`))
-    if (
-      claims.certificateThumbprint !== undefined &&
-      claims.certificateThumbprint !== request.certificate?.thumbprint
-    )
-      return Result.fail(invalid("The token is bound to a client certificate, which this connection has not"))
-    const { requiredScopes = [] } = issuer
-    return requiredScopes.every((scope) => claims.scopes.includes(scope))
-      ? Result.succeed(caller)
-      : Result.fail(
-          new CallerRefused({
-            reason: "InsufficientScope",
-            problem: `The token lacks a scope: it must have ${requiredScopes.join(" ")}`,
-            scope: requiredScopes.join(" ")
-          })
-        )
+    return admitCaller(verified, request, issuer, invalid)
   }
 
   const verify = (

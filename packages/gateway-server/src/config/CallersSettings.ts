@@ -7,10 +7,9 @@ import {
   isLoopbackHost
 } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
-import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { collectProblems } from "./CollectedProblems.ts"
+import { collectProblems, part } from "./CollectedProblems.ts"
 
 const Required = Schema.NonEmptyString.pipe(Schema.annotateKey({ messageMissingKey: "required" }))
 const Secret = Schema.RedactedFromValue(Schema.String).pipe(
@@ -142,7 +141,7 @@ export const decodeCallersSettings = (input: unknown): ConfigResult<CallersSetti
 }
 
 const itemsOf = (input: unknown, key: string): ReadonlyArray<unknown> => {
-  const items: unknown = Predicate.isObject(input) ? Reflect.get(input, key) : undefined
+  const items = part(input, key)
   return Array.isArray(items) ? items : []
 }
 

@@ -1,4 +1,5 @@
 import { problemsAt, type ConfigProblem, type ConfigResult } from "@secure-mcp/oauth-core"
+import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 
 /** Collects the problems of the parts of a document, so that all are reported at once. */
@@ -14,3 +15,7 @@ export const collectProblems = () => {
     }
   }
 }
+
+/** A part of a document before decoding; undefined if it is not there. */
+export const part = (input: unknown, key: string): unknown =>
+  Predicate.isObject(input) ? Reflect.get(input, key) : undefined

@@ -13,7 +13,7 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { decodeGatewaySettings, type GatewaySettings } from "./GatewaySettings.ts"
-import { collectProblems } from "./CollectedProblems.ts"
+import { collectProblems, part } from "./CollectedProblems.ts"
 import type { RereadSecrets } from "./RereadSecrets.ts"
 import { decodeStoreSettings, type StoreSettings } from "./StoreSettings.ts"
 
@@ -85,9 +85,6 @@ export const rawEntries = (document: unknown): ReadonlyArray<unknown> => {
   const entries = part(document, "servers")
   return Array.isArray(entries) ? entries : []
 }
-
-const part = (input: unknown, key: string): unknown =>
-  Predicate.isObject(input) ? Reflect.get(input, key) : undefined
 
 /** Callers with an API key have no token that could be exchanged. */
 const tokensOfNobody = (servers: ReadonlyArray<ServerEntry | undefined>): ReadonlyArray<ConfigProblem> =>

@@ -14,7 +14,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { type AllowedCallers, decodeAllowedCallers } from "./AllowedCallers.ts"
 import { type CallersSettings, decodeCallersSettings, urlProblem } from "./CallersSettings.ts"
-import { collectProblems } from "./CollectedProblems.ts"
+import { collectProblems, part } from "./CollectedProblems.ts"
 import { decodeTlsSettings, type TlsSettings } from "./TlsSettings.ts"
 
 const withDefault = <S extends Schema.Constraint>(schema: S, value: S["Encoded"]) =>
@@ -180,9 +180,6 @@ export const decodeGatewaySettings = (input: unknown): ConfigResult<GatewaySetti
     ...(tls === undefined ? {} : { tls })
   })
 }
-
-const part = (input: unknown, key: string): unknown =>
-  Predicate.isObject(input) ? Reflect.get(input, key) : undefined
 
 /** The limits of the gateway as a whole stand among those of each server. */
 const splitLimits = (limits: unknown): { readonly own: unknown; readonly ofServers: unknown } => {

@@ -10,6 +10,7 @@ import { gatewayCallers, makeCertificates } from "../callers/GatewayCallers.ts"
 import { type Caller, makePersons } from "../callers/Person.ts"
 import { isMetadataPath, makePublicResources, serverNameOf } from "../callers/PublicResources.ts"
 import type { GatewaySettings } from "../config/GatewaySettings.ts"
+import { pathOf } from "./NodeExchange.ts"
 
 /** Why a request is refused. */
 export interface Refusal {
@@ -146,11 +147,6 @@ const authorizationOf = ({ headers, rawHeaders }: IncomingMessage): string | und
     if (rawHeaders[index]?.length === 13 && rawHeaders[index]?.toLowerCase() === "authorization")
       values.push(rawHeaders[index + 1] ?? "")
   return values.length > 1 ? values.join(", ") : authorization
-}
-
-const pathOf = ({ url = "" }: IncomingMessage): string => {
-  const query = url.indexOf("?")
-  return query === -1 ? url : url.slice(0, query)
 }
 
 /** Clients name the same few hosts again and again, so those that were admitted are not read again. */

@@ -10,6 +10,7 @@ import { BegunExchanges } from "./BegunExchanges.ts"
 import { originHeaders } from "./CrossOrigin.ts"
 import { mayHaveLoginAnswer } from "./LoginAnswer.ts"
 import { McpServers } from "./McpServers.ts"
+import { pathOf } from "./NodeExchange.ts"
 import type { RequestLimits } from "./RequestLimits.ts"
 import { RequestRefusals } from "./RequestRefusals.ts"
 
@@ -106,8 +107,3 @@ const sendNow = (
 
 /** A DELETE ends a session, which is to be remembered. */
 const isDirectMethod = (method: string | undefined): boolean => method === "POST" || method === "GET"
-
-const pathOf = ({ url = "" }: IncomingMessage): string => {
-  const query = url.indexOf("?")
-  return query === -1 ? url : url.slice(0, query)
-}

@@ -18,5 +18,11 @@ export const nodeExchange = (
     : Effect.die("the gateway's routes run on Node's HTTP/1.1 server")
 }
 
+/** The path of what is asked, without its query. */
+export const pathOf = ({ url = "" }: IncomingMessage): string => {
+  const query = url.indexOf("?")
+  return query === -1 ? url : url.slice(0, query)
+}
+
 /** The result of a route that has written Node's response itself. */
 export const alreadyWritten = HttpServerResponse.empty()
