@@ -49,6 +49,8 @@ export interface IntrospectingIssuer {
   readonly subjectClaim?: string | undefined
   /** The member with the caller's groups. Default `groups`. */
   readonly groupsClaim?: string | undefined
+  /** PEM file with the authorities trusted for the issuer, in place of the system's. */
+  readonly caBundlePath?: string | undefined
 }
 
 /** Options of `Introspection`. */
@@ -190,13 +192,14 @@ const tooManyQuestions = new CallerRefused({
   retryAfterSeconds: 1
 })
 
-const configFor = ({ clientId, clientSecret, issuer }: IntrospectingIssuer) =>
+const configFor = ({ caBundlePath, clientId, clientSecret, issuer }: IntrospectingIssuer) =>
   Effect.fromResult(
     decodeOAuthConfig({
       issuer,
       client_id: clientId,
       client_secret: Redacted.value(clientSecret),
-      enforce_https: !isLoopbackHost(URL.parse(issuer)?.hostname ?? "")
+      enforce_https: !isLoopbackHost(URL.parse(issuer)?.hostname ?? ""),
+      ...(caBundlePath === undefined ? {} : { ca_bundle_path: caBundlePath })
     })
   ).pipe(Effect.mapError(({ message }) => new Misconfigured({ problem: message })))
 

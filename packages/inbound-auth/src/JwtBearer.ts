@@ -36,6 +36,8 @@ export interface JwtIssuer {
   readonly subjectClaim?: string | undefined
   /** The claim with the caller's groups. Default `groups`. */
   readonly groupsClaim?: string | undefined
+  /** PEM file with the authorities trusted for the issuer, in place of the system's. */
+  readonly caBundlePath?: string | undefined
 }
 
 /** Options of `JwtBearer`. */
@@ -75,7 +77,7 @@ const method = Effect.fnUntraced(function* (
   const services = yield* Layer.build(EndpointClient.layer(timeout).pipe(Layer.provide(AddressGuard.layer)))
   const known = new Map<unknown, Issuer>()
   for (const issuer of issuers) {
-    const keys = yield* makeIssuerKeys(requestFor(issuer.issuer, connection)).pipe(Effect.provide(services))
+    const keys = yield* makeIssuerKeys(requestFor(issuer, connection)).pipe(Effect.provide(services))
     known.set(issuer.issuer, { ...issuer, keys })
   }
   const allScopes = [...new Set(issuers.flatMap(({ requiredScopes = [] }) => requiredScopes))].join(" ")
@@ -212,14 +214,19 @@ const unknownAlgorithm = (alg: unknown): string => {
 const isAccessTokenType = (typ: unknown): boolean =>
   typ === undefined || (typeof typ === "string" && /^(?:application\/)?(?:at\+jwt|jwt)$/i.test(typ))
 
-/** A request to an issuer, whose configuration is nothing but its name. */
+/** A request to an issuer, whose configuration is its name and who vouches for it. */
 const requestFor = (
-  issuer: string,
+  { caBundlePath, issuer }: JwtIssuer,
   connection: Pick<JwtBearerOptions, "proxies" | "userAgent">
 ): GrantRequest & { readonly config: { readonly issuer: string } } => {
   const host = URL.parse(issuer)?.hostname ?? ""
   const config = Result.getOrThrow(
-    decodeOAuthConfig({ grant_type: "authorization_code", issuer, enforce_https: !isLoopbackHost(host) })
+    decodeOAuthConfig({
+      grant_type: "authorization_code",
+      issuer,
+      enforce_https: !isLoopbackHost(host),
+      ...(caBundlePath === undefined ? {} : { ca_bundle_path: caBundlePath })
+    })
   )
   return { serverName: "gateway", correlationId: "", ...connection, config: { ...config, issuer } }
 }

@@ -11,3 +11,11 @@ export {
 export { CertificateCallers } from "./CertificateCallers.ts"
 export { JwtBearer, type JwtBearerOptions, type JwtIssuer } from "./JwtBearer.ts"
 export { type IntrospectingIssuer, Introspection, type IntrospectionOptions } from "./Introspection.ts"
+export {
+  type BrowserLogin,
+  makeOpenIdLogin,
+  type OpenIdLogin,
+  OpenIdLoginFailed,
+  type OpenIdLoginOptions,
+  type OpenIdProvider
+} from "./OpenIdLogin.ts"

@@ -10,3 +10,9 @@ export type { GrantPreview } from "./resolution/GrantTarget.ts"
 export { AddressGuard } from "./endpoint/AddressGuard.ts"
 export { fetchKeySet, findIssuerMetadata, type IssuerMetadata } from "./discovery/IssuerKeys.ts"
 export { configuredClient } from "./resolution/ConfiguredClient.ts"
+export {
+  type BrowserAuthorization,
+  BrowserAuthorizations,
+  type BrowserGrant,
+  nonceOf
+} from "./authorization/BrowserAuthorization.ts"

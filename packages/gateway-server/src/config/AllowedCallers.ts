@@ -16,10 +16,11 @@ const AllowedCallers = Schema.Struct({
   scopes: Names
 })
 
-/** Who may use one server: whoever is named by one of the three. */
+/** Who may do something, such as use one server: whoever is named by one of the three. */
 export interface AllowedCallers extends Schema.Schema.Type<typeof AllowedCallers> {}
 
-const decodeOne = decodeConfig({
+/** Decodes a list of who may do something: whoever is named by one of the three. */
+export const decodeAllowed = decodeConfig({
   schema: AllowedCallers,
   keys: ["subjects", "groups", "scopes"],
   wireNames: {},
@@ -35,7 +36,7 @@ export const decodeAllowedCallers = (input: unknown): ConfigResult<ReadonlyMap<s
     return Result.fail(new ConfigError({ problems }))
   }
   const allowed = Object.entries(input).flatMap(([serverName, value]) => {
-    const decoded = accept([serverName], decodeOne(value))
+    const decoded = accept([serverName], decodeAllowed(value))
     return decoded === undefined ? [] : [[serverName, decoded] as const]
   })
   return problems.length > 0 ? Result.fail(new ConfigError({ problems })) : Result.succeed(new Map(allowed))

@@ -1,14 +1,18 @@
 import {
   ConfigError,
   decodeConfig,
+  decodeOAuthConfig,
   type ConfigProblem,
   type ConfigResult,
   endpointProblem,
-  isLoopbackHost
+  isLoopbackHost,
+  type OAuthConfig
 } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { type AllowedCallers, decodeAllowed } from "./AllowedCallers.ts"
 import { collectProblems, part } from "./CollectedProblems.ts"
 
 const Required = Schema.NonEmptyString.pipe(Schema.annotateKey({ messageMissingKey: "required" }))
@@ -27,16 +31,23 @@ const tokenFields = {
   /** The claim with the caller's name. */
   subjectClaim: Schema.NonEmptyString.pipe(Schema.withDecodingDefaultKey(Effect.succeed("sub"))),
   /** The claim with the caller's groups. */
-  groupsClaim: Schema.NonEmptyString.pipe(Schema.withDecodingDefaultKey(Effect.succeed("groups")))
+  groupsClaim: Schema.NonEmptyString.pipe(Schema.withDecodingDefaultKey(Effect.succeed("groups"))),
+  /** PEM file with the authorities trusted for the issuer, in place of the system's. */
+  caBundlePath: Schema.optionalKey(Schema.NonEmptyString)
 }
 
 const tokenNames = {
   requiredScopes: "required_scopes",
   subjectClaim: "subject_claim",
-  groupsClaim: "groups_claim"
+  groupsClaim: "groups_claim",
+  caBundlePath: "ca_bundle_path"
 } as const
 
-const JwtIssuer = Schema.Struct(tokenFields).pipe(Schema.encodeKeys(tokenNames))
+const JwtIssuer = Schema.Struct({
+  ...tokenFields,
+  /** How people log in there with a browser, or `false`. */
+  login: Schema.optionalKey(Schema.Unknown)
+}).pipe(Schema.encodeKeys(tokenNames))
 
 const introspectionNames = {
   ...tokenNames,
@@ -54,7 +65,20 @@ const IntrospectingIssuer = Schema.Struct({
 }).pipe(Schema.encodeKeys(introspectionNames))
 
 /** An issuer whose JWT access tokens are accepted. */
-export interface JwtIssuerSettings extends Schema.Schema.Type<typeof JwtIssuer> {}
+export interface JwtIssuerSettings extends Omit<Schema.Schema.Type<typeof JwtIssuer>, "login"> {
+  /** Undefined if no browser is to log in there. */
+  readonly login?: CompanyLoginSettings | undefined
+}
+
+/** How people log in with a browser at an issuer. */
+export interface CompanyLoginSettings {
+  /** Our client there. */
+  readonly config: OAuthConfig & { readonly issuer: string }
+  /** The claim of the ID token with the person's name, which is the same as in access tokens. */
+  readonly subjectClaim: string
+  /** Whether the configuration says so. Otherwise people log in there if the issuer lets us register a client. */
+  readonly isConfigured: boolean
+}
 
 /** An issuer that is asked about each token. */
 export interface IntrospectionSettings extends Schema.Schema.Type<typeof IntrospectingIssuer> {}
@@ -67,6 +91,8 @@ export interface CallersSettings {
   readonly clientCertificates: boolean
   /** How many tokens are remembered. */
   readonly rememberedTokens: number
+  /** Who may see what all persons have granted; by default nobody. */
+  readonly admin: AllowedCallers
 }
 
 const issuerProblems = ({ issuer }: { readonly issuer: string }): ReadonlyArray<ConfigProblem> => {
@@ -85,10 +111,59 @@ export const urlProblem = (url: string): string | undefined => {
 
 const decodeJwtIssuer = decodeConfig({
   schema: JwtIssuer,
-  keys: ["issuer", "audience", ...Object.values(tokenNames)],
+  keys: ["issuer", "audience", "login", ...Object.values(tokenNames)],
   wireNames: tokenNames,
   rules: issuerProblems
 })
+
+const subjectClaimKey = "subject_claim"
+
+/** What the gateway itself decides about a login. */
+const decided = ["grant_type", "issuer", "redirect_uri", "state", "code_verifier", "code_challenge"]
+
+const openIdScope = (admin: AllowedCallers | undefined) => ["openid", ...(admin?.scopes ?? [])].join(" ")
+
+/** Decodes the `login` of an issuer: the keys of an `oauth` object, and `subject_claim`. */
+const decodeLogin = (
+  { caBundlePath, issuer, login, subjectClaim }: Schema.Schema.Type<typeof JwtIssuer>,
+  admin: AllowedCallers | undefined
+): ConfigResult<CompanyLoginSettings | undefined> => {
+  if (login === false) return Result.succeed(undefined)
+  if (login !== undefined && (!Predicate.isObject(login) || Array.isArray(login)))
+    return failed([{ path: [], message: "must be an object, or false" }])
+  const { [subjectClaimKey]: ownClaim = subjectClaim, ...keys }: Readonly<Record<string, unknown>> = {
+    ...login
+  }
+  const problems: ReadonlyArray<ConfigProblem> = [
+    ...decided
+      .filter((key) => key in keys)
+      .map((key) => ({ path: [key], message: "is not for this login: the gateway decides it" })),
+    ...(Predicate.isString(ownClaim) && ownClaim !== ""
+      ? []
+      : [{ path: [subjectClaimKey], message: "must be the name of a claim" }])
+  ]
+  if (!Predicate.isString(ownClaim) || problems.length > 0) return failed(problems)
+  const isLocal = isLoopbackHost(URL.parse(issuer)?.hostname ?? "")
+  return Result.map(
+    decodeOAuthConfig({
+      grant_type: "authorization_code",
+      issuer,
+      scope: openIdScope(admin),
+      // Nothing is done with a token of this login, so none is to be renewed.
+      offline_access: false,
+      enforce_https: !isLocal,
+      ...(caBundlePath === undefined ? {} : { ca_bundle_path: caBundlePath }),
+      ...keys
+    }),
+    (config) => ({
+      config: { ...config, issuer },
+      subjectClaim: ownClaim,
+      isConfigured: login !== undefined
+    })
+  )
+}
+
+const failed = (problems: ReadonlyArray<ConfigProblem>) => Result.fail(new ConfigError({ problems }))
 
 const decodeIntrospection = decodeConfig({
   schema: IntrospectingIssuer,
@@ -111,9 +186,10 @@ const decodeOwn = decodeConfig({
     jwt: Schema.Array(Schema.Unknown).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
     introspection: Schema.Array(Schema.Unknown).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
     clientCertificates: Schema.Boolean.pipe(Schema.withDecodingDefaultKey(Effect.succeed(false))),
-    rememberedTokens: Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(10_000)))
+    rememberedTokens: Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(10_000))),
+    admin: Schema.optionalKey(Schema.Unknown)
   }).pipe(Schema.encodeKeys(ownNames)),
-  keys: ["jwt", "introspection", ...Object.values(ownNames)],
+  keys: ["jwt", "introspection", "admin", ...Object.values(ownNames)],
   wireNames: ownNames,
   rules: ({ introspection, rememberedTokens }) => [
     ...(rememberedTokens < 1 ? [{ path: [ownNames.rememberedTokens], message: "must be at least 1" }] : []),
@@ -132,12 +208,24 @@ export const decodeCallersSettings = (input: unknown): ConfigResult<CallersSetti
     itemsOf(input, key)
       .map((item, index) => accept([key, index], decode(item)))
       .filter((item) => item !== undefined)
-  const jwt = items("jwt", decodeJwtIssuer)
+  const admin = accept(["admin"], decodeAllowed(part(input, "admin") ?? {}))
+  const jwt = items("jwt", (item) =>
+    Result.flatMap(decodeJwtIssuer(item), (decoded) => {
+      const { login: _, ...issuer } = decoded
+      return Result.mapBoth(decodeLogin(decoded, admin), {
+        onFailure: ({ problems }) =>
+          new ConfigError({
+            problems: problems.map(({ message, path }) => ({ path: ["login", ...path], message }))
+          }),
+        onSuccess: (login): JwtIssuerSettings => (login === undefined ? issuer : { ...issuer, login })
+      })
+    })
+  )
   const introspection = items("introspection", decodeIntrospection)
   problems.push(...duplicateIssuers(jwt))
-  if (own === undefined || problems.length > 0) return Result.fail(new ConfigError({ problems }))
+  if (own === undefined || admin === undefined || problems.length > 0) return failed(problems)
   const { clientCertificates, rememberedTokens } = own
-  return Result.succeed({ jwt, introspection, clientCertificates, rememberedTokens })
+  return Result.succeed({ jwt, introspection, clientCertificates, rememberedTokens, admin })
 }
 
 const itemsOf = (input: unknown, key: string): ReadonlyArray<unknown> => {

@@ -61,10 +61,10 @@ export const readClaims = (
 }
 
 /** Seconds since the epoch (RFC 7519 §2), within the range of dates. */
-const isTime = (value: unknown): value is number => Predicate.isNumber(value) && value >= 0 && value < 8.64e12
+export const isTime = (value: unknown): value is number => Predicate.isNumber(value) && value >= 0 && value < 8.64e12
 
 /** A text, or a list of nothing but texts. */
-const textsOf = (value: unknown): ReadonlyArray<string> | undefined => {
+export const textsOf = (value: unknown): ReadonlyArray<string> | undefined => {
   if (Predicate.isString(value)) return [value]
   return Array.isArray(value) && value.every(Predicate.isString) && value.length > 0 ? value : undefined
 }

@@ -40,12 +40,7 @@ export const authorize = Effect.fn("AuthorizationCode.authorize")(function* (
   redirectUri: string
 ): Effect.fn.Return<AuthorizationRequest, OAuthErrorReason, LoginServices> {
   const pendings = yield* PendingAuthorizations
-  const pages = yield* AuthorizationPages
-  const { forget, isForgotten, resolve } = yield* GrantTargets
-  const isReplaced = Effect.fnUntraced(function* (target: GrantTarget) {
-    if (isForgotten(target)) return true
-    return (yield* pages.refuses(request, target, redirectUri)) && (yield* forget(target))
-  })
+  const { isReplaced, resolve } = yield* makeLoginTargets(request, redirectUri)
   const recent = yield* pendings.findRecent(request, redirectUri)
   if (recent !== undefined && !(yield* isReplaced(recent.target))) {
     return { authorizationUrl: recent.authorizationUrl }
@@ -54,9 +49,7 @@ export const authorize = Effect.fn("AuthorizationCode.authorize")(function* (
   if (config.grantType !== "authorization_code") {
     return yield* new Misconfigured({ problem: "`grant_type` is not authorization_code" })
   }
-  const choose = resolve(request, { redirectUri, fresh: true })
-  const known = yield* choose
-  const target = (yield* isReplaced(known)) ? yield* choose : known
+  const target = yield* resolve
   const endpoint = yield* authorizationEndpoint(target)
   yield* checkDemandedScope(request, target.scope)
   const pkce = yield* makePkce(config, target.metadata)
@@ -71,9 +64,26 @@ export const authorize = Effect.fn("AuthorizationCode.authorize")(function* (
   const authorizationUrl = authorizationUrlOf(endpoint, authorization)
   yield* pendings.add({ ...authorization, authorizationUrl })
   yield* shareAuthorization({ ...authorization, authorizationUrl })
-  yield* pages.begun(target)
+  yield* (yield* AuthorizationPages).begun(target)
   yield* Effect.logInfo(`Began an authorization at ${endpoint.origin}`)
   return { authorizationUrl }
+})
+
+/** The target of a login that begins now. A registered client that its server has forgotten is replaced. */
+export const makeLoginTargets = Effect.fnUntraced(function* (request: GrantRequest, redirectUri: string) {
+  const pages = yield* AuthorizationPages
+  const { forget, isForgotten, resolve } = yield* GrantTargets
+  const isReplaced = Effect.fnUntraced(function* (target: GrantTarget) {
+    if (isForgotten(target)) return true
+    return (yield* pages.refuses(request, target, redirectUri)) && (yield* forget(target))
+  })
+  const choose = resolve(request, { redirectUri, fresh: true })
+  return {
+    isReplaced,
+    resolve: Effect.flatMap(choose, (known) =>
+      Effect.flatMap(isReplaced(known), (replaced) => (replaced ? choose : Effect.succeed(known)))
+    )
+  }
 })
 
 /**

@@ -34,6 +34,15 @@ export const checkAuthorizationResponse = Effect.fn("AuthorizationResponse.check
   if (pending === undefined) {
     return yield* invalid("its `state` belongs to no login that waits, or one that has ended")
   }
+  const genuine: GenuineResponse = { pending, ...(yield* judgeFields(fields, pending)) }
+  return genuine
+})
+
+/** Checks the parameters of a response to a request that is known. */
+export const judgeFields = Effect.fnUntraced(function* (
+  fields: Fields,
+  pending: Pick<PendingAuthorization, "target" | "pkce" | "state">
+) {
   const { code, error, iss } = fields
   const problem = iss === undefined ? missingIssuer(pending.target) : wrongIssuer(iss, pending.target)
   // An error without the promised `iss` comes from who knows the `state`, and brings nothing that could be misused.
@@ -41,10 +50,9 @@ export const checkAuthorizationResponse = Effect.fn("AuthorizationResponse.check
   if (problem !== undefined && !isRemark) return yield* invalid(problem)
   if (code === undefined && error === undefined) return yield* invalid("it has neither `code` nor `error`")
   return {
-    pending,
     code: code === undefined ? undefined : Redacted.make(code),
     denial: error === undefined ? undefined : denialOf(fields, pending, problem)
-  } satisfies GenuineResponse
+  } satisfies Omit<GenuineResponse, "pending">
 })
 
 /** Removes the pending request, so that a second response, such as a replay, is refused. */
@@ -68,7 +76,7 @@ const invalid = (problem: string) => Effect.fail(new AuthorizationResponseInvali
 type Fields = Readonly<Record<string, string>>
 
 /** RFC 6749 §3.1: a parameter must not be included more than once. */
-const readFields = (response: AuthorizationResponse) => {
+export const readFields = (response: AuthorizationResponse) => {
   const entries = response instanceof URLSearchParams ? [...response] : Object.entries(response)
   const fields: Fields = Object.fromEntries(entries)
   return Object.keys(fields).length === entries.length
@@ -93,13 +101,13 @@ const wrongIssuer = (
 }
 
 /** In constant time. */
-const isSameText = (a: string, b: string): boolean => timingSafeEqual(sha256(a), sha256(b))
+export const isSameText = (a: string, b: string): boolean => timingSafeEqual(sha256(a), sha256(b))
 
 const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest()
 
 const denialOf = (
   fields: Fields,
-  { pkce, target, state }: PendingAuthorization,
+  { pkce, target, state }: Pick<PendingAuthorization, "target" | "pkce" | "state">,
   remark: string | undefined
 ) => {
   const mask = makeSecretMask(pkce === undefined ? [state] : [state, pkce.verifier])

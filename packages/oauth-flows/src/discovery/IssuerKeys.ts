@@ -21,17 +21,24 @@ import { authorizationServerMetadataUrls } from "./WellKnown.ts"
 const IssuerMetadata = Schema.Struct({
   issuer: MetadataText,
   jwksUri: Schema.optionalKey(MetadataText),
+  authorizationEndpoint: Schema.optionalKey(MetadataText),
+  registrationEndpoint: Schema.optionalKey(MetadataText),
+  /** Required of an OpenID provider (OpenID Connect Discovery §3), and unknown to other authorization servers. */
+  idTokenSigningAlgorithms: Schema.optionalKey(MetadataTexts),
   introspectionEndpoint: Schema.optionalKey(MetadataText),
   introspectionEndpointAuthMethodsSupported: Schema.optionalKey(MetadataTexts)
 }).pipe(
   Schema.encodeKeys({
     jwksUri: "jwks_uri",
+    authorizationEndpoint: "authorization_endpoint",
+    registrationEndpoint: "registration_endpoint",
+    idTokenSigningAlgorithms: "id_token_signing_alg_values_supported",
     introspectionEndpoint: "introspection_endpoint",
     introspectionEndpointAuthMethodsSupported: "introspection_endpoint_auth_methods_supported"
   })
 )
 
-/** What a resource server uses of the metadata of an authorization server (RFC 8414 §2). */
+/** What whoever gets tokens from others uses of the metadata of their issuer (RFC 8414 §2, OpenID Connect Discovery §3). */
 export interface IssuerMetadata extends Schema.Schema.Type<typeof IssuerMetadata> {}
 
 /**
