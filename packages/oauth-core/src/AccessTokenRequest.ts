@@ -25,6 +25,8 @@ export interface AccessTokenRequest {
   readonly subject?: string | undefined
   /** What people call that person, for the pages that a person sees; no part of any key. Default: `subject`. */
   readonly subjectName?: string | undefined
+  /** Who calls that person so: the issuer of the person's token; no part of any key. Absent for a name of our own. */
+  readonly subjectIssuer?: string | undefined
   /** For a configuration with `${caller:token}`: the token of the person the token is for. */
   readonly callerToken?: CallerToken | undefined
   /** The URL of the MCP server as it is configured: where discovery starts (RFC 9728). */

@@ -36,14 +36,18 @@ export class CallbackListenerError extends Schema.TaggedError<CallbackListenerEr
 }
 
 /**
- * Completes a login with the parameters of the redirect; returns the server that the person logged in to.
+ * Completes a login with the parameters of the redirect; returns the server that the person logged in to, or the address at
+ * which the login is to be completed.
  *
  * @param cookies of the browser
  */
 export type Complete = (
   parameters: URLSearchParams,
   cookies: BrowserCookies
-) => Effect.Effect<{ readonly serverName: string }, OAuthError | CallbackRefused>
+) => Effect.Effect<
+  { readonly serverName: string } | { readonly location: string },
+  OAuthError | CallbackRefused
+>
 
 /** What browsers come for. */
 interface Destinations {
@@ -129,10 +133,12 @@ const otherMethod = (method: string, allow: string): Effect.Effect<BrowserPage> 
   )
 
 /** The page that a login ends with. */
-const ending = (completion: ReturnType<Complete>): Effect.Effect<BrowserPage> =>
+export const ending = (completion: ReturnType<Complete>): Effect.Effect<BrowserPage> =>
   completion.pipe(
-    Effect.map(({ serverName }) =>
-      textPage(200, "Logged in", `The gateway may now use ${serverName} for you.`)
+    Effect.map((end) =>
+      "location" in end
+        ? { ...textPage(303, "Logged in", "The browser goes on."), headers: { location: end.location } }
+        : textPage(200, "Logged in", `The gateway may now use ${end.serverName} for you.`)
     ),
     Effect.catchTags({
       CallbackRefused: ({ problem, status }) =>

@@ -7,6 +7,8 @@ export interface RequestedLogin {
   readonly subject: string | undefined
   /** What the page calls that person, if not by `subject`. */
   readonly subjectName?: string | undefined
+  /** The public URL, if the login is only for the person that a browser has logged in as (`PersonPages`). */
+  readonly base?: string | undefined
   readonly authorizationUrl: string
   readonly redirectUri: string
 }

@@ -7,6 +7,7 @@ import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
 import { type BrowserCookies, cookieName } from "./LoginCookie.ts"
 import type { LoginLink, RequestedLogin } from "./LoginLink.ts"
+import { personPaths, personUrl } from "./PersonPaths.ts"
 import { makeSharedLinks } from "./SharedLinks.ts"
 
 /** A redirect that does not count, because it comes from a browser that did not begin its login. */
@@ -90,6 +91,14 @@ export const makeLoginLinks = Effect.fnUntraced(function* (waitingLogins: (serve
       if (entry === undefined) entries.set(key, known)
     })
 
+  /** Those of the login that a `state` belongs to, as far as any process knows them. */
+  const entriesOf = Effect.fnUntraced(function* (state: string | null) {
+    const stateDigest = digest(state ?? "")
+    for (const key of yield* shared.keysOf(stateDigest)) yield* refresh(key)
+    yield* dropExpired
+    return [...entries.values()].filter((entry) => entry.stateDigest === stateDigest)
+  })
+
   const evict = ({ serverName, subject }: RequestedLogin) => {
     const ofPerson = [...entries].filter(
       ([, { link }]) => link.serverName === serverName && link.subject === subject
@@ -135,7 +144,8 @@ export const makeLoginLinks = Effect.fnUntraced(function* (waitingLogins: (serve
       }
       evict(login)
       const id = Base64Url.encode(yield* random.randomBytes(32))
-      const link = { ...login, id, isHttps: login.redirectUri.startsWith("https:"), begunAt }
+      const isHttps = (login.base ?? login.redirectUri).startsWith("https:")
+      const link = { ...login, id, isHttps, begunAt }
       const entry: Entry = { link, stateDigest }
       entries.set(digest(id), entry)
       entry.isShared = yield* shared.add(digest(id), entry)
@@ -148,6 +158,15 @@ export const makeLoginLinks = Effect.fnUntraced(function* (waitingLogins: (serve
         const entry = entries.get(digest(id))
         return entry?.ended === true ? undefined : entry?.link
       }),
+
+    /** The logins that one person has not completed, the newest first: those that this process knows of. */
+    waitingOf: (person: string): Effect.Effect<ReadonlyArray<LoginLink>> =>
+      Effect.map(dropExpired, () =>
+        [...entries.values()]
+          .filter(({ ended, link }) => ended === undefined && link.subject === person)
+          .map(({ link }) => link)
+          .toReversed()
+      ),
 
     /** Whether this browser may use the link: no other one has confirmed it. */
     isFor: ({ id }: LoginLink, secret: string | undefined): boolean => {
@@ -172,12 +191,15 @@ export const makeLoginLinks = Effect.fnUntraced(function* (waitingLogins: (serve
         )
       ),
 
+    /** The public URL of the pages at which the login ends that a `state` belongs to; undefined if it ends where its redirect comes. */
+    baseOf: Effect.fnUntraced(function* (state: string | null) {
+      const [entry] = yield* entriesOf(state)
+      return entry?.link.base
+    }),
+
     /** Refuses a redirect from a browser that has not confirmed the page of the login that the `state` belongs to. */
     admit: Effect.fnUntraced(function* (state: string | null, cookies: BrowserCookies) {
-      const stateDigest = digest(state ?? "")
-      for (const key of yield* shared.keysOf(stateDigest)) yield* refresh(key)
-      yield* dropExpired
-      const ofLogin = [...entries.values()].filter((entry) => entry.stateDigest === stateDigest)
+      const ofLogin = yield* entriesOf(state)
       const [entry] = ofLogin
       if (entry === undefined) return yield* belongsToNoLogin
       const isOwn = ({ browser, link }: Entry) => {
@@ -189,6 +211,18 @@ export const makeLoginLinks = Effect.fnUntraced(function* (waitingLogins: (serve
         `A login to "${entry.link.serverName}" came back in a browser that has not confirmed it`
       )
       return yield* fromAnotherBrowser
+    }),
+
+    /** Refuses a redirect to a browser at which another person is logged in than the one who asked for the login. */
+    admitPerson: Effect.fnUntraced(function* (state: string | null, person: string) {
+      const ofLogin = yield* entriesOf(state)
+      const [entry] = ofLogin
+      if (entry === undefined) return yield* belongsToNoLogin
+      if (ofLogin.some(({ link }) => link.base !== undefined && link.subject === person)) return
+      yield* Effect.logWarning(
+        `A login to "${entry.link.serverName}" came back to the browser of another person than the one who asked for it`
+      )
+      return yield* ofAnotherPerson
     }),
 
     /** Takes note that a login has been completed or denied: its links lead nowhere any more. */
@@ -220,11 +254,23 @@ const fromAnotherBrowser = Effect.fail(
   })
 )
 
+const ofAnotherPerson = Effect.fail(
+  new CallbackRefused({
+    status: 403,
+    problem:
+      "Another person asked for this login than the one who is logged in here, so it does not count. If somebody sent you " +
+      "an address, close this window"
+  })
+)
+
 const isSame = (a: RequestedLogin, b: RequestedLogin): boolean =>
   a.authorizationUrl === b.authorizationUrl && a.serverName === b.serverName && a.subject === b.subject
 
-/** At the origin of the redirect URI, because the cookie has to come back there. */
-const urlOf = ({ id, redirectUri }: LoginLink): string => `${new URL(redirectUri).origin}${loginPath}${id}`
+/** At the origin of the redirect URI, because the cookie has to come back there; or at the pages of the person. */
+export const urlOf = ({ base, id, redirectUri }: LoginLink): string =>
+  base === undefined
+    ? `${new URL(redirectUri).origin}${loginPath}${id}`
+    : personUrl(base, personPaths.link + id)
 
 /** Where the pages of links are. */
 export const loginPath = "/login/"

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto"
 import { type BrowserPage, escapeHtml, htmlPage, pagePolicy, textPage } from "./BrowserPage.ts"
 import { type BrowserCookies, cookieName, removeOthers, setCookie } from "./LoginCookie.ts"
 import type { LoginLink } from "./LoginLink.ts"
-import { linkLifetime, type LoginLinks, loginPath } from "./LoginLinks.ts"
+import { linkLifetime, type LoginLinks, loginPath, urlOf } from "./LoginLinks.ts"
 
 /** A browser that opens a link, or confirms its page. */
 export interface LinkVisit {
@@ -29,6 +29,8 @@ export const makeLoginPage = (links: LoginLinks) =>
     return Effect.fnUntraced(function* (visit: LinkVisit): Effect.fn.Return<BrowserPage> {
       const link = yield* links.find(visit.id)
       if (link === undefined) return linkEnded
+      if (link.base !== undefined)
+        return { ...textPage(303, "Log in"), headers: { location: urlOf(link) } }
       const known = visit.cookies[cookieName(link)]
       if (!links.isFor(link, known)) return usedElsewhere
       if (visit.method === "POST") return yield* confirmed(links, link, visit, known)
@@ -36,14 +38,13 @@ export const makeLoginPage = (links: LoginLinks) =>
         known !== undefined && isSecret(known) ? known : Base64Url.encode(yield* random.randomBytes(32))
       return {
         status: 200,
-        html: question(link, secret),
+        html: loginQuestion(link, `${loginPath}${link.id}?confirm=${confirmationOf(secret)}`),
         headers: {
           "set-cookie": [
             setCookie(link, secret, linkLifetime),
             ...removeOthers(link, visit.cookies, links.neededCookies())
           ],
-          // Browsers apply `form-action` to every redirect after the form, and logins pass through several sites.
-          "content-security-policy": `${pagePolicy}; form-action 'self' https: ${originOf(link)}`
+          ...mayLeadOn(link)
         }
       }
     })
@@ -74,7 +75,17 @@ const confirmationOf = (secret: string): string =>
 
 const isSecret = (text: string): boolean => /^[\w-]{43}$/.test(text)
 
-const question = (link: LoginLink, secret: string): string => {
+/**
+ * The question of a link: who asked for access to what, and whether this person wants to go on.
+ *
+ * @param action where the form leads
+ * @param hidden what it sends besides
+ */
+export const loginQuestion = (
+  link: LoginLink,
+  action: string,
+  hidden: Readonly<Record<string, string>> = {}
+): string => {
   const server = strong(link.serverName)
   const name = link.subjectName ?? link.subject
   const who = name === undefined ? "whoever asked" : strong(name)
@@ -87,12 +98,23 @@ const question = (link: LoginLink, secret: string): string => {
     `<p>${asked}</p>
 <p>If you go on and log in at ${strong(new URL(link.authorizationUrl).host)}, ${who} can use ${server} with your account.</p>
 <p>Go on only if you asked for this yourself. If somebody sent you this link, close this window.</p>
-<form method="post" action="${loginPath}${link.id}?confirm=${confirmationOf(secret)}">
-<button type="submit">I asked for this: go on</button>
+<form method="post" action="${escapeHtml(action)}">
+${hiddenFields(hidden)}<button type="submit">I asked for this: go on</button>
 </form>`,
     clickGuard
   )
 }
+
+/** The fields of a form that are not shown. */
+export const hiddenFields = (fields: Readonly<Record<string, string>>): string =>
+  Object.entries(fields)
+    .map(([name, value]) => `<input type="hidden" name="${escapeHtml(name)}" value="${escapeHtml(value)}">\n`)
+    .join("")
+
+/** Browsers apply `form-action` to every redirect after the form, and logins pass through several sites. */
+export const mayLeadOn = ({ authorizationUrl }: LoginLink) => ({
+  "content-security-policy": `${pagePolicy}; form-action 'self' https: ${new URL(authorizationUrl).origin}`
+})
 
 /** The button takes no click at first: not the second half of a double click that another page made the person begin. */
 const clickGuard =
@@ -101,11 +123,9 @@ const clickGuard =
 /** In `bdi`, so that a name that is written from right to left turns no other word around. */
 const strong = (text: string): string => `<strong><bdi>${escapeHtml(text)}</bdi></strong>`
 
-const originOf = ({ authorizationUrl }: LoginLink): string => new URL(authorizationUrl).origin
-
 const askAgain = "Ask your MCP client for the login again, and open the link it shows then."
 
-const linkEnded = textPage(
+export const linkEnded = textPage(
   404,
   "No login here",
   `This link has been used, is older than ten minutes, or never was one. ${askAgain}`
@@ -123,7 +143,7 @@ const noCookie = textPage(
   "This browser did not send the cookie of the page. Allow cookies for this address, and open the link again."
 )
 
-const notOurForm = textPage(
+export const notOurForm = textPage(
   403,
   "Not from our page",
   "Another page made this browser go on. If you asked for the login yourself, open the link of the gateway again."

@@ -22,8 +22,11 @@ import * as Stream from "effect/Stream"
 import type { GatewaySettings } from "../config/GatewaySettings.ts"
 import { type CallbackListenerError, type Complete, makeCallbackListener } from "./CallbackListener.ts"
 import { firstChallenge } from "./FirstChallenge.ts"
-import { type LoginLinks, makeLoginLinks, type TooManyLogins } from "./LoginLinks.ts"
+import type { LoginLink } from "./LoginLink.ts"
+import { type CallbackRefused, type LoginLinks, makeLoginLinks, type TooManyLogins } from "./LoginLinks.ts"
 import { makeLoginPage } from "./LoginPage.ts"
+import { PersonPages } from "./PersonPages.ts"
+import { personPaths, personUrl } from "./PersonPaths.ts"
 
 /** Logins that people complete in their browsers while the gateway or a command runs. */
 export class Logins extends Context.Service<
@@ -38,6 +41,18 @@ export class Logins extends Context.Service<
       request: AccessTokenRequest,
       challenge?: Challenge
     ) => Effect.Effect<string, OAuthError | CallbackListenerError | TooManyLogins>
+    /** The link with an id; undefined for one that has ended, has expired or never was. */
+    readonly findLink: (id: string) => Effect.Effect<LoginLink | undefined>
+    /** The links of a person that wait for a browser, the newest first: those that this process knows of. */
+    readonly waitingOf: (person: string) => Effect.Effect<ReadonlyArray<LoginLink>>
+    /**
+     * Completes a login with the parameters of the redirect, if this person asked for it: the browser that they came with
+     * has logged in as that person.
+     */
+    readonly completeAs: (
+      person: string,
+      parameters: URLSearchParams
+    ) => Effect.Effect<CompletedAuthorization, OAuthError | CallbackRefused>
     /** Completes a login with the parameters of the redirect. The same ones again have the same outcome. */
     readonly complete: (parameters: URLSearchParams) => Effect.Effect<CompletedAuthorization, OAuthError>
     /** The logins that are completed from now on. */
@@ -88,6 +103,7 @@ const make = Effect.fnUntraced(function* (
   const completions = yield* PubSub.unbounded<CompletedAuthorization>()
   const failures = yield* PubSub.unbounded<OAuthError>()
   const links = yield* linksOrNone
+  const pages = yield* PersonPages
   const loginPage = links === undefined ? undefined : yield* makeLoginPage(links)
 
   // Browsers fetch a redirect ahead of time, link scanners open it, people reload it: every visit gets the first one's
@@ -106,16 +122,28 @@ const make = Effect.fnUntraced(function* (
   )
   const complete = (parameters: URLSearchParams) => Cache.get(outcomes, parameters.toString())
 
-  const completeInBrowser: Complete = (parameters, cookies) => {
-    if (links === undefined) return complete(parameters)
+  /** Completes a login that was admitted. Its links lead nowhere then. */
+  const completeAdmitted = (
+    { end }: LoginLinks,
+    parameters: URLSearchParams,
+    admitted: (state: string | null) => ReturnType<LoginLinks["admit"]>
+  ) => {
     const state = parameters.get("state")
-    const end = links.end(state)
-    return links.admit(state, cookies).pipe(
+    const ended = end(state)
+    return admitted(state).pipe(
       Effect.andThen(complete(parameters)),
-      Effect.tap(end),
-      Effect.tapErrorTag("OAuthError", (error) => (isOfNoLogin(error) ? Effect.void : end))
+      Effect.tap(ended),
+      Effect.tapErrorTag("OAuthError", (error) => (isOfNoLogin(error) ? Effect.void : ended))
     )
   }
+
+  const completeInBrowser: Complete = Effect.fnUntraced(function* (parameters, cookies) {
+    if (links === undefined) return yield* complete(parameters)
+    const base = yield* links.baseOf(parameters.get("state"))
+    // Who is at the browser, the pages of the person know.
+    if (base !== undefined) return { location: `${personUrl(base, personPaths.callback)}?${parameters}` }
+    return yield* completeAdmitted(links, parameters, (state) => links.admit(state, cookies))
+  })
 
   // One for each port. A failure is not cached: a port that is in use may be free the next time.
   const listeners = yield* Cache.makeWith(
@@ -143,7 +171,11 @@ const make = Effect.fnUntraced(function* (
   return Logins.of({
     begin: Effect.fnUntraced(function* (request, challenge) {
       if (links !== undefined) yield* links.checkRoom(request)
-      const redirectUri = yield* listen(request.config)
+      const base = links === undefined ? undefined : yield* pages.baseFor(request.subjectIssuer)
+      const redirectUri =
+        base === undefined || request.config.redirectUri !== undefined
+          ? yield* listen(request.config)
+          : personUrl(base, personPaths.callback)
       const { authorizationUrl } = yield* oauth.authorize(request, {
         redirectUri,
         challenge: challenge ?? (yield* firstChallenge(certificates, request))
@@ -155,10 +187,17 @@ const make = Effect.fnUntraced(function* (
             serverName,
             subject,
             ...(subjectName === undefined ? {} : { subjectName }),
+            ...(base === undefined ? {} : { base }),
             authorizationUrl,
             redirectUri
           })
     }),
+    findLink: (id) => links?.find(id) ?? Effect.undefined,
+    waitingOf: (person) => links?.waitingOf(person) ?? Effect.succeed([]),
+    completeAs: (person, parameters) =>
+      links === undefined
+        ? complete(parameters)
+        : completeAdmitted(links, parameters, (state) => links.admitPerson(state, person)),
     complete,
     completed: Stream.fromPubSub(completions),
     failed: Stream.fromPubSub(failures)

@@ -21,3 +21,6 @@ export const personPaths = {
 /** Whether a path is one at which people use the gateway with a browser. */
 export const isPersonPath = (path: string): boolean =>
   path === personPaths.me || path.startsWith(`${personPaths.me}/`)
+
+/** The address of something for a link id, or of a page, below the public URL. */
+export const personUrl = (publicUrl: string, path: string): string => publicUrl.replace(/\/+$/, "") + path

@@ -101,7 +101,7 @@ const tokenRequests = (entry: ServerEntry, config: GatewayConfig): Upstream["tok
     const callerToken = callerTokens?.(caller)
     const completed = request && {
       ...request,
-      ...(caller.issuer === undefined ? {} : { subjectName: caller.subject }),
+      ...(caller.issuer === undefined ? {} : { subjectName: caller.subject, subjectIssuer: caller.issuer }),
       ...(callerToken === undefined ? {} : { callerToken })
     }
     // Whoever asks for a person, and not for a caller, gets the token that this person has now.

@@ -1,0 +1,42 @@
+import { type BrowserPage, escapeHtml, htmlPage, textPage } from "../login/BrowserPage.ts"
+import type { LoginLink } from "../login/LoginLink.ts"
+import type { BrowserSession } from "./BrowserSessions.ts"
+
+/** The link of a login that another person asked for. */
+export const notForYou = (link: LoginLink, { caller }: BrowserSession, asAnother: string): BrowserPage => ({
+  status: 403,
+  html: htmlPage(
+    "This login is for another person",
+    `<p>${name(link.subjectName ?? "Another person")} asked for access to ${name(link.serverName)}, and you are logged in as ${name(caller.subject)}.
+What you grant would be theirs. If somebody sent you this link, close this window.</p>
+<p><a href="${escapeHtml(asAnother)}">I am this person: log in again</a></p>`
+  )
+})
+
+/** The browser came back from a login at a server, and nobody is logged in here any more. */
+export const withoutSession = (me: string): BrowserPage => ({
+  status: 403,
+  html: htmlPage(
+    "Not logged in",
+    `<p>Nobody is logged in to the gateway in this browser, so this login does not count. It still waits for you.</p>
+<p><a href="${escapeHtml(me)}">Log in, and go on from there</a></p>`
+  )
+})
+
+export const loggedOut = (again: string, cookie: string): BrowserPage => ({
+  status: 200,
+  html: htmlPage(
+    "Logged out",
+    `<p>You are logged out of the gateway. At your company you may still be logged in.</p>
+<p><a href="${escapeHtml(again)}">Log in again</a></p>`
+  ),
+  headers: { "set-cookie": [cookie] }
+})
+
+export const notOperator = textPage(
+  403,
+  "Not for you",
+  "This page is for operators: gateway.callers.admin names who they are."
+)
+
+const name = (text: string): string => `<strong><bdi>${escapeHtml(text)}</bdi></strong>`
