@@ -88,15 +88,10 @@ const question = (link: LoginLink, secret: string): string => {
 <p>If you go on and log in at ${strong(new URL(link.authorizationUrl).host)}, ${who} can use ${server} with your account.</p>
 <p>Go on only if you asked for this yourself. If somebody sent you this link, close this window.</p>
 <form method="post" action="${loginPath}${link.id}?confirm=${confirmationOf(secret)}">
-<button type="submit">I asked for this: go on</button>
-</form>`,
-    clickGuard
+<button type="submit" class="main-action guarded">I asked for this: go on</button>
+</form>`
   )
 }
-
-/** The button takes no click at first: not the second half of a double click that another page made the person begin. */
-const clickGuard =
-  "button { font: inherit; padding: .5rem 1rem; pointer-events: none; animation: ready 0s .8s forwards } @keyframes ready { to { pointer-events: auto } }"
 
 /** In `bdi`, so that a name that is written from right to left turns no other word around. */
 const strong = (text: string): string => `<strong><bdi>${escapeHtml(text)}</bdi></strong>`
