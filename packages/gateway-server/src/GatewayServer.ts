@@ -20,6 +20,8 @@ import { RequestBodies } from "./upstream/RequestBody.ts"
 import { limitsOf, Servers } from "./upstream/Servers.ts"
 import type { Upstream as McpUpstream } from "./upstream/Upstream.ts"
 import { Logins } from "./login/Logins.ts"
+import { CompanyLogins } from "./persons/CompanyLogins.ts"
+import { PersonRoutes } from "./persons/PersonRoutes.ts"
 
 /** An MCP server behind the gateway. */
 export type Upstream = McpUpstream

@@ -2,7 +2,10 @@ import { type OAuthEvent, OAuthEventListeners } from "@secure-mcp/oauth-core"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 
-/** What happened to the token of the client, by the name of the event. Durations are in milliseconds. */
+/**
+ * What happened to the token of the client, by the name of the event. Durations are in milliseconds. `subject` is the one of the
+ * options, for a token that a person granted.
+ */
 export interface OAuthClientEvents {
   /** A caller got the token that was held. */
   readonly CacheHit: OAuthClientEvent<"CacheHit">
@@ -29,7 +32,7 @@ export type OAuthClientEvent<Name extends OAuthEvent["_tag"]> = { readonly type:
 
 type Spelled<Event> = {
   readonly [
-    Key in Exclude<keyof Event, "_tag"> as Key extends "duration" ? "durationMs" : Key
+    Key in keyof Event as Key extends "_tag" ? never : Key extends "duration" ? "durationMs" : Key
   ]: Key extends "duration" ? number : Event[Key]
 }
 

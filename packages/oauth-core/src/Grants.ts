@@ -90,10 +90,13 @@ export class Grants extends Context.Service<
      * of ours and comes from the server that was asked (RFC 9207). A response that is not changes nothing.
      *
      * @param keep as for `acquire`
+     * @param identified called with the request that the response answers, once that is certain: a failure from then on is
+     *   one of this request
      */
     readonly redeem: (
       response: AuthorizationResponse,
-      keep?: KeepGrant
+      keep?: KeepGrant,
+      identified?: (request: GrantRequest) => void
     ) => Effect.Effect<GrantedToken, OAuthError>
     /**
      * Begins an authorization on another device.

@@ -26,7 +26,7 @@ import { OAuthHttp } from "./OAuthHttp.ts"
 import { OAuthToken } from "./OAuthToken.ts"
 import { TokenCache, type CachedToken, type TokenCacheRequest, type TokenPeek } from "./TokenCache.ts"
 import { makeFingerprintMemo } from "./FingerprintMemo.ts"
-import { tokenKeyOf } from "./TokenKey.ts"
+import { keySubject, subjectOf, tokenKeyOf } from "./TokenKey.ts"
 import { inSpan, isTraced } from "./TracedSpan.ts"
 
 /** Why the token that was served is not sufficient. */
@@ -85,6 +85,11 @@ export class OAuthService extends Context.Service<
      * computed of a request is remembered with it.
      */
     readonly peek: (request: AccessTokenRequest) => OAuthToken | undefined
+    /**
+     * The token that is kept for a request (`TokenCache.find`), to be described and not to be sent: its access token may have
+     * expired, as long as it has a refresh token. Obtains and renews nothing, and counts as no use.
+     */
+    readonly find: (request: AccessTokenRequest) => Effect.Effect<OAuthToken | undefined, OAuthError>
     /** A new access token, or the result of a renewal that is already under way. */
     readonly refresh: (
       request: AccessTokenRequest,
@@ -208,27 +213,42 @@ const make = Effect.gen(function* () {
     )
 
   /** Stores what a person granted. Continues when the caller is interrupted: the grant can be redeemed only once. */
-  const storeGranted = Effect.fnUntraced(function* (granted: Effect.Effect<GrantedToken, OAuthError>) {
+  const storeGranted = Effect.fnUntraced(function* (
+    granted: Effect.Effect<GrantedToken, OAuthError>,
+    requested: () => GrantRequest | undefined
+  ) {
     const [duration, exit] = yield* Effect.timed(Effect.exit(granted))
     if (Exit.isFailure(exit)) {
       const error = Option.getOrUndefined(Exit.findErrorOption(exit))
-      if (error !== undefined) yield* publishFailure(error, duration)
+      if (error !== undefined) yield* publishFailure(error, requested(), duration)
       return yield* Effect.failCause(exit.cause)
     }
     const { request, token } = exit.value
-    yield* cache.put(yield* keyOf(request, "store the granted token"), token)
+    const key = yield* keyOf(request, "store the granted token")
+    yield* cache.put(key, token)
     const { serverName, subject } = request
-    yield* events.publish({ _tag: "TokenAcquired", serverName, duration, refresh: false })
+    yield* events.publish({
+      _tag: "TokenAcquired",
+      serverName,
+      ...subjectOf(key),
+      duration,
+      refresh: false
+    })
     return { serverName, subject, token } satisfies CompletedAuthorization
   }, Effect.uninterruptible)
 
-  const publishFailure = ({ reason, serverName }: OAuthError, duration: Duration.Duration) =>
+  const publishFailure = (
+    { reason, serverName }: OAuthError,
+    request: GrantRequest | undefined,
+    duration: Duration.Duration
+  ) =>
     // A response to no request of ours does not count as an acquisition.
     reason._tag === "AuthorizationResponseInvalid"
       ? Effect.void
       : events.publish({
           _tag: "AcquisitionFailed",
           serverName,
+          ...subjectOf({ subject: request && keySubject(request) }),
           duration,
           refresh: false,
           reason: reason._tag
@@ -248,6 +268,10 @@ const make = Effect.gen(function* () {
           : Effect.succeed({ token, source: "cache" })
       }),
 
+    find: Effect.fn("OAuthService.find")((request) =>
+      Effect.flatMap(keyOf(request, "find the access token"), cache.find)
+    ),
+
     refresh: (request, { challenge, refused } = {}) =>
       get(
         request,
@@ -263,15 +287,18 @@ const make = Effect.gen(function* () {
       return yield* grants.authorize(yield* newGrantRequest(request, challenge), redirectUri)
     }),
 
-    completeAuthorization: Effect.fn("OAuthService.completeAuthorization")((response) =>
-      storeGranted(grants.redeem(response, storeGrant))
-    ),
+    completeAuthorization: Effect.fn("OAuthService.completeAuthorization")((response) => {
+      let request: GrantRequest | undefined
+      const identified = (pending: GrantRequest) => void (request = pending)
+      return storeGranted(grants.redeem(response, storeGrant, identified), () => request)
+    }),
 
     authorizeDevice: Effect.fn("OAuthService.authorizeDevice")(function* (request) {
       const grantRequest = yield* newGrantRequest(request, undefined)
       const device = yield* grants.authorizeDevice(grantRequest, storeGrant)
       const granted = Effect.map(device.token, (token) => ({ request: grantRequest, token }))
-      return { ...device, token: Effect.map(storeGranted(granted), ({ token }) => token) }
+      const stored = storeGranted(granted, () => grantRequest)
+      return { ...device, token: Effect.map(stored, ({ token }) => token) }
     }),
 
     invalidate: Effect.fn("OAuthService.invalidate")((request) =>
@@ -284,7 +311,11 @@ const make = Effect.gen(function* () {
       return yield* cache.revoke(key, (token) =>
         Effect.tap(grants.revoke(grantRequest, token), (outcome) =>
           outcome === "Revoked"
-            ? events.publish({ _tag: "TokenRevoked", serverName: request.serverName })
+            ? events.publish({
+                _tag: "TokenRevoked",
+                serverName: request.serverName,
+                ...subjectOf(key)
+              })
             : Effect.void
         )
       )

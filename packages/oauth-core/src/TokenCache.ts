@@ -63,6 +63,12 @@ export class TokenCache extends Context.Service<
      */
     readonly peek: (request: TokenPeek) => OAuthToken | undefined
     /**
+     * The token that is kept for a key, in memory or in the store, whether or not its access token may still be served: one
+     * with a refresh token counts after its expiry, too. Obtains and renews nothing, and counts neither as a hit nor as a
+     * use. Undefined if there is none, and while it is being removed. Fails if the store has to be asked and cannot be.
+     */
+    readonly find: (key: TokenKey) => Effect.Effect<OAuthToken | undefined, OAuthError>
+    /**
      * Caches and stores a token that was obtained elsewhere. It replaces the one before it, and one that is being
      * acquired. Fails if the store does not take it; it is served from memory all the same, and stored later.
      */

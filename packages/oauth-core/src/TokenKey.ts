@@ -38,6 +38,14 @@ const keyString = (key: TokenKey): string =>
 export const tokenKeyOf = (request: AccessTokenRequest, fingerprint: string): TokenKey =>
   new RequestTokenKey(request, fingerprint)
 
+/** The person of a key as a field of an event: nothing for the client's own token. */
+export const subjectOf = ({ subject }: Pick<TokenKey, "subject">): { readonly subject?: string } =>
+  subject === undefined ? {} : { subject }
+
+/** The person of a request's key: whom its token is for; undefined for the client's own. */
+export const keySubject = ({ callerToken, config, subject }: AccessTokenRequest): string | undefined =>
+  isPersonalGrant(config.grantType) || callerToken !== undefined ? subject : undefined
+
 /** A key that makes its string once. */
 class RequestTokenKey implements TokenKey {
   readonly projectId: string
@@ -50,13 +58,13 @@ class RequestTokenKey implements TokenKey {
   #string: string | undefined
 
   constructor(request: AccessTokenRequest, fingerprint: string) {
-    const { callerToken, config, configId = "default", projectId = "default", serverName, subject } = request
+    const { callerToken, config, configId = "default", projectId = "default", serverName } = request
     this.projectId = projectId
     this.configId = configId
     this.serverName = serverName
     this.personal = isPersonalGrant(config.grantType)
     this.memoryOnly = callerToken !== undefined
-    this.subject = this.personal || this.memoryOnly ? subject : undefined
+    this.subject = keySubject(request)
     this.fingerprint = callerToken === undefined ? fingerprint : `${fingerprint}-${callerToken.hash}`
   }
 

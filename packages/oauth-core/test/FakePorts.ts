@@ -39,8 +39,11 @@ export const refusing =
 
 interface Behaviour {
   readonly acquire?: (request: GrantRequest) => Effect.Effect<never, OAuthError>
+  readonly find?: Effect.Effect<never, OAuthError>
   readonly revoke?: (request: GrantRequest) => Effect.Effect<RevocationOutcome, OAuthError>
   readonly redeem?: Effect.Effect<GrantedToken, OAuthError>
+  /** The request that an authorization response answers. */
+  readonly pending?: GrantRequest
   /** An answer that brings this token, which must not be served, and is then refused. */
   readonly refusedGrant?: {
     readonly request: GrantRequest
@@ -88,7 +91,10 @@ export const makePorts = (behaviour: Behaviour = {}) => {
       authorized.push({ request, redirectUri })
       return Effect.succeed({ authorizationUrl: "https://auth.example.com/authorize?state=1" })
     },
-    redeem: (_, keep) => refuse(keep) ?? behaviour.redeem ?? Effect.die("not used here"),
+    redeem: (_, keep, identified) => {
+      if (behaviour.pending !== undefined) identified?.(behaviour.pending)
+      return refuse(keep) ?? behaviour.redeem ?? Effect.die("not used here")
+    },
     authorizeDevice: (_, keep) =>
       Effect.succeed({
         userCode: "WDJB-MJHT",
@@ -133,6 +139,7 @@ export const makePorts = (behaviour: Behaviour = {}) => {
         kept.delete(tokenKeyString(key))
         return token === undefined ? Effect.undefined : revokeToken(token)
       }),
+    find: (key) => behaviour.find ?? Effect.sync(() => kept.get(tokenKeyString(key))?.token),
     list: Effect.sync(() => [...kept.values()]),
     peek: ({ expiryBuffer, key }) => {
       const token = kept.get(tokenKeyString(key))?.token

@@ -1,5 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { InvalidResponse, type AccessTokenRequest, OAuthService } from "@secure-mcp/oauth-core"
+import {
+  InvalidResponse,
+  OAuthError,
+  OAuthService,
+  StoreUnavailable,
+  type AccessTokenRequest
+} from "@secure-mcp/oauth-core"
 import { assertNoCanary, canary } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -19,6 +25,12 @@ const others: ReadonlyArray<Partial<AccessTokenRequest>> = [
 const withCertificate: AccessTokenRequest = {
   serverName: "remote",
   config: configWith({ use_mtls: true, client_cert_path: "/client.pem", client_key_path: "/client.key" })
+}
+
+const personalKeys = {
+  grant_type: "authorization_code",
+  authorization_url: "https://auth.example/authorize",
+  redirect_uri: "http://127.0.0.1/callback"
 }
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
@@ -165,11 +177,7 @@ describe("OAuthService.peek", () => {
     return Effect.gen(function* () {
       const oauth = yield* OAuthService
       const of = (config: AccessTokenRequest["config"], subject: string) => ({ ...request, config, subject })
-      const persons = configWith({
-        grant_type: "authorization_code",
-        authorization_url: "https://auth.example/authorize",
-        redirect_uri: "http://127.0.0.1/callback"
-      })
+      const persons = configWith(personalKeys)
       const { token } = yield* oauth.getAccessToken(of(persons, "ann"))
       assert.strictEqual(oauth.peek(of(persons, "ann")), token)
       assert.isUndefined(oauth.peek(of(persons, "bob")))
@@ -185,6 +193,46 @@ describe("OAuthService.peek", () => {
       yield* oauth.getAccessToken(withCertificate)
       assert.isUndefined(oauth.peek(withCertificate))
     }).pipe(Effect.provide(ports.layer))
+  })
+})
+
+describe("OAuthService.find", () => {
+  it.effect("find gives the token that is kept for a request and no other, and obtains none", () => {
+    const ports = makePorts()
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      assert.isUndefined(yield* oauth.find(request))
+      assert.lengthOf(ports.acquired, 0)
+      const { token } = yield* oauth.getAccessToken(request)
+      const asked = ports.asked.length
+      assert.strictEqual(yield* oauth.find({ ...request }), token)
+      assert.isUndefined(yield* oauth.find({ ...request, ...others[0] }))
+      assert.lengthOf(ports.acquired, 1)
+      assert.lengthOf(ports.asked, asked, "it is no use")
+      assert.deepStrictEqual(ports.published, [])
+    }).pipe(Effect.provide(ports.layer))
+  })
+
+  it.effect("find gives a token that was obtained with a client certificate", () => {
+    const ports = makePorts()
+    ports.certificate.thumbprint = "thumbprint"
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      const { token } = yield* oauth.getAccessToken(withCertificate)
+      assert.strictEqual(yield* oauth.find(withCertificate), token)
+    }).pipe(Effect.provide(ports.layer))
+  })
+
+  it.effect("find fails with the error of the store", () => {
+    const error = new OAuthError({
+      operation: "find the token",
+      serverName: "remote",
+      correlationId: "1",
+      reason: new StoreUnavailable({ problem: "away" })
+    })
+    return Effect.gen(function* () {
+      assert.strictEqual(yield* Effect.flip((yield* OAuthService).find(request)), error)
+    }).pipe(Effect.provide(makePorts({ find: Effect.fail(error) }).layer))
   })
 })
 
@@ -274,6 +322,23 @@ describe("OAuthService.revoke", () => {
       assert.notStrictEqual(revoked?.request.correlationId, ports.acquired[0]?.correlationId)
       assert.deepStrictEqual(ports.published, [{ _tag: "TokenRevoked", serverName: "remote" }])
       assert.strictEqual((yield* oauth.getAccessToken(request)).source, "acquired")
+    }).pipe(Effect.provide(ports.layer))
+  })
+
+  it.effect("a revocation names the person whose token it was", () => {
+    const ports = makePorts()
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      const of = { ...request, config: configWith(personalKeys), subject: "alice" }
+      yield* oauth.getAccessToken(of)
+      yield* oauth.revoke(of)
+      const ownToken = { ...request, subject: "alice" }
+      yield* oauth.getAccessToken(ownToken)
+      yield* oauth.revoke(ownToken)
+      assert.deepStrictEqual(ports.published, [
+        { _tag: "TokenRevoked", serverName: "remote", subject: "alice" },
+        { _tag: "TokenRevoked", serverName: "remote" }
+      ])
     }).pipe(Effect.provide(ports.layer))
   })
 

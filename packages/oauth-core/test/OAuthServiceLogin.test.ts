@@ -118,7 +118,12 @@ describe("a login", () => {
       const { source, token } = yield* oauth.getAccessToken(person())
       assert.deepStrictEqual([source, Redacted.value(token.accessToken)], ["cache", "token-7"])
       assert.strictEqual((yield* oauth.getAccessToken(person({ subject: "bob" }))).source, "acquired")
-      assert.deepInclude(ports.published[0], { _tag: "TokenAcquired", serverName: "remote", refresh: false })
+      assert.deepInclude(ports.published[0], {
+        _tag: "TokenAcquired",
+        serverName: "remote",
+        subject: "alice",
+        refresh: false
+      })
     }).pipe(Effect.provide(ports.layer))
   })
 
@@ -162,6 +167,35 @@ describe("a login", () => {
       assert.deepInclude(denied.published[0], { _tag: "AcquisitionFailed", reason: "AuthorizationDenied" })
       assert.lengthOf(forged.published, 0)
     })
+  })
+
+  it.effect("a failed login names the person whose it was, once it is certain whose", () => {
+    const redeem = failing(new AuthorizationDenied({ error: "access_denied" }))
+    const known = makePorts({ redeem, pending: { ...person(), correlationId: "1" } })
+    const unknown = makePorts({ redeem })
+    const complete = Effect.flatMap(OAuthService, (oauth) => Effect.flip(oauth.completeAuthorization({})))
+    return Effect.gen(function* () {
+      yield* Effect.provide(complete, known.layer)
+      yield* Effect.provide(complete, unknown.layer)
+      assert.deepInclude(known.published[0], { _tag: "AcquisitionFailed", subject: "alice" })
+      assert.notProperty(unknown.published[0], "subject")
+    })
+  })
+
+  it.effect("a failed login on another device names the person", () => {
+    const request = { ...person({ config: personal("device_code") }), correlationId: "1" }
+    const error = new OAuthError({
+      operation: "log in",
+      serverName: "remote",
+      correlationId: "1",
+      reason: new AuthorizationDenied({ error: "access_denied" })
+    })
+    const ports = makePorts({ refusedGrant: { request, token: tokenNumber(7), error } })
+    return Effect.gen(function* () {
+      const oauth = yield* OAuthService
+      yield* Effect.flip(Effect.flatMap(oauth.authorizeDevice(request), ({ token }) => token))
+      assert.deepInclude(ports.published[0], { _tag: "AcquisitionFailed", subject: "alice" })
+    }).pipe(Effect.provide(ports.layer))
   })
 
   it.effect("a login on another device stores the token once the person has agreed", () => {

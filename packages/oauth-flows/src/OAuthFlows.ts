@@ -86,12 +86,13 @@ const make = Effect.fnUntraced(function* (own: ReadonlyArray<Flow>) {
       authorize(request, redirectUri).pipe(runAs("log in", request))
     ),
 
-    redeem: Effect.fn("Grants.redeem")(function* (response, keep = keepNothing) {
+    redeem: Effect.fn("Grants.redeem")(function* (response, keep = keepNothing, identified) {
       const genuine = yield* checkAuthorizationResponse(response).pipe(
         Effect.provide(services),
         Effect.catch(reportForged)
       )
       const { request } = genuine.pending
+      identified?.(request)
       return { request, token: yield* redeem(genuine, keep).pipe(runAs("log in", request)) }
     }),
 

@@ -5,7 +5,10 @@ import * as Match from "effect/Match"
 import * as Metric from "effect/Metric"
 import { type Instrument, instruments } from "./Instruments.ts"
 
-/** Counts events into a registry. The only label values are the server's name and, for failures, the reason. */
+/**
+ * Counts events into a registry. The only label values are the server's name and, for failures, the reason: never the person
+ * that an event names.
+ */
 export const makeEventRecorder = (registry: Metric.MetricRegistry) => {
   // A context of its own keeps out the attributes of the fiber that publishes.
   const context = Context.make(Metric.MetricRegistry, registry)

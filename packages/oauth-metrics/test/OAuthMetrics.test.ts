@@ -103,6 +103,28 @@ describe("snapshot", () => {
   )
 })
 
+describe("persons", () => {
+  it.effect("no metric is labelled with the person that an event names", () =>
+    Effect.gen(function* () {
+      const subject = "canary-subject"
+      yield* publish(
+        { ...acquired("a", 1), subject },
+        { ...failed("a", 1), subject },
+        { _tag: "TokenInvalidated", serverName: "a", subject },
+        { _tag: "TokenRevoked", serverName: "a", subject }
+      )
+      const text = yield* readPrometheus
+      assert.include(text, 'mcp_oauth_token_revocations_total{server="a"} 1')
+      assert.notInclude(text, subject)
+      assert.notInclude(JSON.stringify(yield* readSnapshot), subject)
+      const labels = [...parsePrometheus(text).values()].flatMap(({ samples }) =>
+        samples.flatMap((sample) => Object.keys(sample.labels))
+      )
+      assert.deepStrictEqual([...new Set(labels)].toSorted(), ["le", "reason", "server"])
+    }).pipe(fresh(cacheWith()))
+  )
+})
+
 describe("layer", () => {
   it.effect("the metrics layer receives the events of all layers built on it", () =>
     Effect.gen(function* () {

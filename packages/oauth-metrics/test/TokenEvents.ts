@@ -20,19 +20,19 @@ export const readSnapshot = Effect.flatMap(OAuthMetrics, (metrics) => metrics.sn
 
 export const readPrometheus = Effect.flatMap(OAuthMetrics, (metrics) => metrics.prometheus)
 
-export const acquired = (serverName: string, milliseconds: number, refresh = false): OAuthEvent => ({
-  _tag: "TokenAcquired",
+export const acquired = (serverName: string, milliseconds: number, refresh = false) => ({
+  _tag: "TokenAcquired" as const,
   serverName,
   duration: Duration.millis(milliseconds),
   refresh
 })
 
-export const failed = (serverName: string, milliseconds: number): OAuthEvent => ({
-  _tag: "AcquisitionFailed",
+export const failed = (serverName: string, milliseconds: number) => ({
+  _tag: "AcquisitionFailed" as const,
   serverName,
   duration: Duration.millis(milliseconds),
   refresh: false,
-  reason: "RequestTimeout"
+  reason: "RequestTimeout" as const
 })
 
 export const hit = (serverName: string): OAuthEvent => ({ _tag: "CacheHit", serverName })
@@ -62,6 +62,7 @@ export const cacheWith = (...servers: ReadonlyArray<string>) =>
   Layer.succeed(TokenCache, {
     get: () => Effect.die("not used here"),
     peek: () => undefined,
+    find: () => Effect.succeed(token),
     put: () => Effect.die("not used here"),
     invalidate: () => Effect.succeed(token),
     revoke: (_, revokeToken) => revokeToken(token),
@@ -71,6 +72,7 @@ export const cacheWith = (...servers: ReadonlyArray<string>) =>
 export const storeDown = Layer.succeed(TokenCache, {
   get: () => Effect.die("not used here"),
   peek: () => undefined,
+  find: () => Effect.die("not used here"),
   put: () => Effect.die("not used here"),
   invalidate: () => Effect.die("not used here"),
   revoke: () => Effect.die("not used here"),

@@ -1,13 +1,13 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { OAuthError, OAuthEvents, TokenCache } from "@secure-mcp/oauth-core"
+import { OAuthError, OAuthEvents, TokenCache, type TokenKey } from "@secure-mcp/oauth-core"
 import { makeLateWrites } from "./acquisition/LateWrites.ts"
 import { orFail } from "./acquisition/StoreAccess.ts"
 import { withStoreSpans } from "./acquisition/StoreSpans.ts"
 import { makeTokenRemoval } from "./acquisition/TokenRemoval.ts"
 import { isKnown, servableTokens } from "./memory/CacheSlot.ts"
-import { dropExpired, mayExpire } from "./memory/Expiry.ts"
+import { dropExpired, expire, mayExpire } from "./memory/Expiry.ts"
 import { toMemoryToken } from "./memory/MemoryToken.ts"
 import { currentMoment } from "./memory/Moment.ts"
 import { makeSweeper } from "./memory/Sweeper.ts"
@@ -15,6 +15,7 @@ import { makeTokenSlots, TokenCapacity } from "./memory/TokenSlots.ts"
 import { makeSingleFlight } from "./SingleFlight.ts"
 import { withoutMemoryOnly } from "./store/MemoryOnlyTokens.ts"
 import { isTokenKey } from "./store/LoginRecordKey.ts"
+import { tokenOfEntry } from "./store/StoreEntry.ts"
 import { TokenStore } from "./store/TokenStore.ts"
 
 /** How the cache treats its store. */
@@ -102,9 +103,16 @@ const make = Effect.fnUntraced(function* ({
     return [...servableTokens(slots.all(), now.monotonic), ...others]
   })
 
+  const find = Effect.fn("TokenCache.find")(function* (key: TokenKey) {
+    const { slot } = expire(slots.get(key), (yield* currentMoment).monotonic)
+    if (isKnown(slot)) return slot.cached?.token
+    return tokenOfEntry(yield* orFail("find the token", key.serverName)(store.get(key)))
+  })
+
   return TokenCache.of({
     get,
     peek,
+    find,
     put: (key, token) =>
       Effect.catch(put(key, token), (reason) =>
         OAuthError.fail({ operation: "keep the token", serverName: key.serverName, reason })

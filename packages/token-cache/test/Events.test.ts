@@ -81,6 +81,34 @@ describe("events", () => {
     }).pipe(provided)
   })
 
+  it.effect("the events of a person's token name the person, and those of the client's own nobody", () => {
+    const { events, provided } = recorded()
+    const subjects = () => events.map((event) => [event._tag, "subject" in event ? event.subject : "absent"])
+    return Effect.gen(function* () {
+      const cache = yield* TokenCache
+      const server = makeServer()
+      const key = { ...keyOf("server"), subject: "alice" }
+      yield* get(server, { key })
+      yield* cache.invalidate(key)
+      yield* get(server)
+      yield* cache.invalidate(keyOf("server"))
+      server.failure = refusedBy("one")
+      yield* Effect.flip(get(server, { key }))
+      yield* Effect.flip(get(server))
+      assert.deepStrictEqual(
+        subjects().filter(([tag]) => tag !== "CacheMiss"),
+        [
+          ["TokenAcquired", "alice"],
+          ["TokenInvalidated", "alice"],
+          ["TokenAcquired", "absent"],
+          ["TokenInvalidated", "absent"],
+          ["AcquisitionFailed", "alice"],
+          ["AcquisitionFailed", "absent"]
+        ]
+      )
+    }).pipe(provided)
+  })
+
   it.effect("a valid token in the store is a hit", () => {
     const { provided, tags } = recorded()
     return Effect.gen(function* () {

@@ -62,6 +62,7 @@ const makePerson = () => {
         Effect.sync(() => (count.forced += 1)),
         issue
       ),
+    find: () => Effect.die("not used here"),
     invalidate: () => Effect.sync(() => void (count.removed += 1)),
     authorize: () => Effect.die("not used here"),
     completeAuthorization: () => Effect.die("not used here"),

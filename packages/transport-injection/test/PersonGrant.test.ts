@@ -63,6 +63,7 @@ const makePerson = ({ refreshable = true }: { readonly refreshable?: boolean } =
         refreshes.push(Redacted.value(token.refreshToken))
         return issue
       }),
+    find: () => Effect.die("not used here"),
     invalidate: () =>
       Effect.sync(() => {
         token = undefined

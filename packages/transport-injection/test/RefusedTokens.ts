@@ -101,6 +101,7 @@ export const makeTokens = ({ refreshable = true }: { readonly refreshable?: bool
           })
         )
       }),
+    find: () => Effect.die("not used here"),
     invalidate: (request) => Effect.sync(() => void current.delete(ownerOf(request))),
     authorize: () => Effect.die("not used here"),
     completeAuthorization: () => Effect.die("not used here"),

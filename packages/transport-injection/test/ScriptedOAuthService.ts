@@ -49,6 +49,7 @@ export const scriptedOAuthService = (...tokens: ReadonlyArray<string>) => {
     authorize: () => Effect.die("not used here"),
     completeAuthorization: () => Effect.die("not used here"),
     authorizeDevice: () => Effect.die("not used here"),
+    find: () => Effect.die("not used here"),
     invalidate: () => Effect.die("not used here"),
     revoke: () => Effect.die("not used here")
   })

@@ -114,6 +114,7 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
       listener: [],
       login: ["listener", "display", "jsonrpc", "config"],
       status: ["config"],
+      persons: ["login", "status", "callers", "upstream", "config", "display"],
       http: ["listener", "callers", "upstream", "login", "jsonrpc", "config"],
       tools: ["upstream", "relay/session", "jsonrpc", "config"],
       ".": ["http", "tools", "callers", "upstream", "sessions", "login", "status", "config"],

@@ -41,6 +41,7 @@ const startBroken = Effect.gen(function* () {
       Layer.provide([
         Layer.succeed(OAuthService, {
           peek: () => undefined,
+          find: () => broken,
           getAccessToken: () => broken,
           refresh: () => broken,
           authorize: () => broken,
@@ -52,6 +53,7 @@ const startBroken = Effect.gen(function* () {
         Layer.succeed(TokenCache, {
           get: () => broken,
           peek: () => undefined,
+          find: () => broken,
           put: () => broken,
           invalidate: () => broken,
           revoke: () => broken,

@@ -10,6 +10,7 @@ import { gatewayCallers, makeCertificates } from "../callers/GatewayCallers.ts"
 import { type Caller, makePersons } from "../callers/Person.ts"
 import { isMetadataPath, makePublicResources, serverNameOf } from "../callers/PublicResources.ts"
 import type { GatewaySettings } from "../config/GatewaySettings.ts"
+import { isPersonPath } from "../login/PersonPaths.ts"
 import { pathOf } from "./NodeExchange.ts"
 
 /** Why a request is refused. */
@@ -77,8 +78,12 @@ export class Access extends Context.Service<
 /** One for the whole gateway: a caller is the same object wherever it is identified. */
 export const makeAccess = (settings: GatewaySettings, callers: Callers["Service"]): Access["Service"] => {
   const checkHost = makeHostCheck(settings)
+  const isForPeople = makePersonPathCheck(settings)
   return {
-    checkSite: (request) => checkHost(request) ?? checkOrigin(request, settings),
+    // Browsers come to the pages of people from other sites: by links, and from the login of the company. The pages have cookies and
+    // forms that no other site can use.
+    checkSite: (request) =>
+      checkHost(request) ?? (isForPeople(pathOf(request)) ? undefined : checkOrigin(request, settings)),
     identify: knowsCallers(settings) ? makeIdentify(settings, callers) : () => anyone
   }
 }
@@ -86,14 +91,24 @@ export const makeAccess = (settings: GatewaySettings, callers: Callers["Service"
 const knowsCallers = ({ apiKeys, callers }: GatewaySettings): boolean =>
   apiKeys.length > 0 || callers !== undefined
 
+/** Whether a path is one of the pages on which people are known by their browser. */
+const makePersonPathCheck = ({ callers, publicUrl }: GatewaySettings): ((path: string) => boolean) => {
+  if (callers === undefined || callers.jwt.length === 0 || publicUrl === undefined) return () => false
+  const prefix = new URL(publicUrl).pathname.replace(/\/+$/, "")
+  return (path) => isPersonPath(path) || (path.startsWith(`${prefix}/`) && isPersonPath(path.slice(prefix.length)))
+}
+
 const makeIdentify = (settings: GatewaySettings, callers: Callers["Service"]) => {
   const resources = makePublicResources(settings)
   const withPerson = makePersons()
   const certificateOf = makeCertificates()
+  const isForPeople = makePersonPathCheck(settings)
   return (request: IncomingMessage): Identified => {
     const path = pathOf(request)
     // A client reads there how to become a caller.
     if (resources !== undefined && isMetadataPath(path)) return anyone
+    // Who is at a browser, its cookie says.
+    if (isForPeople(path)) return anyone
     const admit = (caller: InboundCaller) => admitted(settings, path, withPerson(caller))
     const refuse = (refused: CallerRefused) => refusalOf(refused, resources?.metadataUrlOf(path))
     const found = callers.identify({

@@ -2,7 +2,7 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Base64Url from "effect/encoding/Base64Url"
 import { createHash } from "node:crypto"
-import { type BrowserPage, escapeHtml, htmlPage, pagePolicy, textPage } from "./BrowserPage.ts"
+import { type BrowserPage, escapeHtml, escapeValue, htmlPage, pagePolicy, textPage } from "./BrowserPage.ts"
 import { type BrowserCookies, cookieName, removeOthers, setCookie } from "./LoginCookie.ts"
 import type { LoginLink } from "./LoginLink.ts"
 import { linkLifetime, type LoginLinks, loginPath, urlOf } from "./LoginLinks.ts"
@@ -99,26 +99,21 @@ export const loginQuestion = (
 <p>If you go on and log in at ${strong(new URL(link.authorizationUrl).host)}, ${who} can use ${server} with your account.</p>
 <p>Go on only if you asked for this yourself. If somebody sent you this link, close this window.</p>
 <form method="post" action="${escapeHtml(action)}">
-${hiddenFields(hidden)}<button type="submit">I asked for this: go on</button>
-</form>`,
-    clickGuard
+${hiddenFields(hidden)}<button type="submit" class="main-action guarded">I asked for this: go on</button>
+</form>`
   )
 }
 
 /** The fields of a form that are not shown. */
 export const hiddenFields = (fields: Readonly<Record<string, string>>): string =>
   Object.entries(fields)
-    .map(([name, value]) => `<input type="hidden" name="${escapeHtml(name)}" value="${escapeHtml(value)}">\n`)
+    .map(([name, value]) => `<input type="hidden" name="${escapeHtml(name)}" value="${escapeValue(value)}">\n`)
     .join("")
 
 /** Browsers apply `form-action` to every redirect after the form, and logins pass through several sites. */
 export const mayLeadOn = ({ authorizationUrl }: LoginLink) => ({
   "content-security-policy": `${pagePolicy}; form-action 'self' https: ${new URL(authorizationUrl).origin}`
 })
-
-/** The button takes no click at first: not the second half of a double click that another page made the person begin. */
-const clickGuard =
-  "button { font: inherit; padding: .5rem 1rem; pointer-events: none; animation: ready 0s .8s forwards } @keyframes ready { to { pointer-events: auto } }"
 
 /** In `bdi`, so that a name that is written from right to left turns no other word around. */
 const strong = (text: string): string => `<strong><bdi>${escapeHtml(text)}</bdi></strong>`

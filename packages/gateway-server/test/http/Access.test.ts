@@ -220,13 +220,15 @@ describe("what a page may read and send", () => {
 })
 
 describe("the pages for a browser", () => {
+  const [, style = ""] = /<style>([^]*)<\/style>/.exec(textPage(200, "Done").html) ?? []
+  const styleSource = `'sha256-${createHash("sha256").update(style).digest("base64")}'`
+
   it("a page is HTML that nobody keeps, frames or learns the address of", () => {
     assert.deepStrictEqual(pageHeaders, {
       "content-type": "text/html; charset=utf-8",
       "cache-control": "no-store",
       "referrer-policy": "no-referrer",
-      "content-security-policy":
-        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
+      "content-security-policy": `default-src 'none'; style-src ${styleSource}; frame-ancestors 'none'; base-uri 'none'; form-action 'none'`,
       "x-frame-options": "DENY",
       "x-content-type-options": "nosniff",
       connection: "close"

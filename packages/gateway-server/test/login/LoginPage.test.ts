@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
-import type { BrowserPage } from "../../src/login/BrowserPage.ts"
+import { type BrowserPage, pagePolicy } from "../../src/login/BrowserPage.ts"
 import type { BrowserCookies } from "../../src/login/LoginCookie.ts"
 import type { RequestedLogin } from "../../src/login/LoginLink.ts"
 import { makeLoginLinks } from "../../src/login/LoginLinks.ts"
@@ -74,11 +74,11 @@ describe("the page of a login link", () => {
           "I asked for this: go on"
       )
       assert.include(page.html, "<strong><bdi>alice</bdi></strong>")
-      assert.include(page.html, "pointer-events: none; animation: ready 0s .8s forwards")
+      assert.include(page.html, '<button type="submit" class="main-action guarded">')
+      assert.include(page.html, ".guarded { pointer-events: none; animation: ready 0s .8s forwards }")
       assert.strictEqual(
         page.headers?.["content-security-policy"],
-        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; " +
-          "form-action 'self' https: https://as.example:8443"
+        `${pagePolicy}; ` + "form-action 'self' https: https://as.example:8443"
       )
     })
   )

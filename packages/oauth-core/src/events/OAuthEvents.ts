@@ -3,22 +3,34 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { OAuthErrorReason } from "../errors/OAuthErrorReason.ts"
 
-/** An event of one server's tokens, client certificate or tools. Carries no token, client or subject. */
+/**
+ * An event of one server's tokens, client certificate or tools. Carries no token and no client.
+ *
+ * `subject` is the person whom the token is for, as in its key: an audit has to know whose grant it was. Absent for the
+ * client's own token, and for a failed login that belongs to no request. Do not label metrics with it: there would be a series
+ * for each person.
+ */
 export type OAuthEvent = { readonly serverName: string } & (
   | { readonly _tag: "CacheHit" }
   /** No token could be served at once; also for a caller that joins an acquisition under way. */
   | { readonly _tag: "CacheMiss" }
   /** `refresh`: it replaced a cached token. `duration` spans all attempts. */
-  | { readonly _tag: "TokenAcquired"; readonly duration: Duration.Duration; readonly refresh: boolean }
+  | {
+      readonly _tag: "TokenAcquired"
+      readonly subject?: string
+      readonly duration: Duration.Duration
+      readonly refresh: boolean
+    }
   | {
       readonly _tag: "AcquisitionFailed"
+      readonly subject?: string
       readonly duration: Duration.Duration
       readonly refresh: boolean
       readonly reason: OAuthErrorReason["_tag"]
     }
-  | { readonly _tag: "TokenInvalidated" }
+  | { readonly _tag: "TokenInvalidated"; readonly subject?: string }
   | { readonly _tag: "TokenExpired" }
-  | { readonly _tag: "TokenRevoked" }
+  | { readonly _tag: "TokenRevoked"; readonly subject?: string }
   /** A client called a tool that the configuration does not allow. */
   | { readonly _tag: "ToolCallRefused" }
   /** Its connections present this client certificate from now on. `expiresAt`: milliseconds since the epoch. */

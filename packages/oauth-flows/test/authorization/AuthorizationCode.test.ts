@@ -288,6 +288,22 @@ describe("the authorization response", () => {
     })
   )
 
+  it.effect(
+    "a response is told to be the answer to its request only when it is genuine, also if it is a denial",
+    () =>
+      Effect.gen(function* () {
+        const { begin, grants, request } = yield* makeLogin()
+        const identified: Array<unknown> = []
+        const redeem = (response: URLSearchParams) =>
+          Effect.flip(grants.redeem(response, undefined, (pending) => void identified.push(pending)))
+        const url = yield* begin()
+        yield* redeem(responseTo(url, { iss: "https://evil.example" }))
+        assert.deepStrictEqual(identified, [])
+        yield* redeem(responseTo(url, { code: undefined, error: "access_denied" }))
+        assert.deepStrictEqual(identified, [request])
+      })
+  )
+
   const useless = [
     ["neither code nor error", (url: URL) => responseTo(url, { code: undefined })],
     ["no state", (url: URL) => responseTo(url, { state: undefined })],

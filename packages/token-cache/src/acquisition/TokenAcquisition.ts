@@ -9,6 +9,7 @@ import {
   type TokenCacheRequest,
   type TokenKey
 } from "@secure-mcp/oauth-core"
+import { subjectOf } from "@secure-mcp/oauth-core/internal"
 import type { Obtained } from "../memory/CacheSlot.ts"
 import type { Lead } from "../memory/Decision.ts"
 import { isServable, toMemoryToken, type MemoryToken } from "../memory/MemoryToken.ts"
@@ -138,6 +139,7 @@ export const makeTokenAcquisition = (
     yield* events.publish({
       _tag: "TokenAcquired",
       serverName: request.key.serverName,
+      ...subjectOf(request.key),
       duration: yield* since(start),
       refresh: previous !== undefined
     })
@@ -145,14 +147,15 @@ export const makeTokenAcquisition = (
   })
 
   const publishFailure = Effect.fnUntraced(function* (
-    { key: { serverName } }: TokenCacheRequest,
+    { key }: TokenCacheRequest,
     previous: MemoryToken | undefined,
     start: number,
     { reason }: OAuthError
   ) {
     yield* events.publish({
       _tag: "AcquisitionFailed",
-      serverName,
+      serverName: key.serverName,
+      ...subjectOf(key),
       duration: yield* since(start),
       refresh: previous !== undefined,
       reason: reason._tag

@@ -7,6 +7,7 @@ import {
   type TokenCache,
   type TokenKey
 } from "@secure-mcp/oauth-core"
+import { subjectOf } from "@secure-mcp/oauth-core/internal"
 import { isReplacedBy, type MemoryToken } from "../memory/MemoryToken.ts"
 import { beginExclusiveRemoval, beginRemoval, endRemoval } from "../memory/RemovalState.ts"
 import type { TokenSlots } from "../memory/TokenSlots.ts"
@@ -96,7 +97,7 @@ export const makeTokenRemoval = (
     Effect.as(
       token === undefined
         ? Effect.void
-        : events.publish({ _tag: "TokenInvalidated", serverName: key.serverName }),
+        : events.publish({ _tag: "TokenInvalidated", serverName: key.serverName, ...subjectOf(key) }),
       token
     )
 
