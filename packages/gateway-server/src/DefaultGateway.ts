@@ -5,6 +5,7 @@ import { gatewayServices } from "./GatewayServices.ts"
 import { Access } from "./http/Access.ts"
 import { McpRoute } from "./http/McpRoute.ts"
 import { OperationsRoutes } from "./http/OperationsRoutes.ts"
+import { PersonRoutes } from "./persons/PersonRoutes.ts"
 
 /**
  * The gateway that the command `secure-mcp-gateway serve` runs. To make one of your own, begin with a copy of this and
@@ -28,8 +29,8 @@ import { OperationsRoutes } from "./http/OperationsRoutes.ts"
  */
 export const defaultGateway = (config: GatewayConfig) =>
   GatewayServer.layer(config, {
-    // `/servers/:server_name/mcp`, and `/healthz`, `/readyz`, `/metrics` and `/metrics.json`.
-    routes: Layer.mergeAll(McpRoute, OperationsRoutes),
+    // `/servers/:server_name/mcp`; `/healthz`, `/readyz`, `/metrics` and `/metrics.json`; `/me`.
+    routes: Layer.mergeAll(McpRoute, OperationsRoutes, PersonRoutes.layer(config.gateway)),
     // Who may use them: `api_keys`, `allowed_hosts`, and nothing that a page of others sends.
     access: Access.layer(config.gateway),
     // One MCP server for each entry of `servers`.

@@ -39,7 +39,7 @@ export interface GatewayServerOptions<AE, AR, UE, UR, RE, RR> {
   /** The MCP servers. Default: `Upstream.layer(config)`. */
   readonly upstream?: Layer.Layer<Servers, UE, UR> | undefined
   /**
-   * The routes, all behind `access`. Default: `McpRoute` and `OperationsRoutes`. Merge them with your own, made with
+   * The routes, all behind `access`. Default: `McpRoute`, `OperationsRoutes` and `PersonRoutes.layer(config.gateway)`. Merge them with your own, made with
    * `HttpRouter.add`.
    */
   readonly routes?: Layer.Layer<never, RE, RR> | undefined
@@ -47,13 +47,14 @@ export interface GatewayServerOptions<AE, AR, UE, UR, RE, RR> {
   readonly address?: ListenOptions | undefined
 }
 
-const defaultRoutes = Layer.mergeAll(McpRoute, OperationsRoutes)
+const defaultRoutes = ({ gateway }: GatewayConfig) =>
+  Layer.mergeAll(McpRoute, OperationsRoutes, PersonRoutes.layer(gateway))
 
 const layer = <AE = never, AR = never, UE = never, UR = never, RE = never, RR = never>(
   config: GatewayConfig,
   { access, address = config.gateway, routes, upstream }: GatewayServerOptions<AE, AR, UE, UR, RE, RR> = {}
 ) => {
-  const routing: Or<typeof defaultRoutes, RE, RR> = routes ?? defaultRoutes
+  const routing: Or<ReturnType<typeof defaultRoutes>, RE, RR> = routes ?? defaultRoutes(config)
   const servers: Or<ReturnType<typeof Upstream.layer>, UE, UR> = upstream ?? Upstream.layer(config)
   const rules: Or<ReturnType<typeof Access.layer>, AE, AR> = access ?? Access.layer(config.gateway)
   return directAnswers.pipe(
@@ -75,7 +76,8 @@ const layer = <AE = never, AR = never, UE = never, UR = never, RE = never, RR = 
         waitingLogins(config),
         config.servers.flatMap(({ oauth }) => oauth ?? [])
       )
-    )
+    ),
+    Layer.provide(CompanyLogins.layer(config.gateway))
   )
 }
 

@@ -48,22 +48,24 @@ export const makeIssuer = (keys: ReadonlyArray<TestKey | Readonly<Record<string,
     metadata: { issuer: issuerUrl, jwks_uri: `${issuerUrl}/keys` } as Readonly<Record<string, unknown>>,
     metadataPath: "/.well-known/oauth-authorization-server",
     isAway: false,
-    introspect: undefined as undefined | ((form: URLSearchParams) => Response)
+    introspect: undefined as undefined | ((form: URLSearchParams) => Response),
+    token: undefined as undefined | ((form: URLSearchParams) => Promise<Response>)
   }
-  const respond = (path: string, body: string): Response => {
+  const respond = (path: string, body: string): Response | Promise<Response> => {
     if (state.isAway) return new Response(undefined, { status: 503 })
     if (path === state.metadataPath) return Response.json(state.metadata)
     if (path === "/keys")
       return Response.json({ keys: state.keys.map((key) => ("jwk" in key ? key.jwk : key)) })
     if (path === "/introspect" && state.introspect !== undefined)
       return state.introspect(new URLSearchParams(body))
+    if (path === "/token" && state.token !== undefined) return state.token(new URLSearchParams(body))
     return new Response("no", { status: 404 })
   }
   const client = HttpClient.make((request, url) =>
-    Effect.sync(() => {
+    Effect.promise(async () => {
       asked.push(url.pathname)
       const body = request.body._tag === "Uint8Array" ? new TextDecoder().decode(request.body.body) : ""
-      return HttpClientResponse.fromWeb(request, respond(url.pathname, body))
+      return HttpClientResponse.fromWeb(request, await respond(url.pathname, body))
     })
   )
   const network = Layer.provide(OAuthHttp.layer, Layer.succeed(HttpClient.HttpClient, client)).pipe(

@@ -20,7 +20,9 @@ const longestForm = ByteSize.kilobytes(16)
  * `/me` and what is below it: where people see and change what they have granted, for a gateway whose callers have an issuer
  * (`callers.jwt`). Nothing is there otherwise.
  */
-export const PersonRoutes = (settings: GatewaySettings) =>
+export const PersonRoutes = { layer: (settings: GatewaySettings) => routes(settings) }
+
+const routes = (settings: GatewaySettings) =>
   HttpRouter.use(
     Effect.fnUntraced(function* (router) {
       const { callers, publicUrl } = settings
@@ -61,6 +63,8 @@ export const PersonRoutes = (settings: GatewaySettings) =>
 const write = (response: ServerResponse, { headers, html, status }: BrowserPage) =>
   Effect.sync(() => {
     const { connection: _, ...own } = pageHeaders
+    // No page of another origin has a use for them.
+    for (const name of ["access-control-allow-origin", "access-control-expose-headers"]) response.removeHeader(name)
     response.writeHead(status, { ...own, ...headers }).end(html)
     return alreadyWritten
   })
