@@ -20,6 +20,7 @@ import { RequestBodies } from "./upstream/RequestBody.ts"
 import { limitsOf, Servers } from "./upstream/Servers.ts"
 import type { Upstream as McpUpstream } from "./upstream/Upstream.ts"
 import { Logins } from "./login/Logins.ts"
+import { PersonActivity } from "./status/PersonActivity.ts"
 
 /** An MCP server behind the gateway. */
 export type Upstream = McpUpstream
@@ -67,6 +68,8 @@ const layer = <AE = never, AR = never, UE = never, UR = never, RE = never, RR = 
     Layer.provide(restrictedServers(config)),
     Layer.provide(servers),
     Layer.provide(RequestBodies.layer(config.gateway.bufferedBytes)),
+    // In one build, the same one whose events `gatewayServices` records.
+    Layer.provide(PersonActivity.layer),
     Layer.provide(
       Logins.layer(
         config.gateway,

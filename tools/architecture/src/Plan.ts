@@ -113,11 +113,11 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
       relay: ["relay/session", "fetch", "jsonrpc"],
       listener: [],
       login: ["listener", "display", "jsonrpc", "config"],
-      status: ["config"],
-      http: ["listener", "callers", "upstream", "login", "jsonrpc", "config"],
+      status: ["callers", "jsonrpc", "config"],
+      http: ["listener", "callers", "upstream", "login", "status", "jsonrpc", "config"],
       tools: ["upstream", "relay/session", "jsonrpc", "config"],
       ".": ["http", "tools", "callers", "upstream", "sessions", "login", "status", "config"],
-      workers: [".", "http", "listener", "callers", "upstream", "sessions", "config"]
+      workers: [".", "http", "listener", "callers", "upstream", "sessions", "status", "config"]
     }
   },
   "apps/gateway": {

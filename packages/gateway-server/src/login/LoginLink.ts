@@ -7,6 +7,8 @@ export interface RequestedLogin {
   readonly subject: string | undefined
   /** What the page calls that person, if not by `subject`. */
   readonly subjectName?: string | undefined
+  /** What the MCP client calls itself that asked. Anybody can call a client so. */
+  readonly client?: string | undefined
   readonly authorizationUrl: string
   readonly redirectUri: string
 }

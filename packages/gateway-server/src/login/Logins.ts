@@ -33,10 +33,12 @@ export class Logins extends Context.Service<
      * Begins a login; returns the URL that a person is to open. The callback listener is bound before.
      *
      * @param challenge of `AuthorizationRequired`: the login requests the scope it names
+     * @param client what the MCP client calls itself that asks for it
      */
     readonly begin: (
       request: AccessTokenRequest,
-      challenge?: Challenge
+      challenge?: Challenge,
+      client?: string
     ) => Effect.Effect<string, OAuthError | CallbackListenerError | TooManyLogins>
     /** Completes a login with the parameters of the redirect. The same ones again have the same outcome. */
     readonly complete: (parameters: URLSearchParams) => Effect.Effect<CompletedAuthorization, OAuthError>
@@ -141,7 +143,7 @@ const make = Effect.fnUntraced(function* (
     )
 
   return Logins.of({
-    begin: Effect.fnUntraced(function* (request, challenge) {
+    begin: Effect.fnUntraced(function* (request, challenge, client) {
       if (links !== undefined) yield* links.checkRoom(request)
       const redirectUri = yield* listen(request.config)
       const { authorizationUrl } = yield* oauth.authorize(request, {
@@ -155,6 +157,7 @@ const make = Effect.fnUntraced(function* (
             serverName,
             subject,
             ...(subjectName === undefined ? {} : { subjectName }),
+            ...(client === undefined ? {} : { client }),
             authorizationUrl,
             redirectUri
           })

@@ -22,6 +22,7 @@ const Shared = Schema.fromJsonString(
       serverName: Schema.String,
       subject: Schema.UndefinedOr(Schema.String).pipe(Schema.optionalKey),
       subjectName: Schema.optionalKey(Schema.String),
+      client: Schema.optionalKey(Schema.String),
       authorizationUrl: Schema.String,
       redirectUri: Schema.String,
       begunAt: Schema.Finite
