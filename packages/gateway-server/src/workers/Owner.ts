@@ -111,7 +111,8 @@ const sharedSessions = (config: GatewayConfig) =>
     )
   )
 
-const makeAnswers = (
+/** Answers the questions of workers. Nothing of it fails: a problem is an answer. */
+export const makeAnswers = (
   config: GatewayConfig,
   oauth: OAuthService["Service"],
   sessions: SessionOwnersService,

@@ -112,7 +112,7 @@ describe("the activity of a person", () => {
 describe("how much of persons is remembered", () => {
   const many = Array.from({ length: 10_000 }, (_, index) => ({ subject: `person-${index}` }))
 
-  it.effect("of 10,001 persons the one who was not heard of for the longest time is forgotten", () =>
+  it.effect("the 10,001st person takes the place of the one who was not heard of for the longest time", () =>
     Effect.gen(function* () {
       const { ask, get, note, use } = yield* PersonActivity
       for (const caller of many) use("files", caller)
