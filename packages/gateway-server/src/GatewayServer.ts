@@ -22,6 +22,7 @@ import type { Upstream as McpUpstream } from "./upstream/Upstream.ts"
 import { Logins } from "./login/Logins.ts"
 import { CompanyLogins } from "./persons/CompanyLogins.ts"
 import { PersonRoutes } from "./persons/PersonRoutes.ts"
+import { PersonActivity } from "./status/PersonActivity.ts"
 
 /** An MCP server behind the gateway. */
 export type Upstream = McpUpstream
@@ -70,6 +71,8 @@ const layer = <AE = never, AR = never, UE = never, UR = never, RE = never, RR = 
     Layer.provide(restrictedServers(config)),
     Layer.provide(servers),
     Layer.provide(RequestBodies.layer(config.gateway.bufferedBytes)),
+    // In one build, the same one whose events `gatewayServices` records.
+    Layer.provide(PersonActivity.layer),
     Layer.provide(
       Logins.layer(
         config.gateway,

@@ -16,6 +16,7 @@ import { gatewayStore } from "./GatewayStore.ts"
 import { accessTokenRequest } from "./upstream/Servers.ts"
 import { certificateExpiry } from "./status/CertificateExpiry.ts"
 import { LastErrors } from "./status/LastErrors.ts"
+import { PersonActivity } from "./status/PersonActivity.ts"
 
 /**
  * The tokens of a configuration, over any `TokenStore` and any `OAuthHttp`: oauth-flows obtains them, token-cache caches and
@@ -54,9 +55,9 @@ export const gatewayServices = (
   gatewayTokens(config, options).pipe(
     Layer.provideMerge(gatewayStore(config)),
     Layer.provide(MtlsOAuthHttp.layer),
-    Layer.provide(LastErrors.layerEvents),
+    Layer.provide([LastErrors.layerEvents, PersonActivity.layerEvents]),
     Layer.provideMerge(OAuthMetrics.layer),
-    Layer.provideMerge(LastErrors.layer(config))
+    Layer.provideMerge([LastErrors.layer(config), PersonActivity.layer])
   )
 
 /** Room for a token of each person at each server: without it, the tokens of many people would drive each other out. */

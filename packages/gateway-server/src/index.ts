@@ -20,3 +20,4 @@ export { type Caller, type Exchange, type Rest, UpstreamFailure } from "./upstre
 export * from "./login/CallbackListener.ts"
 export * from "./login/Logins.ts"
 export * from "./status/LastErrors.ts"
+export * from "./status/PersonActivity.ts"

@@ -113,12 +113,12 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
       relay: ["relay/session", "fetch", "jsonrpc"],
       listener: [],
       login: ["listener", "display", "jsonrpc", "config"],
-      status: ["config"],
-      persons: ["login", "status", "callers", "upstream", "config", "display"],
-      http: ["listener", "callers", "upstream", "login", "jsonrpc", "config"],
+      status: ["callers", "jsonrpc", "config"],
+      http: ["listener", "callers", "upstream", "login", "status", "jsonrpc", "config"],
+      persons: ["http", "login", "status", "callers", "upstream", "config"],
       tools: ["upstream", "relay/session", "jsonrpc", "config"],
-      ".": ["http", "tools", "callers", "upstream", "sessions", "login", "status", "config"],
-      workers: [".", "http", "listener", "callers", "upstream", "sessions", "config"]
+      ".": ["http", "persons", "tools", "callers", "upstream", "sessions", "login", "status", "config"],
+      workers: [".", "http", "listener", "callers", "upstream", "sessions", "status", "config"]
     }
   },
   "apps/gateway": {

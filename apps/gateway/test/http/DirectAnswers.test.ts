@@ -1,10 +1,12 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { decodeGatewayConfig, gatewayServices } from "@secure-mcp/gateway-server"
+import { decodeGatewayConfig, gatewayServices, PersonActivity } from "@secure-mcp/gateway-server"
 import { ClientCertificates } from "@secure-mcp/mtls"
 import { TokenInjector } from "@secure-mcp/transport-injection"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as TestClock from "effect/testing/TestClock"
 import * as Tracer from "effect/Tracer"
 import { CallerExpiry } from "../../../../packages/gateway-server/src/callers/CallerExpiry.ts"
 import { callersOfWorker } from "../../../../packages/gateway-server/src/callers/GatewayCallers.ts"
@@ -44,7 +46,7 @@ const start = Effect.fnUntraced(function* () {
         { server_name: "away", config: { url: "http://127.0.0.1:9/mcp" } },
         { server_name: "child", config: { command: process.execPath, args: ["-e", "0"] } }
       ],
-      gateway: { port: 0, api_keys: [key] }
+      gateway: { port: 0, api_keys: [{ subject: "alice", key }] }
     })
   )
   const services = yield* Layer.build(
@@ -78,7 +80,10 @@ const start = Effect.fnUntraced(function* () {
   const obtainToken = Effect.forEach(config.servers, (entry) =>
     Effect.flatMap(TokenInjector, (injector) => injector.tokenFor(entry, config))
   ).pipe(Effect.provide(services))
-  return { ask, obtainToken, received, services, access, taken }
+  const { get } = Context.get(services, PersonActivity)
+  /** When alice was seen to use a server. */
+  const usedAt = (serverName: string) => get(serverName, "alice").lastUseAt
+  return { ask, obtainToken, received, services, access, taken, usedAt }
 })
 
 describe("direct answers", () => {
@@ -100,6 +105,21 @@ describe("direct answers", () => {
       assert.strictEqual(yield* ask("guarded"), 200)
       assert.deepStrictEqual(received, ["POST Bearer token-1"])
     })
+  )
+
+  it.effect(
+    "a request that is sent is a use by its caller, and one that is left to the router is not yet",
+    () =>
+      Effect.gen(function* () {
+        const { ask, obtainToken, usedAt } = yield* start()
+        assert.strictEqual(yield* ask("guarded"), leftToRouter)
+        assert.isUndefined(usedAt("guarded"))
+        yield* TestClock.setTime(5000)
+        yield* obtainToken
+        assert.strictEqual(yield* ask("guarded"), 200)
+        assert.strictEqual(usedAt("guarded"), 5000)
+        assert.isUndefined(usedAt("open"))
+      })
   )
 
   it.effect("a refused token is left to the router, which replaces it", () =>

@@ -1,6 +1,11 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { AuthorizationServer, clientCredentialsClient } from "@secure-mcp/authorization-server"
-import { decodeGatewayConfig, gatewayServer, gatewayServices } from "@secure-mcp/gateway-server"
+import {
+  decodeGatewayConfig,
+  gatewayServer,
+  gatewayServices,
+  PersonActivity
+} from "@secure-mcp/gateway-server"
 import { ClientCertificates } from "@secure-mcp/mtls"
 import { Answer, StubAuthorizationServer } from "@secure-mcp/testing"
 import * as Context from "effect/Context"
@@ -29,7 +34,8 @@ export const startGateway = Effect.fnUntraced(function* (document: {
     )
   )
   const url = HttpServer.formatAddress(Context.get(services, HttpServer.HttpServer).address)
-  return { url, mcp: (serverName: string) => `${url}/servers/${serverName}/mcp`, logs }
+  const activity = Context.get(services, PersonActivity)
+  return { url, mcp: (serverName: string) => `${url}/servers/${serverName}/mcp`, logs, activity }
 })
 
 const clientId = "gateway"

@@ -13,6 +13,7 @@ import { McpServers } from "./McpServers.ts"
 import { pathOf } from "./NodeExchange.ts"
 import type { RequestLimits } from "./RequestLimits.ts"
 import { RequestRefusals } from "./RequestRefusals.ts"
+import { PersonActivity } from "../status/PersonActivity.ts"
 
 /**
  * Answers a request, or leaves it to the router.
@@ -35,12 +36,13 @@ export const makeDirectAnswers = Effect.fnUntraced(function* ({
 }: Access["Service"]): Effect.fn.Return<
   AnswerOrNext,
   never,
-  McpServers | RequestBodies | BegunExchanges | RequestRefusals | CallerExpiry
+  McpServers | RequestBodies | BegunExchanges | RequestRefusals | CallerExpiry | PersonActivity
 > {
   const bodies = yield* RequestBodies
   const begunExchanges = yield* BegunExchanges
   const refuse = yield* RequestRefusals
   const expiry = yield* CallerExpiry
+  const activity = yield* PersonActivity
   // Only the router makes the spans that somebody listens to.
   if (yield* Effect.withFiber((fiber) => Effect.succeed(isTraced(fiber))))
     return (_request, _response, next) => next()
@@ -66,7 +68,10 @@ export const makeDirectAnswers = Effect.fnUntraced(function* ({
         begunExchanges.put(request, { serverName: found.serverName, exchange, rest })
         next()
       }
-      if (isCommon(body) && sendNow(found, exchange, goOn)) return expiry.watch(caller.success, response)
+      if (isCommon(body) && sendNow(found, exchange, goOn)) {
+        activity.use(found.serverName, caller.success)
+        return expiry.watch(caller.success, response)
+      }
       if (body.arriving === undefined) goOn()
       else body.arriving.whenComplete(() => goOn())
     })

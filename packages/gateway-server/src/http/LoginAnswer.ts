@@ -5,9 +5,11 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { answerWithLogin, loginInputKey, takeLoginAnswer } from "../login/LoginPrompt.ts"
 import { isLoginOf, Logins } from "../login/Logins.ts"
+import { clientNameOf } from "../jsonrpc/ClientName.ts"
 import { sendJson } from "../jsonrpc/HttpAnswer.ts"
 import { type GatewayFailure, writeFailure } from "./GatewayFailure.ts"
 import { readOnlyMessage } from "../jsonrpc/JsonRpc.ts"
+import { PersonActivity } from "../status/PersonActivity.ts"
 import type { RequestBody } from "../upstream/RequestBody.ts"
 import type { Exchange } from "../upstream/Upstream.ts"
 
@@ -39,6 +41,7 @@ export const withoutLoginAnswer = Effect.fnUntraced(function* (
 /** How the route asks people to log in, and waits for them. */
 export const makeLoginAnswers = Effect.gen(function* () {
   const logins = yield* Logins
+  const activity = yield* PersonActivity
   const random = yield* SecureRandom.SecureRandom
   const oauth = yield* OAuthService
   const isShared = (yield* LoginRecords) !== undefined
@@ -69,10 +72,12 @@ export const makeLoginAnswers = Effect.gen(function* () {
     ) {
       const { serverName } = tokenRequest
       const challenge = error.reason._tag === "AuthorizationRequired" ? error.reason.challenge : undefined
-      const loginUrl = yield* logins.begin(tokenRequest, challenge)
+      const message = yield* readOnlyMessage(body.head)
+      const client = clientNameOf(message, request.headers["user-agent"])
+      const loginUrl = yield* logins.begin(tokenRequest, challenge, client)
+      activity.ask(serverName, tokenRequest.subject, client)
       const version = request.headers["mcp-protocol-version"]
       const prompt = { serverName, loginUrl, promptId: yield* random.uuidV4() }
-      const message = yield* readOnlyMessage(body.head)
       const text =
         message === undefined
           ? undefined

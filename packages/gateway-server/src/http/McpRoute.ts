@@ -16,6 +16,7 @@ import { makeLoginAnswers, withoutLoginAnswer } from "./LoginAnswer.ts"
 import { alreadyWritten, nodeExchange } from "./NodeExchange.ts"
 import { type McpServer, McpServers } from "./McpServers.ts"
 import { RequestRefusals } from "./RequestRefusals.ts"
+import { PersonActivity } from "../status/PersonActivity.ts"
 import { RequestBodies } from "../upstream/RequestBody.ts"
 import type { Exchange, Rest, UpstreamFailure } from "../upstream/Upstream.ts"
 
@@ -30,6 +31,7 @@ export const McpRoute = HttpRouter.use(
     const begunExchanges = yield* BegunExchanges
     const refuse = yield* RequestRefusals
     const resources = yield* CurrentResources
+    const activity = yield* PersonActivity
     const { askForLogin, awaitLogin } = yield* makeLoginAnswers
 
     /** Asks a person who has to log in to do so, and waits for one who says they are doing it. */
@@ -58,6 +60,8 @@ export const McpRoute = HttpRouter.use(
       const server = servers.get(serverName)
       if (server === undefined) return answerFailure(response, body.head, unknownServer(serverName))
       const { limits, upstream } = server
+      // `DirectAnswers` has counted what it has begun.
+      if (rest === undefined) activity.use(serverName, exchange.caller)
       return limits.admit(exchange, serve(server, exchange, rest)).pipe(
         Effect.catchTags({
           OAuthError: (error) =>

@@ -49,6 +49,7 @@ export const errorCodes = {
 export const metaKeys = {
   protocolVersion: "io.modelcontextprotocol/protocolVersion",
   clientCapabilities: "io.modelcontextprotocol/clientCapabilities",
+  clientInfo: "io.modelcontextprotocol/clientInfo",
   subscriptionId: "io.modelcontextprotocol/subscriptionId",
   logLevel: "io.modelcontextprotocol/logLevel"
 } as const

@@ -4,7 +4,7 @@ const names: ReadonlySet<string> = new Set([
   ..."code message data reason error_description detail".split(" "),
   ..."name uri taskId cursor nextCursor arguments progressToken requestId level tools".split(" "),
   ..."protocolVersion supportedVersions capabilities serverInfo clientInfo inputResponses".split(" "),
-  ..."protocolVersion clientCapabilities subscriptionId logLevel"
+  ..."protocolVersion clientCapabilities clientInfo subscriptionId logLevel"
     .split(" ")
     .map((name) => `io.modelcontextprotocol/${name}`)
 ])

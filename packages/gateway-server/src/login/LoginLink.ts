@@ -9,6 +9,8 @@ export interface RequestedLogin {
   readonly subjectName?: string | undefined
   /** The public URL, if the login is only for the person that a browser has logged in as (`PersonPages`). */
   readonly base?: string | undefined
+  /** What the MCP client calls itself that asked. Anybody can call a client so. */
+  readonly client?: string | undefined
   readonly authorizationUrl: string
   readonly redirectUri: string
 }

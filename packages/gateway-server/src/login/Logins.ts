@@ -36,10 +36,12 @@ export class Logins extends Context.Service<
      * Begins a login; returns the URL that a person is to open. The callback listener is bound before.
      *
      * @param challenge of `AuthorizationRequired`: the login requests the scope it names
+     * @param client what the MCP client calls itself that asks for it
      */
     readonly begin: (
       request: AccessTokenRequest,
-      challenge?: Challenge
+      challenge?: Challenge,
+      client?: string
     ) => Effect.Effect<string, OAuthError | CallbackListenerError | TooManyLogins>
     /** The link with an id; undefined for one that has ended, has expired or never was. */
     readonly findLink: (id: string) => Effect.Effect<LoginLink | undefined>
@@ -169,7 +171,7 @@ const make = Effect.fnUntraced(function* (
     )
 
   return Logins.of({
-    begin: Effect.fnUntraced(function* (request, challenge) {
+    begin: Effect.fnUntraced(function* (request, challenge, client) {
       if (links !== undefined) yield* links.checkRoom(request)
       const base = links === undefined ? undefined : yield* pages.baseFor(request.subjectIssuer)
       const redirectUri =
@@ -188,6 +190,7 @@ const make = Effect.fnUntraced(function* (
             subject,
             ...(subjectName === undefined ? {} : { subjectName }),
             ...(base === undefined ? {} : { base }),
+            ...(client === undefined ? {} : { client }),
             authorizationUrl,
             redirectUri
           })

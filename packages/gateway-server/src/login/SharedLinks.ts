@@ -23,6 +23,7 @@ const Shared = Schema.fromJsonString(
       subject: Schema.UndefinedOr(Schema.String).pipe(Schema.optionalKey),
       subjectName: Schema.optionalKey(Schema.String),
       base: Schema.optionalKey(Schema.String),
+      client: Schema.optionalKey(Schema.String),
       authorizationUrl: Schema.String,
       redirectUri: Schema.String,
       begunAt: Schema.Finite

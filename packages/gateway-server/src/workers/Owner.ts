@@ -16,6 +16,7 @@ import { gatewayServer } from "../GatewayServer.ts"
 import { gatewayServices } from "../GatewayServices.ts"
 import { SessionOwners, type SessionOwnersService } from "../sessions/SessionOwners.ts"
 import { makeSharedSessionOwners } from "../sessions/SharedSessionOwners.ts"
+import { PersonActivity } from "../status/PersonActivity.ts"
 import { accessTokenRequest, limitsOf } from "../upstream/Servers.ts"
 import { listen } from "../listener/Listening.ts"
 import type { Answer, Question } from "./OwnerMessages.ts"
@@ -57,7 +58,12 @@ export const serveWithWorkers = Effect.fnUntraced(function* (config: LoadedConfi
       ownerSocket,
       sessionKey: Buffer.from(Redacted.value(sessions.digestKey)).toString("base64")
     },
-    answer: makeAnswers(config, Context.get(context, OAuthService), sessions),
+    answer: makeAnswers(
+      config,
+      Context.get(context, OAuthService),
+      sessions,
+      Context.get(context, PersonActivity)
+    ),
     countHits: (serverName, hits) => countHit?.(serverName, hits)
   })
   yield* Ref.set(collectHits, running.collectHits)
@@ -105,16 +111,20 @@ const sharedSessions = (config: GatewayConfig) =>
     )
   )
 
-const makeAnswers = (
+/** Answers the questions of workers. Nothing of it fails: a problem is an answer. */
+export const makeAnswers = (
   config: GatewayConfig,
   oauth: OAuthService["Service"],
-  sessions: SessionOwnersService
+  sessions: SessionOwnersService,
+  activity: PersonActivity["Service"]
 ): ((question: Question) => Effect.Effect<Answer>) => {
   const entries = new Map(config.servers.map((entry) => [entry.serverName, entry]))
 
   const answerToken = ({ serverName, subject }: Extract<Question, { _tag: "Token" }>) => {
     const entry = entries.get(serverName)
     const request = entry && accessTokenRequest(entry, config, subject)
+    // A worker asks every two seconds while the token is in use, and only then.
+    if (request !== undefined) activity.use(serverName, { subject })
     return request === undefined
       ? Effect.succeed(failed(`"${serverName}" has no tokens`))
       : Effect.match(oauth.getAccessToken(request), {

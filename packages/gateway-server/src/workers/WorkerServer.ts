@@ -10,6 +10,7 @@ import { makeDirectAnswers } from "../http/DirectAnswers.ts"
 import { answerFirst, Listener } from "../http/Listener.ts"
 import { McpServers } from "../http/McpServers.ts"
 import { RequestRefusals } from "../http/RequestRefusals.ts"
+import { PersonActivity } from "../status/PersonActivity.ts"
 import { RequestBodies } from "../upstream/RequestBody.ts"
 import { Servers } from "../upstream/Servers.ts"
 import { makeOwnerForward } from "./OwnerForward.ts"
@@ -22,6 +23,8 @@ import { listen } from "../listener/Listening.ts"
 /**
  * The HTTP server of a worker, on the port that all workers share. It listens once the layer is built; when the layer is
  * released it stops accepting and lets running requests finish for up to ten seconds.
+ *
+ * Its `PersonActivity` is its own, and nobody reads it: what the owner knows of a person's use is what a worker asks it for.
  */
 export const workerServer = (config: GatewayConfig, { host, ownerSocket, port, processes }: Start) => {
   const { bufferedBytes, tls } = config.gateway
@@ -40,6 +43,7 @@ export const workerServer = (config: GatewayConfig, { host, ownerSocket, port, p
     Layer.provide(BegunExchanges.layer),
     Layer.provide(RequestRefusals.layer),
     Layer.provide(CallerExpiry.layer(config.gateway)),
+    Layer.provide(PersonActivity.layer),
     Layer.provide(McpServers.layer),
     Layer.provide(Servers.layerForwarded(config)),
     Layer.provide(RequestBodies.layer(Math.floor(bufferedBytes / processes))),
