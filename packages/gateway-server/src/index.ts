@@ -2,7 +2,12 @@ export * from "./config/ConfigFile.ts"
 export { decodeGatewayConfig, type GatewayConfig } from "./config/GatewayConfig.ts"
 export type { RereadSecrets } from "./config/RereadSecrets.ts"
 export type { AllowedCallers } from "./config/AllowedCallers.ts"
-export type { CallersSettings, CompanyLoginSettings, IntrospectionSettings, JwtIssuerSettings } from "./config/CallersSettings.ts"
+export type {
+  CallersSettings,
+  CompanyLoginSettings,
+  IntrospectionSettings,
+  JwtIssuerSettings
+} from "./config/CallersSettings.ts"
 export * from "./config/GatewaySettings.ts"
 export * from "./config/StoreSettings.ts"
 export type { TlsSettings } from "./config/TlsSettings.ts"

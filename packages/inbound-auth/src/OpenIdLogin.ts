@@ -88,10 +88,7 @@ export interface OpenIdLogin {
    *
    * @param prompt "none": only if nobody has to do anything for it. "login": the person logs in anew, perhaps as another
    */
-  readonly begin: (
-    login: BrowserLogin,
-    prompt?: "none" | "login"
-  ) => Effect.Effect<string, OpenIdLoginFailed>
+  readonly begin: (login: BrowserLogin, prompt?: "none" | "login") => Effect.Effect<string, OpenIdLoginFailed>
   /** Who has logged in: the parameters that came back are exchanged for an ID token, which is checked. */
   readonly complete: (
     login: BrowserLogin,
@@ -238,4 +235,3 @@ const failureOf = (reason: OAuthErrorReason): OpenIdLoginFailed =>
           : "Unavailable",
     problem: reason.message
   })
-

@@ -95,7 +95,8 @@ const knowsCallers = ({ apiKeys, callers }: GatewaySettings): boolean =>
 const makePersonPathCheck = ({ callers, publicUrl }: GatewaySettings): ((path: string) => boolean) => {
   if (callers === undefined || callers.jwt.length === 0 || publicUrl === undefined) return () => false
   const prefix = new URL(publicUrl).pathname.replace(/\/+$/, "")
-  return (path) => isPersonPath(path) || (path.startsWith(`${prefix}/`) && isPersonPath(path.slice(prefix.length)))
+  return (path) =>
+    isPersonPath(path) || (path.startsWith(`${prefix}/`) && isPersonPath(path.slice(prefix.length)))
 }
 
 const makeIdentify = (settings: GatewaySettings, callers: Callers["Service"]) => {

@@ -29,8 +29,7 @@ export const makeLoginPage = (links: LoginLinks) =>
     return Effect.fnUntraced(function* (visit: LinkVisit): Effect.fn.Return<BrowserPage> {
       const link = yield* links.find(visit.id)
       if (link === undefined) return linkEnded
-      if (link.base !== undefined)
-        return { ...textPage(303, "Log in"), headers: { location: urlOf(link) } }
+      if (link.base !== undefined) return { ...textPage(303, "Log in"), headers: { location: urlOf(link) } }
       const known = visit.cookies[cookieName(link)]
       if (!links.isFor(link, known)) return usedElsewhere
       if (visit.method === "POST") return yield* confirmed(links, link, visit, known)
@@ -107,7 +106,9 @@ ${hiddenFields(hidden)}<button type="submit" class="main-action guarded">I asked
 /** The fields of a form that are not shown. */
 export const hiddenFields = (fields: Readonly<Record<string, string>>): string =>
   Object.entries(fields)
-    .map(([name, value]) => `<input type="hidden" name="${escapeHtml(name)}" value="${escapeValue(value)}">\n`)
+    .map(
+      ([name, value]) => `<input type="hidden" name="${escapeHtml(name)}" value="${escapeValue(value)}">\n`
+    )
     .join("")
 
 /** Browsers apply `form-action` to every redirect after the form, and logins pass through several sites. */

@@ -71,7 +71,12 @@ export const makeBrowserSessions = Effect.fnUntraced(function* (publicUrl: strin
     },
 
     /** Gives the cookie of a new session. Nobody can have known it before the login. */
-    begin: Effect.fnUntraced(function* ({ groups = [], issuer = "", scopes = [], subject = "" }: InboundCaller) {
+    begin: Effect.fnUntraced(function* ({
+      groups = [],
+      issuer = "",
+      scopes = [],
+      subject = ""
+    }: InboundCaller) {
       const secret = Base64Url.encode(yield* random.randomBytes(32))
       const text = JSON.stringify({ issuer, subject, groups, scopes })
       yield* records.put(idOf(secret), Redacted.make(text), sessionLifetime)

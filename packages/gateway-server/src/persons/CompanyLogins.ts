@@ -70,7 +70,9 @@ const makeLogin = Effect.fnUntraced(function* (
     // Then the page of a login says what is wrong, and nobody gets by without it.
     Effect.orElseSucceed(() => true)
   )
-  const isUsed = isConfigured ? Effect.succeed(true) : Effect.suspend(() => known === undefined ? find : Effect.succeed(known))
+  const isUsed = isConfigured
+    ? Effect.succeed(true)
+    : Effect.suspend(() => (known === undefined ? find : Effect.succeed(known)))
   return { ...openId, isUsed } satisfies CompanyLogin
 })
 

@@ -39,7 +39,9 @@ const routes = (settings: GatewaySettings) =>
         if (method !== "GET" && method !== "POST") return yield* write(response, otherMethod)
         const path = pathOf(request)
         const form = yield* Effect.result(
-          method === "GET" ? Effect.succeed("") : effectRequest.text.pipe(Effect.provideService(HttpIncomingMessage.MaxBodySize, longestForm))
+          method === "GET"
+            ? Effect.succeed("")
+            : effectRequest.text.pipe(Effect.provideService(HttpIncomingMessage.MaxBodySize, longestForm))
         )
         if (form._tag === "Failure") return yield* write(response, tooLong)
         const page = visit({
@@ -64,7 +66,8 @@ const write = (response: ServerResponse, { headers, html, status }: BrowserPage)
   Effect.sync(() => {
     const { connection: _, ...own } = pageHeaders
     // No page of another origin has a use for them.
-    for (const name of ["access-control-allow-origin", "access-control-expose-headers"]) response.removeHeader(name)
+    for (const name of ["access-control-allow-origin", "access-control-expose-headers"])
+      response.removeHeader(name)
     response.writeHead(status, { ...own, ...headers }).end(html)
     return alreadyWritten
   })

@@ -1,5 +1,16 @@
-import { isPersonalGrant, type OAuthToken, OAuthService, TokenCache, tokenKeyString } from "@secure-mcp/oauth-core"
-import type { AccessTokenRequest, OAuthError, StoreUnavailable, TokenCacheEntry } from "@secure-mcp/oauth-core"
+import {
+  isPersonalGrant,
+  type OAuthToken,
+  OAuthService,
+  TokenCache,
+  tokenKeyString
+} from "@secure-mcp/oauth-core"
+import type {
+  AccessTokenRequest,
+  OAuthError,
+  StoreUnavailable,
+  TokenCacheEntry
+} from "@secure-mcp/oauth-core"
 import { renewalTime, TokenStore } from "@secure-mcp/token-cache"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"

@@ -9,7 +9,15 @@ import { linkEnded, loginQuestion, mayLeadOn, notOurForm } from "../login/LoginP
 import { Logins } from "../login/Logins.ts"
 import { personPaths } from "../login/PersonPaths.ts"
 import { type BrowserSession, isFormToken, makeBrowserSessions } from "./BrowserSessions.ts"
-import { type Destination, loginUrl, makeCompanyVisits, readBegin, redirect, storeAway, urlOf } from "./CompanyVisits.ts"
+import {
+  type Destination,
+  loginUrl,
+  makeCompanyVisits,
+  readBegin,
+  redirect,
+  storeAway,
+  urlOf
+} from "./CompanyVisits.ts"
 import { everyonePage } from "./EveryonePage.ts"
 import { mePage } from "./MePage.ts"
 import { makePersonServers } from "./PersonServers.ts"
@@ -131,7 +139,9 @@ export const makePersonVisits = Effect.fnUntraced(function* (settings: GatewaySe
   const logOut = (visit: PersonVisit) =>
     asForm(visit, () =>
       sessions.end(visit.cookies).pipe(
-        Effect.map((cookie) => loggedOut(loginUrl(publicUrl, { destination: "me", prompt: "login" }), cookie)),
+        Effect.map((cookie) =>
+          loggedOut(loginUrl(publicUrl, { destination: "me", prompt: "login" }), cookie)
+        ),
         Effect.catch(({ message }) => storeAway(message))
       )
     )
@@ -148,9 +158,7 @@ export const makePersonVisits = Effect.fnUntraced(function* (settings: GatewaySe
 
   const gets: Readonly<Record<string, (visit: PersonVisit) => Effect.Effect<BrowserPage>>> = {
     [personPaths.me]: (visit) =>
-      asPerson(visit, "me", (session) =>
-        Effect.map(servers.of(session), (view) => mePage(view, { prefix }))
-      ),
+      asPerson(visit, "me", (session) => Effect.map(servers.of(session), (view) => mePage(view, { prefix }))),
     [personPaths.everyone]: everyone,
     [personPaths.login]: ({ parameters }) => company.begin(readBegin(parameters)),
     [personPaths.loginCallback]: ({ cookies, parameters }) => company.complete(parameters, cookies),

@@ -61,7 +61,8 @@ export const readClaims = (
 }
 
 /** Seconds since the epoch (RFC 7519 §2), within the range of dates. */
-export const isTime = (value: unknown): value is number => Predicate.isNumber(value) && value >= 0 && value < 8.64e12
+export const isTime = (value: unknown): value is number =>
+  Predicate.isNumber(value) && value >= 0 && value < 8.64e12
 
 /** A text, or a list of nothing but texts. */
 export const textsOf = (value: unknown): ReadonlyArray<string> | undefined => {

@@ -96,10 +96,7 @@ const make = Effect.gen(function* () {
       return url.href
     }, Effect.provide(services)),
 
-    redeem: Effect.fn("BrowserAuthorizations.redeem")(function* (
-      { redirectUri, request, secret },
-      response
-    ) {
+    redeem: Effect.fn("BrowserAuthorizations.redeem")(function* ({ redirectUri, request, secret }, response) {
       const fields = yield* readFields(response)
       const { pkce, state } = derivedFrom(secret)
       if (fields["state"] === undefined || !isSameText(fields["state"], Redacted.value(state)))
@@ -166,4 +163,6 @@ const derivedFrom = (secret: Redacted.Redacted) => {
 }
 
 const derived = (purpose: string, secret: Redacted.Redacted): string =>
-  createHash("sha256").update(`${purpose} ${Redacted.value(secret)}`).digest("base64url")
+  createHash("sha256")
+    .update(`${purpose} ${Redacted.value(secret)}`)
+    .digest("base64url")
