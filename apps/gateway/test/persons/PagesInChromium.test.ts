@@ -21,13 +21,11 @@ const paths = { prefix: "" }
 /** Serves pages with the headers that they have at the gateway, by path. Remembers the forms that come. */
 const servePages = Effect.fnUntraced(function* (pages: Readonly<Record<string, BrowserPage>>) {
   const forms: Array<{ readonly path: string; readonly fields: Record<string, string> }> = []
-  const { url } = yield* serveRaw((request, response) => {
+  const { url } = yield* serveRaw(async (request, response) => {
     const path = request.url ?? ""
     if (request.method === "POST") {
-      void text(request).then((body) => {
-        forms.push({ path, fields: Object.fromEntries(new URLSearchParams(body)) })
-        response.writeHead(303, { location: "/sent" }).end()
-      })
+      forms.push({ path, fields: Object.fromEntries(new URLSearchParams(await text(request))) })
+      response.writeHead(303, { location: "/sent" }).end()
       return
     }
     const page = pages[path] ?? textPage(200, "Sent")
