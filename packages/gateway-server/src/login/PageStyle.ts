@@ -37,11 +37,11 @@ button:hover { border-color: var(--text) }
 .guarded { pointer-events: none; animation: ready 0s .8s forwards }
 @keyframes ready { to { pointer-events: auto } }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
-.quiet { color: var(--quiet); font-size: .9375rem }
+.quiet { color: var(--quiet); font-size: .9375em }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
 .wide header, .wide main { max-width: 46rem }
-.wide main { padding-top: 2rem }
-.widest header, .widest main { max-width: 80rem }
+.widest header, .widest main { max-width: 84rem }
+.wide main, .widest main { padding-top: 2rem }
 header { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1rem; padding-bottom: 1rem; border-bottom: 1px solid var(--line) }
 header p { margin: 0 }
 header p:first-child { flex: 1 1 16rem }
@@ -54,14 +54,16 @@ dl { display: grid; grid-template-columns: 11rem 1fr; gap: .5rem 1rem }
 dt { color: var(--quiet) }
 dd { margin: 0; overflow: clip }
 .scopes { display: inline-flex; flex-wrap: wrap; gap: .25rem .5rem; margin: 0; padding: 0; list-style: none }
-.scopes code { padding: 0 .375rem; border: 1px solid var(--line); border-radius: .25rem }
+.scopes code { display: block; padding: 0 .375rem; border: 1px solid var(--line); border-radius: .25rem }
 .actions { display: flex; flex-wrap: wrap; gap: .75rem }
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: .5rem; background: var(--surface); margin-bottom: 1rem }
-table { width: 100%; min-width: 60rem; border-collapse: collapse; text-align: left }
-th, td { padding: .625rem .875rem; border-bottom: 1px solid var(--line); vertical-align: top }
+table { width: 100%; border-collapse: collapse; text-align: left; font-size: .9375rem }
+th, td { min-width: 8.5rem; padding: .625rem .875rem; border-bottom: 1px solid var(--line); vertical-align: top }
+.two-facts { min-width: 15rem }
 tbody:last-child tr:last-child > * { border-bottom: 0 }
 tbody th { font-weight: 600 }
-th[scope=rowgroup] { background: var(--ground) }
+.person { background: var(--ground) }
+.person h2 { margin: 0; font-size: 1rem }
 @media (max-width: 36rem) { dl { grid-template-columns: 1fr; gap: 0 } dd { margin-bottom: .75rem } section { padding: 1rem } }
 `
 

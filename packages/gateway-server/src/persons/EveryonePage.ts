@@ -22,10 +22,10 @@ const content = ({ isCut, now, persons }: EveryoneView): string => {
   const cut = isCut
     ? `\n<p><strong>Not all persons are shown.</strong> There are more than the ${persons.length} in this table.</p>`
     : ""
-  return `<p>What each person has connected. Only they can connect or disconnect.</p>${cut}
+  return `<p>What each person has connected. They change it on a page of their own.</p>${cut}
 <div class="scroll" role="region" aria-label="Connections of each person" tabindex="0">
 <table>
-<thead><tr>${columns.map((label) => `<th scope="col">${label}</th>`).join("")}</tr></thead>
+<thead><tr>${columns.map((label) => `<th scope="col"${label === "Token" ? ' class="two-facts"' : ""}>${label}</th>`).join("")}</tr></thead>
 ${persons.map((person) => rows(person, now)).join("\n")}
 </table>
 </div>
@@ -34,10 +34,15 @@ ${persons.map((person) => rows(person, now)).join("\n")}
 
 const columns = ["Server", "State", "Scopes granted", "Token", "Last use", "Last error", "Asked for by"]
 
-const rows = (person: OtherPersonView, now: number): string => `<tbody>
-<tr><th scope="rowgroup" colspan="${columns.length}">${who(person)}</th></tr>
-${person.servers.length === 0 ? `<tr><td colspan="${columns.length}">No server</td></tr>` : person.servers.map((server) => row(server, now)).join("\n")}
+/** A heading in the table: by headings, people who do not see it go from person to person. */
+const rows = (person: OtherPersonView, now: number): string => {
+  const whole = (html: string, row = "") => `<tr${row}><td colspan="${columns.length}">${html}</td></tr>`
+  const servers = person.servers.map((server) => row(server, now))
+  return `<tbody>
+${whole(`<h2>${who(person)}</h2>`, ' class="person"')}
+${servers.length === 0 ? whole("No server") : servers.join("\n")}
 </tbody>`
+}
 
 const who = ({ issuer, name, person }: OtherPersonView): string => {
   const key = `<code><bdi>${escapeHtml(person)}</bdi></code>`

@@ -61,12 +61,14 @@ const personal = (server: ServerView, view: PersonView, paths: PagePaths): Reado
   ]
 }
 
-const meaning = ({ grant, problem }: ServerView, now: number): string => {
+const meaning = ({ activity, grant, problem }: ServerView, now: number): string => {
   if (grant === undefined)
     return problem === undefined ? ". This gateway has no access with your account." : "."
-  return Facts.hasEnded(grant, now)
-    ? ". Connect again, and MCP clients can use your account again."
-    : ". MCP clients that you use with this gateway can use this server with your account."
+  if (Facts.hasEnded(grant, now))
+    return ". Connect again if MCP clients are to use this server with your account."
+  return activity.lastError === undefined
+    ? ". MCP clients that you use with this gateway can use this server with your account."
+    : ". The last attempt to get a token failed. If that goes on, connect again."
 }
 
 const grantFacts = (
@@ -110,10 +112,12 @@ const actions = ({ grant, problem, serverName }: ServerView, view: PersonView, p
       fields,
       `<button type="submit" class="${style}">${label}<span class="unseen"> ${chosenName(serverName)}</span></button>`
     )
-  const connect =
-    grant === undefined
-      ? act(personPaths.connect, "Connect", "main-action guarded")
-      : act(personPaths.connect, "Connect again", "guarded")
+  const hasAccess = grant !== undefined && !Facts.hasEnded(grant, view.now)
+  const connect = act(
+    personPaths.connect,
+    grant === undefined ? "Connect" : "Connect again",
+    hasAccess ? "guarded" : "main-action guarded"
+  )
   const mayDisconnect = grant !== undefined || problem !== undefined
   const disconnect = mayDisconnect ? [act(personPaths.disconnect, "Disconnect", "guarded")] : []
   return `<div class="actions">\n${[connect, ...disconnect].join("\n")}\n</div>`

@@ -40,7 +40,9 @@ export const tokenFacts = (grant: GrantView, now: number): ReadonlyArray<Fact> =
 
 const endOf = (grant: GrantView, now: number): Fact => {
   const { expiresAt, renewsAt } = grant
-  if (renewsAt !== undefined) return ["Next renewal", timeText(renewsAt, now)]
+  if (renewsAt !== undefined) {
+    return [renewsAt > now ? "Next renewal" : "Renewal was due", timeText(renewsAt, now)]
+  }
   if (expiresAt === undefined) return ["Access ends", "Not by itself"]
   return [hasEnded(grant, now) ? "Access ended" : "Access ends", timeText(expiresAt, now)]
 }
