@@ -53,7 +53,7 @@ export const walk = (
   Effect.promise(async (): Promise<Page> => {
     let next = start
     let form: Readonly<Record<string, string>> | undefined
-    for (let step = 0; step < 20; step += 1) {
+    for (let step = 0; step < 40; step += 1) {
       if (until(new URL(next))) return { url: next, status: 303, text: "" }
       const answer = await fetch(next, {
         method: form === undefined ? "GET" : "POST",
@@ -68,7 +68,7 @@ export const walk = (
       form = location === null ? answerTo(text, name) : undefined
       next = new URL(location ?? /<form[^>]* action="([^"]*)"/.exec(text)?.[1] ?? next, next).href
     }
-    throw new Error(`No end after twenty pages; stopped at ${next}`)
+    throw new Error(`No end after forty pages; stopped at ${next}`)
   })
 
 /** A form takes what is hidden in it, and the name of the person where it asks for one. */

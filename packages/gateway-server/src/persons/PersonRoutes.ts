@@ -55,10 +55,8 @@ const routes = (settings: GatewaySettings) =>
         })
         return yield* write(response, page === undefined ? nothingHere : yield* page)
       })
-      for (const before of new Set(["", prefix])) {
-        yield* router.add("*", `${before as ""}${personPaths.me}`, answer)
-        yield* router.add("*", `${before as ""}${personPaths.me}/*`, answer)
-      }
+      yield* router.add("*", `${personPaths.me}/*`, answer)
+      if (prefix !== "") yield* router.add("*", `/${prefix.slice(1)}${personPaths.me}/*`, answer)
     })
   ).pipe(Layer.provide(SecureRandom.layerWebCrypto))
 

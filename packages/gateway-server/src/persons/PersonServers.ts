@@ -31,8 +31,7 @@ const mostPersons = 1000
 /** What people have granted, for the pages on which they and operators see it. */
 export const makePersonServers = Effect.fnUntraced(function* (
   { allow, callers }: GatewaySettings,
-  sessions: BrowserSessions,
-  prefix: string
+  sessions: BrowserSessions
 ) {
   const servers = yield* McpServers
   const oauth = yield* OAuthService
@@ -62,7 +61,7 @@ export const makePersonServers = Effect.fnUntraced(function* (
       activity: activities.get(serverName, session.person),
       waiting: waiting
         .filter((link) => link.serverName === serverName)
-        .map(({ begunAt, client, id }) => ({ client, begunAt, path: `${prefix}${personPaths.link}${id}` }))
+        .map(({ begunAt, client, id }) => ({ client, begunAt, path: personPaths.link + id }))
     }
     return view
   })

@@ -45,7 +45,7 @@ export interface WaitingLogin {
   /** What the client calls itself. Anybody can call a client so. */
   readonly client: string | undefined
   readonly begunAt: number
-  /** The path of its page. */
+  /** The path of its page, below the public URL. */
   readonly path: string
 }
 

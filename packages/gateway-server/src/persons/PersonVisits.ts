@@ -43,7 +43,7 @@ export const makePersonVisits = Effect.fnUntraced(function* (settings: GatewaySe
   const sessions = yield* makeBrowserSessions(publicUrl)
   const company = yield* makeCompanyVisits(publicUrl, sessions)
   const prefix = new URL(publicUrl).pathname.replace(/\/+$/, "")
-  const servers = yield* makePersonServers(settings, sessions, prefix)
+  const servers = yield* makePersonServers(settings, sessions)
 
   /** Only for a person who is logged in: others log in first, and come back. */
   const asPerson = (
