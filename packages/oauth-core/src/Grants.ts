@@ -38,7 +38,8 @@ export type KeepGrant = (request: GrantRequest, token: OAuthToken) => Effect.Eff
 /** A new grant, and the request it answers. */
 export interface GrantedToken {
   readonly request: GrantRequest
-  readonly token: OAuthToken
+  /** Undefined where the person only consented (`consentOnly`). */
+  readonly token: OAuthToken | undefined
 }
 
 /** An authorization by the person on another device (RFC 8628 §3.2). */

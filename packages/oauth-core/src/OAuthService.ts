@@ -53,7 +53,8 @@ export interface CompletedAuthorization {
   readonly serverName: string
   /** The person the token is for; undefined for the client's own. */
   readonly subject: string | undefined
-  readonly token: OAuthToken
+  /** Undefined where the person only consented (`consentOnly`). */
+  readonly token: OAuthToken | undefined
 }
 
 /**
@@ -213,8 +214,8 @@ const make = Effect.gen(function* () {
     )
 
   /** Stores what a person granted. Continues when the caller is interrupted: the grant can be redeemed only once. */
-  const storeGranted = Effect.fnUntraced(function* (
-    granted: Effect.Effect<GrantedToken, OAuthError>,
+  const storeGranted = Effect.fnUntraced(function* <Token extends OAuthToken | undefined>(
+    granted: Effect.Effect<GrantedToken & { readonly token: Token }, OAuthError>,
     requested: () => GrantRequest | undefined
   ) {
     const [duration, exit] = yield* Effect.timed(Effect.exit(granted))
@@ -224,9 +225,10 @@ const make = Effect.gen(function* () {
       return yield* Effect.failCause(exit.cause)
     }
     const { request, token } = exit.value
+    const { serverName, subject } = request
+    if (token === undefined) return { serverName, subject, token }
     const key = yield* keyOf(request, "store the granted token")
     yield* cache.put(key, token)
-    const { serverName, subject } = request
     yield* events.publish({
       _tag: "TokenAcquired",
       serverName,
@@ -234,7 +236,7 @@ const make = Effect.gen(function* () {
       duration,
       refresh: false
     })
-    return { serverName, subject, token } satisfies CompletedAuthorization
+    return { serverName, subject, token }
   }, Effect.uninterruptible)
 
   const publishFailure = (

@@ -1,4 +1,5 @@
 export * from "./AccessTokenRequest.ts"
+export { consentRequestOf } from "./ConsentRequest.ts"
 export * from "./config/ClientAuthenticationMethod.ts"
 export {
   ConfigError,

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
-import type { OAuthError } from "@secure-mcp/oauth-core"
+import { type AccessTokenRequest, consentRequestOf, type OAuthError } from "@secure-mcp/oauth-core"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -11,7 +11,7 @@ import type { CallbackListenerError } from "../login/CallbackListener.ts"
 import { BegunExchanges } from "./BegunExchanges.ts"
 import { CurrentCaller } from "./AccessMiddleware.ts"
 import { originHeaders } from "./CrossOrigin.ts"
-import { answerBug, answerFailure, failedAuthorization, unanswered } from "./GatewayFailure.ts"
+import { answerBug, answerFailure, failedAuthorization, type GatewayFailure, unanswered } from "./GatewayFailure.ts"
 import { makeLoginAnswers, withoutLoginAnswer } from "./LoginAnswer.ts"
 import { alreadyWritten, nodeExchange } from "./NodeExchange.ts"
 import { type McpServer, McpServers } from "./McpServers.ts"
@@ -45,15 +45,33 @@ export const McpRoute = HttpRouter.use(
       const handled = rest ?? upstream.handle(exchange)
       if (request === undefined) return yield* handled
       // A login on another device begins with the command: no client shows a person its code.
-      const ask = (error: OAuthError) =>
-        request.config.grantType === "authorization_code"
-          ? askForLogin(exchange, request, error, failedAuthorization(error, request))
+      const ask = (error: OAuthError) => {
+        const failure = failedAuthorization(error, request)
+        if (needsConsent(error)) return askForConsent(exchange, request, error, failure)
+        return request.config.grantType === "authorization_code"
+          ? askForLogin(exchange, request, error, failure)
           : Effect.fail(error)
+      }
       const afterLogin = limits
         .admitToLogin(awaitLogin(request))
         .pipe(Effect.andThen(upstream.handle(exchange)), Effect.catchIf(needsLogin, ask))
       return yield* Effect.catchIf(handled, needsLogin, (error) => (accepted ? afterLogin : ask(error)))
     })
+
+    /** Where people consent who have not, so that the gateway may act for them. Without such a place the refusal stays as it is. */
+    const askForConsent = (
+      exchange: Exchange,
+      request: AccessTokenRequest,
+      error: OAuthError,
+      failure: GatewayFailure
+    ) => {
+      const consent = consentRequestOf(request)
+      return consent === undefined
+        ? Effect.fail(error)
+        : Effect.catchTag(askForLogin(exchange, consent, error, failure), "OAuthError", ({ message }) =>
+            Effect.andThen(Effect.logWarning(`A person cannot be asked to consent: ${message}`), Effect.fail(error))
+          )
+    }
 
     const pass = (serverName: string, exchange: Exchange, rest: Rest | undefined) => {
       const { body, response } = exchange
@@ -130,7 +148,11 @@ const unknownServer = (serverName: string) => ({
 })
 
 const needsLogin = (error: OAuthError | UpstreamFailure): error is OAuthError =>
-  error._tag === "OAuthError" && error.reason._tag === "AuthorizationRequired"
+  error._tag === "OAuthError" && (error.reason._tag === "AuthorizationRequired" || needsConsent(error))
+
+/** Claims are for the login at the gateway itself, of which the client is told. */
+const needsConsent = ({ reason }: OAuthError): boolean =>
+  reason._tag === "RequestRefused" && reason.needsConsent === true && reason.claims === undefined
 
 const failedLogin = (serverName: string, { message }: CallbackListenerError) => ({
   status: 502,

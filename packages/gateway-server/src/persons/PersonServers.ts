@@ -21,7 +21,7 @@ import { McpServers } from "../http/McpServers.ts"
 import type { LoginLink } from "../login/LoginLink.ts"
 import { Logins } from "../login/Logins.ts"
 import { personPaths } from "../login/PersonPaths.ts"
-import { PersonActivity } from "../status/PersonActivity.ts"
+import { type Activity, PersonActivity } from "../status/PersonActivity.ts"
 import type { BrowserSession, BrowserSessions } from "./BrowserSessions.ts"
 import type { EveryoneView, GrantView, OtherPersonView, PersonView, ServerView } from "./PersonView.ts"
 
@@ -58,7 +58,7 @@ export const makePersonServers = Effect.fnUntraced(function* (
       isPersonal: request?.config.grantType === "authorization_code",
       ...(token === undefined || request === undefined ? {} : { grant: grantOf(token, request) }),
       ...(found._tag === "Failure" ? { problem: found.failure.reason.message } : {}),
-      activity: activities.get(serverName, session.person),
+      activity: shown(activities.get(serverName, session.person), token !== undefined),
       waiting: waiting
         .filter((link) => link.serverName === serverName)
         .map(({ begunAt, client, id }) => ({ client, begunAt, path: personPaths.link + id }))
@@ -124,6 +124,12 @@ export const makePersonServers = Effect.fnUntraced(function* (
     })
   }
 })
+
+/** That a person has to log in is no error where they have not logged in. */
+const shown = (activity: Activity, hasGrant: boolean): Activity =>
+  activity.lastError?.reason === "AuthorizationRequired" && !hasGrant
+    ? { ...activity, lastError: undefined }
+    : activity
 
 export type PersonServers = Effect.Success<ReturnType<typeof makePersonServers>>
 

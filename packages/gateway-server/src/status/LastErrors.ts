@@ -37,7 +37,12 @@ export class LastErrors extends Context.Service<
 
   /** Records the errors among the events. */
   static readonly layerEvents = OAuthEventListeners.listen(
-    Effect.map(LastErrors, ({ note }) => ({ name: "last errors", receive: note }))
+    Effect.map(LastErrors, ({ note }) => ({
+      name: "last errors",
+      receive: note,
+      // They happen on every request, and are no errors.
+      countHit: () => undefined
+    }))
   )
 }
 

@@ -79,6 +79,8 @@ export class RequestRefused extends Schema.TaggedError<RequestRefused>()("Reques
   clientCertificate: Schema.optionalKey(Schema.Literals(["missing", "refused", "doubtful"])),
   /** The claims that the person's token lacks, as JSON, where a new login would bring them (`interaction_required`). */
   claims: Schema.optionalKey(Schema.String),
+  /** Whether the person has to log in and consent before the client gets a token on their behalf. */
+  needsConsent: Schema.optionalKey(Schema.Boolean),
   /** What to do, where the request says more than the error code. */
   advice: Schema.optionalKey(Schema.String)
 }) {

@@ -2,6 +2,7 @@ import {
   type AccessTokenRequest,
   AuthorizationResponseInvalid,
   Challenge,
+  consentRequestOf,
   CorrelationId,
   type GrantRequest,
   LoginRecords,
@@ -30,6 +31,7 @@ const Shared = Schema.fromJsonString(
     serverName: Schema.String,
     subject: Schema.optionalKey(Schema.String),
     challenge: Schema.optionalKey(Challenge),
+    consentOnly: Schema.optionalKey(Schema.Boolean),
     redirectUri: Schema.String,
     pkce: Schema.optionalKey(
       Schema.Struct({
@@ -62,12 +64,13 @@ export const shareAuthorization = Effect.fn("SharedAuthorizations.share")(functi
   const records = yield* LoginRecords
   if (records === undefined) return
   const { authorizationUrl, pkce, redirectUri, request, scope, state, target } = pending
-  const { challenge, serverName, subject } = request
+  const { challenge, consentOnly, serverName, subject } = request
   const text = yield* Effect.orDie(
     encode({
       serverName,
       ...(subject === undefined ? {} : { subject }),
       ...(challenge === undefined ? {} : { challenge }),
+      ...(consentOnly === undefined ? {} : { consentOnly }),
       redirectUri,
       ...(pkce === undefined ? {} : { pkce }),
       ...(scope === undefined ? {} : { scope }),
@@ -91,8 +94,12 @@ export const findShared = Effect.fn("SharedAuthorizations.find")(function* (
   const text = records && (yield* records.get(yield* idOf(state)))
   const record = text === undefined ? undefined : Option.getOrUndefined(decode(Redacted.value(text)))
   if (record === undefined) return undefined
-  const { authorizationUrl, challenge, pkce, redirectUri, scope, serverName, subject } = record
-  const known = (yield* LoginRequests).find(serverName, subject)
+  const { authorizationUrl, challenge, consentOnly, pkce, redirectUri, scope, serverName, subject } = record
+  const configured = (yield* LoginRequests).find(serverName, subject)
+  const known =
+    consentOnly === true && configured !== undefined
+      ? consentRequestOf({ ...configured, subjectIssuer: record.issuer })
+      : configured
   if (known === undefined) return undefined
   const request: GrantRequest = {
     ...known,

@@ -22,6 +22,18 @@ const claimsIn = ({ claims }: ResponseFields, mask: SecretMask): { readonly clai
   return Result.isSuccess(Result.try((): unknown => JSON.parse(claims))) ? { claims } : {}
 }
 
+/** `AADSTS65001` of Entra: nobody has consented for this client. */
+const entraConsent = 65_001
+
+/** OpenID Connect Core §3.1.2.6; Entra says it with `invalid_grant`, and more closely with words of its own. */
+const consentIn = ({ claims, error, error_codes: codes, suberror }: ResponseFields) =>
+  error === "consent_required" ||
+  suberror === "consent_required" ||
+  (error === "interaction_required" && claims === undefined) ||
+  (Array.isArray(codes) && codes.includes(entraConsent))
+    ? { needsConsent: true }
+    : {}
+
 /** What is known of the client that is refused. */
 interface RefusedClient {
   /** Whether it was to present a certificate (`use_mtls`). */
@@ -54,6 +66,7 @@ export const describeRefusal = (
       ...(error === undefined ? {} : { error }),
       ...(description === undefined ? {} : { description }),
       ...claimsIn(fields, mask),
+      ...consentIn(fields),
       ...(authenticationMethod === undefined ? {} : { authenticationMethod }),
       ...(clientCertificate === undefined ? {} : { clientCertificate })
     })
