@@ -12,9 +12,9 @@ const consents = new WeakMap<OAuthConfig, Map<string | undefined, OAuthConfig>>(
  */
 export const consentRequestOf = (request: AccessTokenRequest): AccessTokenRequest | undefined => {
   const { callerToken: _, config, ...others } = request
-  const issuer =
-    config.issuer ?? (config.authorizationUrl === undefined ? request.subjectIssuer : undefined)
-  const isKnown = issuer !== undefined || (config.authorizationUrl !== undefined && config.tokenUrl !== undefined)
+  const issuer = config.issuer ?? (config.authorizationUrl === undefined ? request.subjectIssuer : undefined)
+  const isKnown =
+    issuer !== undefined || (config.authorizationUrl !== undefined && config.tokenUrl !== undefined)
   if (!usesCallerToken(config) || !isKnown) return undefined
   const ofConfig = consents.get(config) ?? new Map<string | undefined, OAuthConfig>()
   consents.set(config, ofConfig)

@@ -70,25 +70,27 @@ const refusals: ReadonlyArray<readonly [string, object]> = [
 ]
 
 describe("an exchange that needs the consent of the person", () => {
-  it.effect.each(refusals)("the client gets the address of the login, after which the exchange succeeds: %s", ([, refusal]) =>
-    Effect.gen(function* () {
-      const { ask, company, forms, stub } = yield* start(refusal, ({ url }) => ({ issuer: url }))
-      const ada = yield* company.token("ada")
-      const { link = "" } = yield* ask(ada)
-      assert.match(link, /^http:\/\/127\.0\.0\.1:\d+\/login\//)
-      const end = yield* walk(link, "ada")
-      assert.include(end.text, "Logged in")
-      const [asked] = yield* stub.requestsTo("/authorize")
-      const sent = new URL(asked?.rawUrl ?? "", stub.url).searchParams
-      assert.strictEqual(sent.get("client_id"), "the-gateway")
-      assert.strictEqual(sent.get("scope"), "wiki.read")
-      // At once, although a refusal counts for 30 seconds.
-      const answer = yield* ask(ada)
-      assert.strictEqual(answer.status, 200, answer.text)
-      const types = (yield* forms).map((form) => form.get("grant_type"))
-      assert.notInclude(types, "authorization_code")
-      assert.lengthOf(types, 2)
-    })
+  it.effect.each(refusals)(
+    "the client gets the address of the login, after which the exchange succeeds: %s",
+    ([, refusal]) =>
+      Effect.gen(function* () {
+        const { ask, company, forms, stub } = yield* start(refusal, ({ url }) => ({ issuer: url }))
+        const ada = yield* company.token("ada")
+        const { link = "" } = yield* ask(ada)
+        assert.match(link, /^http:\/\/127\.0\.0\.1:\d+\/login\//)
+        const end = yield* walk(link, "ada")
+        assert.include(end.text, "Logged in")
+        const [asked] = yield* stub.requestsTo("/authorize")
+        const sent = new URL(asked?.rawUrl ?? "", stub.url).searchParams
+        assert.strictEqual(sent.get("client_id"), "the-gateway")
+        assert.strictEqual(sent.get("scope"), "wiki.read")
+        // At once, although a refusal counts for 30 seconds.
+        const answer = yield* ask(ada)
+        assert.strictEqual(answer.status, 200, answer.text)
+        const types = (yield* forms).map((form) => form.get("grant_type"))
+        assert.notInclude(types, "authorization_code")
+        assert.lengthOf(types, 2)
+      })
   )
 
   it.effect("the configured endpoint is where people consent, if there is one", () =>

@@ -28,6 +28,24 @@ describe("the callers of a configuration", () => {
       }
     ],
     [{ public_url: publicUrl, callers: { jwt }, allow: { a: { groups: ["staff"] } } }],
+    [
+      { public_url: publicUrl, callers: { jwt, admin: { groups: ["operators"], scopes: ["gateway.admin"] } } }
+    ],
+    [{ public_url: publicUrl, callers: { jwt: [{ ...jwt[0], login: false }] } }],
+    [
+      {
+        public_url: publicUrl,
+        callers: {
+          jwt: [
+            {
+              ...jwt[0],
+              ca_bundle_path: "/etc/ssl/company.pem",
+              login: { client_id: "gateway", client_secret: "secret", subject_claim: "uid", scope: "openid" }
+            }
+          ]
+        }
+      }
+    ],
     [{ api_keys: ["a-key-of-sixteen-characters"], allow: { a: {} } }]
   ])("the callers %j are accepted", (gateway) => {
     assert.deepStrictEqual(problemsOf(gateway), [])
@@ -72,7 +90,24 @@ describe("the callers of a configuration", () => {
       "gateway.allow.b: no server has this name"
     ],
     [{ public_url: publicUrl, callers: { jwt }, allow: { a: { users: [] } } }, "gateway.allow.a.users: "],
-    [{ allow: { a: {} } }, "gateway.allow: has no effect"]
+    [{ allow: { a: {} } }, "gateway.allow: has no effect"],
+    [{ public_url: publicUrl, callers: { jwt, admin: { users: [] } } }, "gateway.callers.admin.users: "],
+    [
+      { public_url: publicUrl, callers: { jwt: [{ ...jwt[0], login: true }] } },
+      "gateway.callers.jwt[0].login: must be an object, or false"
+    ],
+    [
+      { public_url: publicUrl, callers: { jwt: [{ ...jwt[0], login: { client: "gateway" } }] } },
+      "gateway.callers.jwt[0].login.client: "
+    ],
+    [
+      { public_url: publicUrl, callers: { jwt: [{ ...jwt[0], login: { redirect_uri: publicUrl } }] } },
+      "gateway.callers.jwt[0].login.redirect_uri: is not for this login"
+    ],
+    [
+      { public_url: publicUrl, callers: { jwt: [{ ...jwt[0], login: { subject_claim: 7 } }] } },
+      "gateway.callers.jwt[0].login.subject_claim: must be the name of a claim"
+    ]
   ])("the callers %j have the problem %s", (gateway, expected) => {
     const problems = problemsOf(gateway)
     assert.lengthOf(problems, 1, problems.join("\n"))

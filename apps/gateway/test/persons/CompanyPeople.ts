@@ -1,3 +1,4 @@
+import { assert } from "@effect/vitest"
 import { AuthorizationServer } from "@secure-mcp/authorization-server"
 import { freePort } from "@secure-mcp/testing"
 import { createHash } from "node:crypto"
@@ -26,19 +27,23 @@ export const startCompanyPeople = Effect.fnUntraced(function* ({
   callers = {},
   gateway: settings = {},
   login,
+  place,
   servers = ["wiki"],
   store = { type: "memory" }
 }: {
   readonly callers?: object
   readonly gateway?: object
+  /** The `login` of the company in the configuration. */
   readonly login?: object | false
+  /** Where browsers and clients find the gateway, if it has several instances behind a balancer. */
+  readonly place?: { readonly publicUrl: string; readonly ports: ReadonlyArray<number> }
   readonly servers?: ReadonlyArray<string>
   readonly store?: object
 } = {}) {
   // The company runs on the clock of the machine.
   yield* TestClock.setTime(Date.now())
   const port = yield* freePort
-  const publicUrl = `http://127.0.0.1:${port}`
+  const { ports, publicUrl } = place ?? { publicUrl: `http://127.0.0.1:${port}`, ports: [port] }
   const resourceOf = (serverName: string) => `${publicUrl}/servers/${serverName}/mcp`
   const company = yield* AuthorizationServer.make({
     clients: [
@@ -70,7 +75,6 @@ export const startCompanyPeople = Effect.fnUntraced(function* ({
   const document = {
     store,
     gateway: {
-      port,
       public_url: publicUrl,
       callers: {
         jwt: [
@@ -86,7 +90,10 @@ export const startCompanyPeople = Effect.fnUntraced(function* ({
     },
     servers: servers.map((name) => personalEntry(remote.url, {}, name))
   }
-  const gateway = yield* startGateway(document)
+  const [gateway, ...others] = yield* Effect.forEach(ports, (port) =>
+    startGateway({ ...document, gateway: { ...document.gateway, port } })
+  )
+  assert(gateway !== undefined)
 
   /** An MCP client of somebody, which has logged in at the company. */
   const colleague = Effect.fnUntraced(function* (name: string, serverName = "wiki") {
@@ -118,8 +125,8 @@ export const startCompanyPeople = Effect.fnUntraced(function* ({
   })
 
   /** What the gateway answers to a client that begins, and the link to a login if it is given one. */
-  const call = ({ headers }: Colleague, serverName = "wiki") =>
-    Effect.map(post(gateway.url, serverName, initialize, headers), ({ status, text }) => ({
+  const call = ({ headers }: Colleague, serverName = "wiki", { url } = gateway) =>
+    Effect.map(post(url, serverName, initialize, headers), ({ status, text }) => ({
       status,
       text,
       link: /"(https?:[^"]*\/(?:me\/links|login)\/[^"]*)"/.exec(text)?.[1]
@@ -164,7 +171,7 @@ export const startCompanyPeople = Effect.fnUntraced(function* ({
         })
     }
   }
-  return { browser, call, colleague, company, document, gateway, publicUrl, remote }
+  return { browser, call, colleague, company, gateway, others, publicUrl, remote }
 })
 
 export const formTokenOf = (page: string): string =>

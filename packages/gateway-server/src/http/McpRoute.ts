@@ -11,7 +11,13 @@ import type { CallbackListenerError } from "../login/CallbackListener.ts"
 import { BegunExchanges } from "./BegunExchanges.ts"
 import { CurrentCaller } from "./AccessMiddleware.ts"
 import { originHeaders } from "./CrossOrigin.ts"
-import { answerBug, answerFailure, failedAuthorization, type GatewayFailure, unanswered } from "./GatewayFailure.ts"
+import {
+  answerBug,
+  answerFailure,
+  failedAuthorization,
+  type GatewayFailure,
+  unanswered
+} from "./GatewayFailure.ts"
 import { makeLoginAnswers, withoutLoginAnswer } from "./LoginAnswer.ts"
 import { alreadyWritten, nodeExchange } from "./NodeExchange.ts"
 import { type McpServer, McpServers } from "./McpServers.ts"
@@ -69,7 +75,10 @@ export const McpRoute = HttpRouter.use(
       return consent === undefined
         ? Effect.fail(error)
         : Effect.catchTag(askForLogin(exchange, consent, error, failure), "OAuthError", ({ message }) =>
-            Effect.andThen(Effect.logWarning(`A person cannot be asked to consent: ${message}`), Effect.fail(error))
+            Effect.andThen(
+              Effect.logWarning(`A person cannot be asked to consent: ${message}`),
+              Effect.fail(error)
+            )
           )
     }
 

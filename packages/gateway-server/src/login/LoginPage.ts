@@ -92,9 +92,10 @@ export const loginQuestion = (
     name === undefined
       ? `Somebody asked this gateway for access to the server ${server}. The gateway does not know who, because it has no API keys.`
       : `${who} asked this gateway for access to the server ${server}.`
+  const by = link.client === undefined ? "" : ` The client calls itself ${strong(link.client)}.`
   return htmlPage(
     `Access to ${link.serverName}`,
-    `<p>${asked}</p>
+    `<p>${asked}${by}</p>
 <p>If you go on and log in at ${strong(new URL(link.authorizationUrl).host)}, ${who} can use ${server} with your account.</p>
 <p>Go on only if you asked for this yourself. If somebody sent you this link, close this window.</p>
 <form method="post" action="${escapeHtml(action)}">

@@ -72,10 +72,11 @@ const grantTypes = (
 ): ReadonlyArray<string> =>
   supported?.includes("refresh_token") === false ? [grantType] : [grantType, "refresh_token"]
 
-/** OpenID Connect Registration §2: a native client is sent back to this machine, or to an app by its own scheme. */
+/** OpenID Connect Registration §2: a native client is sent back to this machine over plain http, or to an app by its own scheme. */
 const isNative = (redirectUri: string): boolean => {
   const parsed = URL.parse(redirectUri)
-  return parsed === null || !/^https?:$/.test(parsed.protocol) || isLoopbackHost(parsed.hostname)
+  if (parsed === null || !/^https?:$/.test(parsed.protocol)) return true
+  return parsed.protocol === "http:" && isLoopbackHost(parsed.hostname)
 }
 
 /** A native client cannot keep a secret (RFC 8252 §8.5); a server can. */

@@ -43,6 +43,8 @@ describe("a registration", () => {
     ["com.example.app:/cb", "native", ["none"], "none"],
     ["https://gateway.example/cb", "web", ["none", "client_secret_basic"], "client_secret_basic"],
     ["https://gateway.example/cb", "web", ["none"], "none"],
+    // A native client may be sent back to its own machine over plain http only.
+    ["https://127.0.0.1:1/cb", "web", ["none", "client_secret_basic"], "client_secret_basic"],
     ["https://localhost.example/cb", "web", undefined, "client_secret_basic"]
   ] as const
 

@@ -11,6 +11,8 @@ export interface NginxOptions {
   readonly tls: { readonly cert: string; readonly key: string }
   /** More files, by name, for directives that need some: they are written into the directory nginx runs in. */
   readonly files?: Readonly<Record<string, string>>
+  /** What stands beside the server block, such as a group of servers to choose from. */
+  readonly http?: string
   /** The content of the server block besides its address and certificate. Relative paths are those of `files`. */
   readonly server: string
 }
@@ -26,7 +28,7 @@ export const startNginx = Effect.fnUntraced(function* (options: NginxOptions) {
   // Another process may take the port before nginx does.
   for (let attempt = 1; ; attempt++) {
     const port = yield* freePort
-    yield* files.writeFileString(`${directory}/nginx.conf`, configuration(directory, port, options.server))
+    yield* files.writeFileString(`${directory}/nginx.conf`, configuration(directory, port, options))
     const process = yield* run(options.executable, directory)
     const failure = yield* failureToStart(process)
     if (failure === undefined) return { url: `https://127.0.0.1:${port}` }
@@ -34,7 +36,7 @@ export const startNginx = Effect.fnUntraced(function* (options: NginxOptions) {
   }
 })
 
-const configuration = (directory: string, port: number, server: string) => `
+const configuration = (directory: string, port: number, { http = "", server }: NginxOptions) => `
 daemon off;
 master_process off;
 pid ${directory}/nginx.pid;
@@ -47,6 +49,7 @@ http {
   fastcgi_temp_path ${directory}/fastcgi;
   uwsgi_temp_path ${directory}/uwsgi;
   scgi_temp_path ${directory}/scgi;
+  ${http}
   server {
     listen 127.0.0.1:${port} ssl;
     ssl_certificate server.crt;
