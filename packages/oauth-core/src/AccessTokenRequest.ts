@@ -29,7 +29,7 @@ export interface AccessTokenRequest {
   readonly subjectIssuer?: string | undefined
   /** For a configuration with `${caller:token}`: the token of the person the token is for. */
   readonly callerToken?: CallerToken | undefined
-  /** For a login: the person only consents. Its code is not exchanged, and no token comes of it. Default false. */
+  /** For a login by which the person only consents to what others obtain: its token is not kept. Default false. */
   readonly consentOnly?: boolean | undefined
   /** The URL of the MCP server as it is configured: where discovery starts (RFC 9728). */
   readonly resourceUrl?: string | undefined

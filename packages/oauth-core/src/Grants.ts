@@ -38,8 +38,7 @@ export type KeepGrant = (request: GrantRequest, token: OAuthToken) => Effect.Eff
 /** A new grant, and the request it answers. */
 export interface GrantedToken {
   readonly request: GrantRequest
-  /** Undefined where the person only consented (`consentOnly`). */
-  readonly token: OAuthToken | undefined
+  readonly token: OAuthToken
 }
 
 /** An authorization by the person on another device (RFC 8628 §3.2). */

@@ -53,8 +53,7 @@ export interface CompletedAuthorization {
   readonly serverName: string
   /** The person the token is for; undefined for the client's own. */
   readonly subject: string | undefined
-  /** Undefined where the person only consented (`consentOnly`). */
-  readonly token: OAuthToken | undefined
+  readonly token: OAuthToken
 }
 
 /**
@@ -207,6 +206,9 @@ const make = Effect.gen(function* () {
 
   /** A login brought a refresh token beside an access token that must not be served: the next renewal needs it. */
   const storeGrant: KeepGrant = (request, token) =>
+    request.consentOnly === true ? Effect.void : putGrant(request, token)
+
+  const putGrant: KeepGrant = (request, token) =>
     Effect.flatMap(keyOf(request, "store the granted token"), (key) => cache.put(key, token)).pipe(
       // The cache has it in memory, and stores it later.
       Effect.catch((error) => Effect.logWarning(error.message)),
@@ -214,8 +216,8 @@ const make = Effect.gen(function* () {
     )
 
   /** Stores what a person granted. Continues when the caller is interrupted: the grant can be redeemed only once. */
-  const storeGranted = Effect.fnUntraced(function* <Token extends OAuthToken | undefined>(
-    granted: Effect.Effect<GrantedToken & { readonly token: Token }, OAuthError>,
+  const storeGranted = Effect.fnUntraced(function* (
+    granted: Effect.Effect<GrantedToken, OAuthError>,
     requested: () => GrantRequest | undefined
   ) {
     const [duration, exit] = yield* Effect.timed(Effect.exit(granted))
@@ -226,7 +228,7 @@ const make = Effect.gen(function* () {
     }
     const { request, token } = exit.value
     const { serverName, subject } = request
-    if (token === undefined) return { serverName, subject, token }
+    if (request.consentOnly === true) return { serverName, subject, token }
     const key = yield* keyOf(request, "store the granted token")
     yield* cache.put(key, token)
     yield* events.publish({

@@ -1,5 +1,4 @@
 export * from "./AccessTokenRequest.ts"
-export { consentRequestOf } from "./ConsentRequest.ts"
 export * from "./config/ClientAuthenticationMethod.ts"
 export {
   ConfigError,

@@ -16,3 +16,4 @@ export {
   type BrowserGrant,
   nonceOf
 } from "./authorization/BrowserAuthorization.ts"
+export { makeConsentRequests } from "./authorization/ConsentRequest.ts"

@@ -115,7 +115,8 @@ export const plan: Readonly<Record<string, ProjectPlan>> = {
       login: ["listener", "display", "jsonrpc", "config"],
       status: ["callers", "jsonrpc", "config"],
       http: ["listener", "callers", "upstream", "login", "status", "jsonrpc", "config"],
-      persons: ["http", "login", "status", "callers", "upstream", "config"],
+      "persons/pages": ["login", "status"],
+      persons: ["persons/pages", "http", "login", "status", "callers", "upstream", "config"],
       tools: ["upstream", "relay/session", "jsonrpc", "config"],
       ".": ["http", "persons", "tools", "callers", "upstream", "sessions", "login", "status", "config"],
       workers: [".", "http", "listener", "callers", "upstream", "sessions", "status", "config"]

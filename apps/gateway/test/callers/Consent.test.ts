@@ -74,7 +74,7 @@ describe("an exchange that needs the consent of the person", () => {
     "the client gets the address of the login, after which the exchange succeeds: %s",
     ([, refusal]) =>
       Effect.gen(function* () {
-        const { ask, company, forms, stub } = yield* start(refusal, ({ url }) => ({ issuer: url }))
+        const { ask, company, forms, gateway, stub } = yield* start(refusal, ({ url }) => ({ issuer: url }))
         const ada = yield* company.token("ada")
         const { link = "" } = yield* ask(ada)
         assert.match(link, /^http:\/\/127\.0\.0\.1:\d+\/login\//)
@@ -88,8 +88,10 @@ describe("an exchange that needs the consent of the person", () => {
         const answer = yield* ask(ada)
         assert.strictEqual(answer.status, 200, answer.text)
         const types = (yield* forms).map((form) => form.get("grant_type"))
-        assert.notInclude(types, "authorization_code")
-        assert.lengthOf(types, 2)
+        const exchange = "urn:ietf:params:oauth:grant-type:token-exchange"
+        assert.deepStrictEqual(types, [exchange, "authorization_code", exchange])
+        // The token of the login is kept nowhere.
+        assert.isTrue((yield* gateway.tokens).every(({ key }) => !key.personal))
       })
   )
 
@@ -114,7 +116,7 @@ describe("an exchange that needs the consent of the person", () => {
     })
   )
 
-  it.effect("where nobody can consent, the refusal is what the client is told", () =>
+  it.effect("a client is told of the refusal where nobody can consent", () =>
     Effect.gen(function* () {
       // The company of this test offers no login.
       const { ask, company, gateway } = yield* start({ error: "consent_required" }, ({ endpoint }) => ({

@@ -7,6 +7,7 @@ import {
   PersonActivity
 } from "@secure-mcp/gateway-server"
 import { ClientCertificates } from "@secure-mcp/mtls"
+import { TokenCache } from "@secure-mcp/oauth-core"
 import { Answer, StubAuthorizationServer } from "@secure-mcp/testing"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -35,7 +36,8 @@ export const startGateway = Effect.fnUntraced(function* (document: {
   )
   const url = HttpServer.formatAddress(Context.get(services, HttpServer.HttpServer).address)
   const activity = Context.get(services, PersonActivity)
-  return { url, mcp: (serverName: string) => `${url}/servers/${serverName}/mcp`, logs, activity }
+  const tokens = Context.get(services, TokenCache).list
+  return { url, mcp: (serverName: string) => `${url}/servers/${serverName}/mcp`, logs, activity, tokens }
 })
 
 const clientId = "gateway"

@@ -33,7 +33,7 @@ describe("the session of a browser", () => {
       "a login that comes back after the session has ended still waits, and goes on after another login",
       () =>
         Effect.gen(function* () {
-          const { browser, call, colleague, publicUrl } = yield* startCompanyPeople()
+          const { browser, call, colleague } = yield* startCompanyPeople()
           const ada = yield* colleague("ada")
           const { ask, goAs, openMe } = browser()
           yield* openMe("ada")
@@ -79,7 +79,7 @@ describe("the session of a browser", () => {
       })
     )
 
-    it.effect("where no browser logs in, links are as for people with an API key, and /me says so", () =>
+    it.effect("without a login of browsers links are as for people with an API key, and /me says so", () =>
       Effect.gen(function* () {
         const { browser, call, colleague, publicUrl } = yield* startCompanyPeople({ login: false })
         const ada = yield* colleague("ada")

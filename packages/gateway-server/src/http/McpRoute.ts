@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { type AccessTokenRequest, consentRequestOf, type OAuthError } from "@secure-mcp/oauth-core"
+import type { AccessTokenRequest, OAuthError } from "@secure-mcp/oauth-core"
+import { makeConsentRequests } from "@secure-mcp/oauth-flows/internal"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -39,6 +40,7 @@ export const McpRoute = HttpRouter.use(
     const resources = yield* CurrentResources
     const activity = yield* PersonActivity
     const { askForLogin, awaitLogin } = yield* makeLoginAnswers
+    const consentRequestOf = makeConsentRequests()
 
     /** Asks a person who has to log in to do so, and waits for one who says they are doing it. */
     const serve = Effect.fnUntraced(function* (

@@ -1,4 +1,4 @@
-import { type Caller, makeOpenIdLogin, type OpenIdLogin } from "@secure-mcp/inbound-auth"
+import { makeOpenIdLogin, type OpenIdLogin } from "@secure-mcp/inbound-auth"
 import { MtlsOAuthHttp } from "@secure-mcp/mtls"
 import { StoredRegisteredClients } from "@secure-mcp/token-cache"
 import * as Context from "effect/Context"
@@ -75,6 +75,3 @@ const makeLogin = Effect.fnUntraced(function* (
     : Effect.suspend(() => (known === undefined ? find : Effect.succeed(known)))
   return { ...openId, isUsed } satisfies CompanyLogin
 })
-
-/** Who has logged in with a browser, for records. */
-export type BrowserPerson = Pick<Caller, "issuer" | "subject" | "groups" | "scopes">

@@ -23,7 +23,7 @@ import { Logins } from "../login/Logins.ts"
 import { personPaths } from "../login/PersonPaths.ts"
 import { type Activity, PersonActivity } from "../status/PersonActivity.ts"
 import type { BrowserSession, BrowserSessions } from "./BrowserSessions.ts"
-import type { EveryoneView, GrantView, OtherPersonView, PersonView, ServerView } from "./PersonView.ts"
+import type { EveryoneView, GrantView, OtherPersonView, PersonView, ServerView } from "./pages/PersonView.ts"
 
 /** Persons on the page of an operator. */
 const mostPersons = 1000

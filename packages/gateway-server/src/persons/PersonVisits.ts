@@ -18,10 +18,10 @@ import {
   storeAway,
   urlOf
 } from "./CompanyVisits.ts"
-import { everyonePage } from "./EveryonePage.ts"
-import { mePage } from "./MePage.ts"
+import { everyonePage } from "./pages/EveryonePage.ts"
+import { mePage } from "./pages/MePage.ts"
 import { makePersonServers } from "./PersonServers.ts"
-import { loggedOut, notForYou, notOperator, withoutSession } from "./SmallPages.ts"
+import { loggedOut, notForYou, notOperator, withoutSession } from "./pages/SmallPages.ts"
 
 /** A browser that opens a page of a person, or sends a form of one. */
 export interface PersonVisit {
@@ -81,14 +81,14 @@ export const makePersonVisits = Effect.fnUntraced(function* (settings: GatewaySe
           Effect.succeed(
             link.subject === session.person
               ? redirect(link.authorizationUrl)
-              : notForYou(link, session, otherPerson(link))
+              : notForYou(link, session.caller.subject, otherPerson(link))
           )
         )
       : yield* asPerson(visit, { link: id }, (session) =>
           Effect.succeed(
             link.subject === session.person
               ? question(link, session)
-              : notForYou(link, session, otherPerson(link))
+              : notForYou(link, session.caller.subject, otherPerson(link))
           )
         )
   })

@@ -89,24 +89,19 @@ export const makeLoginTargets = Effect.fnUntraced(function* (request: GrantReque
 
 /**
  * Exchanges the code of a response for a token (RFC 6749 §4.1.3), at the server that was asked and with the verifier
- * of that request. A code can be used once, so it is sent again only if no connection could be made. Where the person only
- * consents, the code has said so, and is not exchanged.
+ * of that request. A code can be used once, so it is sent again only if no connection could be made.
  *
  * @param keep gets a refresh token whose access token must not be served
  */
 export const redeem = Effect.fn("AuthorizationCode.redeem")(function* (
   response: GenuineResponse,
   keep: KeepGrant
-): Effect.fn.Return<OAuthToken | undefined, OAuthErrorReason, LoginServices> {
+): Effect.fn.Return<OAuthToken, OAuthErrorReason, LoginServices> {
   const { pkce, redirectUri, request, scope, target } = response.pending
   const code = yield* acceptAuthorizationResponse(response).pipe(
     Effect.tapErrorTag("AuthorizationDenied", (denial) => forgetRefused(target, denial))
   )
   yield* (yield* AuthorizationPages).returned(target)
-  if (request.consentOnly === true) {
-    yield* (yield* RefusedExchanges).consented(request)
-    return undefined
-  }
   const token = yield* requestLoginToken({
     request,
     target,
@@ -121,6 +116,7 @@ export const redeem = Effect.fn("AuthorizationCode.redeem")(function* (
     keep
   }).pipe(retryUnsent)
   yield* (yield* StepUps).consented(request)
+  yield* (yield* RefusedExchanges).consented(request)
   return token
 })
 

@@ -2,7 +2,6 @@ import {
   type AccessTokenRequest,
   AuthorizationResponseInvalid,
   Challenge,
-  consentRequestOf,
   CorrelationId,
   type GrantRequest,
   LoginRecords,
@@ -15,6 +14,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { GrantTargets } from "../resolution/GrantTarget.ts"
+import { consentRequestOf } from "./ConsentRequest.ts"
 import { lifetime, type PendingAuthorization } from "./PendingAuthorizations.ts"
 
 /**

@@ -1,5 +1,5 @@
-import { type BrowserPage, escapeHtml, htmlPage } from "../login/BrowserPage.ts"
-import { personPaths } from "../login/PersonPaths.ts"
+import { type BrowserPage, escapeHtml, htmlPage } from "../../login/BrowserPage.ts"
+import { personPaths } from "../../login/PersonPaths.ts"
 import { chosenName } from "./ChosenName.ts"
 import { attributePath, type PagePaths } from "./PagePaths.ts"
 import type { EveryoneView, OtherPersonView } from "./PersonView.ts"

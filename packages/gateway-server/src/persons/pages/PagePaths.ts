@@ -1,4 +1,4 @@
-import { escapeHtml } from "../login/BrowserPage.ts"
+import { escapeHtml } from "../../login/BrowserPage.ts"
 
 /** Where the pages stand. */
 export interface PagePaths {

@@ -1,13 +1,12 @@
-import { type BrowserPage, escapeHtml, htmlPage, textPage } from "../login/BrowserPage.ts"
-import type { LoginLink } from "../login/LoginLink.ts"
-import type { BrowserSession } from "./BrowserSessions.ts"
+import { type BrowserPage, escapeHtml, htmlPage, textPage } from "../../login/BrowserPage.ts"
+import type { LoginLink } from "../../login/LoginLink.ts"
 
 /** The link of a login that another person asked for. */
-export const notForYou = (link: LoginLink, { caller }: BrowserSession, asAnother: string): BrowserPage => ({
+export const notForYou = (link: LoginLink, loggedInAs: string, asAnother: string): BrowserPage => ({
   status: 403,
   html: htmlPage(
     "This login is for another person",
-    `<p>${name(link.subjectName ?? "Another person")} asked for access to ${name(link.serverName)}, and you are logged in as ${name(caller.subject)}.
+    `<p>${name(link.subjectName ?? "Another person")} asked for access to ${name(link.serverName)}, and you are logged in as ${name(loggedInAs)}.
 What you grant would be theirs. If somebody sent you this link, close this window.</p>
 <p><a href="${escapeHtml(asAnother)}">I am this person: log in again</a></p>`
   )

@@ -1,5 +1,5 @@
-import { type BrowserPage, escapeHtml, escapeValue, htmlPage, pagePolicy } from "../login/BrowserPage.ts"
-import { personPaths } from "../login/PersonPaths.ts"
+import { type BrowserPage, escapeHtml, escapeValue, htmlPage, pagePolicy } from "../../login/BrowserPage.ts"
+import { personPaths } from "../../login/PersonPaths.ts"
 import { chosenName, clientName } from "./ChosenName.ts"
 import { attributePath, type PagePaths } from "./PagePaths.ts"
 import type { PersonView, ServerView, WaitingLogin } from "./PersonView.ts"

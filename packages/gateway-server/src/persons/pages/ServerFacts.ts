@@ -1,5 +1,5 @@
-import { escapeHtml } from "../login/BrowserPage.ts"
-import type { Activity } from "../status/PersonActivity.ts"
+import { escapeHtml } from "../../login/BrowserPage.ts"
+import type { Activity } from "../../status/PersonActivity.ts"
 import { clientName } from "./ChosenName.ts"
 import type { GrantView, ServerView } from "./PersonView.ts"
 import { timeText } from "./TimeText.ts"

@@ -1,4 +1,4 @@
-import { escapeHtml } from "../login/BrowserPage.ts"
+import { escapeHtml } from "../../login/BrowserPage.ts"
 
 /** In characters. Nobody needs a longer name to know what it stands for. */
 const longestName = 200

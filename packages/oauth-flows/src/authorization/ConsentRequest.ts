@@ -1,26 +1,35 @@
-import type { AccessTokenRequest } from "./AccessTokenRequest.ts"
-import { usesCallerToken } from "./config/LateReference.ts"
-import type { OAuthConfig } from "./config/OAuthConfig.ts"
-
-/** One for each configuration and issuer: whoever is asked for a login knows the configuration again. */
-const consents = new WeakMap<OAuthConfig, Map<string | undefined, OAuthConfig>>()
+import { type AccessTokenRequest, type OAuthConfig, usesCallerToken } from "@secure-mcp/oauth-core"
 
 /**
  * The login by which a person consents to what is obtained on their behalf (`${caller:token}`): at the same authorization server, of the same
  * client, for the same scope. Where people log in there, `issuer` says, or `authorization_url` next to `token_url`; else it is
  * the issuer of the person's own token. Undefined if that is not known either.
+ *
+ * @param known gives the same configuration again for the same issuer
  */
-export const consentRequestOf = (request: AccessTokenRequest): AccessTokenRequest | undefined => {
+export const consentRequestOf = (
+  request: AccessTokenRequest,
+  known: typeof consentConfig = consentConfig
+): AccessTokenRequest | undefined => {
   const { callerToken: _, config, ...others } = request
   const issuer = config.issuer ?? (config.authorizationUrl === undefined ? request.subjectIssuer : undefined)
   const isKnown =
     issuer !== undefined || (config.authorizationUrl !== undefined && config.tokenUrl !== undefined)
   if (!usesCallerToken(config) || !isKnown) return undefined
-  const ofConfig = consents.get(config) ?? new Map<string | undefined, OAuthConfig>()
-  consents.set(config, ofConfig)
-  const consent = ofConfig.get(issuer) ?? consentConfig(config, issuer)
-  ofConfig.set(issuer, consent)
-  return { ...others, config: consent, consentOnly: true }
+  return { ...others, config: known(config, issuer), consentOnly: true }
+}
+
+/** `consentRequestOf` with one configuration for each issuer, so that a login that was begun is known again. */
+export const makeConsentRequests = (): ((request: AccessTokenRequest) => AccessTokenRequest | undefined) => {
+  const consents = new WeakMap<OAuthConfig, Map<string | undefined, OAuthConfig>>()
+  const known = (config: OAuthConfig, issuer: string | undefined): OAuthConfig => {
+    const byIssuer = consents.get(config) ?? new Map<string | undefined, OAuthConfig>()
+    consents.set(config, byIssuer)
+    const consent = byIssuer.get(issuer) ?? consentConfig(config, issuer)
+    byIssuer.set(issuer, consent)
+    return consent
+  }
+  return (request) => consentRequestOf(request, known)
 }
 
 const consentConfig = (config: OAuthConfig, issuer: string | undefined): OAuthConfig => {

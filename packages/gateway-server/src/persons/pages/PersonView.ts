@@ -1,4 +1,4 @@
-import type { Activity } from "../status/PersonActivity.ts"
+import type { Activity } from "../../status/PersonActivity.ts"
 
 /** What `/me` shows to one person. All times are milliseconds since the epoch. */
 export interface PersonView {

@@ -1,6 +1,6 @@
 import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
-import { escapeHtml } from "../login/BrowserPage.ts"
+import { escapeHtml } from "../../login/BrowserPage.ts"
 
 /**
  * A time, as HTML: how long ago or in how long, and which time that is.
