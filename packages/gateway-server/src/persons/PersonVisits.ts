@@ -115,7 +115,7 @@ export const makePersonVisits = Effect.fnUntraced(function* (settings: GatewaySe
 
   const connect = (visit: PersonVisit) =>
     asForm(visit, (session) => {
-      const request = servers.requestOf(visit.form.get("server") ?? "", session)
+      const request = servers.requestToConnect(visit.form.get("server") ?? "", session)
       return request === undefined
         ? Effect.succeed(nothingToConnect)
         : logins.begin(request).pipe(
@@ -180,7 +180,7 @@ export const makePersonVisits = Effect.fnUntraced(function* (settings: GatewaySe
 const nothingToConnect = textPage(
   404,
   "Nothing to connect",
-  "The gateway has no server of this name at which people log in."
+  "The gateway has no server of this name at which you log in."
 )
 
 const failed = (headline: string, message: string): Effect.Effect<BrowserPage> =>
