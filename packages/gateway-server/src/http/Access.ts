@@ -10,7 +10,7 @@ import { gatewayCallers, makeCertificates } from "../callers/GatewayCallers.ts"
 import { type Caller, makePersons } from "../callers/Person.ts"
 import { isMetadataPath, makePublicResources, serverNameOf } from "../callers/PublicResources.ts"
 import type { GatewaySettings } from "../config/GatewaySettings.ts"
-import { isPersonPath } from "../login/PersonPaths.ts"
+import { isPersonPath, personPrefix } from "../login/PersonPaths.ts"
 import { pathOf } from "./NodeExchange.ts"
 
 /** Why a request is refused. */
@@ -81,9 +81,12 @@ export const makeAccess = (settings: GatewaySettings, callers: Callers["Service"
   const isForPeople = makePersonPathCheck(settings)
   return {
     // Browsers come to the pages of people from other sites: by links, and from the login of the company. The pages have cookies and
-    // forms that no other site can use.
+    // forms that no other site can use. None is asked for with a preflight.
     checkSite: (request) =>
-      checkHost(request) ?? (isForPeople(pathOf(request)) ? undefined : checkOrigin(request, settings)),
+      checkHost(request) ??
+      (isForPeople(pathOf(request)) && request.method !== "OPTIONS"
+        ? undefined
+        : checkOrigin(request, settings)),
     identify: knowsCallers(settings) ? makeIdentify(settings, callers) : () => anyone
   }
 }
@@ -94,7 +97,7 @@ const knowsCallers = ({ apiKeys, callers }: GatewaySettings): boolean =>
 /** Whether a path is one of the pages on which people are known by their browser. */
 const makePersonPathCheck = ({ callers, publicUrl }: GatewaySettings): ((path: string) => boolean) => {
   if (callers === undefined || callers.jwt.length === 0 || publicUrl === undefined) return () => false
-  const prefix = new URL(publicUrl).pathname.replace(/\/+$/, "")
+  const prefix = personPrefix(publicUrl)
   return (path) =>
     isPersonPath(path) || (path.startsWith(`${prefix}/`) && isPersonPath(path.slice(prefix.length)))
 }

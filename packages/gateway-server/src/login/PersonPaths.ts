@@ -22,5 +22,14 @@ export const personPaths = {
 export const isPersonPath = (path: string): boolean =>
   path === personPaths.me || path.startsWith(`${personPaths.me}/`)
 
+/**
+ * The path of the public URL, for a reverse proxy that does not take it away: the pages stand below it as well. Not below that of the
+ * MCP servers, one of which may be called "me".
+ */
+export const personPrefix = (publicUrl: string): string => {
+  const prefix = new URL(publicUrl).pathname.replace(/\/+$/, "")
+  return prefix === "/servers" ? "" : prefix
+}
+
 /** The address of something for a link id, or of a page, below the public URL. */
 export const personUrl = (publicUrl: string, path: string): string => publicUrl.replace(/\/+$/, "") + path

@@ -70,6 +70,8 @@ export const makeCompanyVisits = Effect.fnUntraced(function* (publicUrl: string,
       const { destination, issuer, prompt, secret } = underWay
       return yield* login.complete({ redirectUri, secret }, parameters).pipe(
         Effect.flatMap(sessions.begin),
+        // Of the one before, a copy may be somewhere.
+        Effect.tap(sessions.end(cookies)),
         Effect.map((session) => redirect(urlOf(publicUrl, destination), [session, cookie.remove()])),
         Effect.catchTags({
           OpenIdLoginFailed: (failure) =>

@@ -10,7 +10,7 @@ import type { GatewaySettings } from "../config/GatewaySettings.ts"
 import { alreadyWritten, nodeExchange, pathOf } from "../http/NodeExchange.ts"
 import { type BrowserPage, pageHeaders, textPage } from "../login/BrowserPage.ts"
 import { readCookies } from "../login/LoginCookie.ts"
-import { personPaths } from "../login/PersonPaths.ts"
+import { personPaths, personPrefix } from "../login/PersonPaths.ts"
 import { makePersonVisits } from "./PersonVisits.ts"
 
 /** The longest form, in bytes. */
@@ -28,7 +28,7 @@ const routes = (settings: GatewaySettings) =>
       const { callers, publicUrl } = settings
       if (publicUrl === undefined || callers === undefined || callers.jwt.length === 0) return
       const visit = yield* makePersonVisits(settings, publicUrl)
-      const prefix = new URL(publicUrl).pathname.replace(/\/+$/, "")
+      const prefix = personPrefix(publicUrl)
 
       const answer = Effect.gen(function* () {
         const effectRequest = yield* HttpServerRequest.HttpServerRequest

@@ -83,6 +83,10 @@ export const makePersonServers = Effect.fnUntraced(function* (
     requestOf,
     isOperator,
 
+    /** As `requestOf`, if this person may use the server: nobody connects what they cannot use. */
+    requestToConnect: (serverName: string, session: BrowserSession): AccessTokenRequest | undefined =>
+      mayUse(allow.get(serverName), session.caller) ? requestOf(serverName, session) : undefined,
+
     /** What one person sees. */
     of: Effect.fnUntraced(function* (session: BrowserSession): Effect.fn.Return<PersonView> {
       const waiting = yield* logins.waitingOf(session.person)

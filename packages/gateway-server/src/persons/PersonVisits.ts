@@ -21,7 +21,7 @@ import {
 import { everyonePage } from "./pages/EveryonePage.ts"
 import { mePage } from "./pages/MePage.ts"
 import { makePersonServers } from "./PersonServers.ts"
-import { loggedOut, notForYou, notOperator, withoutSession } from "./pages/SmallPages.ts"
+import { loggedOut, notForYou, notOperator, sessionEnded, withoutSession } from "./pages/SmallPages.ts"
 
 /** A browser that opens a page of a person, or sends a form of one. */
 export interface PersonVisit {
@@ -45,27 +45,34 @@ export const makePersonVisits = Effect.fnUntraced(function* (settings: GatewaySe
   const prefix = new URL(publicUrl).pathname.replace(/\/+$/, "")
   const servers = yield* makePersonServers(settings, sessions)
 
-  /** Only for a person who is logged in: others log in first, and come back. */
+  /**
+   * Only for a person who is logged in: others log in first, and come back. After a form they are asked to, because a page's policy
+   * lets no form lead to the company, not even by a redirect.
+   */
   const asPerson = (
-    { cookies }: PersonVisit,
+    { cookies, method }: PersonVisit,
     destination: Destination,
     answer: (session: BrowserSession) => Effect.Effect<BrowserPage>
   ): Effect.Effect<BrowserPage> =>
     sessions.find(cookies).pipe(
       Effect.flatMap((session) =>
-        session === undefined
-          ? Effect.succeed(redirect(loginUrl(publicUrl, { destination, prompt: "none" })))
-          : answer(session)
+        session === undefined ? Effect.succeed(toLogin(method, destination)) : answer(session)
       ),
       Effect.catch(({ message }) => storeAway(message))
     )
 
+  const toLogin = (method: PersonVisit["method"], destination: Destination): BrowserPage => {
+    const login = loginUrl(publicUrl, { destination, prompt: "none" })
+    return method === "GET" ? redirect(login) : sessionEnded(login)
+  }
+
   /** Only for a form of a page that this person has opened. */
   const asForm = (
     visit: PersonVisit,
-    answer: (session: BrowserSession) => Effect.Effect<BrowserPage>
+    answer: (session: BrowserSession) => Effect.Effect<BrowserPage>,
+    destination: Destination = "me"
   ): Effect.Effect<BrowserPage> =>
-    asPerson(visit, "me", (session) => {
+    asPerson(visit, destination, (session) => {
       const { fetchSite, form } = visit
       const isOurs = isFormToken(session, form.get("form_token") ?? undefined)
       return isOurs && (fetchSite === undefined || fetchSite === "same-origin")
@@ -77,12 +84,15 @@ export const makePersonVisits = Effect.fnUntraced(function* (settings: GatewaySe
     const link = yield* logins.findLink(id)
     if (link?.base === undefined) return linkEnded
     return visit.method === "POST"
-      ? yield* asForm(visit, (session) =>
-          Effect.succeed(
-            link.subject === session.person
-              ? redirect(link.authorizationUrl)
-              : notForYou(link, session.caller.subject, otherPerson(link))
-          )
+      ? yield* asForm(
+          visit,
+          (session) =>
+            Effect.succeed(
+              link.subject === session.person
+                ? redirect(link.authorizationUrl)
+                : notForYou(link, session.caller.subject, otherPerson(link))
+            ),
+          { link: id }
         )
       : yield* asPerson(visit, { link: id }, (session) =>
           Effect.succeed(
@@ -115,7 +125,7 @@ export const makePersonVisits = Effect.fnUntraced(function* (settings: GatewaySe
 
   const connect = (visit: PersonVisit) =>
     asForm(visit, (session) => {
-      const request = servers.requestOf(visit.form.get("server") ?? "", session)
+      const request = servers.requestToConnect(visit.form.get("server") ?? "", session)
       return request === undefined
         ? Effect.succeed(nothingToConnect)
         : logins.begin(request).pipe(
@@ -180,7 +190,7 @@ export const makePersonVisits = Effect.fnUntraced(function* (settings: GatewaySe
 const nothingToConnect = textPage(
   404,
   "Nothing to connect",
-  "The gateway has no server of this name at which people log in."
+  "The gateway has no server of this name at which you log in."
 )
 
 const failed = (headline: string, message: string): Effect.Effect<BrowserPage> =>

@@ -19,7 +19,7 @@ import { EndpointClient } from "../endpoint/EndpointClient.ts"
 import type { ResponseFields } from "../endpoint/ResponseBody.ts"
 import { readSuccessFields } from "../endpoint/SuccessResponse.ts"
 import { type GrantTarget, GrantTargets } from "../resolution/GrantTarget.ts"
-import { forgetRefused } from "../grants/LoginToken.ts"
+import { forgetRefused, isClientRefused } from "../grants/LoginToken.ts"
 import { authorizationEndpoint, makeLoginTargets } from "./AuthorizationCode.ts"
 import { AuthorizationPages } from "./AuthorizationPages.ts"
 import { isSameText, judgeFields, readFields } from "./AuthorizationResponse.ts"
@@ -105,11 +105,12 @@ const make = Effect.gen(function* () {
         })
       const target = yield* (yield* GrantTargets).resolve(request, { redirectUri })
       const { code, denial } = yield* judgeFields(fields, { target, pkce, state })
-      yield* (yield* AuthorizationPages).returned(target)
-      if (denial !== undefined || code === undefined) {
-        if (denial !== undefined) yield* forgetRefused(target, denial)
+      // Anybody can begin a login and write such an error into the address that it comes back to. So it makes us forget no client by
+      // itself: the login counts as not come back, and `AuthorizationPages` asks the server.
+      if (denial === undefined || !isClientRefused(denial))
+        yield* (yield* AuthorizationPages).returned(target)
+      if (denial !== undefined || code === undefined)
         return yield* denial ?? new AuthorizationResponseInvalid({ problem: "it has no `code`" })
-      }
       return yield* exchange({ request, target, code, redirectUri, verifier: pkce.verifier })
     }, Effect.provide(services))
   })

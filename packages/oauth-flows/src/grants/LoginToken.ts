@@ -42,8 +42,12 @@ export const requestLoginToken = Effect.fn("LoginToken.request")(function* ({
   return new OAuthToken({ ...token, grantedTo })
 })
 
+/** Whether it is the client that a server refuses, whoever the person is. */
+export const isClientRefused = (refusal: Refusal): boolean =>
+  meansUnknownClient(refusal) || refusal.error === "unauthorized_client"
+
 /** A registered client that the server no longer knows, or does not allow this grant, is not used for the next login. */
 export const forgetRefused = (target: GrantTarget, refusal: Refusal) =>
-  meansUnknownClient(refusal) || refusal.error === "unauthorized_client"
+  isClientRefused(refusal)
     ? Effect.flatMap(GrantTargets, ({ forget }) => forget(target))
     : Effect.succeed(false)

@@ -22,6 +22,16 @@ export const withoutSession = (me: string): BrowserPage => ({
   )
 })
 
+/** A form came from a page that was open longer than its person was logged in. */
+export const sessionEnded = (login: string): BrowserPage => ({
+  status: 403,
+  html: htmlPage(
+    "Not logged in",
+    `<p>You are not logged in to the gateway any more, so nothing has changed.</p>
+<p><a href="${escapeHtml(login)}">Log in, and try again</a></p>`
+  )
+})
+
 export const loggedOut = (again: string, cookie: string): BrowserPage => ({
   status: 200,
   html: htmlPage(
