@@ -34,11 +34,11 @@ describe("a form that no page of the person has sent", () => {
         const mallory = browser()
         const hers = formTokenOf((yield* mallory.openMe("mallory")).text)
         assert.notStrictEqual(hers, own)
-        const asForm = (fields: ReadonlyArray<readonly [string, string]>) => ({
-          body: new URLSearchParams(
-            [["server", "wiki"], ...fields].map(([name = "", value = ""]) => [name, value])
-          )
-        })
+        const asForm = (fields: ReadonlyArray<readonly [string, string]>) => {
+          const body = new URLSearchParams({ server: "wiki" })
+          for (const [name, value] of fields) body.append(name, value)
+          return { body }
+        }
         const multipart = new FormData()
         multipart.set("server", "wiki")
         multipart.set("form_token", own)
