@@ -16,11 +16,24 @@ import { makePersonVisits } from "./PersonVisits.ts"
 /** The longest form, in bytes. */
 const longestForm = ByteSize.kilobytes(16)
 
-/**
- * `/me` and what is below it: where people see and change what they have granted, for a gateway whose callers have an issuer
- * (`callers.jwt`). Nothing is there otherwise.
- */
-export const PersonRoutes = { layer: (settings: GatewaySettings) => routes(settings) }
+/** The routes of people in a browser. */
+export const PersonRoutes = {
+  /**
+   * `/me` and what is below it: where people see and change what they have granted, for a gateway whose callers have an
+   * issuer (`callers.jwt`). Nothing is there otherwise.
+   *
+   * @example
+   * ```ts
+   * import { GatewayServer, type GatewayConfig, McpRoute, PersonRoutes } from "@secure-mcp/gateway-server"
+   * import * as Layer from "effect/Layer"
+   *
+   * // Without the routes of operators.
+   * export const server = (config: GatewayConfig) =>
+   *   GatewayServer.layer(config, { routes: Layer.mergeAll(McpRoute, PersonRoutes.layer(config.gateway)) })
+   * ```
+   */
+  layer: (settings: GatewaySettings) => routes(settings)
+}
 
 const routes = (settings: GatewaySettings) =>
   HttpRouter.use(
