@@ -7,6 +7,8 @@ export interface Limits {
   readonly concurrentRequests: number
   /** Requests and open streams of all clients; each has at most one connection to the server. */
   readonly sockets: number
+  /** Requests and open streams of one person, of all those in `sockets`. */
+  readonly requestsPerPerson: number
   /** Logins that people have been asked for and have not completed, and requests that wait for a login. */
   readonly waitingLogins: number
   /** Sessions of the server at the same time; each has a child process or a connection of its own. */
@@ -29,6 +31,7 @@ export interface Limits {
 export const defaultLimits: Limits = {
   concurrentRequests: 5000,
   sockets: 10_000,
+  requestsPerPerson: 2500,
   waitingLogins: 500,
   sessions: 1000,
   sessionIdleSeconds: 1800,
@@ -42,6 +45,7 @@ export const defaultLimits: Limits = {
 const fields = {
   concurrentRequests: Schema.optionalKey(Schema.Int),
   sockets: Schema.optionalKey(Schema.Int),
+  requestsPerPerson: Schema.optionalKey(Schema.Int),
   waitingLogins: Schema.optionalKey(Schema.Int),
   sessions: Schema.optionalKey(Schema.Int),
   sessionIdleSeconds: Schema.optionalKey(Schema.Finite),
@@ -54,6 +58,7 @@ const fields = {
 
 const wireNames = {
   concurrentRequests: "concurrent_requests",
+  requestsPerPerson: "requests_per_person",
   waitingLogins: "waiting_logins",
   sessionIdleSeconds: "session_idle_seconds",
   rememberedSessions: "remembered_sessions",
@@ -78,6 +83,7 @@ const rules = (limits: LimitsSetting): ReadonlyArray<ConfigProblem> => {
   return [
     ...atLeast(wireNames.concurrentRequests, limits.concurrentRequests, 1),
     ...atLeast("sockets", limits.sockets, 1),
+    ...atLeast(wireNames.requestsPerPerson, limits.requestsPerPerson, 1),
     ...atLeast(wireNames.waitingLogins, limits.waitingLogins, 1),
     ...atLeast("sessions", limits.sessions, 1),
     ...(sessionIdleSeconds === undefined || sessionIdleSeconds > 0

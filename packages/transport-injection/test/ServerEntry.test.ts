@@ -268,6 +268,7 @@ describe("config", () => {
           queued_messages: -1,
           concurrent_requests: 0,
           sockets: 0,
+          requests_per_person: 0,
           waiting_logins: 0,
           remembered_sessions: 0
         }
@@ -277,6 +278,7 @@ describe("config", () => {
         "limits.unread_messages: Expected an integer",
         "limits.concurrent_requests: must be at least 1",
         "limits.sockets: must be at least 1",
+        "limits.requests_per_person: must be at least 1",
         "limits.waiting_logins: must be at least 1",
         "limits.sessions: must be at least 1",
         "limits.session_idle_seconds: must be more than 0 seconds",
@@ -297,6 +299,7 @@ describe("config", () => {
       queued_messages: 0,
       concurrent_requests: 1,
       sockets: 1,
+      requests_per_person: 1,
       waiting_logins: 1,
       remembered_sessions: 1
     }
@@ -308,6 +311,7 @@ describe("config", () => {
       queuedMessages: 0,
       concurrentRequests: 1,
       sockets: 1,
+      requestsPerPerson: 1,
       waitingLogins: 1,
       rememberedSessions: 1
     })
@@ -317,6 +321,7 @@ describe("config", () => {
     assert.deepStrictEqual(defaultLimits, {
       concurrentRequests: 5000,
       sockets: 10_000,
+      requestsPerPerson: 2500,
       waitingLogins: 500,
       sessions: 1000,
       sessionIdleSeconds: 1800,

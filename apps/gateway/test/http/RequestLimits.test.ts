@@ -27,11 +27,11 @@ const startFastServer = serveRaw((received, response) => {
 })
 
 /** A gateway before a slow server with limits, and a fast one. */
-const stage = Effect.fnUntraced(function* (limits: object, oauth?: object) {
+const stage = Effect.fnUntraced(function* (limits: object, oauth?: object, settings: object = {}) {
   const slow = yield* startSlowServer
   const fast = yield* startFastServer
   const gateway = yield* startGateway({
-    gateway: { limits },
+    gateway: { limits, ...settings },
     servers: [
       { server_name: "slow", config: { url: slow.url }, ...(oauth === undefined ? {} : { oauth }) },
       { server_name: "fast", config: { url: fast.url } }
@@ -89,6 +89,30 @@ describe("limits of what one server may take", () => {
       yield* Effect.repeat(begin(1, url), {
         schedule: Schedule.spaced("50 millis"),
         until: () => slow.waiting.length > 3
+      })
+    })
+  )
+
+  it.live("one person with limits.requests_per_person under way takes nothing from others", () =>
+    Effect.gen(function* () {
+      const people = ["ada", "bob"].map((subject) => ({ subject, key: `the-key-that-${subject}-holds` }))
+      const as = (index: number) => ({
+        ...ping,
+        headers: { ...ping.headers, authorization: `Bearer ${people[index]?.key}` }
+      })
+      const { slow, url } = yield* stage({ requests_per_person: 2 }, undefined, { api_keys: people })
+      yield* begin(2, url, as(0))
+      yield* until(() => slow.waiting.length === 2)
+      const refused = yield* send(url, as(0))
+      assert.deepStrictEqual(reasonOf(refused), [429, "5", 1, "TooManyRequests"])
+      assert.include(failureIn(refused).error.message, "limits.requests_per_person")
+      yield* begin(2, url, as(1))
+      yield* until(() => slow.waiting.length === 4)
+      slow.waiting[0]?.end("late")
+      yield* until(() => slow.waiting[0]?.writableFinished === true)
+      yield* Effect.repeat(begin(1, url, as(0)), {
+        schedule: Schedule.spaced("50 millis"),
+        until: () => slow.waiting.length > 4
       })
     })
   )

@@ -99,8 +99,7 @@ const sendNow = (
   exchange: Exchange,
   goOn: (rest: Rest) => void
 ): boolean => {
-  const { request, response } = exchange
-  const admitted = limits.enter(request, response)
+  const admitted = limits.enter(exchange)
   if (admitted === undefined) return false
   const isSent = handleNow(exchange, (rest) => {
     limits.leave(admitted)

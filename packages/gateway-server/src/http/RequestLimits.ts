@@ -1,20 +1,21 @@
-import type { IncomingMessage, ServerResponse } from "node:http"
+import type { ServerResponse } from "node:http"
 import type { Limits } from "@secure-mcp/transport-injection"
 import * as Effect from "effect/Effect"
-import { UpstreamFailure } from "../upstream/Upstream.ts"
+import { personOf } from "../callers/Person.ts"
+import { type Exchange, UpstreamFailure } from "../upstream/Upstream.ts"
 
 /**
  * What all clients of one MCP server may take of the gateway together, so that a server that is slow, or does not answer,
- * takes nothing from the others. Whoever comes too much is refused at once: a queue would only hide the slowness.
+ * takes nothing from the others; and what one person may take of that, so that nobody takes it from all. Whoever comes too much is refused at once: a queue would only hide the slowness.
  */
 export interface RequestLimits {
   /** Runs what answers a request, if there is room for it. */
   readonly admit: <E, R>(
-    exchange: { readonly request: IncomingMessage; readonly response: ServerResponse },
+    exchange: Pick<Exchange, "request" | "response" | "caller">,
     answer: Effect.Effect<void, E, R>
   ) => Effect.Effect<void, E | UpstreamFailure, R>
   /** Takes the room of a request until `leave`; undefined if there is none. */
-  readonly enter: (request: IncomingMessage, response: ServerResponse) => AdmittedRequest | undefined
+  readonly enter: (exchange: Pick<Exchange, "request" | "response" | "caller">) => AdmittedRequest | undefined
   /** Gives back the room of a request. */
   readonly leave: (admitted: AdmittedRequest) => void
   /** Runs what waits until a person has logged in, if there is room for one more. */
@@ -26,6 +27,8 @@ export interface RequestLimits {
 /** A request that has its room. */
 export interface AdmittedRequest {
   readonly response: ServerResponse
+  /** Undefined if the gateway does not know its callers. */
+  readonly person: string | undefined
   /** Whether it counts as a stream, which may take as long as it likes. */
   isStream: boolean
   /** Its place among those admitted. */
@@ -35,10 +38,12 @@ export interface AdmittedRequest {
 /** The limits of one server. */
 export const makeRequestLimits = (
   serverName: string,
-  { concurrentRequests, sockets, waitingLogins }: Limits
+  { concurrentRequests, requestsPerPerson, sockets, waitingLogins }: Limits
 ): RequestLimits => {
   // No `Set`: what was in it would stay in memory, see `ClientConnection`.
   const admitted: Array<AdmittedRequest> = []
+  // Only of persons who have requests under way.
+  const ofPersons = new Map<string, number>()
   let unanswered = 0
   let loginsAwaited = 0
 
@@ -59,7 +64,15 @@ export const makeRequestLimits = (
       }
   }
 
-  const take = (request: IncomingMessage, response: ServerResponse): AdmittedRequest | UpstreamFailure => {
+  const take = ({
+    caller,
+    request,
+    response
+  }: Pick<Exchange, "request" | "response" | "caller">): AdmittedRequest | UpstreamFailure => {
+    const person = personOf(caller)
+    const own = person === undefined ? 0 : (ofPersons.get(person) ?? 0)
+    if (own >= requestsPerPerson)
+      return refusal("requests_per_person", requestsPerPerson, "requests and streams of yours are under way")
     if (admitted.length >= sockets)
       return refusal("sockets", sockets, "of its requests and streams are under way")
     // A GET asks for a stream, and some servers do not begin it before there is an event.
@@ -70,13 +83,19 @@ export const makeRequestLimits = (
         return refusal("concurrent_requests", concurrentRequests, "of its requests wait for an answer")
     }
     if (!isStream) unanswered += 1
-    const taken = { response, isStream, index: admitted.length }
+    if (person !== undefined) ofPersons.set(person, own + 1)
+    const taken = { response, person, isStream, index: admitted.length }
     admitted.push(taken)
     return taken
   }
 
-  const leave = ({ index, isStream }: AdmittedRequest) => {
+  const leave = ({ index, isStream, person }: AdmittedRequest) => {
     if (!isStream) unanswered -= 1
+    if (person !== undefined) {
+      const own = ofPersons.get(person) ?? 0
+      if (own > 1) ofPersons.set(person, own - 1)
+      else ofPersons.delete(person)
+    }
     const last = admitted.pop()
     if (last === undefined || last.index === index) return
     last.index = index
@@ -84,16 +103,16 @@ export const makeRequestLimits = (
   }
 
   return {
-    enter: (request, response) => {
-      const taken = take(request, response)
+    enter: (exchange) => {
+      const taken = take(exchange)
       return taken instanceof UpstreamFailure ? undefined : taken
     },
     leave,
 
-    admit: ({ request, response }, answer) =>
+    admit: (exchange, answer) =>
       Effect.acquireUseRelease(
         Effect.suspend(() => {
-          const taken = take(request, response)
+          const taken = take(exchange)
           return taken instanceof UpstreamFailure ? Effect.fail(taken) : Effect.succeed(taken)
         }),
         () => answer,
