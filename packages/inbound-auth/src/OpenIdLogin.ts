@@ -175,7 +175,10 @@ export const makeOpenIdLogin = Effect.fnUntraced(function* (
           nonce: nonceOf(login.secret),
           ...(prompt === undefined ? {} : { prompt })
         })
-        .pipe(Effect.mapError(failureOf)),
+        // Nobody has done anything yet, so whatever is wrong is ours or the provider's.
+        .pipe(
+          Effect.mapError(({ message }) => new OpenIdLoginFailed({ reason: "Unavailable", problem: message }))
+        ),
 
     complete: Effect.fnUntraced(function* (login, response) {
       const { clientId, fields } = yield* authorizations

@@ -30,6 +30,20 @@ describe("somebody whom no login of the company knows", () => {
       })
     )
 
+    it.effect(
+      "what the company says of our configuration is for the log, and not for whoever opens the page",
+      () =>
+        Effect.gen(function* () {
+          const { browser, company, gateway, publicUrl } = yield* startCompanyPeople({
+            login: { scope: "openid of-no-such-resource" }
+          })
+          const { status, text } = yield* browser().ask(`${publicUrl}/me/login`)
+          assert.strictEqual(status, 503)
+          for (const hidden of [company.issuer, "invalid_client_metadata", "client_secret"]) assert.notInclude(text, hidden)
+          assert.include(gateway.logs.join(), "invalid_client_metadata")
+        })
+    )
+
     it.effect("a path of the public URL makes no server a page for everybody", () =>
       Effect.gen(function* () {
         const echo = yield* EchoServer.make()

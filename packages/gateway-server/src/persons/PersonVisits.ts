@@ -1,4 +1,4 @@
-import { OAuthService } from "@secure-mcp/oauth-core"
+import { type AccessTokenRequest, OAuthService } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import type { GatewaySettings } from "../config/GatewaySettings.ts"
 import { type BrowserPage, textPage } from "../login/BrowserPage.ts"
@@ -134,6 +134,13 @@ export const makePersonVisits = Effect.fnUntraced(function* (settings: GatewaySe
           )
     })
 
+  /** Whether the gateway still has a grant, or cannot say that it has not. */
+  const isKept = (request: AccessTokenRequest): Effect.Effect<boolean> =>
+    oauth.find(request).pipe(
+      Effect.map((token) => token !== undefined),
+      Effect.orElseSucceed(() => true)
+    )
+
   const disconnect = (visit: PersonVisit) =>
     asForm(visit, (session) => {
       const request = servers.requestOf(visit.form.get("server") ?? "", session)
@@ -142,7 +149,11 @@ export const makePersonVisits = Effect.fnUntraced(function* (settings: GatewaySe
         : oauth.revoke(request).pipe(
             Effect.tap(Effect.logInfo(`A person has taken back the grant to "${request.serverName}"`)),
             Effect.as(redirect(urlOf(publicUrl, "me"))),
-            Effect.catch(({ message }) => failed("Disconnected here only", message))
+            Effect.catch(({ message }) =>
+              Effect.flatMap(isKept(request), (kept) =>
+                failed(kept ? "Not disconnected" : "Disconnected here only", message)
+              )
+            )
           )
     })
 
