@@ -15,14 +15,16 @@ describe("ten thousand persons", () => {
         const company = yield* startCompany
         let exchanges = 0
         const { url: tokenUrl } = yield* serveRaw((request, response) => {
-          void text(request).then((form) => {
+          const exchange = async () => {
+            const form = await text(request)
             exchanges += 1
             const [, claims = ""] = (new URLSearchParams(form).get("subject_token") ?? "").split(".")
             const { sub } = JSON.parse(Buffer.from(claims, "base64url").toString()) as { sub: string }
             response
               .writeHead(200, { "content-type": "application/json" })
               .end(JSON.stringify({ access_token: `for-${sub}`, token_type: "Bearer", expires_in: 3600 }))
-          })
+          }
+          void exchange()
         })
         const { url } = yield* serveRaw((request, response) => {
           request.resume()

@@ -6,7 +6,7 @@ import { startCompanyPeople } from "./CompanyPeople.ts"
 describe("a person whom gateway.allow does not name for a server", () => {
   layer(TestLayer)((it) => {
     it.effect(
-      "a person who may not use a server cannot connect it, and is told no more than of one that is not there",
+      "a server that a person may not use cannot be connected, and looks like one that is not there",
       () =>
         Effect.gen(function* () {
           const { browser, publicUrl, remote } = yield* startCompanyPeople({

@@ -45,7 +45,7 @@ describe("a person whose gateway cannot use its store", () => {
     )
 
     it.effect(
-      "who is logged in is not known then, and nobody is taken for a stranger who logs in again",
+      "while nobody can say who is logged in, each page says so, and nobody is sent to log in again",
       () =>
         Effect.gen(function* () {
           const files = yield* FileSystem.FileSystem

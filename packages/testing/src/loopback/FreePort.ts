@@ -1,17 +1,21 @@
 import * as Effect from "effect/Effect"
-import { once } from "node:events"
+import { randomInt } from "node:crypto"
 import { createServer } from "node:net"
 
 /**
- * A free port of 127.0.0.1, for a program that cannot pick one itself. Another process may take it
- * before the program does.
+ * A free port of 127.0.0.1, for a program that cannot pick one itself. It is none of those that the system gives to whoever asks for
+ * any, so that servers and connections of the same test do not take it before the program does.
  */
 export const freePort: Effect.Effect<number> = Effect.promise(async () => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const address = server.address()
-  server.close()
-  await once(server, "close")
-  if (address === null || typeof address === "string") throw new Error("The server listens on no port")
-  return address.port
+  for (;;) {
+    const port = randomInt(20_000, 32_000)
+    if (await isFree(port)) return port
+  }
 })
+
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const server = createServer()
+      .once("error", () => resolve(false))
+      .listen(port, "127.0.0.1", () => server.close(() => resolve(true)))
+  })
