@@ -55,6 +55,14 @@ export interface BrowserLogin {
   readonly secret: Redacted.Redacted
 }
 
+/** How a login is begun. */
+export interface LoginWishes {
+  /** "none": only if nobody has to do anything for it. "login": the person logs in anew, perhaps as another. */
+  readonly prompt?: "none" | "login" | undefined
+  /** Scopes that are asked for besides those of the configuration. */
+  readonly scopes?: ReadonlyArray<string> | undefined
+}
+
 /** Why nobody has logged in. */
 export class OpenIdLoginFailed extends Schema.TaggedError<OpenIdLoginFailed>()("OpenIdLoginFailed", {
   reason: Schema.Literals([
@@ -83,12 +91,8 @@ export interface OpenIdLogin {
    * cannot be asked.
    */
   readonly isOffered: Effect.Effect<boolean, OpenIdLoginFailed>
-  /**
-   * The URL at which the browser logs in (OpenID Connect Core §3.1.2.1).
-   *
-   * @param prompt "none": only if nobody has to do anything for it. "login": the person logs in anew, perhaps as another
-   */
-  readonly begin: (login: BrowserLogin, prompt?: "none" | "login") => Effect.Effect<string, OpenIdLoginFailed>
+  /** The URL at which the browser logs in (OpenID Connect Core §3.1.2.1). */
+  readonly begin: (login: BrowserLogin, wishes?: LoginWishes) => Effect.Effect<string, OpenIdLoginFailed>
   /** Who has logged in: the parameters that came back are exchanged for an ID token, which is checked. */
   readonly complete: (
     login: BrowserLogin,
@@ -131,8 +135,14 @@ export const makeOpenIdLogin = Effect.fnUntraced(function* (
   )
   const keys = yield* makeIssuerKeys(request).pipe(Effect.provide(services))
   const authorizations = yield* Effect.provide(BrowserAuthorizations, services)
-  const authorizationOf = ({ redirectUri, secret }: BrowserLogin): BrowserAuthorization => ({
-    request,
+  const authorizationOf = (
+    { redirectUri, secret }: BrowserLogin,
+    scopes: ReadonlyArray<string> = []
+  ): BrowserAuthorization => ({
+    request:
+      scopes.length === 0
+        ? request
+        : { ...request, config: { ...config, scope: [config.scope ?? "openid", ...scopes].join(" ") } },
     redirectUri,
     secret
   })
@@ -169,9 +179,9 @@ export const makeOpenIdLogin = Effect.fnUntraced(function* (
       Effect.provide(services)
     ),
 
-    begin: (login, prompt) =>
+    begin: (login, { prompt, scopes } = {}) =>
       authorizations
-        .begin(authorizationOf(login), {
+        .begin(authorizationOf(login, scopes), {
           nonce: nonceOf(login.secret),
           ...(prompt === undefined ? {} : { prompt })
         })

@@ -13,6 +13,7 @@ export { JwtBearer, type JwtBearerOptions, type JwtIssuer } from "./JwtBearer.ts
 export { type IntrospectingIssuer, Introspection, type IntrospectionOptions } from "./Introspection.ts"
 export {
   type BrowserLogin,
+  type LoginWishes,
   makeOpenIdLogin,
   type OpenIdLogin,
   OpenIdLoginFailed,

@@ -102,6 +102,14 @@ describe("a browser that logs in at an OpenID provider", () => {
     })
   )
 
+  it.effect("more scopes are asked for where they are wished", () =>
+    Effect.gen(function* () {
+      const { begin } = yield* start(signed())
+      const url = new URL(yield* begin(login, { scopes: ["audit"] }))
+      assert.strictEqual(url.searchParams.get("scope"), "openid operator audit")
+    })
+  )
+
   it.effect("another browser cannot complete a login, even with its address", () =>
     Effect.gen(function* () {
       const { complete, forms, response } = yield* start(signed())
@@ -123,7 +131,7 @@ describe("a browser that logs in at an OpenID provider", () => {
   it.effect("prompt=none of somebody who is not logged in asks for the person", () =>
     Effect.gen(function* () {
       const { begin, complete, response } = yield* start(signed())
-      assert.strictEqual(new URL(yield* begin(login, "none")).searchParams.get("prompt"), "none")
+      assert.strictEqual(new URL(yield* begin(login, { prompt: "none" })).searchParams.get("prompt"), "none")
       for (const error of ["login_required", "interaction_required", "consent_required"])
         assert.match(yield* failureOf(complete(login, response({ error }))), /^PersonRequired: /)
       assert.match(yield* failureOf(complete(login, response({ error: "access_denied" }))), /^Denied: /)

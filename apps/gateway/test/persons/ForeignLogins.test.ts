@@ -122,7 +122,7 @@ describe("the login of a browser at the company", () => {
         ]
         for (const value of noLogin)
           assert.strictEqual(
-            yield* statusOf("/me/login/callback?code=a&state=b", `secure_mcp_company_login=${value}`),
+            yield* statusOf("/me/login/callback?code=a&state=b", `secure_mcp_company_login_b=${value}`),
             403,
             value
           )

@@ -109,14 +109,24 @@ describe("what a person sees and changes at /me", () => {
       })
     )
 
-    it.effect("an operator may be known by a scope that the company grants", () =>
+    it.effect("an operator may be known by a scope, which is asked for on the page of operators only", () =>
       Effect.gen(function* () {
         const { browser, publicUrl } = yield* startCompanyPeople({
           callers: { admin: { scopes: ["operator"] } },
           login: companyClient
         })
         const grace = browser()
-        yield* grace.openMe("grace")
+        const scopes: Array<string> = []
+        const until = (next: URL) => {
+          const scope = next.searchParams.get("scope")
+          if (scope !== null) scopes.push(scope)
+          return next.pathname === "/me" || next.pathname === "/me/everyone"
+        }
+        yield* grace.goAs("grace", `${publicUrl}/me/login`, until)
+        assert.notInclude(scopes.join(), "operator")
+        const { location } = yield* grace.ask(`${publicUrl}/me/everyone`)
+        yield* grace.goAs("grace", location ?? "", until)
+        assert.include(scopes.join(), "operator")
         assert.strictEqual((yield* grace.ask(`${publicUrl}/me/everyone`)).status, 200)
       })
     )

@@ -119,7 +119,7 @@ describe("what the pages of people tell", () => {
           const isLoginCallback = ({ pathname, searchParams }: URL) =>
             pathname === "/me/login/callback" && searchParams.has("code")
           const { url: loginCallback } = yield* ada.goAs("ada", link, isLoginCallback)
-          const loginSecret = /secure_mcp_company_login=([^;]*)/.exec(
+          const loginSecret = /secure_mcp_company_login_[\w-]+=([^;]*)/.exec(
             ada.cookies.header(publicUrl)["cookie"] ?? ""
           )?.[1]
           const isCallback = ({ pathname }: URL) => pathname === "/me/callback"

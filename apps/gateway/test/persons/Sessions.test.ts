@@ -69,6 +69,25 @@ describe("the session of a browser", () => {
       })
     )
 
+    it.effect("logins in several tabs go on beside each other, and a browser keeps few cookies of them", () =>
+      Effect.gen(function* () {
+        const { browser, publicUrl } = yield* startCompanyPeople({ login: companyClient })
+        const { ask, cookies, goAs } = browser()
+        const atCompany = ({ pathname }: URL) => pathname.startsWith("/interaction/")
+        const [first, second] = [
+          yield* goAs("ada", `${publicUrl}/me/login`, atCompany),
+          yield* goAs("ada", `${publicUrl}/me/login`, atCompany)
+        ]
+        for (const { url } of [second, first]) {
+          yield* goAs("ada", url, ({ pathname }) => pathname === "/me")
+          assert.strictEqual((yield* ask(`${publicUrl}/me`)).status, 200)
+        }
+        for (let tab = 0; tab < 20; tab += 1) yield* ask(`${publicUrl}/me/login`)
+        const kept = (cookies.header(publicUrl)["cookie"] ?? "").split("secure_mcp_company_login_").length - 1
+        assert.isAtMost(kept, 9)
+      })
+    )
+
     it.effect("the client that is configured is the one that logs people in", () =>
       Effect.gen(function* () {
         const { browser, company } = yield* startCompanyPeople({ login: companyClient })

@@ -121,13 +121,13 @@ const subjectClaimKey = "subject_claim"
 /** What the gateway itself decides about a login. */
 const decided = ["grant_type", "issuer", "redirect_uri", "state", "code_verifier", "code_challenge"]
 
-const openIdScope = (admin: AllowedCallers | undefined) => ["openid", ...(admin?.scopes ?? [])].join(" ")
-
 /** Decodes the `login` of an issuer: the keys of an `oauth` object, and `subject_claim`. */
-const decodeLogin = (
-  { caBundlePath, issuer, login, subjectClaim }: Schema.Schema.Type<typeof JwtIssuer>,
-  admin: AllowedCallers | undefined
-): ConfigResult<CompanyLoginSettings | undefined> => {
+const decodeLogin = ({
+  caBundlePath,
+  issuer,
+  login,
+  subjectClaim
+}: Schema.Schema.Type<typeof JwtIssuer>): ConfigResult<CompanyLoginSettings | undefined> => {
   if (login === false) return Result.succeed(undefined)
   if (login !== undefined && (!Predicate.isObject(login) || Array.isArray(login)))
     return failed([{ path: [], message: "must be an object, or false" }])
@@ -148,7 +148,7 @@ const decodeLogin = (
     decodeOAuthConfig({
       grant_type: "authorization_code",
       issuer,
-      scope: openIdScope(admin),
+      scope: "openid",
       // Nothing is done with a token of this login, so none is to be renewed.
       offline_access: false,
       enforce_https: !isLocal,
@@ -212,7 +212,7 @@ export const decodeCallersSettings = (input: unknown): ConfigResult<CallersSetti
   const jwt = items("jwt", (item) =>
     Result.flatMap(decodeJwtIssuer(item), (decoded) => {
       const { login: _, ...issuer } = decoded
-      return Result.mapBoth(decodeLogin(decoded, admin), {
+      return Result.mapBoth(decodeLogin(decoded), {
         onFailure: ({ problems }) =>
           new ConfigError({
             problems: problems.map(({ message, path }) => ({ path: ["login", ...path], message }))

@@ -18,6 +18,8 @@ export interface BrowserSession {
   readonly caller: Caller & { readonly issuer: string; readonly subject: string }
   /** What stands for the person in the keys of tokens. */
   readonly person: string
+  /** Whether the login asked for the scopes of operators. */
+  readonly isAskedAsOperator: boolean
   /** Stands in every form of the pages, and is of no use without the cookie. */
   readonly formToken: string
 }
@@ -34,15 +36,16 @@ export const sessionLifetime = Duration.hours(1)
 /** How long the name of a person is known, for operators, after they were here last. */
 const nameLifetime = Duration.days(400)
 
-const Person = Schema.fromJsonString(
-  Schema.Struct({
-    issuer: Schema.String,
-    subject: Schema.String,
-    groups: Schema.Array(Schema.String),
-    scopes: Schema.Array(Schema.String)
-  })
-)
-const decodePerson = Schema.decodeUnknownOption(Person)
+const Name = Schema.Struct({ issuer: Schema.String, subject: Schema.String })
+const decodeName = Schema.decodeUnknownOption(Schema.fromJsonString(Name))
+
+const Session = Schema.Struct({
+  ...Name.fields,
+  groups: Schema.Array(Schema.String),
+  scopes: Schema.Array(Schema.String),
+  isAskedAsOperator: Schema.Boolean
+})
+const decodeSession = Schema.decodeUnknownOption(Schema.fromJsonString(Session))
 
 /**
  * The sessions of browsers at which people have logged in. A cookie has a secret, and a record under its digest says who it is: a
@@ -51,15 +54,17 @@ const decodePerson = Schema.decodeUnknownOption(Person)
 export const makeBrowserSessions = Effect.fnUntraced(function* (publicUrl: string) {
   const random = yield* SecureRandom.SecureRandom
   const records = yield* makePersonRecords
+  const names = yield* makePersonRecords
   const cookie = personCookie("secure_mcp_session", publicUrl)
 
   const sessionOf = (secret: string, record: Redacted.Redacted | undefined): BrowserSession | undefined => {
-    const decoded = record && Option.getOrUndefined(decodePerson(Redacted.value(record)))
+    const decoded = record && Option.getOrUndefined(decodeSession(Redacted.value(record)))
     if (decoded === undefined) return undefined
-    const person = personOf(decoded)
+    const { isAskedAsOperator, ...caller } = decoded
+    const person = personOf(caller)
     return person === undefined
       ? undefined
-      : { caller: { ...decoded, person }, person, formToken: digest(`form ${secret}`) }
+      : { caller: { ...caller, person }, person, isAskedAsOperator, formToken: digest(`form ${secret}`) }
   }
 
   return {
@@ -71,17 +76,20 @@ export const makeBrowserSessions = Effect.fnUntraced(function* (publicUrl: strin
     },
 
     /** Gives the cookie of a new session. Nobody can have known it before the login. */
-    begin: Effect.fnUntraced(function* ({
-      groups = [],
-      issuer = "",
-      scopes = [],
-      subject = ""
-    }: InboundCaller) {
+    begin: Effect.fnUntraced(function* (
+      { groups = [], issuer = "", scopes = [], subject = "" }: InboundCaller,
+      isAskedAsOperator: boolean
+    ) {
       const secret = Base64Url.encode(yield* random.randomBytes(32))
-      const text = JSON.stringify({ issuer, subject, groups, scopes })
-      yield* records.put(idOf(secret), Redacted.make(text), sessionLifetime)
-      const person = personOf({ issuer, subject })
-      if (person !== undefined) yield* records.put(nameId(person), Redacted.make(text), nameLifetime)
+      const name = { issuer, subject }
+      yield* records.put(
+        idOf(secret),
+        Redacted.make(JSON.stringify({ ...name, groups, scopes, isAskedAsOperator })),
+        sessionLifetime
+      )
+      const person = personOf(name)
+      if (person !== undefined)
+        yield* names.put(nameId(person), Redacted.make(JSON.stringify(name)), nameLifetime)
       return cookie.write(secret, sessionLifetime)
     }),
 
@@ -95,8 +103,8 @@ export const makeBrowserSessions = Effect.fnUntraced(function* (publicUrl: strin
     /** Who is meant by what stands for a person in the keys of tokens; undefined for one who was never here. */
     nameOf: (person: string): Effect.Effect<KnownPerson | undefined, StoreUnavailable> =>
       Effect.map(
-        records.get(nameId(person)),
-        (record) => record && Option.getOrUndefined(decodePerson(Redacted.value(record)))
+        names.get(nameId(person)),
+        (record) => record && Option.getOrUndefined(decodeName(Redacted.value(record)))
       )
   }
 })

@@ -34,29 +34,53 @@ interface UnderWay {
 /** A person may have to find a second factor. */
 const longestLogin = Duration.minutes(30)
 
-/** Browsers that log in at the company: `/me/login` and its callback. */
-export const makeCompanyVisits = Effect.fnUntraced(function* (publicUrl: string, sessions: BrowserSessions) {
+/** Logins of one browser that are under way at the same time, as in several tabs. */
+const mostUnderWay = 8
+
+/**
+ * Browsers that log in at the company: `/me/login` and its callback.
+ *
+ * @param operatorScopes asked for where a person wants to see everyone
+ */
+export const makeCompanyVisits = Effect.fnUntraced(function* (
+  publicUrl: string,
+  sessions: BrowserSessions,
+  operatorScopes: ReadonlyArray<string>
+) {
   const random = yield* SecureRandom.SecureRandom
   const logins = yield* CompanyLogins
-  const cookie = personCookie("secure_mcp_company_login", publicUrl)
+  /** Each login has a cookie of its own, so that several can be under way in one browser. The name shows 48 bits of the `state`. */
+  const cookieOf = (state: string | null) =>
+    personCookie(`${cookiePrefix}${(state ?? "").slice(0, 8).replaceAll(/[^\w-]/g, "")}`, publicUrl)
+  const anyLogin = personCookie(cookiePrefix, publicUrl)
   const redirectUri = personUrl(publicUrl, personPaths.loginCallback)
 
   const beginAt = Effect.fnUntraced(
-    function* ([issuer, login]: readonly [number, CompanyLogin], { destination, prompt }: Begin) {
+    function* (
+      [issuer, login]: readonly [number, CompanyLogin],
+      { destination, prompt }: Begin,
+      cookies: BrowserCookies
+    ) {
       const secret = Redacted.make(Base64Url.encode(yield* random.randomBytes(32)))
-      const location = yield* login.begin({ redirectUri, secret }, prompt)
+      const scopes = destination === "everyone" ? operatorScopes : []
+      const location = yield* login.begin({ redirectUri, secret }, { prompt, scopes })
+      const cookie = cookieOf(new URL(location).searchParams.get("state"))
       const remembered = cookie.write(encode({ issuer, prompt, destination, secret }), longestLogin)
-      return redirect(location, [remembered])
+      const others = anyLogin.removeAll(cookies)
+      return redirect(location, [remembered, ...(others.length < mostUnderWay ? [] : others)])
     },
     Effect.catch((failure) => failed(failure))
   )
 
-  const begin = Effect.fnUntraced(function* (wish: Begin): Effect.fn.Return<BrowserPage> {
+  const begin = Effect.fnUntraced(function* (
+    wish: Begin,
+    cookies: BrowserCookies
+  ): Effect.fn.Return<BrowserPage> {
     const used = yield* logins.used
     const [only] = used
     const chosen = used.length === 1 ? only : used.find(([issuer]) => issuer === wish.issuer)
     if (only === undefined) return nobodyLogsIn
-    return chosen === undefined ? choice(publicUrl, used, wish) : yield* beginAt(chosen, wish)
+    return chosen === undefined ? choice(publicUrl, used, wish) : yield* beginAt(chosen, wish, cookies)
   })
 
   return {
@@ -64,19 +88,22 @@ export const makeCompanyVisits = Effect.fnUntraced(function* (publicUrl: string,
 
     /** Where the company sends the browser back to. */
     complete: Effect.fnUntraced(function* (parameters: URLSearchParams, cookies: BrowserCookies) {
+      const cookie = cookieOf(parameters.get("state"))
       const underWay = decode(cookie.read(cookies))
       const login = underWay && logins.all.get(underWay.issuer)
       if (underWay === undefined || login === undefined) return beganElsewhere(publicUrl)
       const { destination, issuer, prompt, secret } = underWay
       return yield* login.complete({ redirectUri, secret }, parameters).pipe(
-        Effect.flatMap(sessions.begin),
+        Effect.flatMap((caller) => sessions.begin(caller, destination === "everyone")),
         // Of the one before, a copy may be somewhere.
         Effect.tap(sessions.end(cookies)),
         Effect.map((session) => redirect(urlOf(publicUrl, destination), [session, cookie.remove()])),
         Effect.catchTags({
           OpenIdLoginFailed: (failure) =>
             failure.reason === "PersonRequired" && prompt === "none"
-              ? begin({ destination, issuer })
+              ? Effect.map(begin({ destination, issuer }, cookies), (page) =>
+                  withCookie(page, cookie.remove())
+                )
               : failed(failure, publicUrl),
           StoreUnavailable: ({ message }) => storeAway(message)
         })
@@ -84,6 +111,8 @@ export const makeCompanyVisits = Effect.fnUntraced(function* (publicUrl: string,
     })
   }
 })
+
+const cookiePrefix = "secure_mcp_company_login_"
 
 export type CompanyVisits = Effect.Success<ReturnType<typeof makeCompanyVisits>>
 
@@ -136,6 +165,11 @@ const decode = (text = ""): UnderWay | undefined => {
       }
     : undefined
 }
+
+const withCookie = (page: BrowserPage, cookie: string): BrowserPage => ({
+  ...page,
+  headers: { ...page.headers, "set-cookie": [...[page.headers?.["set-cookie"] ?? []].flat(), cookie] }
+})
 
 /** The browser goes on to another address. */
 export const redirect = (location: string, setCookie: ReadonlyArray<string> = []): BrowserPage => ({

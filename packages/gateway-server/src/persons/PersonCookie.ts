@@ -9,7 +9,7 @@ import type { BrowserCookies } from "../login/LoginCookie.ts"
 export const personCookie = (ownName: string, publicUrl: string) => {
   const isHttps = publicUrl.startsWith("https:")
   const name = isHttps ? `__Host-${ownName}` : ownName
-  const write = (value: string, maxAge: Duration.Duration): string =>
+  const serialize = (name: string, value: string, maxAge: Duration.Duration): string =>
     Cookies.serializeCookie(
       Cookies.makeCookieUnsafe(name, value, {
         path: "/",
@@ -21,8 +21,13 @@ export const personCookie = (ownName: string, publicUrl: string) => {
     )
   return {
     read: (cookies: BrowserCookies): string | undefined => cookies[name],
-    write,
+    write: (value: string, maxAge: Duration.Duration): string => serialize(name, value, maxAge),
     /** Takes it out of the browser. */
-    remove: (): string => write("", Duration.zero)
+    remove: (): string => serialize(name, "", Duration.zero),
+    /** Takes all out of the browser whose names begin with this one's. */
+    removeAll: (cookies: BrowserCookies): ReadonlyArray<string> =>
+      Object.keys(cookies)
+        .filter((other) => other.startsWith(name) && /^[\w-]+$/.test(other))
+        .map((other) => serialize(other, "", Duration.zero))
   }
 }

@@ -4,10 +4,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 
-/** Records in the memory of this process, where no store keeps them. The oldest is evicted first. */
+/** Records of one kind in the memory of this process, where no store keeps them. The oldest is evicted first. */
 const capacity = 10_000
 
-/** Records about people that end by themselves: shared by all instances that share a store, else in the memory of this process. */
+/** Records of one kind about people, which end by themselves: shared by all instances that share a store, else in the memory of this process. */
 export const makePersonRecords = Effect.map(LoginRecords, (shared) => shared ?? inMemory())
 
 const inMemory = (): LoginRecordsService => {

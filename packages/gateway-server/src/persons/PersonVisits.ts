@@ -41,7 +41,8 @@ export const makePersonVisits = Effect.fnUntraced(function* (settings: GatewaySe
   const logins = yield* Logins
   const oauth = yield* OAuthService
   const sessions = yield* makeBrowserSessions(publicUrl)
-  const company = yield* makeCompanyVisits(publicUrl, sessions)
+  const operatorScopes = settings.callers?.admin.scopes ?? []
+  const company = yield* makeCompanyVisits(publicUrl, sessions, operatorScopes)
   const prefix = new URL(publicUrl).pathname.replace(/\/+$/, "")
   const servers = yield* makePersonServers(settings, sessions)
 
@@ -174,14 +175,18 @@ export const makePersonVisits = Effect.fnUntraced(function* (settings: GatewaySe
             Effect.map((view) => everyonePage(view, { prefix })),
             Effect.catch(({ message }) => storeAway(message))
           )
-        : Effect.succeed(notOperator)
+        : Effect.succeed(
+            operatorScopes.length > 0 && !session.isAskedAsOperator
+              ? redirect(loginUrl(publicUrl, { destination: "everyone", prompt: "none" }))
+              : notOperator
+          )
     )
 
   const gets: Readonly<Record<string, (visit: PersonVisit) => Effect.Effect<BrowserPage>>> = {
     [personPaths.me]: (visit) =>
       asPerson(visit, "me", (session) => Effect.map(servers.of(session), (view) => mePage(view, { prefix }))),
     [personPaths.everyone]: everyone,
-    [personPaths.login]: ({ parameters }) => company.begin(readBegin(parameters)),
+    [personPaths.login]: ({ cookies, parameters }) => company.begin(readBegin(parameters), cookies),
     [personPaths.loginCallback]: ({ cookies, parameters }) => company.complete(parameters, cookies),
     [personPaths.callback]: complete
   }
