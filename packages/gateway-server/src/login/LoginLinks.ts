@@ -191,22 +191,23 @@ export const makeLoginLinks = Effect.fnUntraced(function* (waitingLogins: (serve
         )
       ),
 
-    /** The public URL of the pages at which the login ends that a `state` belongs to; undefined if it ends where its redirect comes. */
-    baseOf: Effect.fnUntraced(function* (state: string | null) {
-      const [entry] = yield* entriesOf(state)
-      return entry?.link.base
-    }),
-
-    /** Refuses a redirect from a browser that has not confirmed the page of the login that the `state` belongs to. */
-    admit: Effect.fnUntraced(function* (state: string | null, cookies: BrowserCookies) {
+    /**
+     * Refuses a redirect from a browser that has not confirmed the page of the login that the `state` belongs to. Gives the public
+     * URL of the pages that look at it again (`admitPerson`), if the login ends at such.
+     */
+    admit: Effect.fnUntraced(function* (
+      state: string | null,
+      cookies: BrowserCookies
+    ): Effect.fn.Return<string | undefined, CallbackRefused> {
       const ofLogin = yield* entriesOf(state)
       const [entry] = ofLogin
       if (entry === undefined) return yield* belongsToNoLogin
+      if (entry.link.base !== undefined) return entry.link.base
       const isOwn = ({ browser, link }: Entry) => {
         const secret = cookies[cookieName(link)]
         return browser !== undefined && secret !== undefined && browser === digest(secret)
       }
-      if (ofLogin.some(isOwn)) return
+      if (ofLogin.some(isOwn)) return undefined
       yield* Effect.logWarning(
         `A login to "${entry.link.serverName}" came back in a browser that has not confirmed it`
       )

@@ -125,26 +125,20 @@ const make = Effect.fnUntraced(function* (
   const complete = (parameters: URLSearchParams) => Cache.get(outcomes, parameters.toString())
 
   /** Completes a login that was admitted. Its links lead nowhere then. */
-  const completeAdmitted = (
-    { end }: LoginLinks,
-    parameters: URLSearchParams,
-    admitted: (state: string | null) => ReturnType<LoginLinks["admit"]>
-  ) => {
-    const state = parameters.get("state")
-    const ended = end(state)
-    return admitted(state).pipe(
-      Effect.andThen(complete(parameters)),
-      Effect.tap(ended),
-      Effect.tapErrorTag("OAuthError", (error) => (isOfNoLogin(error) ? Effect.void : ended))
+  const completeAdmitted = (links: LoginLinks, parameters: URLSearchParams) => {
+    const end = links.end(parameters.get("state"))
+    return complete(parameters).pipe(
+      Effect.tap(end),
+      Effect.tapErrorTag("OAuthError", (error) => (isOfNoLogin(error) ? Effect.void : end))
     )
   }
 
   const completeInBrowser: Complete = Effect.fnUntraced(function* (parameters, cookies) {
     if (links === undefined) return yield* complete(parameters)
-    const base = yield* links.baseOf(parameters.get("state"))
-    // Who is at the browser, the pages of the person know.
-    if (base !== undefined) return { location: `${personUrl(base, personPaths.callback)}?${parameters}` }
-    return yield* completeAdmitted(links, parameters, (state) => links.admit(state, cookies))
+    const base = yield* links.admit(parameters.get("state"), cookies)
+    return base === undefined
+      ? yield* completeAdmitted(links, parameters)
+      : { location: `${personUrl(base, personPaths.callback)}?${parameters}` }
   })
 
   // One for each port. A failure is not cached: a port that is in use may be free the next time.
@@ -200,7 +194,10 @@ const make = Effect.fnUntraced(function* (
     completeAs: (person, parameters) =>
       links === undefined
         ? complete(parameters)
-        : completeAdmitted(links, parameters, (state) => links.admitPerson(state, person)),
+        : Effect.andThen(
+            links.admitPerson(parameters.get("state"), person),
+            completeAdmitted(links, parameters)
+          ),
     complete,
     completed: Stream.fromPubSub(completions),
     failed: Stream.fromPubSub(failures)
