@@ -26,6 +26,7 @@ export const companyClient = { client_id: "the-gateway", client_secret: "the-sec
 export const startCompanyPeople = Effect.fnUntraced(function* ({
   callers = {},
   gateway: settings = {},
+  issuers,
   login,
   place,
   servers = ["wiki"],
@@ -33,6 +34,8 @@ export const startCompanyPeople = Effect.fnUntraced(function* ({
 }: {
   readonly callers?: object
   readonly gateway?: object
+  /** The issuers of `callers`. Default: the company with JWT access tokens. */
+  readonly issuers?: (issuer: string) => object
   /** The `login` of the company in the configuration. */
   readonly login?: object | false
   /** Where browsers and clients find the gateway, if it has several instances behind a balancer. */
@@ -77,13 +80,15 @@ export const startCompanyPeople = Effect.fnUntraced(function* ({
     gateway: {
       public_url: publicUrl,
       callers: {
-        jwt: [
-          {
-            issuer: company.issuer,
-            required_scopes: ["mcp"],
-            ...(login === undefined ? {} : { login })
-          }
-        ],
+        ...(issuers?.(company.issuer) ?? {
+          jwt: [
+            {
+              issuer: company.issuer,
+              required_scopes: ["mcp"],
+              ...(login === undefined ? {} : { login })
+            }
+          ]
+        }),
         ...callers
       },
       ...settings

@@ -98,6 +98,18 @@ describe("the session of a browser", () => {
       })
     )
 
+    it.effect("people whose tokens the company is asked about log in as well", () =>
+      Effect.gen(function* () {
+        const { browser, company } = yield* startCompanyPeople({
+          issuers: (issuer) => ({ introspection: [{ issuer, ...companyClient, login: companyClient }] })
+        })
+        const page = yield* browser().openMe("ada")
+        assert.strictEqual(page.status, 200)
+        assert.include(page.text, "ada")
+        assert.include(page.text, company.issuer)
+      })
+    )
+
     it.effect("without a login of browsers links are as for people with an API key, and /me says so", () =>
       Effect.gen(function* () {
         const { browser, call, colleague, publicUrl } = yield* startCompanyPeople({ login: false })

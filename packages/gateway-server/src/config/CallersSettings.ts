@@ -33,7 +33,9 @@ const tokenFields = {
   /** The claim with the caller's groups. */
   groupsClaim: Schema.NonEmptyString.pipe(Schema.withDecodingDefaultKey(Effect.succeed("groups"))),
   /** PEM file with the authorities trusted for the issuer, in place of the system's. */
-  caBundlePath: Schema.optionalKey(Schema.NonEmptyString)
+  caBundlePath: Schema.optionalKey(Schema.NonEmptyString),
+  /** How people log in there with a browser, or `false`. */
+  login: Schema.optionalKey(Schema.Unknown)
 }
 
 const tokenNames = {
@@ -43,11 +45,7 @@ const tokenNames = {
   caBundlePath: "ca_bundle_path"
 } as const
 
-const JwtIssuer = Schema.Struct({
-  ...tokenFields,
-  /** How people log in there with a browser, or `false`. */
-  login: Schema.optionalKey(Schema.Unknown)
-}).pipe(Schema.encodeKeys(tokenNames))
+const JwtIssuer = Schema.Struct(tokenFields).pipe(Schema.encodeKeys(tokenNames))
 
 const introspectionNames = {
   ...tokenNames,
@@ -64,11 +62,11 @@ const IntrospectingIssuer = Schema.Struct({
   clientSecret: Secret
 }).pipe(Schema.encodeKeys(introspectionNames))
 
+/** An issuer with what is decoded of its `login`; undefined if no browser is to log in there. */
+type WithLogin<Issuer> = Omit<Issuer, "login"> & { readonly login?: CompanyLoginSettings | undefined }
+
 /** An issuer whose JWT access tokens are accepted. */
-export interface JwtIssuerSettings extends Omit<Schema.Schema.Type<typeof JwtIssuer>, "login"> {
-  /** Undefined if no browser is to log in there. */
-  readonly login?: CompanyLoginSettings | undefined
-}
+export interface JwtIssuerSettings extends WithLogin<Schema.Schema.Type<typeof JwtIssuer>> {}
 
 /** How people log in with a browser at an issuer. */
 export interface CompanyLoginSettings {
@@ -81,7 +79,7 @@ export interface CompanyLoginSettings {
 }
 
 /** An issuer that is asked about each token. */
-export interface IntrospectionSettings extends Schema.Schema.Type<typeof IntrospectingIssuer> {}
+export interface IntrospectionSettings extends WithLogin<Schema.Schema.Type<typeof IntrospectingIssuer>> {}
 
 /** The `callers` object of `gateway`: who may call besides those with an API key. */
 export interface CallersSettings {
@@ -94,6 +92,12 @@ export interface CallersSettings {
   /** Who may see what all persons have granted; by default nobody. */
   readonly admin: AllowedCallers
 }
+
+/** All issuers of tokens, by which people are known: those at which their browsers may log in. */
+export const issuersOfPeople = (
+  callers: CallersSettings | undefined
+): ReadonlyArray<JwtIssuerSettings | IntrospectionSettings> =>
+  callers === undefined ? [] : [...callers.jwt, ...callers.introspection]
 
 const issuerProblems = ({ issuer }: { readonly issuer: string }): ReadonlyArray<ConfigProblem> => {
   const message = urlProblem(issuer)
@@ -121,13 +125,30 @@ const subjectClaimKey = "subject_claim"
 /** What the gateway itself decides about a login. */
 const decided = ["grant_type", "issuer", "redirect_uri", "state", "code_verifier", "code_challenge"]
 
+type Issuer = Pick<Schema.Schema.Type<typeof JwtIssuer>, "caBundlePath" | "issuer" | "login" | "subjectClaim">
+
+/** Decodes an issuer with its `login`. */
+const withLogin =
+  <A extends Issuer>(decode: (item: unknown) => ConfigResult<A>) =>
+  (item: unknown): ConfigResult<WithLogin<A>> =>
+    Result.flatMap(decode(item), (decoded) => {
+      const { login: _, ...issuer } = decoded
+      return Result.mapBoth(decodeLogin(decoded), {
+        onFailure: ({ problems }) =>
+          new ConfigError({
+            problems: problems.map(({ message, path }) => ({ path: ["login", ...path], message }))
+          }),
+        onSuccess: (login): WithLogin<A> => (login === undefined ? issuer : { ...issuer, login })
+      })
+    })
+
 /** Decodes the `login` of an issuer: the keys of an `oauth` object, and `subject_claim`. */
 const decodeLogin = ({
   caBundlePath,
   issuer,
   login,
   subjectClaim
-}: Schema.Schema.Type<typeof JwtIssuer>): ConfigResult<CompanyLoginSettings | undefined> => {
+}: Issuer): ConfigResult<CompanyLoginSettings | undefined> => {
   if (login === false) return Result.succeed(undefined)
   if (login !== undefined && (!Predicate.isObject(login) || Array.isArray(login)))
     return failed([{ path: [], message: "must be an object, or false" }])
@@ -167,7 +188,7 @@ const failed = (problems: ReadonlyArray<ConfigProblem>) => Result.fail(new Confi
 
 const decodeIntrospection = decodeConfig({
   schema: IntrospectingIssuer,
-  keys: ["issuer", "audience", ...Object.values(introspectionNames)],
+  keys: ["issuer", "audience", "login", ...Object.values(introspectionNames)],
   wireNames: introspectionNames,
   rules: (settings) => {
     const { introspectionUrl: url } = settings
@@ -209,19 +230,8 @@ export const decodeCallersSettings = (input: unknown): ConfigResult<CallersSetti
       .map((item, index) => accept([key, index], decode(item)))
       .filter((item) => item !== undefined)
   const admin = accept(["admin"], decodeAllowed(part(input, "admin") ?? {}))
-  const jwt = items("jwt", (item) =>
-    Result.flatMap(decodeJwtIssuer(item), (decoded) => {
-      const { login: _, ...issuer } = decoded
-      return Result.mapBoth(decodeLogin(decoded), {
-        onFailure: ({ problems }) =>
-          new ConfigError({
-            problems: problems.map(({ message, path }) => ({ path: ["login", ...path], message }))
-          }),
-        onSuccess: (login): JwtIssuerSettings => (login === undefined ? issuer : { ...issuer, login })
-      })
-    })
-  )
-  const introspection = items("introspection", decodeIntrospection)
+  const jwt = items("jwt", withLogin(decodeJwtIssuer))
+  const introspection = items("introspection", withLogin(decodeIntrospection))
   problems.push(...duplicateIssuers(jwt))
   if (own === undefined || admin === undefined || problems.length > 0) return failed(problems)
   const { clientCertificates, rememberedTokens } = own

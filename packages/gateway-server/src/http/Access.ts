@@ -9,6 +9,7 @@ import { mayUse } from "../callers/AllowedServers.ts"
 import { gatewayCallers, makeCertificates } from "../callers/GatewayCallers.ts"
 import { type Caller, makePersons } from "../callers/Person.ts"
 import { isMetadataPath, makePublicResources, serverNameOf } from "../callers/PublicResources.ts"
+import { issuersOfPeople } from "../config/CallersSettings.ts"
 import type { GatewaySettings } from "../config/GatewaySettings.ts"
 import { isPersonPath, personPrefix } from "../login/PersonPaths.ts"
 import { pathOf } from "./NodeExchange.ts"
@@ -96,7 +97,7 @@ const knowsCallers = ({ apiKeys, callers }: GatewaySettings): boolean =>
 
 /** Whether a path is one of the pages on which people are known by their browser. */
 const makePersonPathCheck = ({ callers, publicUrl }: GatewaySettings): ((path: string) => boolean) => {
-  if (callers === undefined || callers.jwt.length === 0 || publicUrl === undefined) return () => false
+  if (issuersOfPeople(callers).length === 0 || publicUrl === undefined) return () => false
   const prefix = personPrefix(publicUrl)
   return (path) =>
     isPersonPath(path) || (path.startsWith(`${prefix}/`) && isPersonPath(path.slice(prefix.length)))

@@ -5,7 +5,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { GatewaySettings } from "../config/GatewaySettings.ts"
-import type { JwtIssuerSettings } from "../config/CallersSettings.ts"
+import {
+  type IntrospectionSettings,
+  issuersOfPeople,
+  type JwtIssuerSettings
+} from "../config/CallersSettings.ts"
 import { PersonPages } from "../login/PersonPages.ts"
 
 /** An issuer at which people log in with a browser. */
@@ -14,7 +18,7 @@ export interface CompanyLogin extends Pick<OpenIdLogin, "issuer" | "begin" | "co
   readonly isUsed: Effect.Effect<boolean>
 }
 
-/** The issuers of `callers.jwt` at which people log in with a browser, in their order. */
+/** The issuers of callers at which people log in with a browser, in their order. */
 export class CompanyLogins extends Context.Service<
   CompanyLogins,
   {
@@ -35,8 +39,9 @@ export class CompanyLogins extends Context.Service<
 const make = Effect.fnUntraced(function* (settings: GatewaySettings) {
   const { callers, publicUrl } = settings
   const all = new Map<number, CompanyLogin>()
-  for (const [index, issuer] of (callers?.jwt ?? []).entries()) {
-    const login = yield* makeLogin(issuer, settings)
+  for (const [index, issuer] of issuersOfPeople(callers).entries()) {
+    const isKnown = [...all.values()].some((login) => login.issuer === issuer.issuer)
+    const login = isKnown ? undefined : yield* makeLogin(issuer, settings)
     if (login !== undefined) all.set(index, login)
   }
   const used = Effect.filter([...all], ([, { isUsed }]) => isUsed)
@@ -48,7 +53,7 @@ const make = Effect.fnUntraced(function* (settings: GatewaySettings) {
 })
 
 const makeLogin = Effect.fnUntraced(function* (
-  { groupsClaim, issuer, login }: JwtIssuerSettings,
+  { groupsClaim, issuer, login }: JwtIssuerSettings | IntrospectionSettings,
   { authTimeoutSeconds, proxies, userAgent }: GatewaySettings
 ) {
   if (login === undefined) return undefined

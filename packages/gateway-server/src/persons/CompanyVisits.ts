@@ -208,7 +208,7 @@ export const storeAway = (message: string): Effect.Effect<BrowserPage> =>
 const nobodyLogsIn = textPage(
   404,
   "Nobody logs in here",
-  "This gateway has no login for browsers: it needs an issuer in gateway.callers.jwt at which it has a client (login.client_id)."
+  "This gateway has no login for browsers: it needs an issuer in gateway.callers at which it has a client (login.client_id)."
 )
 
 const beganElsewhere = (publicUrl: string): BrowserPage => ({

@@ -6,6 +6,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import type { ServerResponse } from "node:http"
+import { issuersOfPeople } from "../config/CallersSettings.ts"
 import type { GatewaySettings } from "../config/GatewaySettings.ts"
 import { alreadyWritten, nodeExchange, pathOf } from "../http/NodeExchange.ts"
 import { type BrowserPage, pageHeaders, textPage } from "../login/BrowserPage.ts"
@@ -20,7 +21,7 @@ const longestForm = ByteSize.kilobytes(16)
 export const PersonRoutes = {
   /**
    * `/me` and what is below it: where people see and change what they have granted, for a gateway whose callers have an
-   * issuer (`callers.jwt`). Nothing is there otherwise.
+   * issuer (`callers.jwt`, `callers.introspection`). Nothing is there otherwise.
    *
    * @example
    * ```ts
@@ -39,7 +40,7 @@ const routes = (settings: GatewaySettings) =>
   HttpRouter.use(
     Effect.fnUntraced(function* (router) {
       const { callers, publicUrl } = settings
-      if (publicUrl === undefined || callers === undefined || callers.jwt.length === 0) return
+      if (publicUrl === undefined || issuersOfPeople(callers).length === 0) return
       const visit = yield* makePersonVisits(settings, publicUrl)
       const prefix = personPrefix(publicUrl)
 
