@@ -63,14 +63,14 @@ describe("which paths are pages that need no token", () => {
         }
       ],
       [
-        "callers whose tokens are not JWTs",
+        "callers whose tokens their issuer is asked about",
         {
           public_url: "https://gw.example.com",
           callers: {
             introspection: [{ issuer: "https://login.example.com", client_id: "gw", client_secret: "secret" }]
           }
         },
-        { "/me": "401", "/me/login": "401", "/me/everyone": "401" }
+        { "/me": login("https://gw.example.com"), "/me/x": "404", "/metrics": "401" }
       ],
       [
         "callers with API keys only",
