@@ -135,7 +135,14 @@ const make = Effect.fnUntraced(function* (
     return admitted(state).pipe(
       Effect.andThen(complete(parameters)),
       Effect.tap(ended),
-      Effect.tapErrorTag("OAuthError", (error) => (isOfNoLogin(error) ? Effect.void : ended))
+      Effect.tapErrorTag("OAuthError", (error) =>
+        isOfNoLogin(error)
+          ? Effect.void
+          : Effect.andThen(
+              ended,
+              Effect.logInfo(`A login to "${error.serverName}" failed: ${error.reason.message}`)
+            )
+      )
     )
   }
 

@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Base64Url from "effect/encoding/Base64Url"
 import * as Redacted from "effect/Redacted"
-import { type BrowserPage, escapeHtml, htmlPage, textPage } from "../login/BrowserPage.ts"
+import { type BrowserPage, escapeHtml, htmlPage, sentence, textPage } from "../login/BrowserPage.ts"
 import type { BrowserCookies } from "../login/LoginCookie.ts"
 import { personPaths, personUrl } from "../login/PersonPaths.ts"
 import { type BrowserSessions, isSecret } from "./BrowserSessions.ts"
@@ -153,7 +153,7 @@ const failed = ({ message, reason }: OpenIdLoginFailed, publicUrl?: string): Eff
     status: isOurs ? 503 : 403,
     html: htmlPage(
       "Not logged in",
-      `<p>${escapeHtml(isOurs ? "The login of the company cannot be reached now, or not as this gateway is configured. Its log says why. Try again later." : `${message}.`)}</p>${again}`
+      `<p>${escapeHtml(isOurs ? "The login of your company cannot be reached now, or the gateway is not configured for it. Try again later. The log of the gateway tells its operator the reason." : sentence(message))}</p>${again}`
     )
   }
   return Effect.as(

@@ -1,5 +1,17 @@
-import { type BrowserPage, escapeHtml, htmlPage, textPage } from "../../login/BrowserPage.ts"
+import { type BrowserPage, escapeHtml, htmlPage } from "../../login/BrowserPage.ts"
 import type { LoginLink } from "../../login/LoginLink.ts"
+import { chosenName } from "./ChosenName.ts"
+
+/** As `textPage`, with a way to what the person has granted, at the address `me`. */
+export const textPageTo =
+  (me: string) =>
+  (status: number, headline: string, text = "There is no page at this address."): BrowserPage => ({
+    status,
+    html: htmlPage(
+      headline,
+      `<p>${escapeHtml(text)}</p>\n<p><a href="${escapeHtml(me)}">Your connections</a></p>`
+    )
+  })
 
 /** The link of a login that another person asked for. */
 export const notForYou = (link: LoginLink, loggedInAs: string, asAnother: string): BrowserPage => ({
@@ -42,10 +54,4 @@ export const loggedOut = (again: string, cookie: string): BrowserPage => ({
   headers: { "set-cookie": [cookie] }
 })
 
-export const notOperator = textPage(
-  403,
-  "Not for you",
-  "This page is for operators: gateway.callers.admin names who they are."
-)
-
-const name = (text: string): string => `<strong><bdi>${escapeHtml(text)}</bdi></strong>`
+const name = (text: string): string => `<strong>${chosenName(text)}</strong>`
