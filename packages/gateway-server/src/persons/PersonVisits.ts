@@ -9,19 +9,19 @@ import { linkEnded, loginQuestion, mayLeadOn, notOurForm } from "../login/LoginP
 import { Logins } from "../login/Logins.ts"
 import { personPaths } from "../login/PersonPaths.ts"
 import { type BrowserSession, isFormToken, makeBrowserSessions } from "./BrowserSessions.ts"
-import {
-  type Destination,
-  loginUrl,
-  makeCompanyVisits,
-  readBegin,
-  redirect,
-  storeAway,
-  urlOf
-} from "./CompanyVisits.ts"
+import { type Destination, loginUrl, makeCompanyVisits, readBegin, urlOf } from "./CompanyVisits.ts"
 import { everyonePage } from "./pages/EveryonePage.ts"
 import { mePage } from "./pages/MePage.ts"
 import { makePersonServers } from "./PersonServers.ts"
-import { loggedOut, notForYou, sessionEnded, textPageTo, withoutSession } from "./pages/SmallPages.ts"
+import {
+  loggedOut,
+  notForYou,
+  redirect,
+  sessionEnded,
+  storeAway,
+  textPageTo,
+  withoutSession
+} from "./pages/SmallPages.ts"
 
 /** A browser that opens a page of a person, or sends a form of one. */
 export interface PersonVisit {

@@ -1,4 +1,5 @@
-import { type BrowserPage, escapeHtml, htmlPage } from "../../login/BrowserPage.ts"
+import * as Effect from "effect/Effect"
+import { type BrowserPage, escapeHtml, htmlPage, textPage } from "../../login/BrowserPage.ts"
 import type { LoginLink } from "../../login/LoginLink.ts"
 import { chosenName } from "./ChosenName.ts"
 
@@ -12,6 +13,19 @@ export const textPageTo =
       `<p>${escapeHtml(text)}</p>\n<p><a href="${escapeHtml(me)}">Your connections</a></p>`
     )
   })
+
+/** The browser goes on to another address. */
+export const redirect = (location: string, setCookie: ReadonlyArray<string> = []): BrowserPage => ({
+  ...textPage(303, "Log in", "The browser goes on."),
+  headers: { location, ...(setCookie.length === 0 ? {} : { "set-cookie": setCookie }) }
+})
+
+/** The store of the tokens is away, and with it who is logged in. */
+export const storeAway = (message: string): Effect.Effect<BrowserPage> =>
+  Effect.as(
+    Effect.logWarning(`Whether a browser is logged in is not known: ${message}`),
+    textPage(503, "Try again later", "The gateway cannot read or write its store now.")
+  )
 
 /** The link of a login that another person asked for. */
 export const notForYou = (link: LoginLink, loggedInAs: string, asAnother: string): BrowserPage => ({
