@@ -16,10 +16,17 @@ const http = Command.make(
   "http",
   {
     port: Flag.Int("port").pipe(Flag.withDescription("Port to listen on; 0 picks one"), Flag.withDefault(0)),
-    host: Flag.String("host").pipe(Flag.withDescription("Host to listen on"), Flag.withDefault("127.0.0.1"))
+    host: Flag.String("host").pipe(Flag.withDescription("Host to listen on"), Flag.withDefault("127.0.0.1")),
+    requireToken: Flag.Boolean("require-token").pipe(
+      Flag.withDescription("Refuse requests without an access token; any token is accepted"),
+      Flag.withDefault(false)
+    )
   },
-  Effect.fnUntraced(function* (options) {
-    const server = yield* EchoServer.make(options)
+  Effect.fnUntraced(function* ({ requireToken, ...options }) {
+    const server = yield* EchoServer.make({
+      ...options,
+      ...(requireToken ? { authorize: (authorization) => Effect.succeed(authorization !== undefined) } : {})
+    })
     yield* Console.log(server.url)
     return yield* Effect.never
   }, Effect.scoped)

@@ -73,4 +73,16 @@ describe("echo-mcp-server", () => {
       assert.lengthOf(lines, 1)
     })
   )
+
+  it.effect("refuses requests without a token with --require-token", () =>
+    Effect.gen(function* () {
+      const child = yield* run("http", "--port", "0", "--require-token")
+      const reader = createInterface(child.stdout)
+      const [url] = yield* Effect.promise(() => once(reader, "line"))
+      const refused = yield* Effect.promise(() => fetch(String(url), { method: "POST", body: "{}" }))
+      assert.strictEqual(refused.status, 401)
+      const { client } = yield* connectHttp(String(url), "2026-07-28", { authorization: "Bearer token" })
+      assert.strictEqual((yield* callTool(client, "echo_auth_header")).text, "Received token: token...")
+    })
+  )
 })

@@ -261,7 +261,10 @@ const urlProblems = (
     version: oauth?.["version"] === "2.1" ? "2.1" : "2.0",
     useMtls: oauth?.["use_mtls"] === true
   })
-  return message === undefined ? [] : [{ path: ["url"], message }]
+  // The key stands in `oauth`, not beside `url`.
+  return message === undefined
+    ? []
+    : [{ path: ["url"], message: message.replace("`enforce_https`", "`oauth.enforce_https`") }]
 }
 
 const authorizationHeaders = (headers: unknown): ReadonlyArray<ConfigProblem> =>

@@ -373,10 +373,10 @@ describe("config", () => {
     const withToken = (serverUrl: string, oauth: object) =>
       problemsOf({ server_name: "a", config: { url: serverUrl }, oauth: { ...wireOAuth, ...oauth } })
     assert.deepStrictEqual(withToken("http://api.example.com/mcp", {}), [
-      "config.url: must be https (`enforce_https`)"
+      "config.url: must be https (`oauth.enforce_https`)"
     ])
     assert.deepStrictEqual(withToken("http://localhost:1/mcp", {}), [
-      "config.url: must be https; for a server on this machine set `enforce_https` to false"
+      "config.url: must be https; for a server on this machine set `oauth.enforce_https` to false"
     ])
     assert.deepStrictEqual(withToken("http://api.example.com/mcp", { enforce_https: false }), [])
     assert.deepStrictEqual(withToken("http://localhost:1/mcp", { enforce_https: false, version: "2.1" }), [])

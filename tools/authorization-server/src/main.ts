@@ -11,8 +11,9 @@ const flags = {
   clientId: Flag.String("client-id").pipe(Flag.withDefault("demo-client")),
   clientSecret: Flag.String("client-secret").pipe(Flag.withDefault("demo-secret")),
   resource: Flag.String("resource").pipe(
-    Flag.withDescription("Resource indicator of the MCP server"),
-    Flag.withDefault("https://api.example.com")
+    Flag.withDescription("Resource indicator of an MCP server; repeat it for several"),
+    Flag.atLeast(1),
+    Flag.withDefault(["https://api.example.com"])
   ),
   lifetime: Flag.Int("lifetime").pipe(
     Flag.withDescription("Seconds an access token lives"),
@@ -25,7 +26,11 @@ const serve = Effect.fnUntraced(function* (input: Command.Command.Config.Infer<t
     port: input.port,
     accessTokenLifetime: input.lifetime,
     clients: [clientCredentialsClient(input.clientId, input.clientSecret)],
-    resources: [{ identifier: input.resource, scopes: ["mcp:read", "mcp:write"], accessTokenFormat: "jwt" }]
+    resources: input.resource.map((identifier) => ({
+      identifier,
+      scopes: ["mcp:read", "mcp:write"],
+      accessTokenFormat: "jwt"
+    }))
   })
   yield* Console.log(server.issuer)
   return yield* Effect.never

@@ -53,13 +53,16 @@ describe("the callers of a configuration", () => {
 
   it.each([
     [{ callers: { jwt } }, "gateway.public_url: required with `callers`"],
-    [{ public_url: "http://gw.example.com", callers: { jwt } }, "gateway.public_url: must be https"],
+    [
+      { public_url: "http://gw.example.com", callers: { jwt } },
+      "gateway.public_url: must be https, or http on a loopback host"
+    ],
     [{ public_url: "gw.example.com" }, "gateway.public_url: must be an absolute"],
     [{ public_url: `${publicUrl}?a=b` }, "gateway.public_url: must not contain a query"],
     [{ public_url: publicUrl, callers: { jwt: [{}] } }, "gateway.callers.jwt[0].issuer: required"],
     [
       { public_url: publicUrl, callers: { jwt: [{ issuer: "http://login.example.com" }] } },
-      "gateway.callers.jwt[0].issuer: must be https"
+      "gateway.callers.jwt[0].issuer: must be https, or http on a loopback host"
     ],
     [
       { public_url: publicUrl, callers: { jwt: [{ ...jwt[0], scope: "x" }] } },

@@ -106,9 +106,12 @@ const issuerProblems = ({ issuer }: { readonly issuer: string }): ReadonlyArray<
 
 /** The rule for each URL by which callers are known: https, or http on this machine. */
 export const urlProblem = (url: string): string | undefined => {
-  const isLocal = isLoopbackHost(URL.parse(url)?.hostname ?? "")
+  const parsed = URL.parse(url)
+  // There is no `enforce_https` beside these URLs.
+  if (parsed?.protocol === "http:" && !isLoopbackHost(parsed.hostname))
+    return "must be https, or http on a loopback host"
   return (
-    endpointProblem(url, { enforceHttps: !isLocal, version: "2.1" }) ??
+    endpointProblem(url, { enforceHttps: false, version: "2.1" }) ??
     (url.includes("?") ? "must not contain a query" : undefined)
   )
 }

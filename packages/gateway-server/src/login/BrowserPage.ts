@@ -16,6 +16,9 @@ export const textPage = (
   text = "You can close this window."
 ): BrowserPage => ({ status, html: htmlPage(headline, `<p>${escapeHtml(text)}</p>`) })
 
+/** The message of an error, as a sentence for people. */
+export const sentence = (message: string): string => `${message.charAt(0).toUpperCase()}${message.slice(1)}.`
+
 export interface PageLayout {
   /** HTML that stands before the page's own content: who is logged in, and ways to other pages. */
   readonly header?: string

@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 import * as Http from "node:http"
 import { answerAll } from "../listener/AnswerAll.ts"
 import { listen } from "../listener/Listening.ts"
-import { type BrowserPage, pageHeaders, textPage } from "./BrowserPage.ts"
+import { type BrowserPage, pageHeaders, sentence, textPage } from "./BrowserPage.ts"
 import { type BrowserCookies, readCookies } from "./LoginCookie.ts"
 import { type CallbackRefused, loginPath } from "./LoginLinks.ts"
 import type { LoginPage } from "./LoginPage.ts"
@@ -132,25 +132,39 @@ const otherMethod = (method: string, allow: string): Effect.Effect<BrowserPage> 
       : { ...textPage(405, "This page is for a browser"), headers: { allow } }
   )
 
-/** The page that a login ends with. */
-export const ending = (completion: ReturnType<Complete>): Effect.Effect<BrowserPage> =>
+/**
+ * The page that a login ends with.
+ *
+ * @param page makes a page of a status, a headline and a text
+ */
+export const ending = (
+  completion: ReturnType<Complete>,
+  page: typeof textPage = textPage
+): Effect.Effect<BrowserPage> =>
   completion.pipe(
     Effect.map((end) =>
       "location" in end
         ? { ...textPage(303, "Logged in", "The browser goes on."), headers: { location: end.location } }
-        : textPage(200, "Logged in", `The gateway may now use ${end.serverName} for you.`)
+        : page(
+            200,
+            "Logged in",
+            `The gateway may now use ${end.serverName} for you. You can close this window.`
+          )
     ),
     Effect.catchTags({
-      CallbackRefused: ({ problem, status }) =>
-        Effect.succeed(textPage(status, "Not logged in", `${problem}.`)),
-      OAuthError: ({ reason }) => Effect.succeed(textPage(400, "Not logged in", `${reason.message}.`))
+      CallbackRefused: ({ problem, status }) => Effect.succeed(page(status, "Not logged in", `${problem}.`)),
+      OAuthError: ({ reason }) =>
+        Effect.succeed(page(400, "Not logged in", `${sentence(reason.message)} ${tryAgain}`))
     }),
     Effect.catchDefect((defect) =>
       Effect.logError("The end of a login failed by a bug", Cause.die(defect)).pipe(
-        Effect.as(textPage(500, "Not logged in", "The gateway failed by a bug."))
+        Effect.as(page(500, "Not logged in", "The gateway failed by a bug."))
       )
     )
   )
+
+const tryAgain =
+  "You can begin the login again. If it fails again, tell the operator of this gateway what is written here."
 
 /** Completes when the page is written, or the connection closed. */
 const write = (response: Http.ServerResponse, { headers, html, status }: BrowserPage): Effect.Effect<void> =>

@@ -24,7 +24,7 @@ const namePrefix = (isHttps: boolean): string => (isHttps ? "__Host-secure_mcp_l
 
 /** `Lax`, not `Strict`: the redirect comes from the page of the authorization server. */
 export const setCookie = (address: LinkAddress, secret: string, lifetime: Duration.Duration): string =>
-  serialize(cookieName(address), secret, address, lifetime)
+  serializeCookie(cookieName(address), secret, address, lifetime)
 
 /**
  * Removes cookies of other logins if there are more than eight, so that links cannot fill a browser with them until its
@@ -42,15 +42,18 @@ export const removeOthers = (
   const others = Object.keys(cookies).filter((name) => name.startsWith(prefix) && name !== own)
   return others.length <= mostOthers
     ? []
-    : others.filter((name) => !needed.has(name)).map((name) => serialize(name, "", address, Duration.zero))
+    : others
+        .filter((name) => !needed.has(name))
+        .map((name) => serializeCookie(name, "", address, Duration.zero))
 }
 
 const mostOthers = 8
 
-const serialize = (
+/** A `Set-Cookie` header. The whole host gets the cookie, and no script does. */
+export const serializeCookie = (
   name: string,
   value: string,
-  { isHttps }: LinkAddress,
+  { isHttps }: Pick<LinkAddress, "isHttps">,
   maxAge: Duration.Duration
 ): string =>
   Cookies.serializeCookie(

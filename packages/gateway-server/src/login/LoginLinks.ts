@@ -2,9 +2,9 @@ import * as Clock from "effect/Clock"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Base64Url from "effect/encoding/Base64Url"
 import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
+import { newSecret } from "./BrowserSecret.ts"
 import { type BrowserCookies, cookieName } from "./LoginCookie.ts"
 import type { LoginLink, RequestedLogin } from "./LoginLink.ts"
 import { personPaths, personUrl } from "./PersonPaths.ts"
@@ -143,7 +143,7 @@ export const makeLoginLinks = Effect.fnUntraced(function* (waitingLogins: (serve
         else if (entry.browser === undefined && entry.ended === undefined) return urlOf(entry.link)
       }
       evict(login)
-      const id = Base64Url.encode(yield* random.randomBytes(32))
+      const id = yield* newSecret(random)
       const isHttps = (login.base ?? login.redirectUri).startsWith("https:")
       const link = { ...login, id, isHttps, begunAt }
       const entry: Entry = { link, stateDigest }

@@ -1,8 +1,8 @@
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
-import * as Base64Url from "effect/encoding/Base64Url"
 import { createHash } from "node:crypto"
 import { type BrowserPage, escapeHtml, escapeValue, htmlPage, pagePolicy, textPage } from "./BrowserPage.ts"
+import { isSecret, newSecret } from "./BrowserSecret.ts"
 import { type BrowserCookies, cookieName, removeOthers, setCookie } from "./LoginCookie.ts"
 import type { LoginLink } from "./LoginLink.ts"
 import { linkLifetime, type LoginLinks, loginPath, urlOf } from "./LoginLinks.ts"
@@ -33,8 +33,7 @@ export const makeLoginPage = (links: LoginLinks) =>
       const known = visit.cookies[cookieName(link)]
       if (!links.isFor(link, known)) return usedElsewhere
       if (visit.method === "POST") return yield* confirmed(links, link, visit, known)
-      const secret =
-        known !== undefined && isSecret(known) ? known : Base64Url.encode(yield* random.randomBytes(32))
+      const secret = known !== undefined && isSecret(known) ? known : yield* newSecret(random)
       return {
         status: 200,
         html: loginQuestion(link, `${loginPath}${link.id}?confirm=${confirmationOf(secret)}`),
@@ -71,8 +70,6 @@ const confirmed = Effect.fnUntraced(function* (
 /** Another page can neither read the cookie nor make this of it. */
 const confirmationOf = (secret: string): string =>
   createHash("sha256").update(`confirm ${secret}`).digest("base64url")
-
-const isSecret = (text: string): boolean => /^[\w-]{43}$/.test(text)
 
 /**
  * The question of a link: who asked for access to what, and whether this person wants to go on.

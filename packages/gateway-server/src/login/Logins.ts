@@ -129,7 +129,14 @@ const make = Effect.fnUntraced(function* (
     const end = links.end(parameters.get("state"))
     return complete(parameters).pipe(
       Effect.tap(end),
-      Effect.tapErrorTag("OAuthError", (error) => (isOfNoLogin(error) ? Effect.void : end))
+      Effect.tapErrorTag("OAuthError", (error) =>
+        isOfNoLogin(error)
+          ? Effect.void
+          : Effect.andThen(
+              end,
+              Effect.logInfo(`A login to "${error.serverName}" failed: ${error.reason.message}`)
+            )
+      )
     )
   }
 

@@ -3,12 +3,12 @@ import type { Caller as InboundCaller } from "@secure-mcp/inbound-auth"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Base64Url from "effect/encoding/Base64Url"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { createHash, timingSafeEqual } from "node:crypto"
 import { type Caller, personOf } from "../callers/Person.ts"
+import { isSecret, newSecret } from "../login/BrowserSecret.ts"
 import type { BrowserCookies } from "../login/LoginCookie.ts"
 import { personCookie } from "./PersonCookie.ts"
 import { makePersonRecords } from "./PersonRecords.ts"
@@ -80,7 +80,7 @@ export const makeBrowserSessions = Effect.fnUntraced(function* (publicUrl: strin
       { groups = [], issuer = "", scopes = [], subject = "" }: InboundCaller,
       isAskedAsOperator: boolean
     ) {
-      const secret = Base64Url.encode(yield* random.randomBytes(32))
+      const secret = yield* newSecret(random)
       const name = { issuer, subject }
       yield* records.put(
         idOf(secret),
@@ -118,8 +118,5 @@ export const isFormToken = ({ formToken }: BrowserSession, sent: string | undefi
 const idOf = (secret: string): string => `session-${digest(secret)}`
 
 const nameId = (person: string): string => `name-${digest(person)}`
-
-/** 256 bits, base64url. */
-export const isSecret = (text: string): boolean => /^[\w-]{43}$/.test(text)
 
 const digest = (text: string): string => createHash("sha256").update(text).digest("base64url")

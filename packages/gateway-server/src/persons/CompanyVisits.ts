@@ -2,13 +2,14 @@ import type { OpenIdLoginFailed } from "@secure-mcp/inbound-auth"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Base64Url from "effect/encoding/Base64Url"
 import * as Redacted from "effect/Redacted"
-import { type BrowserPage, escapeHtml, htmlPage, textPage } from "../login/BrowserPage.ts"
+import { type BrowserPage, escapeHtml, htmlPage, sentence, textPage } from "../login/BrowserPage.ts"
+import { isSecret, newSecret } from "../login/BrowserSecret.ts"
 import type { BrowserCookies } from "../login/LoginCookie.ts"
 import { personPaths, personUrl } from "../login/PersonPaths.ts"
-import { type BrowserSessions, isSecret } from "./BrowserSessions.ts"
+import type { BrowserSessions } from "./BrowserSessions.ts"
 import { type CompanyLogin, CompanyLogins } from "./CompanyLogins.ts"
+import { redirect, storeAway } from "./pages/SmallPages.ts"
 import { personCookie } from "./PersonCookie.ts"
 
 /** Where a browser goes when its person has logged in. */
@@ -61,7 +62,7 @@ export const makeCompanyVisits = Effect.fnUntraced(function* (
       { destination, prompt }: Begin,
       cookies: BrowserCookies
     ) {
-      const secret = Redacted.make(Base64Url.encode(yield* random.randomBytes(32)))
+      const secret = Redacted.make(yield* newSecret(random))
       const scopes = destination === "everyone" ? operatorScopes : []
       const location = yield* login.begin({ redirectUri, secret }, { prompt, scopes })
       const cookie = cookieOf(new URL(location).searchParams.get("state"))
@@ -171,12 +172,6 @@ const withCookie = (page: BrowserPage, cookie: string): BrowserPage => ({
   headers: { ...page.headers, "set-cookie": [...[page.headers?.["set-cookie"] ?? []].flat(), cookie] }
 })
 
-/** The browser goes on to another address. */
-export const redirect = (location: string, setCookie: ReadonlyArray<string> = []): BrowserPage => ({
-  ...textPage(303, "Log in", "The browser goes on."),
-  headers: { location, ...(setCookie.length === 0 ? {} : { "set-cookie": setCookie }) }
-})
-
 const failed = ({ message, reason }: OpenIdLoginFailed, publicUrl?: string): Effect.Effect<BrowserPage> => {
   const again =
     publicUrl === undefined
@@ -187,7 +182,7 @@ const failed = ({ message, reason }: OpenIdLoginFailed, publicUrl?: string): Eff
     status: isOurs ? 503 : 403,
     html: htmlPage(
       "Not logged in",
-      `<p>${escapeHtml(isOurs ? "The login of the company cannot be reached now, or not as this gateway is configured. Its log says why. Try again later." : `${message}.`)}</p>${again}`
+      `<p>${escapeHtml(isOurs ? "The login of your company cannot be reached now, or the gateway is not configured for it. Try again later. The log of the gateway tells its operator the reason." : sentence(message))}</p>${again}`
     )
   }
   return Effect.as(
@@ -197,13 +192,6 @@ const failed = ({ message, reason }: OpenIdLoginFailed, publicUrl?: string): Eff
     page
   )
 }
-
-/** The store of the tokens is away, and with it who is logged in. */
-export const storeAway = (message: string): Effect.Effect<BrowserPage> =>
-  Effect.as(
-    Effect.logWarning(`Whether a browser is logged in is not known: ${message}`),
-    textPage(503, "Try again later", "The gateway cannot read or write its store now.")
-  )
 
 const nobodyLogsIn = textPage(
   404,

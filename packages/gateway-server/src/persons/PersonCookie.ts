@@ -1,6 +1,5 @@
 import * as Duration from "effect/Duration"
-import * as Cookies from "effect/http/Cookies"
-import type { BrowserCookies } from "../login/LoginCookie.ts"
+import { type BrowserCookies, serializeCookie } from "../login/LoginCookie.ts"
 
 /**
  * A cookie of the pages of people. Over https it is a `__Host-` cookie, which is set by this host alone; browsers refuse that
@@ -10,15 +9,7 @@ export const personCookie = (ownName: string, publicUrl: string) => {
   const isHttps = publicUrl.startsWith("https:")
   const name = isHttps ? `__Host-${ownName}` : ownName
   const serialize = (name: string, value: string, maxAge: Duration.Duration): string =>
-    Cookies.serializeCookie(
-      Cookies.makeCookieUnsafe(name, value, {
-        path: "/",
-        httpOnly: true,
-        sameSite: "lax",
-        secure: isHttps,
-        maxAge
-      })
-    )
+    serializeCookie(name, value, { isHttps }, maxAge)
   return {
     read: (cookies: BrowserCookies): string | undefined => cookies[name],
     write: (value: string, maxAge: Duration.Duration): string => serialize(name, value, maxAge),

@@ -67,7 +67,7 @@ const routes = (settings: GatewaySettings) =>
           fetchSite: [headers["sec-fetch-site"]].flat()[0],
           form: new URLSearchParams(form.success)
         })
-        return yield* write(response, page === undefined ? nothingHere : yield* page)
+        return yield* write(response, yield* page)
       })
       yield* router.add("*", `${personPaths.me}/*`, answer)
       if (prefix !== "") yield* router.add("*", `/${prefix.slice(1)}${personPaths.me}/*`, answer)
@@ -84,6 +84,5 @@ const write = (response: ServerResponse, { headers, html, status }: BrowserPage)
     return alreadyWritten
   })
 
-const nothingHere = textPage(404, "Nothing here")
 const otherMethod = textPage(405, "This page is for a browser")
 const tooLong = textPage(413, "Too long", "The form is longer than any of this gateway.")

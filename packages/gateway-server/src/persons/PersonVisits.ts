@@ -1,7 +1,7 @@
 import { type AccessTokenRequest, OAuthService } from "@secure-mcp/oauth-core"
 import * as Effect from "effect/Effect"
 import type { GatewaySettings } from "../config/GatewaySettings.ts"
-import { type BrowserPage, textPage } from "../login/BrowserPage.ts"
+import { type BrowserPage, sentence } from "../login/BrowserPage.ts"
 import { ending } from "../login/CallbackListener.ts"
 import type { BrowserCookies } from "../login/LoginCookie.ts"
 import type { LoginLink } from "../login/LoginLink.ts"
@@ -9,19 +9,19 @@ import { linkEnded, loginQuestion, mayLeadOn, notOurForm } from "../login/LoginP
 import { Logins } from "../login/Logins.ts"
 import { personPaths } from "../login/PersonPaths.ts"
 import { type BrowserSession, isFormToken, makeBrowserSessions } from "./BrowserSessions.ts"
-import {
-  type Destination,
-  loginUrl,
-  makeCompanyVisits,
-  readBegin,
-  redirect,
-  storeAway,
-  urlOf
-} from "./CompanyVisits.ts"
+import { type Destination, loginUrl, makeCompanyVisits, readBegin, urlOf } from "./CompanyVisits.ts"
 import { everyonePage } from "./pages/EveryonePage.ts"
 import { mePage } from "./pages/MePage.ts"
 import { makePersonServers } from "./PersonServers.ts"
-import { loggedOut, notForYou, notOperator, sessionEnded, withoutSession } from "./pages/SmallPages.ts"
+import {
+  loggedOut,
+  notForYou,
+  redirect,
+  sessionEnded,
+  storeAway,
+  textPageTo,
+  withoutSession
+} from "./pages/SmallPages.ts"
 
 /** A browser that opens a page of a person, or sends a form of one. */
 export interface PersonVisit {
@@ -36,7 +36,7 @@ export interface PersonVisit {
   readonly form: URLSearchParams
 }
 
-/** Answers at the paths of `personPaths`; undefined for what is no page. */
+/** Answers at the paths of `personPaths`. */
 export const makePersonVisits = Effect.fnUntraced(function* (settings: GatewaySettings, publicUrl: string) {
   const logins = yield* Logins
   const oauth = yield* OAuthService
@@ -45,6 +45,19 @@ export const makePersonVisits = Effect.fnUntraced(function* (settings: GatewaySe
   const company = yield* makeCompanyVisits(publicUrl, sessions, operatorScopes)
   const prefix = new URL(publicUrl).pathname.replace(/\/+$/, "")
   const servers = yield* makePersonServers(settings, sessions)
+  const page = textPageTo(urlOf(publicUrl, "me"))
+  const nothingToConnect = page(
+    404,
+    "Nothing to connect",
+    "The gateway has no server of this name at which you log in."
+  )
+  const notOperator = page(
+    403,
+    "Not for you",
+    "This page is for operators: gateway.callers.admin names who they are."
+  )
+  const failed = (headline: string, message: string): Effect.Effect<BrowserPage> =>
+    Effect.as(Effect.logWarning(message), page(502, headline, sentence(message)))
 
   /**
    * Only for a person who is logged in: others log in first, and come back. After a form they are asked to, because a page's policy
@@ -84,23 +97,22 @@ export const makePersonVisits = Effect.fnUntraced(function* (settings: GatewaySe
   const openLink = Effect.fnUntraced(function* (visit: PersonVisit, id: string) {
     const link = yield* logins.findLink(id)
     if (link?.base === undefined) return linkEnded
+    const answer = (next: (session: BrowserSession) => BrowserPage) => (session: BrowserSession) =>
+      Effect.succeed(
+        link.subject === session.person
+          ? next(session)
+          : notForYou(link, session.caller.subject, otherPerson(link))
+      )
     return visit.method === "POST"
       ? yield* asForm(
           visit,
-          (session) =>
-            Effect.succeed(
-              link.subject === session.person
-                ? redirect(link.authorizationUrl)
-                : notForYou(link, session.caller.subject, otherPerson(link))
-            ),
+          answer(() => redirect(link.authorizationUrl)),
           { link: id }
         )
-      : yield* asPerson(visit, { link: id }, (session) =>
-          Effect.succeed(
-            link.subject === session.person
-              ? question(link, session)
-              : notForYou(link, session.caller.subject, otherPerson(link))
-          )
+      : yield* asPerson(
+          visit,
+          { link: id },
+          answer((session) => question(link, session))
         )
   })
 
@@ -119,7 +131,7 @@ export const makePersonVisits = Effect.fnUntraced(function* (settings: GatewaySe
       Effect.flatMap((session) =>
         session === undefined
           ? Effect.succeed(withoutSession(urlOf(publicUrl, "me")))
-          : ending(logins.completeAs(session.person, visit.parameters))
+          : ending(logins.completeAs(session.person, visit.parameters), page)
       ),
       Effect.catch(({ message }) => storeAway(message))
     )
@@ -196,18 +208,9 @@ export const makePersonVisits = Effect.fnUntraced(function* (settings: GatewaySe
     [personPaths.logout]: logOut
   }
 
-  return (visit: PersonVisit): Effect.Effect<BrowserPage> | undefined => {
+  return (visit: PersonVisit): Effect.Effect<BrowserPage> => {
     const { method, path } = visit
     if (path.startsWith(personPaths.link)) return openLink(visit, path.slice(personPaths.link.length))
-    return (method === "GET" ? gets : posts)[path]?.(visit)
+    return (method === "GET" ? gets : posts)[path]?.(visit) ?? Effect.succeed(page(404, "Nothing here"))
   }
 })
-
-const nothingToConnect = textPage(
-  404,
-  "Nothing to connect",
-  "The gateway has no server of this name at which you log in."
-)
-
-const failed = (headline: string, message: string): Effect.Effect<BrowserPage> =>
-  Effect.as(Effect.logWarning(message), textPage(502, headline, `${message}.`))

@@ -1,5 +1,31 @@
+import * as Effect from "effect/Effect"
 import { type BrowserPage, escapeHtml, htmlPage, textPage } from "../../login/BrowserPage.ts"
 import type { LoginLink } from "../../login/LoginLink.ts"
+import { chosenName } from "./ChosenName.ts"
+
+/** As `textPage`, with a way to what the person has granted, at the address `me`. */
+export const textPageTo =
+  (me: string) =>
+  (status: number, headline: string, text = "There is no page at this address."): BrowserPage => ({
+    status,
+    html: htmlPage(
+      headline,
+      `<p>${escapeHtml(text)}</p>\n<p><a href="${escapeHtml(me)}">Your connections</a></p>`
+    )
+  })
+
+/** The browser goes on to another address. */
+export const redirect = (location: string, setCookie: ReadonlyArray<string> = []): BrowserPage => ({
+  ...textPage(303, "Log in", "The browser goes on."),
+  headers: { location, ...(setCookie.length === 0 ? {} : { "set-cookie": setCookie }) }
+})
+
+/** The store of the tokens is away, and with it who is logged in. */
+export const storeAway = (message: string): Effect.Effect<BrowserPage> =>
+  Effect.as(
+    Effect.logWarning(`Whether a browser is logged in is not known: ${message}`),
+    textPage(503, "Try again later", "The gateway cannot read or write its store now.")
+  )
 
 /** The link of a login that another person asked for. */
 export const notForYou = (link: LoginLink, loggedInAs: string, asAnother: string): BrowserPage => ({
@@ -42,10 +68,4 @@ export const loggedOut = (again: string, cookie: string): BrowserPage => ({
   headers: { "set-cookie": [cookie] }
 })
 
-export const notOperator = textPage(
-  403,
-  "Not for you",
-  "This page is for operators: gateway.callers.admin names who they are."
-)
-
-const name = (text: string): string => `<strong><bdi>${escapeHtml(text)}</bdi></strong>`
+const name = (text: string): string => `<strong>${chosenName(text)}</strong>`
