@@ -14,7 +14,7 @@ const installed = Effect.acquireRelease(
     mkdirSync(join(folder, "dist"))
     writeFileSync(join(folder, "package.json"), '{ "type": "module" }')
     writeFileSync(
-      join(folder, "dist/secure-mcp-gateway.js"),
+      join(folder, "dist/secure-mcp-gateway.cjs"),
       'console.log("started", ...process.argv.slice(2))'
     )
     return folder

@@ -1,3 +1,4 @@
+import { channel } from "node:diagnostics_channel"
 import { setFlagsFromString } from "node:v8"
 
 /**
@@ -6,9 +7,10 @@ import { setFlagsFromString } from "node:v8"
  * is collected when a tenth was added, where V8 would wait for the double. V8 reads both settings at each collection.
  *
  * To be called once the process has started: V8 takes nothing that was compiled with other settings, so every module of Node and of ours
- * that is loaded from then on is compiled anew.
+ * that is loaded from then on is compiled anew. `bin/compiled.cjs` is told, and keeps what was compiled so far.
  */
 export const keepHeapSmall = () => {
+  channel("secure-mcp-gateway:v8-settings").publish(undefined)
   setFlagsFromString("--semi-space-growth-factor=1")
   setFlagsFromString("--heap-growing-percent=10")
 }
