@@ -52,6 +52,8 @@ describe("the bundle of the command", () => {
         // What connects to a server needs it, and nothing else does.
         assert.notInclude(modules, "NativeModule http2")
         assert.notInclude(modules, "NativeModule tls")
+        assert.notInclude(modules, "NativeModule assert")
+        assert.notInclude(modules, "NativeModule child_process")
       })
   )
 
@@ -59,7 +61,7 @@ describe("the bundle of the command", () => {
     Effect.gen(function* () {
       const folder = join(yield* installed, "dist")
       const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) =>
-        name.endsWith(".js")
+        name.endsWith(".cjs")
       )
       assert.isAbove(files.length, 1)
       for (const name of files) assert.notMatch(readFileSync(join(folder, name), "utf8"), /[^\0-\x7f]/, name)
