@@ -30,10 +30,10 @@ exports.makeLoader = (directory, use) => {
   subscribe("secure-mcp-gateway:v8-settings", keep)
 
   const compile = (file) => {
-    // The bundle is ASCII: as Latin-1 it is not searched for characters of several bytes.
-    const source = readFileSync(file, "latin1")
+    const source = readFileSync(file)
     // In one line with the first of the file, so that the lines of stack traces are those of the file.
-    const code = `(function (exports, require, module, __filename, __dirname) { ${source}\n})`
+    // The bundle is ASCII: as Latin-1 it is not searched for characters of several bytes.
+    const code = `(function (exports, require, module, __filename, __dirname) { ${source.latin1Slice()}\n})`
     const options = {
       filename: file,
       importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER
