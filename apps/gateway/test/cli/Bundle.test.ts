@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { spawnSync } from "node:child_process"
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { rolldown } from "rolldown"
@@ -54,6 +54,38 @@ describe("the bundle of the command", () => {
         assert.notInclude(modules, "NativeModule tls")
         assert.notInclude(modules, "NativeModule assert")
         assert.notInclude(modules, "NativeModule child_process")
+      })
+  )
+
+  it.effect.each(["serve", "stdio", "check"])(
+    "%s uses what was compiled in its first start, whatever settings of V8 it has changed since",
+    (command) =>
+      Effect.gen(function* () {
+        const folder = yield* installed
+        const file = join(folder, "gateway.json")
+        const child = { server_name: "child", config: { command: process.execPath, args: ["--eval", ""] } }
+        writeFileSync(file, JSON.stringify({ servers: [child] }))
+        const run = () => {
+          const { status, stderr } = spawnSync(
+            process.execPath,
+            [
+              join(folder, "bin/secure-mcp-gateway.cjs"),
+              command,
+              ...(command === "stdio" ? ["child"] : []),
+              // Where it cannot listen, `serve` ends.
+              ...(command === "serve" ? ["--host", "203.0.113.1", "--allow-unauthenticated"] : []),
+              "--config",
+              file
+            ],
+            { cwd: folder, encoding: "utf8", env: { HOME: folder } }
+          )
+          assert.strictEqual(status, command === "serve" ? 1 : 0, stderr)
+          const kept = join(folder, ".cache/secure-mcp-gateway")
+          return readdirSync(kept).map((name) => [name, statSync(join(kept, name)).ino])
+        }
+        const first = run()
+        assert.isNotEmpty(first)
+        assert.deepStrictEqual(run(), first, "the same files")
       })
   )
 
