@@ -1,5 +1,4 @@
 import { createRequire, isBuiltin } from "node:module"
-import { dirname, join } from "node:path"
 import type { Plugin } from "rolldown"
 
 const builtin = "\0builtin:"
@@ -97,30 +96,6 @@ export const undiciParts = (): Plugin => ({
     }
   }
 })
-
-const webSockets = "\0ws"
-
-/** Loads the server for WebSockets when Effect's HTTP server is made, and so not in `stdio`. With it comes `node:crypto`. */
-export const lateWebSockets = (): Plugin => {
-  let folder = ""
-  return {
-    name: "late-web-sockets",
-    resolveId: {
-      filter: { id: /^ws$/ },
-      async handler(id, importer) {
-        folder = dirname((await this.resolve(id, importer, { skipSelf: true }))?.id ?? this.error("No ws"))
-        return webSockets
-      }
-    },
-    load: {
-      filter: { id: new RegExp(`^${webSockets}$`) },
-      handler: () => {
-        const server = join(folder, "lib/websocket-server.js")
-        return `module.exports = { get WebSocketServer() { return require(${JSON.stringify(server)}) } }`
-      }
-    }
-  }
-}
 
 /** Makes what Effect splits help texts with when it is first used: to load its data takes a tenth of a start. */
 export const lateSegmenter = (): Plugin => ({

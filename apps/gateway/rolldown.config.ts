@@ -1,6 +1,6 @@
 import { defineConfig } from "rolldown"
 import { asciiText } from "./AsciiText.ts"
-import { builtinModules, lateSegmenter, lateWebSockets, undiciParts } from "./LateModules.ts"
+import { builtinModules, lateSegmenter, undiciParts } from "./LateModules.ts"
 import { thirdPartyNotices } from "./ThirdPartyNotices.ts"
 
 /**
@@ -14,14 +14,7 @@ export default defineConfig({
   external: ["@opentelemetry/api"],
   // Effect asks for the variables that Vite has there.
   transform: { define: { "import.meta.env": "undefined" } },
-  plugins: [
-    builtinModules(),
-    undiciParts(),
-    lateWebSockets(),
-    lateSegmenter(),
-    thirdPartyNotices(),
-    asciiText()
-  ],
+  plugins: [builtinModules(), undiciParts(), lateSegmenter(), thirdPartyNotices(), asciiText()],
   resolve: { conditionNames: ["@secure-mcp/source", "node", "import", "default"] },
   output: {
     dir: "dist",
