@@ -21,13 +21,21 @@ export const builtinModules = (): Plugin => ({
       const name = id.slice(builtin.length)
       const load = `process.getBuiltinModule(${JSON.stringify(name)})`
       const loaded = process.getBuiltinModule(name)
-      // A class or a function that has the others as members, and the one whose members are set, are there in any case.
-      if (typeof loaded === "function" || name.endsWith("process")) return `module.exports = ${load}`
       const getters = Object.getOwnPropertyNames(loaded).map(
         (member) =>
           `get ${JSON.stringify(member)}() { return (loaded ??= ${load})[${JSON.stringify(member)}] }`
       )
-      return `let loaded\nmodule.exports = { ${getters.join(",\n")} }`
+      const members = `{ ${getters.join(",\n")} }`
+      // `undici` asserts much in each request. What holds needs nothing of this module, which loads how a failure is shown.
+      if (/^(?:node:)?assert$/.test(name))
+        return [
+          "let loaded",
+          `const assert = (value, message) => { if (!value) (loaded ??= ${load})(value, message) }`,
+          `module.exports = Object.defineProperties(assert, Object.getOwnPropertyDescriptors(${members}))`
+        ].join("\n")
+      // A class or a function that has the others as members, and the one whose members are set, are there in any case.
+      if (typeof loaded === "function" || /^(?:node:)?process$/.test(name)) return `module.exports = ${load}`
+      return `let loaded\nmodule.exports = ${members}`
     }
   }
 })
@@ -69,6 +77,15 @@ export const undiciParts = (): Plugin => ({
         "}",
         `module.exports = { ${getters.join(",\n")} }`
       ].join("\n")
+    }
+  },
+  transform: {
+    filter: { id: /undici\/lib\/dispatcher\/client\.js$/ },
+    handler(code) {
+      // The gateway speaks HTTP/1.1 only, and the part for HTTP/2 loads `node:http2`.
+      const made = "= require('./client-h2.js')"
+      if (!code.includes(made)) this.error("undici takes its part for HTTP/2 in another way now")
+      return { code: code.replace(made, "= (...args) => require('./client-h2.js')(...args)"), map: null }
     }
   },
   generateBundle(_options, bundle) {

@@ -56,6 +56,6 @@ const acceptedLicenses: ReadonlySet<string> = new Set(["MIT", "ISC"])
 
 const noticesOf = (packages: ReadonlyArray<BundledPackage>): string =>
   [
-    "The command secure-mcp-gateway (dist/secure-mcp-gateway.js and dist/chunks) contains code of these packages.",
+    "The command secure-mcp-gateway (dist/secure-mcp-gateway.cjs and dist/chunks) contains code of these packages.",
     ...packages.map(({ license, name, text, version }) => `${name} ${version} (${license})\n\n${text}`)
   ].join(`\n\n${"-".repeat(80)}\n\n`) + "\n"

@@ -12,12 +12,16 @@ export default defineConfig({
   platform: "node",
   // `redis` looks for it only if it is told to measure itself, which nobody tells it here.
   external: ["@opentelemetry/api"],
+  // Effect asks for the variables that Vite has there.
+  transform: { define: { "import.meta.env": "undefined" } },
   plugins: [builtinModules(), undiciParts(), lateSegmenter(), thirdPartyNotices(), asciiText()],
   resolve: { conditionNames: ["@secure-mcp/source", "node", "import", "default"] },
   output: {
     dir: "dist",
-    format: "esm",
-    chunkFileNames: "chunks/[name]-[hash].js",
+    // `bin/compiled.cjs` loads it. For modules Node has no public way to give V8 what it has compiled before.
+    format: "cjs",
+    entryFileNames: "[name].cjs",
+    chunkFileNames: "chunks/[name]-[hash].cjs",
     // Node keeps the text of what it runs in memory.
     comments: { legal: true, annotation: false, jsdoc: false },
     minify: { mangle: false, compress: true, codegen: false }

@@ -36,7 +36,6 @@ export const StdioCommand = Command.make(
   "stdio",
   { server: ServerArgument, config: ConfigFlag, subject: SubjectFlag },
   Effect.fnUntraced(function* (flags) {
-    yield* keepHeapSmall
     const config = yield* loadConfig(flags.config)
     const entry = yield* findServer(config, flags.server)
     const tokenRequest = accessTokenRequest(entry, config, Option.getOrUndefined(flags.subject))
@@ -71,6 +70,7 @@ const relayToUpstream = Effect.fnUntraced(function* (
     input: process.stdin,
     output: process.stdout,
     limits,
+    onFirstAnswer: keepHeapSmall,
     connect: restrictedSession(entry.tools, (deliver) =>
       entry.transport === "sse"
         ? overSse(deliver)
@@ -103,6 +103,7 @@ const runChild = Effect.fnUntraced(
       command,
       process.stderr.isTTY ? "pipeErrors" : "inherit"
     )
+    keepHeapSmall()
     const errors = yield* Effect.forkScoped(printErrors(child), { startImmediately: true })
     const end = yield* Effect.onInterrupt(child.ended, () =>
       child.terminate(MutableRef.get(received) ?? "SIGTERM", "1 second")

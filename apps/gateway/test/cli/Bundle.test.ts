@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { spawnSync } from "node:child_process"
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { rolldown } from "rolldown"
@@ -52,6 +52,40 @@ describe("the bundle of the command", () => {
         // What connects to a server needs it, and nothing else does.
         assert.notInclude(modules, "NativeModule http2")
         assert.notInclude(modules, "NativeModule tls")
+        assert.notInclude(modules, "NativeModule assert")
+        assert.notInclude(modules, "NativeModule child_process")
+      })
+  )
+
+  it.effect.each(["serve", "stdio", "check"])(
+    "%s uses what was compiled in its first start, whatever settings of V8 it has changed since",
+    (command) =>
+      Effect.gen(function* () {
+        const folder = yield* installed
+        const file = join(folder, "gateway.json")
+        const child = { server_name: "child", config: { command: process.execPath, args: ["--eval", ""] } }
+        writeFileSync(file, JSON.stringify({ servers: [child] }))
+        const run = () => {
+          const { status, stderr } = spawnSync(
+            process.execPath,
+            [
+              join(folder, "bin/secure-mcp-gateway.cjs"),
+              command,
+              ...(command === "stdio" ? ["child"] : []),
+              // Where it cannot listen, `serve` ends.
+              ...(command === "serve" ? ["--host", "203.0.113.1", "--allow-unauthenticated"] : []),
+              "--config",
+              file
+            ],
+            { cwd: folder, encoding: "utf8", env: { HOME: folder } }
+          )
+          assert.strictEqual(status, command === "serve" ? 1 : 0, stderr)
+          const kept = join(folder, ".cache/secure-mcp-gateway")
+          return readdirSync(kept).map((name) => [name, statSync(join(kept, name)).ino])
+        }
+        const first = run()
+        assert.isNotEmpty(first)
+        assert.deepStrictEqual(run(), first, "the same files")
       })
   )
 
@@ -59,7 +93,7 @@ describe("the bundle of the command", () => {
     Effect.gen(function* () {
       const folder = join(yield* installed, "dist")
       const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) =>
-        name.endsWith(".js")
+        name.endsWith(".cjs")
       )
       assert.isAbove(files.length, 1)
       for (const name of files) assert.notMatch(readFileSync(join(folder, name), "utf8"), /[^\0-\x7f]/, name)

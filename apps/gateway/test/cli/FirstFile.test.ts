@@ -1,10 +1,24 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { spawnSync } from "node:child_process"
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+
+/** It calls a function, which V8 compiles when it is called. */
+const bundle = 'const say = (...words) => console.log("started", ...words)\nsay(...process.argv.slice(2))'
 
 /** The first files of the command before a bundle that only says that it was started. */
 const installed = Effect.acquireRelease(
@@ -13,10 +27,7 @@ const installed = Effect.acquireRelease(
     cpSync(fileURLToPath(new URL("../../bin", import.meta.url)), join(folder, "bin"), { recursive: true })
     mkdirSync(join(folder, "dist"))
     writeFileSync(join(folder, "package.json"), '{ "type": "module" }')
-    writeFileSync(
-      join(folder, "dist/secure-mcp-gateway.js"),
-      'console.log("started", ...process.argv.slice(2))'
-    )
+    writeFileSync(join(folder, "dist/secure-mcp-gateway.cjs"), bundle)
     return folder
   }),
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
@@ -90,6 +101,60 @@ describe("the first file of the command", () => {
       assert.deepStrictEqual(start(folder, { env: { XDG_CACHE_HOME: named } }), isStarted)
       assert.isNotEmpty(readdirSync(join(named, "secure-mcp-gateway")))
       assert.deepStrictEqual(start(folder, { env: { XDG_CACHE_HOME: named } }), isStarted, "and again")
+    })
+  )
+
+  it.effect(
+    "what is kept of a command is used again, and made anew if the command has changed or it was damaged",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* installed
+        const kept = () => {
+          const directory = join(folder, ".cache/secure-mcp-gateway")
+          const names = readdirSync(directory)
+          assert.lengthOf(names, 1)
+          const path = join(directory, names[0] ?? "")
+          return { path, file: statSync(path).ino, bytes: readFileSync(path) }
+        }
+        assert.deepStrictEqual(start(folder), isStarted)
+        const first = kept()
+        assert.deepStrictEqual(start(folder), isStarted)
+        assert.strictEqual(kept().file, first.file, "the same file")
+
+        for (const damaged of [
+          Buffer.alloc(first.bytes.length),
+          first.bytes.map((byte, at) => (at < 40 ? byte : ~byte)),
+          first.bytes.subarray(0, 3)
+        ]) {
+          writeFileSync(first.path, damaged)
+          const { file } = kept()
+          assert.deepStrictEqual(start(folder), isStarted)
+          assert.notStrictEqual(kept().file, file, "another file")
+          assert.isAbove(kept().bytes.length, 16)
+        }
+
+        // V8 itself compares no more of a source than its length.
+        writeFileSync(join(folder, "dist/secure-mcp-gateway.cjs"), bundle.replace("started", "altered"))
+        assert.deepStrictEqual(start(folder), { ...isStarted, stdout: "altered serve --port 0\n" })
+      })
+  )
+
+  it.effect("in a folder to which others can write, nothing is kept or used", () =>
+    Effect.gen(function* () {
+      const folder = yield* installed
+      const directory = join(folder, "secure-mcp-gateway")
+      mkdirSync(directory)
+      chmodSync(directory, 0o777)
+      assert.deepStrictEqual(start(folder, { env: { XDG_CACHE_HOME: folder } }), isStarted)
+      assert.isEmpty(readdirSync(directory))
+    })
+  )
+
+  it.effect("with NODE_DISABLE_COMPILE_CACHE=1 nothing is kept", () =>
+    Effect.gen(function* () {
+      const folder = yield* installed
+      assert.deepStrictEqual(start(folder, { env: { NODE_DISABLE_COMPILE_CACHE: "1" } }), isStarted)
+      assert.isFalse(existsSync(join(folder, ".cache")))
     })
   )
 

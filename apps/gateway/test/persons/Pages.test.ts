@@ -51,7 +51,7 @@ const formsOf = (html: string) =>
 
 describe.each(Object.entries(pages))("%s", (_, page) => {
   it("a page's only style is the one whose hash its policy has", () => {
-    const headers = { ...pageHeaders, ...page.headers }
+    const headers = { ...pageHeaders(), ...page.headers }
     const styles = [...page.html.matchAll(/<style>(.*?)<\/style>/gs)].map(([, style = ""]) => style)
     const [style = ""] = styles
     assert.lengthOf(styles, 1)

@@ -29,7 +29,7 @@ const servePages = Effect.fnUntraced(function* (pages: Readonly<Record<string, B
       return
     }
     const page = pages[path] ?? textPage(200, "Sent")
-    response.writeHead(page.status, { ...pageHeaders, ...page.headers }).end(page.html)
+    response.writeHead(page.status, { ...pageHeaders(), ...page.headers }).end(page.html)
   })
   return { forms, at: (path: string) => new URL(path, url).href }
 })

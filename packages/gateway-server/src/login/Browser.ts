@@ -2,7 +2,6 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as ChildProcess from "effect/process/ChildProcess"
-import open from "open"
 
 /**
  * Opens a page in the person's browser: with the program in `$BROWSER`, else with the system's default. Returns whether a
@@ -29,4 +28,5 @@ const runBrowser = Effect.fnUntraced(function* (command: string, url: string) {
   })
 })
 
-const openWithSystem = (url: string) => Effect.tryPromise(() => open(url))
+/** Loaded when it is used: it looks for what runs child processes when it is loaded, which most commands never need. */
+const openWithSystem = (url: string) => Effect.tryPromise(async () => (await import("open")).default(url))

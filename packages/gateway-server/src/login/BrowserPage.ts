@@ -53,16 +53,17 @@ export const escapeValue = (text: string): string =>
   text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 
 /** What every page has in its `Content-Security-Policy`: it runs nothing, loads nothing, and stands in no frame. */
-export const pagePolicy = `default-src 'none'; style-src ${pageStyleSource}; frame-ancestors 'none'; base-uri 'none'`
+export const pagePolicy = (): string =>
+  `default-src 'none'; style-src ${pageStyleSource()}; frame-ancestors 'none'; base-uri 'none'`
 
 /** The URL of a page may contain a code or a link: it must not be cached, framed or sent as a referrer. */
-export const pageHeaders = {
+export const pageHeaders = () => ({
   "content-type": "text/html; charset=utf-8",
   "cache-control": "no-store",
   "referrer-policy": "no-referrer",
   // A page with a form says itself where that may lead.
-  "content-security-policy": `${pagePolicy}; form-action 'none'`,
+  "content-security-policy": `${pagePolicy()}; form-action 'none'`,
   "x-frame-options": "DENY",
   "x-content-type-options": "nosniff",
   connection: "close"
-}
+})

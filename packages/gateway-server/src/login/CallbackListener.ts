@@ -173,7 +173,7 @@ const write = (response: Http.ServerResponse, { headers, html, status }: Browser
     // The browser may have left while the login was completed. Then nothing more is said of the response.
     if (response.destroyed) return done()
     response.once("finish", done).once("close", done)
-    response.writeHead(status, { ...pageHeaders, ...headers }).end(html)
+    response.writeHead(status, { ...pageHeaders(), ...headers }).end(html)
     return undefined
   })
 

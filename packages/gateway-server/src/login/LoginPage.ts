@@ -111,7 +111,7 @@ export const hiddenFields = (fields: Readonly<Record<string, string>>): string =
 
 /** Browsers apply `form-action` to every redirect after the form, and logins pass through several sites. */
 export const mayLeadOn = ({ authorizationUrl }: LoginLink) => ({
-  "content-security-policy": `${pagePolicy}; form-action 'self' https: ${new URL(authorizationUrl).origin}`
+  "content-security-policy": `${pagePolicy()}; form-action 'self' https: ${new URL(authorizationUrl).origin}`
 })
 
 /** In `bdi`, so that a name that is written from right to left turns no other word around. */

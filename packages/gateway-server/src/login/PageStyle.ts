@@ -67,5 +67,6 @@ tbody th { font-weight: 600 }
 @media (max-width: 36rem) { dl { grid-template-columns: 1fr; gap: 0 } dd { margin-bottom: .75rem } section { padding: 1rem } }
 `
 
-/** What `style-src` allows: this style, and no other. */
-export const pageStyleSource = `'sha256-${createHash("sha256").update(pageStyle).digest("base64")}'`
+/** What `style-src` allows: this style, and no other. Computed with each page: most processes never show one. */
+export const pageStyleSource = (): string =>
+  `'sha256-${createHash("sha256").update(pageStyle).digest("base64")}'`

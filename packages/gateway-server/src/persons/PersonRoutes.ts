@@ -76,7 +76,7 @@ const routes = (settings: GatewaySettings) =>
 
 const write = (response: ServerResponse, { headers, html, status }: BrowserPage) =>
   Effect.sync(() => {
-    const { connection: _, ...own } = pageHeaders
+    const { connection: _, ...own } = pageHeaders()
     // No page of another origin has a use for them.
     for (const name of ["access-control-allow-origin", "access-control-expose-headers"])
       response.removeHeader(name)

@@ -60,12 +60,14 @@ const patience = "2 seconds"
  * The session ends with the scope.
  *
  * @param options.connect makes the session with the server
+ * @param options.onFirstAnswer called when the server has answered for the first time
  */
 export const relay = Effect.fnUntraced(function* (options: {
   readonly input: Readable
   readonly output: Writable
   readonly connect: (deliver: Deliver) => Effect.Effect<ServerSession, never, Scope.Scope>
   readonly limits: RelayLimits
+  readonly onFirstAnswer?: () => void
 }): Effect.fn.Return<void, RelayError, Scope.Scope> {
   const { limits } = options
   const broken = yield* Deferred.make<never, RelayError>()
@@ -75,7 +77,11 @@ export const relay = Effect.fnUntraced(function* (options: {
   const hasAnswered = MutableRef.make(false)
   const room = new Room(limits.unreadBytes)
 
-  const onAnswer = () => void MutableRef.set(hasAnswered, true)
+  const onAnswer = () => {
+    if (MutableRef.get(hasAnswered)) return
+    MutableRef.set(hasAnswered, true)
+    options.onFirstAnswer?.()
+  }
   const deliver: Deliver = (message) => {
     if (!isResponse(message.json)) return write(message.text)
     const request = underWay.find(message)

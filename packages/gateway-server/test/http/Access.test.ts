@@ -224,7 +224,7 @@ describe("the pages for a browser", () => {
   const styleSource = `'sha256-${createHash("sha256").update(style).digest("base64")}'`
 
   it("a page is HTML that nobody keeps, frames or learns the address of", () => {
-    assert.deepStrictEqual(pageHeaders, {
+    assert.deepStrictEqual(pageHeaders(), {
       "content-type": "text/html; charset=utf-8",
       "cache-control": "no-store",
       "referrer-policy": "no-referrer",

@@ -78,7 +78,7 @@ describe("the page of a login link", () => {
       assert.include(page.html, ".guarded { pointer-events: none; animation: ready 0s .8s forwards }")
       assert.strictEqual(
         page.headers?.["content-security-policy"],
-        `${pagePolicy}; form-action 'self' https: https://as.example:8443`
+        `${pagePolicy()}; form-action 'self' https: https://as.example:8443`
       )
     })
   )

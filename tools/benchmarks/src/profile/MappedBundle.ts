@@ -17,5 +17,5 @@ export const buildMappedBundle = async (): Promise<string> => {
   await promisify(execFile)("rolldown", ["-c", "rolldown.config.ts", "--sourcemap", "-d", output], {
     cwd: gateway
   })
-  return join(output, "secure-mcp-gateway.js")
+  return join(output, "secure-mcp-gateway.cjs")
 }

@@ -7,7 +7,7 @@ import { startServing } from "./ServingProcess.ts"
 
 /** The command as it is published: a bundle, which the script `conformance` builds before. */
 const bundle = fileURLToPath(
-  new URL("dist/secure-mcp-gateway.js", import.meta.resolve("@secure-mcp/gateway/package.json"))
+  new URL("dist/secure-mcp-gateway.cjs", import.meta.resolve("@secure-mcp/gateway/package.json"))
 )
 
 /** The gateway with a configuration and a state directory of its own, until the scope closes. Gives its base URL. */

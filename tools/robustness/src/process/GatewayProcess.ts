@@ -10,7 +10,7 @@ import type { Figures } from "./Figures.ts"
 
 /** The command as it is published: a bundle, which the scripts `attack` and `soak` build before. */
 const bundle = fileURLToPath(
-  new URL("dist/secure-mcp-gateway.js", import.meta.resolve("@secure-mcp/gateway/package.json"))
+  new URL("dist/secure-mcp-gateway.cjs", import.meta.resolve("@secure-mcp/gateway/package.json"))
 )
 const probe = new URL("Probe.ts", import.meta.url).href
 

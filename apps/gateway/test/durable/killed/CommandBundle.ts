@@ -30,7 +30,7 @@ export const bundleCommand = Effect.acquireRelease(
 ).pipe(
   Effect.map((folder): KillableCommand => [
     "--import",
-    join(folder, "dist/killAtStep.js"),
-    join(folder, "dist/secure-mcp-gateway.js")
+    join(folder, "dist/killAtStep.cjs"),
+    join(folder, "dist/secure-mcp-gateway.cjs")
   ])
 )

@@ -10,7 +10,7 @@ import { momentText, timeText } from "./TimeText.ts"
 export const mePage = (view: PersonView, paths: PagePaths): BrowserPage => ({
   status: 200,
   html: htmlPage("Your connections", content(view, paths), { header: header(view, paths), width: "wide" }),
-  headers: { "content-security-policy": `${pagePolicy}; form-action 'self'` }
+  headers: { "content-security-policy": `${pagePolicy()}; form-action 'self'` }
 })
 
 const header = ({ formToken, isOperator, issuer, name }: PersonView, paths: PagePaths): string =>
