@@ -1,8 +1,6 @@
 import {
-  decodeOAuthConfig,
   endpointProblem,
   type GrantRequest,
-  isLoopbackHost,
   Misconfigured,
   type OAuthErrorReason,
   type OAuthHttp,
@@ -28,6 +26,7 @@ import type * as Scope from "effect/Scope"
 import { admitCaller } from "./Admission.ts"
 import { bearerTokenOf } from "./BearerToken.ts"
 import { CallerRefused } from "./CallerRefused.ts"
+import { issuerConfig } from "./IssuerConfig.ts"
 import { type Caller, type CallerMethod, Callers, type InboundRequest } from "./Callers.ts"
 import { readClaims, type TokenClaims } from "./jwt/Claims.ts"
 import { makeRemembered } from "./RememberedCallers.ts"
@@ -192,15 +191,9 @@ const tooManyQuestions = new CallerRefused({
   retryAfterSeconds: 1
 })
 
-const configFor = ({ caBundlePath, clientId, clientSecret, issuer }: IntrospectingIssuer) =>
+const configFor = ({ clientId, clientSecret, ...issuer }: IntrospectingIssuer) =>
   Effect.fromResult(
-    decodeOAuthConfig({
-      issuer,
-      client_id: clientId,
-      client_secret: Redacted.value(clientSecret),
-      enforce_https: !isLoopbackHost(URL.parse(issuer)?.hostname ?? ""),
-      ...(caBundlePath === undefined ? {} : { ca_bundle_path: caBundlePath })
-    })
+    issuerConfig(issuer, { client_id: clientId, client_secret: Redacted.value(clientSecret) })
   ).pipe(Effect.mapError(({ message }) => new Misconfigured({ problem: message })))
 
 /** Where an issuer is asked, and as whom. */

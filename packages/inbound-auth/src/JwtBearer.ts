@@ -1,10 +1,4 @@
-import {
-  decodeOAuthConfig,
-  type GrantRequest,
-  isLoopbackHost,
-  type OAuthHttp,
-  type Proxies
-} from "@secure-mcp/oauth-core"
+import { type GrantRequest, type OAuthHttp, type Proxies } from "@secure-mcp/oauth-core"
 import { EndpointClient } from "@secure-mcp/oauth-flows"
 import { AddressGuard } from "@secure-mcp/oauth-flows/internal"
 import * as Clock from "effect/Clock"
@@ -16,6 +10,7 @@ import type * as Scope from "effect/Scope"
 import { admitCaller } from "./Admission.ts"
 import { bearerTokenOf, credentialOf } from "./BearerToken.ts"
 import { CallerRefused } from "./CallerRefused.ts"
+import { issuerConfig } from "./IssuerConfig.ts"
 import { type Caller, type CallerMethod, Callers, type InboundRequest } from "./Callers.ts"
 import { clockSkew, readClaims, type TokenClaims } from "./jwt/Claims.ts"
 import { parseToken, type ParsedToken } from "./jwt/ParsedToken.ts"
@@ -216,19 +211,16 @@ const isAccessTokenType = (typ: unknown): boolean =>
 
 /** A request to an issuer, whose configuration is its name and who vouches for it. */
 const requestFor = (
-  { caBundlePath, issuer }: JwtIssuer,
+  issuer: JwtIssuer,
   connection: Pick<JwtBearerOptions, "proxies" | "userAgent">
 ): GrantRequest & { readonly config: { readonly issuer: string } } => {
-  const host = URL.parse(issuer)?.hostname ?? ""
-  const config = Result.getOrThrow(
-    decodeOAuthConfig({
-      grant_type: "authorization_code",
-      issuer,
-      enforce_https: !isLoopbackHost(host),
-      ...(caBundlePath === undefined ? {} : { ca_bundle_path: caBundlePath })
-    })
-  )
-  return { serverName: "gateway", correlationId: "", ...connection, config: { ...config, issuer } }
+  const config = Result.getOrThrow(issuerConfig(issuer, { grant_type: "authorization_code" }))
+  return {
+    serverName: "gateway",
+    correlationId: "",
+    ...connection,
+    config: { ...config, issuer: issuer.issuer }
+  }
 }
 
 /**

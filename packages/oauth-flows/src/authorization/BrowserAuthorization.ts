@@ -11,7 +11,6 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
 import { createHash } from "node:crypto"
 import { AddressGuard } from "../endpoint/AddressGuard.ts"
@@ -20,6 +19,7 @@ import type { ResponseFields } from "../endpoint/ResponseBody.ts"
 import { readSuccessFields } from "../endpoint/SuccessResponse.ts"
 import { type GrantTarget, GrantTargets } from "../resolution/GrantTarget.ts"
 import { forgetRefused, isClientRefused } from "../grants/LoginToken.ts"
+import { postTokenForm } from "../token/TokenRequest.ts"
 import { authorizationEndpoint, makeLoginTargets } from "./AuthorizationCode.ts"
 import { AuthorizationPages } from "./AuthorizationPages.ts"
 import { isSameText, judgeFields, readFields } from "./AuthorizationResponse.ts"
@@ -129,27 +129,17 @@ const exchange = Effect.fnUntraced(function* ({
   readonly redirectUri: string
   readonly verifier: Redacted.Redacted
 }) {
-  const { client, resource, tokenEndpoint: endpoint } = target
-  const { additionalParams, customHeaders } = request.config
-  const fields = yield* (yield* EndpointClient)
-    .post(
-      {
-        request,
-        endpoint,
-        client,
-        parameters: {
-          ...Record.map(additionalParams, (value) => Redacted.make(String(Redacted.value(value)))),
-          grant_type: "authorization_code",
-          code,
-          redirect_uri: redirectUri,
-          code_verifier: verifier,
-          resource
-        },
-        headers: customHeaders
-      },
-      readSuccessFields(endpoint)
-    )
-    .pipe(Effect.tapErrorTag("RequestRefused", (refusal) => forgetRefused(target, refusal)))
+  const { client, resource, tokenEndpoint } = target
+  const parameters = {
+    grant_type: "authorization_code",
+    code,
+    redirect_uri: redirectUri,
+    code_verifier: verifier,
+    resource
+  }
+  const fields = yield* postTokenForm({ request, target, parameters }, readSuccessFields(tokenEndpoint)).pipe(
+    Effect.tapErrorTag("RequestRefused", (refusal) => forgetRefused(target, refusal))
+  )
   return { fields, clientId: client.clientId } satisfies BrowserGrant
 })
 

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
 import type { FormParameters } from "../client/ClientAuthentication.ts"
-import { EndpointClient } from "../endpoint/EndpointClient.ts"
+import { EndpointClient, type UseAnswer } from "../endpoint/EndpointClient.ts"
 import type { GrantTarget } from "../resolution/GrantTarget.ts"
 import { requiredNames, type Scope } from "../resolution/Scope.ts"
 import { checkCertificateBinding } from "./CertificateBinding.ts"
@@ -34,8 +34,33 @@ export interface TokenRequest {
 }
 
 /**
- * Sends one request to the token endpoint (RFC 6749 §3.2), with the additional parameters and headers of the
- * configuration. They never replace what the protocol sets.
+ * Posts a form to the token endpoint, once, with the additional parameters and headers of the configuration. They never
+ * replace what the protocol sets.
+ */
+export const postTokenForm = <A>(
+  {
+    parameters,
+    request,
+    target: { client, tokenEndpoint: endpoint }
+  }: Pick<TokenRequest, "parameters" | "request" | "target">,
+  useAnswer: UseAnswer<A>
+) =>
+  Effect.flatMap(EndpointClient, ({ post }) => {
+    const { additionalParams, customHeaders } = request.config
+    return post(
+      {
+        request,
+        endpoint,
+        client,
+        parameters: { ...Record.map(additionalParams, asText), ...parameters },
+        headers: customHeaders
+      },
+      useAnswer
+    )
+  })
+
+/**
+ * Sends one request to the token endpoint (RFC 6749 §3.2).
  *
  * Fails for an access token that cannot be used, lacks a requested scope or is bound to another certificate. What was
  * granted goes to `withhold` before that, and before a check that asks another endpoint: the refresh token in it may
@@ -45,25 +70,16 @@ export const requestToken = Effect.fnUntraced(function* ({
   parameters,
   request,
   scope,
-  target: { client, tokenEndpoint: endpoint },
+  target,
   withhold
 }: TokenRequest) {
-  const { additionalParams, customHeaders } = request.config
-  const endpointClient = yield* EndpointClient
+  const { client, tokenEndpoint: endpoint } = target
   yield* Effect.logDebug(`Requesting a token from ${endpoint.name}`)
   // Its lifetime is counted from here, because the server may count from before it sent the answer.
   const issuedAt = yield* Clock.currentTimeMillis
   const read = readTokenResponse({ config: request.config, endpoint, issuedAt, scope })
-  const post = endpointClient.post(
-    {
-      request,
-      endpoint,
-      client,
-      parameters: { ...Record.map(additionalParams, asText), ...parameters },
-      headers: customHeaders
-    },
-    (response, refuse, certificateThumbprint) =>
-      Effect.map(read(response, refuse), (answer) => ({ ...answer, certificateThumbprint }))
+  const post = postTokenForm({ request, target, parameters }, (response, refuse, certificateThumbprint) =>
+    Effect.map(read(response, refuse), (answer) => ({ ...answer, certificateThumbprint }))
   )
   const token = yield* Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
