@@ -83,12 +83,15 @@ export const makeAccess = (settings: GatewaySettings, callers: Callers["Service"
   return {
     // Browsers come to the pages of people from other sites: by links, and from the login of the company. The pages have cookies and
     // forms that no other site can use. None is asked for with a preflight.
-    checkSite: (request) =>
-      checkHost(request) ??
-      (isForPeople(pathOf(request)) && request.method !== "OPTIONS"
+    checkSite: (request) => {
+      const refusal = checkHost(request)
+      if (refusal !== undefined) return refusal
+      const foreign = checkOrigin(request, settings)
+      return foreign !== undefined && request.method !== "OPTIONS" && isForPeople(pathOf(request))
         ? undefined
-        : checkOrigin(request, settings)),
-    identify: knowsCallers(settings) ? makeIdentify(settings, callers) : () => anyone
+        : foreign
+    },
+    identify: knowsCallers(settings) ? makeIdentify(settings, callers, isForPeople) : () => anyone
   }
 }
 
@@ -103,11 +106,14 @@ const makePersonPathCheck = ({ callers, publicUrl }: GatewaySettings): ((path: s
     isPersonPath(path) || (path.startsWith(`${prefix}/`) && isPersonPath(path.slice(prefix.length)))
 }
 
-const makeIdentify = (settings: GatewaySettings, callers: Callers["Service"]) => {
+const makeIdentify = (
+  settings: GatewaySettings,
+  callers: Callers["Service"],
+  isForPeople: (path: string) => boolean
+) => {
   const resources = makePublicResources(settings)
   const withPerson = makePersons()
   const certificateOf = makeCertificates()
-  const isForPeople = makePersonPathCheck(settings)
   return (request: IncomingMessage): Identified => {
     const path = pathOf(request)
     // A client reads there how to become a caller.
