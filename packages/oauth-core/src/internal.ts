@@ -5,6 +5,7 @@
  */
 export { addressNotAllowed } from "./AddressLookup.ts"
 export { discardBody } from "./DiscardBody.ts"
+export { freeMemory, freeWhenWritten, isFreedWhenWritten } from "./memory/PassingMemory.ts"
 export { formatProblem, problem } from "./problems/ConfigProblem.ts"
 export { identified } from "./config/GrantRules.ts"
 export { ownKeysOf } from "./config/OwnKeys.ts"

@@ -30,6 +30,7 @@ const publishedPackages: Readonly<Record<string, ProjectPlan>> = {
       events: ["errors"],
       proxy: ["config"],
       order: [],
+      memory: [],
       testing: [".", "config", "proxy"]
     }
   },

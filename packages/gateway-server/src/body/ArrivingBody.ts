@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http"
 import { Readable } from "node:stream"
+import { freeWhenWritten } from "@secure-mcp/oauth-core/internal"
 
 /** A body that is sent to the server while it arrives, and kept until then for a second time. */
 export class ArrivingBody {
@@ -63,7 +64,11 @@ export class ArrivingBody {
   #add(chunk: Buffer): void {
     if (this.#isKept) this.#keep(chunk)
     this.#size += chunk.length
-    if (this.#stream?.push(chunk) === false && !this.isComplete && this.#onComplete === undefined)
+    if (
+      this.#stream?.push(freeWhenWritten(chunk)) === false &&
+      !this.isComplete &&
+      this.#onComplete === undefined
+    )
       this.#request.pause()
     if (!this.isComplete) return
     this.#stream?.push(null)

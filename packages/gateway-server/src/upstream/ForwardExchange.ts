@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, ServerResponse } from "node:http"
 import { parseChallenge } from "@secure-mcp/oauth-core"
+import { freeMemory } from "@secure-mcp/oauth-core/internal"
 import {
   accepted,
   type AttemptOutcome,
@@ -197,7 +198,7 @@ class ForwardedAnswer implements Dispatcher.DispatchHandler {
     this.#writeHead()
     // A whole body goes out with its head, in one packet.
     if (length === String(chunk.length)) response.end(chunk)
-    else if (!response.write(chunk)) this.#waitForClient()
+    else if (!response.write(chunk, (error) => error ?? freeMemory(chunk))) this.#waitForClient()
   }
 
   onResponseEnd(): void {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Readable } from "node:stream"
+import { freeWhenWritten } from "@secure-mcp/oauth-core/internal"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -231,5 +232,5 @@ export const outgoingBody = (body: RequestBody): Buffer | Readable | null => {
 async function* concatenate(head: Buffer, rest: IncomingMessage): AsyncGenerator<Buffer> {
   // A chunk without bytes would be the last one.
   if (head.length > 0) yield head
-  yield* rest
+  for await (const piece of rest) yield freeWhenWritten(piece)
 }

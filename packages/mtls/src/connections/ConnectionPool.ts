@@ -16,6 +16,7 @@ import { isIP, type LookupFunction } from "node:net"
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls"
 import { Agent, buildConnector, Pool, type Dispatcher } from "undici"
 import type { CertificateFiles } from "../certificates/CertificateFiles.ts"
+import { freeingConnector } from "./FreeingConnector.ts"
 import { type ConnectionTls, makeProxyAgent } from "./ProxyTunnel.ts"
 
 /** How the connections of every pool are made. */
@@ -119,7 +120,7 @@ const makePool = (
   const known = new WeakMap<Proxies, ClientConnection>()
   const connectorFor = (addresses: AddressRule | undefined) => {
     const lookup = addresses === undefined ? {} : { lookup: checkedLookup(addresses) }
-    const connector = buildConnector({ ...tls.toServer, ...lookup })
+    const connector = freeingConnector(buildConnector({ ...tls.toServer, ...lookup }))
     return certificateThumbprint === undefined ? connector : refusePlainHttp(connector)
   }
   const make = (proxies: Proxies | undefined, addresses: AddressRule | undefined): ClientConnection => ({
