@@ -15,7 +15,9 @@ export const makeEventRecorder = (registry: Metric.MetricRegistry) => {
   // One for each server: making a metric costs more than counting with it.
   const servers = new Map<string, ServerRecorder>()
   const recorderOf = (serverName: string): ServerRecorder => {
-    const recorder = servers.get(serverName) ?? makeServerRecorder(serverName, context)
+    const known = servers.get(serverName)
+    if (known !== undefined) return known
+    const recorder = makeServerRecorder(serverName, context)
     servers.set(serverName, recorder)
     return recorder
   }

@@ -53,10 +53,15 @@ export const makeDirectRequests = (options: {
       return false
     }
     if (!hasEnded)
-      request.abort = () => {
+      abortWith(request, () => {
         sent.abort()
         room.release(size)
-      }
+      })
     return true
   }
+}
+
+/** V8 makes a function that is written where it is assigned to a field in the old generation, with all it knows of (see `ForwardExchange`). */
+const abortWith = (request: RequestUnderWay, abort: () => void): void => {
+  request.abort = abort
 }

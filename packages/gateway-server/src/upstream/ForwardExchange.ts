@@ -137,8 +137,11 @@ class ForwardedAnswer implements Dispatcher.DispatchHandler {
     this.#exchange = exchange
     this.#destination = destination
     this.#onOutcome = onOutcome
-    this.#onClose = () => this.#onClientGone()
-    exchange.response.on("close", this.#onClose)
+    // V8 makes a function that is written where it is assigned to a field in the old generation (as if it were a method that lasts): it
+    // would keep all it knows of until the next full collection.
+    const onClose = () => this.#onClientGone()
+    this.#onClose = onClose
+    exchange.response.on("close", onClose)
   }
 
   abort(): void {
