@@ -10,16 +10,17 @@ export const freeingConnector =
       error === null ? callback(null, freeing(socket)) : callback(error, null)
     )
 
+type Written = (error?: Error | null) => void
+
 /** `undici` has no callback for what it writes. */
 const freeing = <S extends Socket>(socket: S): S => {
-  const { write } = socket
-  socket.write = (...args: ReadonlyArray<unknown>): boolean => {
-    const [piece] = args
-    if (args.length > 1 || !isFreedWhenWritten(piece)) return Reflect.apply(write, socket, args)
-    return Reflect.apply(write, socket, [
-      piece,
-      (error: Error | null | undefined) => error ?? freeMemory(piece)
-    ])
+  const write: (data: string | Uint8Array, encoding?: BufferEncoding, onWritten?: Written) => boolean =
+    socket.write.bind(socket)
+  socket.write = (data: string | Uint8Array, encoding?: BufferEncoding | Written, onWritten?: Written) => {
+    if (typeof encoding === "function") return write(data, undefined, encoding)
+    return isFreedWhenWritten(data) && onWritten === undefined
+      ? write(data, encoding, (error) => error ?? freeMemory(data))
+      : write(data, encoding, onWritten)
   }
   return socket
 }

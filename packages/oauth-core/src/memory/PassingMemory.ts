@@ -23,4 +23,4 @@ export const freeWhenWritten = <Piece extends Uint8Array>(piece: Piece): Piece =
 
 /** What `freeWhenWritten` was called with. */
 export const isFreedWhenWritten = (piece: unknown): piece is Uint8Array =>
-  piece instanceof Uint8Array && whenWritten in piece
+  piece instanceof Uint8Array && piece.length >= leastFreed && whenWritten in piece
