@@ -4,8 +4,8 @@ import { cpuPerOperation } from "../CpuPerOperation.ts"
 /** Acquisitions under way at once. */
 export const atOnce = 16
 
-/** Acquisitions before the first that counts: V8 compiles what is hot, however slow the machine is. */
-const warmUp = 2000
+/** Acquisitions before the first that counts: V8 compiles what is hot, however slow the machine is. With ours it is done after 8,000. */
+const warmUp = 10_000
 
 /**
  * Sixteen callers, each of which gets one token after the other. Gives what measures the CPU time and the rate of one
