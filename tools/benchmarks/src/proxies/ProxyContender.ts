@@ -16,8 +16,8 @@ export interface ProxyLoad {
   readonly bodyBytes?: number
 }
 
-/** Requests until V8 has compiled what is hot, however slow the machine is. */
-const warmUp = 6000
+/** Requests until V8 has compiled what is hot, and has given new objects their room, however slow the machine is. */
+const warmUp = 40_000
 
 /** Seconds. */
 const longestWarmUp = 20
