@@ -1,10 +1,13 @@
-import type { ElicitRequestFormParams, McpServer } from "@modelcontextprotocol/server"
+import type { ElicitRequestFormParams, McpServer, ServerContext } from "@modelcontextprotocol/server"
 import { setTimeout } from "node:timers/promises"
 import { z } from "zod"
 import { answer, text } from "./Content.ts"
 
 /** Milliseconds between two notifications of a tool. */
 const pause = 20
+
+/** Otherwise the SDK sends a request on the stream of the session, where it is lost if the client has not opened that yet. */
+const onStreamOf = ({ id }: ServerContext["mcpReq"]) => ({ relatedRequestId: id })
 
 /** Tools that send notifications or requests before they answer, in revisions with sessions. */
 export const registerConversationTools = (server: McpServer) => {
@@ -30,7 +33,7 @@ export const registerConversationTools = (server: McpServer) => {
     { description: "Asks the client's model", inputSchema: z.object({ prompt: z.string() }) },
     async ({ prompt }, { mcpReq }) => {
       const messages = [{ role: "user" as const, content: text(prompt) }]
-      const { content } = await mcpReq.requestSampling({ messages, maxTokens: 100 })
+      const { content } = await mcpReq.requestSampling({ messages, maxTokens: 100 }, onStreamOf(mcpReq))
       return answer(text(`LLM response: ${JSON.stringify(content)}`))
     }
   )
@@ -40,21 +43,27 @@ export const registerConversationTools = (server: McpServer) => {
     requestedSchema: ElicitRequestFormParams["requestedSchema"]
   ) =>
     server.registerTool(name, { description }, async ({ mcpReq }) => {
-      const { action, content } = await mcpReq.elicitInput({ message: description, requestedSchema })
+      const { action, content } = await mcpReq.elicitInput(
+        { message: description, requestedSchema },
+        onStreamOf(mcpReq)
+      )
       return answer(text(`Elicitation completed: action=${action}, content=${JSON.stringify(content ?? {})}`))
     })
   server.registerTool(
     "test_elicitation",
     { description: "Asks the person", inputSchema: z.object({ message: z.string() }) },
     async ({ message }, { mcpReq }) => {
-      const { action, content } = await mcpReq.elicitInput({
-        message,
-        requestedSchema: {
-          type: "object",
-          properties: { response: { type: "string", description: "What the person says" } },
-          required: ["response"]
-        }
-      })
+      const { action, content } = await mcpReq.elicitInput(
+        {
+          message,
+          requestedSchema: {
+            type: "object",
+            properties: { response: { type: "string", description: "What the person says" } },
+            required: ["response"]
+          }
+        },
+        onStreamOf(mcpReq)
+      )
       return answer(text(`User response: action=${action}, content=${JSON.stringify(content ?? {})}`))
     }
   )
