@@ -52,16 +52,12 @@ export const makeDirectRequests = (options: {
       room.release(size)
       return false
     }
-    if (!hasEnded)
-      abortWith(request, () => {
-        sent.abort()
-        room.release(size)
-      })
+    // Not written where it is assigned (see `ForwardedAnswer`).
+    const abort = () => {
+      sent.abort()
+      room.release(size)
+    }
+    if (!hasEnded) request.abort = abort
     return true
   }
-}
-
-/** V8 makes a function that is written where it is assigned to a field in the old generation, with all it knows of (see `ForwardExchange`). */
-const abortWith = (request: RequestUnderWay, abort: () => void): void => {
-  request.abort = abort
 }

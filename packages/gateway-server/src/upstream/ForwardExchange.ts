@@ -297,7 +297,9 @@ class ForwardedAnswer implements Dispatcher.DispatchHandler {
       _tag: "SessionBegun",
       sessionId,
       forward: Effect.callback<ForwardOutcome>((resume) => {
-        this.#onOutcome = (outcome) => resume(Effect.succeed(outcome))
+        // Not written where it is assigned, as in the constructor.
+        const onOutcome = (outcome: ForwardOutcome) => resume(Effect.succeed(outcome))
+        this.#onOutcome = onOutcome
         this.#exchange.response.on("close", this.#onClose)
         this.#other = undefined
         this.#begin(head, isStream)

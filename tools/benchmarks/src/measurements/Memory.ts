@@ -40,18 +40,19 @@ const requestsAt = Effect.fnUntraced(function* (proxy: Proxy, run: Parameters<Co
       headers: mcpHeaders,
       body: toolCall()
     })
+  const memoryAtRest = async () => {
+    await rest()
+    return usageOf(pid).memory
+  }
+  const memoryAfter = async (requests: number) => {
+    await send(requests)
+    return memoryAtRest()
+  }
   return yield* Effect.promise(async () => {
-    await rest()
-    const idle = usageOf(pid).memory
-    await send(early)
-    await rest()
-    const after = usageOf(pid).memory
-    await send(first - early)
-    await rest()
-    const before = usageOf(pid).memory
-    await send(all - first)
-    await rest()
-    return { idle, after, growth: usageOf(pid).memory - before }
+    const idle = await memoryAtRest()
+    const after = await memoryAfter(early)
+    const before = await memoryAfter(first - early)
+    return { idle, after, growth: (await memoryAfter(all - first)) - before }
   })
 }, Effect.scoped)
 
