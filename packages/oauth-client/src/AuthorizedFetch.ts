@@ -93,12 +93,19 @@ const outgoingOf = async (
     init: {
       ...init,
       method: request.method,
-      signal: request.signal,
+      signal: signalOf(input, init),
       redirect: request.redirect,
       ...(request.body === null ? { body: null } : { body, duplex: "half" })
     }
   }
 }
+
+/**
+ * The caller's own signal: the one of a `Request` follows it only as long as that `Request` is in memory, and nobody holds one
+ * that was made here.
+ */
+export const signalOf = (input: string | URL | Request, init: RequestInit | undefined): AbortSignal | null =>
+  init?.signal === undefined ? (input instanceof Request ? input.signal : null) : init.signal
 
 /** Sends a request, and follows one redirect within the origin if the caller wants redirects to be followed. */
 const follow = Effect.fnUntraced(function* (

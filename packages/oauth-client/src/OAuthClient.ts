@@ -10,7 +10,7 @@ import { type MetricsSnapshot, OAuthMetrics } from "@secure-mcp/oauth-metrics"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import { FetchFailed, makeAuthorizedFetch } from "./AuthorizedFetch.ts"
+import { FetchFailed, makeAuthorizedFetch, signalOf } from "./AuthorizedFetch.ts"
 import { ClientEvents, type OAuthClientEvents, type OAuthClientListener } from "./ClientEvents.ts"
 import { optionsError } from "./ClientFailure.ts"
 import { makeClientRuntime } from "./ClientRuntime.ts"
@@ -157,7 +157,7 @@ const makeClient = (settings: ClientSettings): OAuthClient & { readonly [sdkSupp
     )
 
   const fetchToServer = async (input: string | URL | Request, init: RequestInit | undefined) => {
-    const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined)
+    const signal = signalOf(input, init) ?? undefined
     try {
       const answered = authorizedFetch(input, init).pipe(
         Effect.catchTag("FetchFailed", (failed) => Effect.succeed(failed))

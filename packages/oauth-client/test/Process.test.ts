@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Answer } from "@secure-mcp/testing"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { makeServers } from "./Servers.ts"
@@ -13,11 +14,15 @@ const runProgram = (program: string, options: unknown) =>
     () =>
       new Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>(
         (resolve) => {
-          const child = spawn(process.execPath, ["--conditions=@secure-mcp/source", "-e", program], {
-            cwd: folder,
-            env: { ...process.env, OPTIONS: JSON.stringify(options), NODE_OPTIONS: "" },
-            timeout: 25_000
-          })
+          const child = spawn(
+            process.execPath,
+            ["--conditions=@secure-mcp/source", "--expose-gc", "-e", program],
+            {
+              cwd: folder,
+              env: { ...process.env, OPTIONS: JSON.stringify(options), NODE_OPTIONS: "" },
+              timeout: 25_000
+            }
+          )
           let [stdout, stderr] = ["", ""]
           child.stdout.on("data", (chunk) => (stdout += chunk))
           child.stderr.on("data", (chunk) => (stderr += chunk))
@@ -104,5 +109,27 @@ describe("a process with a client", () => {
         assertEndedAtOnce(yield* runProgram(program, options), "token-1")
         assert.lengthOf(yield* server.requests, 2)
       })
+  )
+
+  it.live("a signal ends an answer that is under way, also after memory was freed", () =>
+    Effect.gen(function* () {
+      const { options, server } = yield* makeServers
+      const endless = Stream.concat(Stream.make("data: 1\n\n"), Stream.never)
+      yield* server.always("/mcp", Answer.streamed(endless, { contentType: "text/event-stream" }))
+      const program = `${commonJs}
+        const controller = new AbortController()
+        client.fetch(JSON.parse(process.env.OPTIONS).serverUrl, { signal: controller.signal }).then(async ({ body }) => {
+          const reader = body.getReader()
+          await reader.read()
+          const second = reader.read()
+          for (let times = 0; times < 5; times += 1) {
+            gc()
+            await new Promise((resolve) => setTimeout(resolve, 10))
+          }
+          controller.abort()
+          await second.catch(({ name }) => ended(name))
+        })`
+      assertEndedAtOnce(yield* runProgram(program, options), "AbortError")
+    })
   )
 })
