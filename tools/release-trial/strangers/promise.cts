@@ -23,5 +23,7 @@ const main = async () => {
   await agent.close()
   await client.close()
   await assert.rejects(client.getAccessToken(), oauth.OAuthClientError)
+  // Deno 2.9 can lose the end of a stream after it has freed memory, and would wait for it: the SDK's client alone does so, too.
+  if ("Deno" in globalThis) process.exit()
 }
 void main()

@@ -21,3 +21,5 @@ assert.notEqual(await client.getAccessToken({ forceRefresh: true }), token)
 await agent.close()
 await client.close()
 await assert.rejects(client.getAccessToken(), OAuthClientError)
+// Deno 2.9 can lose the end of a stream after it has freed memory, and would wait for it: the SDK's client alone does so, too.
+if ("Deno" in globalThis) process.exit()
