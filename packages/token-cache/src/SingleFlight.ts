@@ -47,6 +47,8 @@ import type { TokenStore } from "./store/TokenStore.ts"
 export interface SingleFlightOptions {
   readonly slots: TokenSlots
   readonly store: TokenStore["Service"]
+  /** Whether the store is asked at all about the token of a key. */
+  readonly isStorable: (key: TokenKey) => boolean
   readonly events: (typeof OAuthEvents)["Service"]
   readonly storeCheckInterval: Duration.Duration
   /** Runs whenever a token came into memory. */
@@ -58,8 +60,8 @@ export interface SingleFlightOptions {
  * Acquisitions run in fibers of the surrounding scope, so that they outlive the caller who started them.
  */
 export const makeSingleFlight = Effect.fnUntraced(function* (options: SingleFlightOptions) {
-  const { cached, events, slots, store, storeCheckInterval } = options
-  const acquisition = makeTokenAcquisition(store, events)
+  const { cached, events, isStorable, slots, store, storeCheckInterval } = options
+  const acquisition = makeTokenAcquisition(store, isStorable, events)
   const changes = makeChangeReader(store, storeCheckInterval)
   const acquisitions = yield* FiberMap.make<number>()
   const storeChecks = yield* FiberSet.make()

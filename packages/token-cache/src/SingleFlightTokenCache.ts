@@ -13,7 +13,7 @@ import { currentMoment } from "./memory/Moment.ts"
 import { makeSweeper } from "./memory/Sweeper.ts"
 import { makeTokenSlots, TokenCapacity } from "./memory/TokenSlots.ts"
 import { makeSingleFlight } from "./SingleFlight.ts"
-import { withoutMemoryOnly } from "./store/MemoryOnlyTokens.ts"
+import { isStorable, withoutMemoryOnly } from "./store/MemoryOnlyTokens.ts"
 import { isTokenKey } from "./store/LoginRecordKey.ts"
 import { tokenOfEntry } from "./store/StoreEntry.ts"
 import { TokenStore } from "./store/TokenStore.ts"
@@ -72,7 +72,8 @@ const make = Effect.fnUntraced(function* ({
   storeCheckInterval = Duration.seconds(4)
 }: SingleFlightTokenCacheOptions) {
   const nothing = yield* Effect.provide(TokenStore, TokenStore.none)
-  const store = withStoreSpans(withoutMemoryOnly(yield* TokenStore, nothing))
+  const whole = yield* TokenStore
+  const store = withStoreSpans(withoutMemoryOnly(whole, nothing))
   const events = yield* OAuthEvents
   const slots = makeTokenSlots(Math.max(1, yield* TokenCapacity))
 
@@ -88,6 +89,7 @@ const make = Effect.fnUntraced(function* ({
   const { get, peek, put } = yield* makeSingleFlight({
     slots,
     store,
+    isStorable: (key) => isStorable(whole, key),
     events,
     storeCheckInterval: Duration.fromInputUnsafe(storeCheckInterval),
     cached: (token) =>

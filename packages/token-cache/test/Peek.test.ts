@@ -149,6 +149,23 @@ describe("a look at the token in memory", () => {
       assert.strictEqual(yield* peek(), "of-a-login")
     }).pipe(provided)
   )
+
+  it.effect("a look gives a token that was put where there is no store at any later time", () =>
+    Effect.gen(function* () {
+      yield* (yield* TokenCache).put(keyOf("server"), tokenOf("of-a-login"))
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* peek(), "of-a-login")
+    }).pipe(provided)
+  )
+
+  it.effect("a look gives a token that was put into memory only at any later time", () =>
+    Effect.gen(function* () {
+      const key = { ...keyOf("server"), memoryOnly: true }
+      yield* (yield* TokenCache).put(key, tokenOf("of-a-caller"))
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* peek(key), "of-a-caller")
+    }).pipe(Effect.provide(Layer.provide(SingleFlightTokenCache.layer, MemoryTokenStore.layer)))
+  )
 })
 
 describe("a look at a token that is removed", () => {

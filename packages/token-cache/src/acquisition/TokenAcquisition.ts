@@ -51,6 +51,7 @@ export interface TokenAcquisition {
 
 export const makeTokenAcquisition = (
   store: TokenStore["Service"],
+  isStorable: (key: TokenKey) => boolean,
   events: (typeof OAuthEvents)["Service"]
 ): TokenAcquisition => {
   const writer = makeTokenWriter(store)
@@ -184,11 +185,14 @@ export const makeTokenAcquisition = (
   return {
     obtain,
     put: (key, token) =>
-      Effect.map(writer.write(key, token, token, undefined), (written) => ({
-        ...acquired(written),
-        ...(token.reusable ? {} : { answer: undefined }),
-        isFirst: true
-      }))
+      Effect.map(
+        writer.write(key, token, token, isStorable(key) ? undefined : unstorableLease),
+        (written) => ({
+          ...acquired(written),
+          ...(token.reusable ? {} : { answer: undefined }),
+          isFirst: true
+        })
+      )
   }
 }
 

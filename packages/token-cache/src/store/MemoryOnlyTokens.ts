@@ -18,3 +18,7 @@ export const withoutMemoryOnly = (store: Store, nothing: Store): Store => {
     lease: (key, timeToLive) => storeOf(key).lease(key, timeToLive)
   }
 }
+
+/** Whether a store is asked at all about the token of a key. */
+export const isStorable = (store: Store, key: TokenKey): boolean =>
+  key.memoryOnly !== true && !TokenStore.isNone(store)
