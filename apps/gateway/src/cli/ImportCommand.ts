@@ -6,7 +6,7 @@ import * as Path from "effect/Path"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import { importFiles, type Imported } from "../import/Import.ts"
+import type { Imported } from "../import/Import.ts"
 import { failCommand } from "./CommandFailure.ts"
 import { callersPath } from "./ConfigFlag.ts"
 
@@ -30,6 +30,8 @@ export const ImportCommand = Command.make(
   },
   Effect.fnUntraced(function* ({ files: given, force, out }) {
     const files = yield* Effect.forEach(given, callersPath)
+    // Loaded only where it is wanted: other commands start sooner without it.
+    const { importFiles } = yield* Effect.promise(() => import("../import/Import.ts"))
     const imported = yield* importFiles(files).pipe(
       Effect.catch((problems) => failCommand(problems.join("\n")))
     )

@@ -1,19 +1,12 @@
 import { isLoopbackHost } from "@secure-mcp/oauth-core"
 import * as Console from "effect/Console"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as HttpServer from "effect/http/HttpServer"
-import * as Layer from "effect/Layer"
 import type * as NetAddress from "effect/net/NetAddress"
 import * as Option from "effect/Option"
-import {
-  defaultGateway,
-  type GatewayConfig,
-  type GatewaySettings,
-  type LoadedConfig
-} from "@secure-mcp/gateway-server"
+import type { GatewaySettings, LoadedConfig } from "@secure-mcp/gateway-server"
 import { isWorker } from "@secure-mcp/gateway-server/internal"
 import { CommandFailure, failCommand } from "./CommandFailure.ts"
 import { ConfigFlag, loadConfig } from "./ConfigFlag.ts"
@@ -85,13 +78,13 @@ type Serving = Effect.Effect<
   Effect.Services<ReturnType<typeof alone>> | Effect.Services<ReturnType<typeof withWorkers>>
 >
 
-const alone = (config: GatewayConfig) =>
-  Effect.map(
-    Layer.build(defaultGateway(config)),
-    (context) => Context.get(context, HttpServer.HttpServer).address
+/** Loaded only where it is wanted, as the next one: other commands start sooner without it. */
+const alone = (config: LoadedConfig) =>
+  Effect.flatMap(
+    Effect.promise(() => import("./ServeAlone.ts")),
+    ({ serveAlone }) => serveAlone(config)
   )
 
-/** Loaded only where they are wanted. */
 const withWorkers = (config: LoadedConfig, workers: number) =>
   Effect.flatMap(
     Effect.promise(() => import("@secure-mcp/gateway-server/workers")),

@@ -34,7 +34,7 @@ const config = {
 
 describe("the bundle of the command", () => {
   it.effect(
-    "the bundle of the command runs without node_modules, and loads neither Node's own fetch, nor undici, nor TLS before it is used",
+    "the bundle of the command runs without node_modules, and loads neither Node's own fetch, nor undici, nor HTTP, nor TLS before it is used",
     () =>
       Effect.gen(function* () {
         const folder = yield* installed
@@ -47,9 +47,10 @@ describe("the bundle of the command", () => {
         )
         assert.deepStrictEqual([status, stdout], [0, `${file} is valid: 1 server\n`], stderr)
         const modules = stderr.split("\n")
-        assert.include(modules, "NativeModule http")
+        assert.include(modules, "NativeModule vm")
         assert.notInclude(modules, "NativeModule internal/deps/undici/undici")
-        // What connects to a server needs it, and nothing else does.
+        // What listens, or connects to a server, needs it, and nothing else does.
+        assert.notInclude(modules, "NativeModule http")
         assert.notInclude(modules, "NativeModule http2")
         assert.notInclude(modules, "NativeModule tls")
         assert.notInclude(modules, "NativeModule assert")
