@@ -32,7 +32,6 @@ exports.makeLoader = (directory, use) => {
 
   const compile = (file) => {
     const source = reader.read(file, before, after)
-    const sum = crc32(source)
     // The bundle is ASCII: as Latin-1 it is not searched for characters of several bytes.
     const code = source.latin1Slice()
     const options = {
@@ -40,6 +39,7 @@ exports.makeLoader = (directory, use) => {
       importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER
     }
     if (directory === undefined) return new Script(code, options)
+    const sum = crc32(source)
     const version = `${process.version}-${process.arch}-${crc32(file).toString(16)}`
     const path = join(directory, `${use}-${version}-${basename(file)}.compiled`)
     const script = new Script(code, { ...options, cachedData: readCompiled(reader, path, sum) })

@@ -3,13 +3,17 @@ import { TokenStore } from "./TokenStore.ts"
 
 type Store = TokenStore["Service"]
 
+/** Whether a store is asked at all about the token of a key. */
+export const isStorable = (store: Store, key: TokenKey): boolean =>
+  key.memoryOnly !== true && !TokenStore.isNone(store)
+
 /**
  * A store that never sees what is in memory only (`TokenKey.memoryOnly`): no process but ours has the token of a caller.
  *
  * @param nothing the store that stores nothing
  */
 export const withoutMemoryOnly = (store: Store, nothing: Store): Store => {
-  const storeOf = (key: TokenKey): Store => (key.memoryOnly === true ? nothing : store)
+  const storeOf = (key: TokenKey): Store => (isStorable(store, key) ? store : nothing)
   return {
     ...store,
     get: (key) => storeOf(key).get(key),
@@ -18,7 +22,3 @@ export const withoutMemoryOnly = (store: Store, nothing: Store): Store => {
     lease: (key, timeToLive) => storeOf(key).lease(key, timeToLive)
   }
 }
-
-/** Whether a store is asked at all about the token of a key. */
-export const isStorable = (store: Store, key: TokenKey): boolean =>
-  key.memoryOnly !== true && !TokenStore.isNone(store)
