@@ -1,22 +1,45 @@
 import { readFileSync } from "node:fs"
+import { relative } from "node:path"
 
-/** Prints the counts of a Vitest JSON report; a run that left none, or ran nothing, has failed. */
-const counts = (report) => {
+/** What a Vitest JSON report says; a run that left none, or ran nothing, has failed. */
+const read = (report) => {
   try {
-    const { numFailedTests, numFailedTestSuites, numPassedTests, numPendingTests } = JSON.parse(
+    const { numFailedTests, numFailedTestSuites, numPassedTests, numPendingTests, testResults } = JSON.parse(
       readFileSync(report, "utf8")
     )
-    // A file that could not even be loaded fails without a failed test in it.
     return {
       passed: numPassedTests,
+      // A file that could not even be loaded fails without a failed test in it.
       failed: numFailedTests || Math.min(numFailedTestSuites, 1),
-      skipped: numPendingTests
+      skipped: numPendingTests,
+      failures: testResults.flatMap(failuresOf)
     }
   } catch {
-    return { passed: 0, failed: 1, skipped: 0 }
+    return { passed: 0, failed: 1, skipped: 0, failures: [] }
   }
 }
 
-const { failed, passed, skipped } = counts(process.argv[2])
+/** Each failed test of a file with the first of its messages, or why the file could not be loaded. */
+const failuresOf = ({ assertionResults, message, name, status }) => {
+  const tests = assertionResults
+    .filter((test) => test.status === "failed")
+    .map(
+      (test) => `${test.fullName} (${Math.round(test.duration ?? 0)} ms)\n${test.failureMessages[0] ?? ""}`
+    )
+  const failures = tests.length > 0 || status !== "failed" ? tests : [message]
+  return failures.map((failure) => `${relative(process.cwd(), name)}: ${failure}`)
+}
+
+/** The end of the output is what is read first, so it holds no more of a message than says what happened, and where. */
+const shortened = (failure) =>
+  failure
+    .split("\n")
+    .filter((line) => !/^ +at .*(node_modules|node:internal)/.test(line))
+    .slice(0, 25)
+    .join("\n")
+    .slice(0, 3000)
+
+const { failed, failures, passed, skipped } = read(process.argv[2])
+for (const failure of failures.slice(0, 10)) process.stdout.write(`Failed: ${shortened(failure)}\n`)
 process.stdout.write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`)
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0
