@@ -10,7 +10,24 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
-    include: ["{packages,apps,examples,tools}/*/test/**/*.test.ts"],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "gateway",
+          include: ["apps/gateway/test/**/*.test.ts"],
+          globalSetup: ["apps/gateway/test/cli/bundledCommand.ts"]
+        }
+      },
+      {
+        extends: true,
+        test: {
+          name: "others",
+          include: ["{packages,apps,examples,tools}/*/test/**/*.test.ts"],
+          exclude: ["apps/gateway/test/**"]
+        }
+      }
+    ],
     // Many tests wait for a process or a socket: the core that Vitest leaves to itself is worth more to them.
     maxWorkers: "100%",
     testTimeout: 30_000,

@@ -3,22 +3,14 @@ import * as Effect from "effect/Effect"
 import { spawnSync } from "node:child_process"
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join, resolve } from "node:path"
-import { rolldown } from "rolldown"
-import options from "../../rolldown.config.ts"
+import { join } from "node:path"
+import { inject } from "vitest"
 
-const root = resolve(import.meta.dirname, "../..")
-
-/** What is published, in a folder that has no node_modules above it. */
+/** What is published, in a folder of its own. */
 const installed = Effect.acquireRelease(
-  Effect.promise(async () => {
+  Effect.sync(() => {
     const folder = mkdtempSync(join(tmpdir(), "bundle-"))
-    const { output, ...input } = [options].flat()[0] ?? {}
-    const bundle = await rolldown({ ...input, cwd: root })
-    await bundle.write({ ...[output].flat()[0], dir: join(folder, "dist") })
-    await bundle.close()
-    cpSync(join(root, "bin"), join(folder, "bin"), { recursive: true })
-    cpSync(join(root, "package.json"), join(folder, "package.json"))
+    cpSync(inject("bundledCommand"), folder, { recursive: true })
     return folder
   }),
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))

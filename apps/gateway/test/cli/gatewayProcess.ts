@@ -3,17 +3,15 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
-import { vi } from "vitest"
+import { inject, vi } from "vitest"
 import { writeFile } from "../config/configFile.ts"
 
 // A process takes seconds to start on a busy machine, and some tests start several.
 vi.setConfig({ testTimeout: 90_000 })
 
-/** How Node runs the gateway's command from source. */
+/** How Node runs the gateway's command; the first file of the command would keep what it compiled in the home directory. */
 export const commandLine = (...args: ReadonlyArray<string>): ReadonlyArray<string> => [
-  "--conditions=@secure-mcp/source",
-  fileURLToPath(new URL("../../src/main.ts", import.meta.url)),
+  join(inject("bundledCommand"), "dist/secure-mcp-gateway.cjs"),
   ...args
 ]
 
