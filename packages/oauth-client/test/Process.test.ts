@@ -20,7 +20,7 @@ const runProgram = (program: string, options: unknown) =>
             {
               cwd: folder,
               env: { ...process.env, OPTIONS: JSON.stringify(options), NODE_OPTIONS: "" },
-              timeout: 25_000
+              timeout: 120_000
             }
           )
           let [stdout, stderr] = ["", ""]

@@ -168,7 +168,7 @@ describe("decodeOAuthConfig", () => {
     assert.deepStrictEqual(problemsOf(decodeOAuthConfig({ ...clientCredentials, [key]: "red" })), [
       `${key}: unknown key`
     ])
-  }, 10_000)
+  })
 
   it("names refresh_token as what it is", () => {
     assert.deepStrictEqual(

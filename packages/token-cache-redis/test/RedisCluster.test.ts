@@ -40,8 +40,7 @@ describe("Redis Cluster", () => {
         const store = Context.get(services, TokenStore)
         yield* store.set(keyOf("a"), tokenOf("a"), Duration.infinity)
         assert.strictEqual(text(yield* store.get(keyOf("a"))), "a")
-      }),
-    60_000
+      })
   )
 
   it.live(
@@ -61,7 +60,6 @@ describe("Redis Cluster", () => {
           yield* replica?.resume ?? Effect.void
         })
         assert.isUndefined(yield* renewThroughOutage(yield* openInstances(connection), failover))
-      }),
-    90_000
+      })
   )
 })

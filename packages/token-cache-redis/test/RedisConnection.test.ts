@@ -27,7 +27,7 @@ const permissions =
 
 /** Tries until the connection is there again, for ten seconds at most. */
 const untilItWorks = <A, E>(effect: Effect.Effect<A, E>) =>
-  Effect.retry(effect, { times: 100, schedule: Schedule.spaced("100 millis") }).pipe(Effect.orDie)
+  Effect.retry(effect, { times: 600, schedule: Schedule.spaced("100 millis") }).pipe(Effect.orDie)
 
 describe("an unavailable Redis", () => {
   it.live("an unreachable Redis is an error at once, and the client connects again later", (context) => {

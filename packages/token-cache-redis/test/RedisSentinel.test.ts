@@ -29,7 +29,6 @@ describe("Redis Sentinel", () => {
           Effect.andThen(replica.resume)
         )
         assert.isUndefined(yield* renewThroughOutage(yield* openInstances(connection), failover))
-      }),
-    90_000
+      })
   )
 })

@@ -22,7 +22,7 @@ const redis = useRedis()
 /** Keys that no other test has. */
 const ownPrefix = () => `test-${randomUUID()}`
 
-describe.concurrent("RedisTokenStore when its process is killed", { timeout: 90_000 }, () => {
+describe.concurrent("RedisTokenStore when its process is killed", () => {
   for (const { effect, name } of crashContract)
     it.live(`the Redis store ${name}`, (context) => {
       const [url, keyPrefix] = [redis.urlOr(context), ownPrefix()]

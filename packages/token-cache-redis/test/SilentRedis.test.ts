@@ -72,7 +72,7 @@ describe("a Redis that accepts the connection and does not answer", () => {
         assert.isBelow(Duration.toSeconds(took), 10)
         yield* Effect.retry(
           Effect.suspend(() => (sockets.size === 0 ? Effect.void : Effect.fail("open"))),
-          { times: 20, schedule: Schedule.spaced("50 millis") }
+          { times: 600, schedule: Schedule.spaced("50 millis") }
         )
       }).pipe(Effect.scoped)
   )

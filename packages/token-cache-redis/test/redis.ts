@@ -72,7 +72,7 @@ const leaveNothing = (keyPrefix = "mcp-oauth") =>
     Effect.addFinalizer(() =>
       redis.send<ReadonlyArray<string>>("KEYS", `{${keyPrefix}}:*`).pipe(
         Effect.flatMap((keys) => (keys.length === 0 ? Effect.void : redis.send("DEL", ...keys))),
-        Effect.timeout("1 second"),
+        Effect.timeout("30 seconds"),
         Effect.ignore
       )
     )

@@ -35,7 +35,7 @@ describe("SqlTokenStore on SQLite as a TokenStore", () => {
   for (const { effect, name } of tokenStoreContract) it.effect(name, () => Effect.provide(effect, layer))
 })
 
-describe.concurrent("SqlTokenStore on SQLite when its process is killed", { timeout: 90_000 }, () => {
+describe.concurrent("SqlTokenStore on SQLite when its process is killed", () => {
   for (const { effect, name } of crashContract)
     it.live(`the SQLite store ${name}`, () =>
       Effect.flatMap(makeSqlitePath, (path) =>
@@ -59,7 +59,7 @@ describe("the encryption of SqlTokenStore on SQLite", () => {
     )
 })
 
-describe("several processes on one SQLite file", { timeout: 90_000 }, () => {
+describe("several processes on one SQLite file", () => {
   it.live("three processes that start at once on a SQLite file make its tables once and share a lease", () =>
     Effect.gen(function* () {
       const path = yield* makeSqlitePath

@@ -23,7 +23,7 @@ export const usePostgres = (options: PostgresServerOptions = {}) => {
     const program = requireProgram(postgresProgram)
     if (program === undefined) return
     found.server = await Effect.runPromise(Scope.provide(PostgresServer.make(program, options), scope))
-  }, 60_000)
+  })
   afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
   const serverOr = ({ skip }: Skippable): PostgresServer =>
     found.server ?? skip("PostgreSQL is not installed: npm run setup:system")

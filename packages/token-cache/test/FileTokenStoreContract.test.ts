@@ -17,7 +17,7 @@ const processes = Effect.map(makeDirectory, (directory) =>
 )
 
 // A point starts a process and waits for it, so they wait together.
-describe.concurrent("FileTokenStore when its process is killed", { timeout: 90_000 }, () => {
+describe.concurrent("FileTokenStore when its process is killed", () => {
   for (const { effect, name } of crashContract)
     it.live(`the file store ${name}`, () =>
       effect.pipe(Effect.provideServiceEffect(StoreProcesses, processes), Effect.provide(files))

@@ -38,7 +38,7 @@ describe("the documentation", () => {
   const checked: { documentation?: Documentation } = {}
   beforeAll(() => {
     checked.documentation = checkDocumentation([...examples, wrong])
-  }, 120_000)
+  })
 
   const documentation = (): Documentation => {
     assert.isDefined(checked.documentation)

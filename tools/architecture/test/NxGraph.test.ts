@@ -26,7 +26,7 @@ const importedFolders = (folder: string): ReadonlyArray<string> => {
 describe("Nx", () => {
   beforeAll(async () => {
     asked.graph = await targetGraph(["test", "typecheck", "lint"])
-  }, 120_000)
+  })
 
   it.each(Object.entries(plan))(
     "Nx draws the arrows of %s that the plan has, and no other",

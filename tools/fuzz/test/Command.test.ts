@@ -67,7 +67,7 @@ describe("npm run fuzz", () => {
       assert.include(printed, "seed 7, 1 seconds")
       assert.include(printed, `${inputs.length} inputs, 0 broke an invariant`)
       assert.isAbove(inputs.length, 0)
-      assert.isBelow(performance.now() - start, 20_000)
+      assert.isBelow(performance.now() - start, 60_000)
     })
   )
 

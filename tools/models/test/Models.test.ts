@@ -13,28 +13,22 @@ const model = readFileSync(renewalModel, "utf8")
 
 describe.skipIf(checker === undefined)("the model of renewal", () => {
   for (const { name, ...run } of fullChecks)
-    it.effect(
-      `the model of renewal keeps its invariants: ${name}`,
-      () =>
-        Effect.gen(function* () {
-          if (checker === undefined) return assert.fail()
-          const verdict = yield* checkModel(checker, renewalModel, run)
-          assert.deepInclude(verdict, { error: undefined, complete: true })
-          assert.isAbove(verdict.states, 1000)
-        }),
-      180_000
+    it.effect(`the model of renewal keeps its invariants: ${name}`, () =>
+      Effect.gen(function* () {
+        if (checker === undefined) return assert.fail()
+        const verdict = yield* checkModel(checker, renewalModel, run)
+        assert.deepInclude(verdict, { error: undefined, complete: true })
+        assert.isAbove(verdict.states, 1000)
+      })
     )
 
   for (const { bounds, invariant, rule } of ruleChecks)
-    it.effect(
-      `the model of renewal violates invariant ${invariant} without the rule "${rule}"`,
-      () =>
-        Effect.gen(function* () {
-          if (checker === undefined) return assert.fail()
-          const verdict = yield* checkModel(checker, renewalModel, { bounds, without: switchOf(rule) })
-          assert.strictEqual(verdict.invariant, invariant)
-        }),
-      180_000
+    it.effect(`the model of renewal violates invariant ${invariant} without the rule "${rule}"`, () =>
+      Effect.gen(function* () {
+        if (checker === undefined) return assert.fail()
+        const verdict = yield* checkModel(checker, renewalModel, { bounds, without: switchOf(rule) })
+        assert.strictEqual(verdict.invariant, invariant)
+      })
     )
 })
 

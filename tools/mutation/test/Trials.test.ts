@@ -46,5 +46,5 @@ describe("a mutation run", () => {
       "count < end -> false",
       "count > 3 -> count >= 3"
     ])
-  }, 120_000)
+  })
 })

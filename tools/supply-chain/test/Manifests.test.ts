@@ -15,7 +15,7 @@ const thirdParties = new Set(
 
 beforeAll(async () => {
   for (const folder of (await bundleGateway(lockfile)).thirdParties) thirdParties.add(folder)
-}, 120_000)
+})
 
 /** npm runs these on the machine of who installs. */
 const installScripts = ["preinstall", "install", "postinstall", "prepare"]

@@ -17,7 +17,7 @@ const isBundled = ({ properties = [] }: Component): boolean =>
 
 beforeAll(async () => {
   built.bundle = await bundleGateway(lockfile)
-}, 120_000)
+})
 
 describe("the bill of materials", () => {
   it("the bill of materials of the gateway marks what is in its bundle, with the hash of each tarball", () => {

@@ -43,7 +43,7 @@ const filesOf = (folder: string): ReadonlyArray<string> => packed.tarballs?.get(
 describe("a tarball", () => {
   beforeAll(async () => {
     packed.tarballs = await pack(root, ...publishedFolders.flatMap((folder) => ["--workspace", folder]))
-  }, 120_000)
+  })
 
   it.each(publishedFolders)(
     "the tarball of %s has our licence, a page for readers and a changelog",

@@ -110,7 +110,7 @@ export const startPerson = Effect.fnUntraced(function* (
   yield* Effect.addFinalizer(() => Effect.promise(() => client.close()))
 
   const call = async () => {
-    const { content } = await client.callTool({ name: "echo_subject", arguments: {} }, { timeout: 20_000 })
+    const { content } = await client.callTool({ name: "echo_subject", arguments: {} })
     const [first] = content
     return first?.type === "text" ? first.text : "(no text)"
   }

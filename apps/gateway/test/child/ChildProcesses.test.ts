@@ -92,7 +92,7 @@ describe("ChildProcesses", () => {
           })
         )
         assert.strictEqual((yield* child.ended).signal, "SIGKILL")
-      }).pipe(Effect.timeout("20 seconds"))
+      })
     )
 
     it.effect("the scope of a child ends it with the process that it has started", () =>

@@ -4,13 +4,13 @@ import { spawnSync } from "node:child_process"
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { inject } from "vitest"
+import { bundledCommand } from "./bundledCommand.ts"
 
 /** What is published, in a folder of its own. */
 const installed = Effect.acquireRelease(
-  Effect.sync(() => {
+  Effect.promise(async () => {
     const folder = mkdtempSync(join(tmpdir(), "bundle-"))
-    cpSync(inject("bundledCommand"), folder, { recursive: true })
+    cpSync(await bundledCommand(), folder, { recursive: true })
     return folder
   }),
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))

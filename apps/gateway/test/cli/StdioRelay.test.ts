@@ -64,7 +64,7 @@ describe("stdio in front of an HTTP server", () => {
             assert.strictEqual(finished.exitCode, exitCode)
             assert.include(seen, "DELETE")
             // Two seconds, and what a busy machine adds.
-            assert.isBelow(performance.now() - begun, 4000)
+            assert.isBelow(performance.now() - begun, 30_000)
           })
       )
   })

@@ -3,15 +3,14 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { inject, vi } from "vitest"
 import { writeFile } from "../config/configFile.ts"
+import { bundledCommand } from "./bundledCommand.ts"
 
-// A process takes seconds to start on a busy machine, and some tests start several.
-vi.setConfig({ testTimeout: 90_000 })
+const bundle = await bundledCommand()
 
 /** How Node runs the gateway's command; the first file of the command would keep what it compiled in the home directory. */
 export const commandLine = (...args: ReadonlyArray<string>): ReadonlyArray<string> => [
-  join(inject("bundledCommand"), "dist/secure-mcp-gateway.cjs"),
+  join(bundle, "dist/secure-mcp-gateway.cjs"),
   ...args
 ]
 

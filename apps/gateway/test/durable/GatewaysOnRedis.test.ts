@@ -32,7 +32,7 @@ const readiness = (gateway: { readonly url: string }) =>
   Effect.map(send(`${gateway.url}/readyz`), ({ body, status }) => `${status} ${body.toString().trim()}`)
 
 const until = <A>(effect: Effect.Effect<A>, isThere: (value: A) => boolean) =>
-  Effect.repeat(effect, { schedule: Schedule.spaced("50 millis"), times: 400, until: isThere })
+  Effect.repeat(effect, { schedule: Schedule.spaced("50 millis"), times: 1200, until: isThere })
 
 describe("gateways on one Redis", () => {
   let program: string | undefined

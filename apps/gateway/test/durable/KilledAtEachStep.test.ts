@@ -17,7 +17,7 @@ import { type KilledStore, makeFiles, makeRedis } from "./killed/KilledStores.ts
 import { type Operation, operations, type Scene } from "./killed/Operations.ts"
 
 // Most of the time all of them wait: for the leases of killed processes.
-vi.setConfig({ testTimeout: 600_000, hookTimeout: 60_000, maxConcurrency: 100 })
+vi.setConfig({ testTimeout: 1_200_000, maxConcurrency: 100 })
 
 describe("a process that is killed", () => {
   const page = fileURLToPath(new URL("../../../../docs/security/crashes.md", import.meta.url))

@@ -121,7 +121,6 @@ describe("two gateways on one Redis", () => {
         yield* asProcess(document, (request) =>
           Effect.flatMap(OAuthService, (oauth) => oauth.refresh(request))
         )
-      }).pipe(Effect.provide(NodeServices.layer)),
-    180_000
+      }).pipe(Effect.provide(NodeServices.layer))
   )
 })

@@ -110,8 +110,7 @@ describe("a grant that another process removes while a gateway uses it", () => {
           const directory = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
           const store = { type: "file", directory: `${directory}/tokens` }
           assertSaid(command, yield* removeWhileServing(store, command, ...args))
-        }).pipe(Effect.provide(NodeServices.layer)),
-      180_000
+        }).pipe(Effect.provide(NodeServices.layer))
     )
 
     it.live(
@@ -125,8 +124,7 @@ describe("a grant that another process removes while a gateway uses it", () => {
             encryption_key: "a-good-key-of-32-characters-or-more"
           }
           assertSaid(command, yield* removeWhileServing(store, command, ...args))
-        }).pipe(Effect.provide(NodeServices.layer)),
-      180_000
+        }).pipe(Effect.provide(NodeServices.layer))
     )
   }
 })

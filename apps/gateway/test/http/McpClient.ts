@@ -23,10 +23,7 @@ export const connect = (url: string, revision: Revision, headers: Record<string,
 /** The text that `echo_auth_header` answers with. */
 export const echo = (client: Client) =>
   Effect.promise(async () => {
-    const { content } = await client.callTool(
-      { name: "echo_auth_header", arguments: {} },
-      { timeout: 10_000 }
-    )
+    const { content } = await client.callTool({ name: "echo_auth_header", arguments: {} })
     const [first] = content
     return first?.type === "text" ? first.text : "(no text)"
   })

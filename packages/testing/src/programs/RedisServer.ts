@@ -102,9 +102,9 @@ const tlsArguments = (port: number, tls: NonNullable<RedisServerOptions["tls"]>)
   tls.caBundlePath
 ]
 
-/** It says nothing when it is ready, so a connection is tried, for five seconds at most. */
+/** It says nothing when it is ready, so a connection is tried, for half a minute at most. */
 const untilListening = async (port: number, server: ChildProcess): Promise<void> => {
-  for (let attempt = 0; attempt < 500; attempt++) {
+  for (let attempt = 0; attempt < 3000; attempt++) {
     if (server.exitCode !== null) throw new Error(`redis-server ended with exit code ${server.exitCode}`)
     if (await canConnect(port)) return
     await new Promise((resolve) => setTimeout(resolve, 10))
