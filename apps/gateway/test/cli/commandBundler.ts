@@ -34,7 +34,8 @@ export default async function setup(project: TestProject) {
   project.provide("commandBundler", `http://127.0.0.1:${address.port}`)
 
   const removeAll = async () => {
-    for (const folder of folders.splice(0)) await rm(await folder, { recursive: true, force: true })
+    for (const made of await Promise.allSettled(folders.splice(0)))
+      if (made.status === "fulfilled") await rm(made.value, { recursive: true, force: true })
   }
   project.onTestsRerun(removeAll)
   return async () => {
