@@ -5,7 +5,7 @@ import { createRequire } from "node:module"
 import { fileURLToPath } from "node:url"
 import { baseEnvironment, commandLine, serve, writeConfig } from "../cli/gatewayProcess.ts"
 import { serveEverything } from "./everythingOverHttp.ts"
-import { officialClients, type Target } from "./officialClients.ts"
+import { officialClients, type Target, type TestClient } from "./officialClients.ts"
 
 const everything = {
   command: process.execPath,
@@ -53,6 +53,25 @@ const ways = {
   )
 }
 
+/**
+ * The first two steps of an operation of three. The SDK forgets whom to tell of a step that comes in one chunk with the result: where a
+ * busy machine lets that happen to one of the two, a longer operation is tried.
+ */
+const stepsOf = Effect.fnUntraced(function* (client: TestClient) {
+  const steps: Array<number> = []
+  for (const duration of [0.3, 3, 30]) {
+    steps.length = 0
+    const long = yield* client.call(
+      "trigger-long-running-operation",
+      { duration, steps: 3 },
+      { onprogress: ({ progress }) => steps.push(progress) }
+    )
+    assert.include(long, "completed")
+    if (steps.length >= 2) break
+  }
+  return steps.slice(0, 2)
+})
+
 const text = "Grüße, 世界, 👩‍🚀, \u2028 and \\u0000"
 
 describe.each(Object.entries(officialClients))("%s", (clientName, connect) => {
@@ -71,15 +90,7 @@ describe.each(Object.entries(officialClients))("%s", (clientName, connect) => {
             "This is a plaintext resource"
           )
 
-          const steps: Array<number> = []
-          const long = yield* client.call(
-            "trigger-long-running-operation",
-            { duration: 0.3, steps: 3 },
-            { onprogress: ({ progress }) => steps.push(progress) }
-          )
-          assert.include(long, "completed")
-          // The SDK forgets whom to tell when the result comes in one chunk with the last step.
-          assert.deepStrictEqual(steps.slice(0, 2), [1, 2])
+          assert.deepStrictEqual(yield* stepsOf(client), [1, 2])
 
           // The server asks the client while it answers, and several calls are under way at the same time.
           const answers = yield* Effect.forEach(
