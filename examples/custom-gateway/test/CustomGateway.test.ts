@@ -45,66 +45,60 @@ const request = (url: string, init: RequestInit = {}) =>
     return { status: response.status, body: await response.text() }
   })
 
-/** Milliseconds: a process that takes the packages from their sources starts slowly on a busy machine. */
-const slowStart = 120_000
-
 describe("the example of a gateway of one's own", () => {
-  it.live(
-    "the custom gateway has its own store, transport, route and access rule",
-    () =>
-      Effect.gen(function* () {
-        const server = yield* StubAuthorizationServer.make()
-        const mcp = yield* StubAuthorizationServer.make()
-        yield* server.always("/token", Answer.token({ access_token: "custom-token", expires_in: 3600 }))
-        yield* mcp.always("/mcp", Answer.json({ jsonrpc: "2.0", id: 1, result: {} }))
-        const { directory, url } = yield* startExample({
-          gateway: { port: 0 },
-          servers: [
-            {
-              server_name: "remote",
-              config: { url: mcp.endpoint("/mcp") },
-              oauth: {
-                enabled: true,
-                token_url: server.endpoint("/token"),
-                client_id: "client",
-                client_secret: "secret",
-                enforce_https: false
-              }
+  it.live("the custom gateway has its own store, transport, route and access rule", () =>
+    Effect.gen(function* () {
+      const server = yield* StubAuthorizationServer.make()
+      const mcp = yield* StubAuthorizationServer.make()
+      yield* server.always("/token", Answer.token({ access_token: "custom-token", expires_in: 3600 }))
+      yield* mcp.always("/mcp", Answer.json({ jsonrpc: "2.0", id: 1, result: {} }))
+      const { directory, url } = yield* startExample({
+        gateway: { port: 0 },
+        servers: [
+          {
+            server_name: "remote",
+            config: { url: mcp.endpoint("/mcp") },
+            oauth: {
+              enabled: true,
+              token_url: server.endpoint("/token"),
+              client_id: "client",
+              client_secret: "secret",
+              enforce_https: false
             }
-          ]
-        })
-        const team = { "x-team": "platform" }
-        assert.deepInclude(yield* request(`${url}/whoami`), {
-          status: 403,
-          body: "Name your team in the header X-Team\n"
-        })
-        assert.deepStrictEqual(yield* request(`${url}/whoami`, { headers: team }), {
-          status: 200,
-          body: "anyone"
-        })
-        const call = {
-          method: "POST",
-          headers: {
-            ...team,
-            "content-type": "application/json",
-            accept: "application/json, text/event-stream"
-          },
-          body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" })
-        }
-        assert.strictEqual((yield* request(`${url}/servers/remote/mcp`, call)).status, 200)
-        const { "x-team": _, ...nameless } = call.headers
-        assert.strictEqual(
-          (yield* request(`${url}/servers/remote/mcp`, { ...call, headers: nameless })).status,
-          403
-        )
-        const [passed] = yield* mcp.requests
-        assert.strictEqual(passed?.headers["authorization"], "Bearer custom-token")
-        assert.isTrue(existsSync(join(directory, "tokens.db")))
-        assert.include(
-          (yield* request(`${url}/metrics`, { headers: team })).body,
-          'mcp_oauth_token_acquisitions_success_total{server="remote"} 1'
-        )
-      }),
-    slowStart
+          }
+        ]
+      })
+      const team = { "x-team": "platform" }
+      assert.deepInclude(yield* request(`${url}/whoami`), {
+        status: 403,
+        body: "Name your team in the header X-Team\n"
+      })
+      assert.deepStrictEqual(yield* request(`${url}/whoami`, { headers: team }), {
+        status: 200,
+        body: "anyone"
+      })
+      const call = {
+        method: "POST",
+        headers: {
+          ...team,
+          "content-type": "application/json",
+          accept: "application/json, text/event-stream"
+        },
+        body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" })
+      }
+      assert.strictEqual((yield* request(`${url}/servers/remote/mcp`, call)).status, 200)
+      const { "x-team": _, ...nameless } = call.headers
+      assert.strictEqual(
+        (yield* request(`${url}/servers/remote/mcp`, { ...call, headers: nameless })).status,
+        403
+      )
+      const [passed] = yield* mcp.requests
+      assert.strictEqual(passed?.headers["authorization"], "Bearer custom-token")
+      assert.isTrue(existsSync(join(directory, "tokens.db")))
+      assert.include(
+        (yield* request(`${url}/metrics`, { headers: team })).body,
+        'mcp_oauth_token_acquisitions_success_total{server="remote"} 1'
+      )
+    })
   )
 })

@@ -19,38 +19,32 @@ const store = UnleasedTokenStore.forOneProcess.pipe(
   Layer.provide(KeyValueStore.layerMemory)
 )
 
-/** Milliseconds: a process that takes the packages from their sources starts slowly on a busy machine. */
-const slowStart = 120_000
-
 describe("the example of an own store", () => {
   it.effect.each([...tokenStoreContract])("the own store $name", ({ effect }) =>
     Effect.map(Effect.provide(effect, store), (outcome) => assert.isUndefined(outcome))
   )
 
-  it.live(
-    "the example finds its token again after a restart, and keeps it encrypted",
-    () =>
-      Effect.gen(function* () {
-        const server = yield* StubAuthorizationServer.make()
-        yield* server.always("/token", Answer.token({ access_token: "the-access-token", expires_in: 3600 }))
-        const directory = yield* Effect.acquireRelease(
-          Effect.sync(() => mkdtempSync(join(tmpdir(), "own-store-"))),
-          (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-        )
-        const run = runExample(directory, {
-          TOKEN_URL: server.endpoint("/token"),
-          CLIENT_ID: "client",
-          CLIENT_SECRET: "secret",
-          STORE_KEY: storeKey
-        })
-        assert.include(yield* run, "Got a new token")
-        assert.include(yield* run, "Got a token from the store")
-        assert.lengthOf(yield* server.requests, 1)
-        const files = readdirSync(join(directory, "tokens"))
-        assert.lengthOf(files, 1)
-        assert.notInclude(readFileSync(join(directory, "tokens", files[0] ?? ""), "utf8"), "the-access-token")
-      }),
-    slowStart
+  it.live("the example finds its token again after a restart, and keeps it encrypted", () =>
+    Effect.gen(function* () {
+      const server = yield* StubAuthorizationServer.make()
+      yield* server.always("/token", Answer.token({ access_token: "the-access-token", expires_in: 3600 }))
+      const directory = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "own-store-"))),
+        (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+      )
+      const run = runExample(directory, {
+        TOKEN_URL: server.endpoint("/token"),
+        CLIENT_ID: "client",
+        CLIENT_SECRET: "secret",
+        STORE_KEY: storeKey
+      })
+      assert.include(yield* run, "Got a new token")
+      assert.include(yield* run, "Got a token from the store")
+      assert.lengthOf(yield* server.requests, 1)
+      const files = readdirSync(join(directory, "tokens"))
+      assert.lengthOf(files, 1)
+      assert.notInclude(readFileSync(join(directory, "tokens", files[0] ?? ""), "utf8"), "the-access-token")
+    })
   )
 })
 

@@ -15,35 +15,29 @@ const overFetch = (exchanges: Array<Exchange>) =>
     Layer.provide(FetchHttpClient.layer)
   )
 
-/** Milliseconds: a process that takes the packages from their sources starts slowly on a busy machine. */
-const slowStart = 120_000
-
 describe("the transport that records", () => {
   it.effect.each([...oauthHttpContract])("the recorder $name", ({ effect }) =>
     Effect.map(Effect.provide(effect, overFetch([])), (outcome) => assert.isUndefined(outcome))
   )
 
-  it.live(
-    "the example shows what is sent for a token, and no secret",
-    () =>
-      Effect.gen(function* () {
-        const server = yield* StubAuthorizationServer.make()
-        yield* server.always(
-          "/.well-known/oauth-authorization-server",
-          Answer.json({ issuer: server.url, token_endpoint: server.endpoint("/token") })
-        )
-        yield* server.always("/token", Answer.token({ access_token: "the-access-token", expires_in: 60 }))
-        const output = yield* runExample({
-          ISSUER: server.url,
-          CLIENT_ID: "client",
-          CLIENT_SECRET: "the-client-secret"
-        })
-        assert.match(output, /GET http:\S+\/oauth-authorization-server: 200 after \d+ ms/)
-        assert.match(output, /POST http:\S+\/token: 200 after \d+ ms/)
-        assert.include(output, "Got a token that lives for 60 s")
-        assert.notMatch(output, /the-access-token|the-client-secret/)
-      }),
-    slowStart
+  it.live("the example shows what is sent for a token, and no secret", () =>
+    Effect.gen(function* () {
+      const server = yield* StubAuthorizationServer.make()
+      yield* server.always(
+        "/.well-known/oauth-authorization-server",
+        Answer.json({ issuer: server.url, token_endpoint: server.endpoint("/token") })
+      )
+      yield* server.always("/token", Answer.token({ access_token: "the-access-token", expires_in: 60 }))
+      const output = yield* runExample({
+        ISSUER: server.url,
+        CLIENT_ID: "client",
+        CLIENT_SECRET: "the-client-secret"
+      })
+      assert.match(output, /GET http:\S+\/oauth-authorization-server: 200 after \d+ ms/)
+      assert.match(output, /POST http:\S+\/token: 200 after \d+ ms/)
+      assert.include(output, "Got a token that lives for 60 s")
+      assert.notMatch(output, /the-access-token|the-client-secret/)
+    })
   )
 })
 
