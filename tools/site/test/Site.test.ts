@@ -45,7 +45,7 @@ const openPage = Effect.acquireRelease(
 
 describe.skipIf(executablePath === undefined)("the site in a browser", () => {
   beforeAll(async () => {
-    await promisify(execFile)("npm", ["run", "--silent", "docs"], { cwd: root })
+    await promisify(execFile)("npm", ["run", "--silent", "docs"], { cwd: root, timeout: 240_000 })
   })
 
   it.live("each link on the site leads to a page and a place on it, and no page has an error", () =>

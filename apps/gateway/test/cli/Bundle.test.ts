@@ -8,9 +8,9 @@ import { bundledCommand } from "./bundledCommand.ts"
 
 /** What is published, in a folder of its own. */
 const installed = Effect.acquireRelease(
-  Effect.promise(async () => {
+  Effect.sync(() => {
     const folder = mkdtempSync(join(tmpdir(), "bundle-"))
-    cpSync(await bundledCommand(), folder, { recursive: true })
+    cpSync(bundledCommand, folder, { recursive: true })
     return folder
   }),
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))

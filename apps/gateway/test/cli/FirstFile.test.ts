@@ -44,7 +44,7 @@ const start = (
   const { status, stderr, stdout } = spawnSync(
     process.execPath,
     [...nodeOptions, join(folder, "bin/secure-mcp-gateway.cjs"), "serve", "--port", "0"],
-    { encoding: "utf8", env: { PATH: process.env["PATH"], HOME: folder, ...env } }
+    { encoding: "utf8", timeout: 120_000, env: { PATH: process.env["PATH"], HOME: folder, ...env } }
   )
   return { status, stderr, stdout }
 }

@@ -1,12 +1,8 @@
 import { once } from "node:events"
-import { cp, mkdtemp, rm } from "node:fs/promises"
+import { rm } from "node:fs/promises"
 import { createServer } from "node:http"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { fileURLToPath } from "node:url"
-import { rolldown } from "rolldown"
 import type { TestProject } from "vitest/node"
-import options from "../../rolldown.config.ts"
+import { makeCommandBundle } from "./commandBundle.ts"
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -16,14 +12,14 @@ declare module "vitest" {
 }
 
 /**
- * Part of Vitest's own process: bundles the command for the first test file that asks for it, and gives the others the same.
- * The bundle is what users run, and starts many times faster than the sources.
+ * Part of Vitest's own process: bundles the command, which is what users run, for the first test file that asks for it, and gives the others
+ * the same.
  */
 export default async function setup(project: TestProject) {
-  const folders: Array<Promise<string>> = []
+  let made: Promise<string> | undefined
   const server = createServer((_, response) => {
-    if (folders.length === 0) folders.push(bundle())
-    folders[0]?.then(
+    made ??= makeCommandBundle()
+    made.then(
       (folder) => response.end(folder),
       (error) => response.writeHead(500).end(String(error))
     )
@@ -33,26 +29,16 @@ export default async function setup(project: TestProject) {
   if (address === null || typeof address === "string") throw new Error("no port")
   project.provide("commandBundler", `http://127.0.0.1:${address.port}`)
 
-  const removeAll = async () => {
-    for (const made of await Promise.allSettled(folders.splice(0)))
-      if (made.status === "fulfilled") await rm(made.value, { recursive: true, force: true })
+  const remove = async () => {
+    const folder = made?.catch(() => undefined)
+    made = undefined
+    const path = await folder
+    if (path !== undefined) await rm(path, { recursive: true, force: true })
   }
-  project.onTestsRerun(removeAll)
+  project.onTestsRerun(remove)
   return async () => {
     server.close()
     server.closeAllConnections()
-    await removeAll()
+    await remove()
   }
-}
-
-const bundle = async () => {
-  const root = fileURLToPath(new URL("../../", import.meta.url))
-  const folder = await mkdtemp(join(tmpdir(), "gateway-bundle-"))
-  const { output, ...input } = [options].flat()[0] ?? {}
-  const made = await rolldown({ ...input, cwd: root })
-  await made.write({ ...[output].flat()[0], dir: join(folder, "dist") })
-  await made.close()
-  await cp(join(root, "bin"), join(folder, "bin"), { recursive: true })
-  await cp(join(root, "package.json"), join(folder, "package.json"))
-  return folder
 }

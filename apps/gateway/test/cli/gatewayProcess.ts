@@ -6,11 +6,9 @@ import { join } from "node:path"
 import { writeFile } from "../config/configFile.ts"
 import { bundledCommand } from "./bundledCommand.ts"
 
-const bundle = await bundledCommand()
-
 /** How Node runs the gateway's command; the first file of the command would keep what it compiled in the home directory. */
 export const commandLine = (...args: ReadonlyArray<string>): ReadonlyArray<string> => [
-  join(bundle, "dist/secure-mcp-gateway.cjs"),
+  join(bundledCommand, "dist/secure-mcp-gateway.cjs"),
   ...args
 ]
 
